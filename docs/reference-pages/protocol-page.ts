@@ -1,0 +1,71 @@
+/** The page about commands: each with what it carries and what it is answered, and every shape that they name. */
+import type { z } from 'zod';
+import * as criteria from '#shared/criteria.ts';
+import * as protocol from '#shared/protocol.ts';
+import * as rules from '#shared/rules.ts';
+import * as schemas from '#shared/schemas.ts';
+import { fieldComment, readDocComments } from './doc-comments.ts';
+import { code, table } from './markdown.ts';
+import { demandsOf, fieldsOf, namedSchemas, scalarText, typeNameOf, type NamedSchemas } from './schema-text.ts';
+
+const SOURCES = ['shared/schemas.ts', 'shared/criteria.ts', 'shared/protocol.ts'];
+
+/** The page as Markdown. */
+export function protocolPage(): string {
+  const named = namedSchemas(schemas, criteria, protocol, { rulesSchema: rules.rulesSchema });
+  const commandTypes = protocol.COMMAND_TYPES.toSorted();
+  return [
+    '# Protocol',
+    'Commands of the room `player`, sent by `room.request(type, payload)`. A command that changes something carries `op`: the same `op` again gives the same answer. Instead of its answer any command may get a [Refusal](refusals.md). Unknown fields are refused. Amounts are whole coins, instants are milliseconds since the epoch.',
+    table(
+      ['Command', 'What it does', 'Changes something'],
+      commandTypes.map((type) => [
+        `[${type}](#command-${type.toLowerCase()})`,
+        protocol.commands[type].summary,
+        protocol.commands[type].changes ? 'yes' : 'no',
+      ]),
+    ),
+    ...commandTypes.flatMap((type) => commandSection(type, named)),
+    '## POST /session',
+    'Opens a session; plain HTTP with JSON in both directions.',
+    'It carries:',
+    shapeText(protocol.sessionRequestSchema, named),
+    'It is answered:',
+    shapeText(protocol.sessionAnswerSchema, named),
+    '## Shapes',
+    ...shapeSections(named),
+  ].join('\n\n');
+}
+
+function commandSection(type: protocol.CommandType, named: NamedSchemas): readonly string[] {
+  const { summary, request, answer } = protocol.commands[type];
+  return [`## Command ${type}`, summary, 'It carries:', shapeText(request, named), 'It is answered:', shapeText(answer, named)];
+}
+
+/** Shapes that have a section of their own already. */
+const ELSEWHERE = new Set(['SessionRequest', 'SessionAnswer', 'Rules']);
+
+function shapeSections(named: NamedSchemas): readonly string[] {
+  const comments = new Map(SOURCES.flatMap((path) => [...readDocComments(path).constants]).map(([name, text]) => [typeNameOf(name), text]));
+  return [...named.byName.entries()]
+    .filter(([name]) => !ELSEWHERE.has(name))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([name, schema]) => [`### ${name}`, comments.get(name) ?? '', shapeText(schema, named)]);
+}
+
+function shapeText(schema: z.ZodType, named: NamedSchemas): string {
+  if (schema === rules.rulesSchema) return 'The [rules](rules.md) in force, as an object.';
+  const fields = fieldsOf(schema, named);
+  if (fields === undefined) return `Form: ${scalarText(schema, named)}.`;
+  if (fields.length === 0) return 'Nothing: an empty object.';
+  const criteriaComments = readDocComments('shared/criteria.ts');
+  const isCriteria = schema === criteria.criteriaSchema;
+  const rows = fields.map(({ name, type, isRequired }) => [
+    code(name),
+    type,
+    isRequired ? 'yes' : 'no',
+    ...(isCriteria ? [fieldComment(criteriaComments, name)] : []),
+  ]);
+  const demands = demandsOf(schema).map((demand) => `It ${demand}.`);
+  return [table(['Field', 'Type', 'Required', ...(isCriteria ? ['Meaning'] : [])], rows), ...demands].join('\n\n');
+}

@@ -1,0 +1,67 @@
+/** The pages that show tables of values: refusals, rules and limits. */
+import { limits } from '#shared/limits.ts';
+import { REFUSAL_NAMES, refusal } from '#shared/refusals.ts';
+import { RULES_PROFILES, rulesSchema } from '#shared/rules.ts';
+import { fieldComment, readDocComments } from './doc-comments.ts';
+import { code, table, withUnit } from './markdown.ts';
+
+/** Every refusal, by code, as Markdown. */
+export function refusalsPage(): string {
+  const refusals = REFUSAL_NAMES.map((name) => refusal(name)).toSorted((a, b) => a.code - b.code);
+  return [
+    '# Refusals',
+    'A refusal is an answer, not an error: the command changed nothing. It has the form `{code, name, message, retryable, details?}`. Codes and names never change their meaning. Where a refusal is retryable, the same command with the same `op` may succeed later.',
+    table(
+      ['Code', 'Name', 'What the player reads', 'Retryable'],
+      refusals.map((each) => [String(each.code), code(each.name), each.message, each.retryable ? 'yes' : 'no']),
+    ),
+  ].join('\n\n');
+}
+
+/** Every rule, with its value in the built-in profiles, as Markdown. */
+export function rulesPage(): string {
+  const comments = readDocComments('shared/rules.ts');
+  const { dev, diablo3 } = RULES_PROFILES;
+  const values = new Map(leavesOf(dev));
+  return [
+    '# Rules',
+    'Every number of the market that a game designer sets. `--rules dev`, `--rules diablo3` or `--rules FILE`: a JSON file that says what differs from the profile named in its field `extends` (`diablo3` unless given). Unknown fields and numbers that contradict each other are refused.',
+    table(
+      ['Rule', 'Meaning', '`dev`', '`diablo3`'],
+      leavesOf(diablo3).map(([path, value]) => [
+        code(path),
+        fieldComment(comments, path),
+        valueText(path, values.get(path)),
+        valueText(path, value),
+      ]),
+    ),
+    `Fields of a rules file, at its top: ${Object.keys(rulesSchema.shape).map(code).join(', ')}.`,
+  ].join('\n\n');
+}
+
+/** Every bound of the machine, as Markdown. */
+export function limitsPage(): string {
+  const comments = readDocComments('shared/limits.ts');
+  return [
+    '# Limits',
+    'Bounds of the machine, the same in every world. What a game designer sets is in the [rules](rules.md).',
+    table(
+      ['Limit', 'Value', 'Reason'],
+      Object.entries(limits).map(([name, value]) => [code(name), withUnit(name, value), fieldComment(comments, name)]),
+    ),
+  ].join('\n\n');
+}
+
+/** The single values of an object of objects, by their paths; an empty object is a value. */
+function leavesOf(value: object, path: readonly string[] = []): readonly (readonly [path: string, value: unknown])[] {
+  return Object.entries(value).flatMap(([name, each]: [string, unknown]) => {
+    const own = [...path, name];
+    const isBranch = typeof each === 'object' && each !== null && Object.keys(each).length > 0;
+    return isBranch ? leavesOf(each, own) : [[own.join('.'), each] as const];
+  });
+}
+
+function valueText(path: string, value: unknown): string {
+  if (typeof value === 'number') return withUnit(path, value);
+  return typeof value === 'string' ? code(value) : 'none';
+}

@@ -1,0 +1,77 @@
+/**
+ * `bench activation`: what it costs to have many players who are not here.
+ *
+ * Measured: the time from a message for a shard on disk to its durable answer, one after the other, for shards of 60 items among many;
+ * the bytes of an image; the descriptors and the memory that idle shards hold. The page cache is whatever the machine leaves after
+ * writing them all: a cold read of the disk itself is not forced.
+ */
+import { readdirSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createPrng } from '#shared/prng.ts';
+import type { Command } from '#server/shard/message.ts';
+import { expectAnswer, inTemporaryDirectory, openBenchNode, openPlayers, percentile, playerShard, rounded } from './harness.ts';
+
+/** What to measure. */
+export interface ActivationBenchOptions {
+  readonly shards: number;
+  readonly itemsEach: number;
+  readonly loads: number;
+}
+
+/** What was measured. */
+export interface ActivationBenchResult {
+  readonly coldP50Ms: number;
+  readonly coldP99Ms: number;
+  readonly bytesPerShard: number;
+  readonly shards: number;
+  /** Open files of the process with all shards idle, and the memory that it took more than before there were any. */
+  readonly descriptors: number;
+  readonly idleHeapBytesPerShard: number;
+}
+
+/** As the issue asks for it. */
+export const ACTIVATION_BENCH_DEFAULTS: ActivationBenchOptions = { shards: 100_000, itemsEach: 60, loads: 5_000 };
+
+/** Runs the benchmark in a directory that it removes. */
+export function benchActivation(options: ActivationBenchOptions = ACTIVATION_BENCH_DEFAULTS): Promise<ActivationBenchResult> {
+  return inTemporaryDirectory(async (directory) => {
+    const maker = await openBenchNode(directory, 256 * 2 ** 20);
+    await openPlayers(maker.node, options.shards, options.itemsEach);
+    await maker.close();
+    const bench = await openBenchNode(directory);
+    const times: number[] = [];
+    const prng = createPrng('bench activation');
+    const numbers = prng.shuffle(Array.from({ length: options.shards }, (_, number) => number)).slice(0, options.loads);
+    globalThis.gc?.();
+    const heapBefore = process.memoryUsage().heapUsed;
+    const descriptors = readdirSync('/proc/self/fd').length;
+    for (const number of numbers) {
+      const read: Command = { kind: 'listing', issuer: 'client', body: { listingId: `1.${playerShard(number)}` } };
+      const start = performance.now();
+      const reply = await bench.node.world.accept({ to: playerShard(number), message: read });
+      times.push(performance.now() - start);
+      if (reply.kind === 'answer' || reply.name !== 'listing-gone') expectAnswer(reply);
+    }
+    const sorted = times.toSorted((a, b) => a - b);
+    const bytesPerShard = Math.round((await bytesBelow(join(directory, 'images'))) / options.shards);
+    await bench.close();
+    return {
+      coldP50Ms: rounded(percentile(sorted, 0.5)),
+      coldP99Ms: rounded(percentile(sorted, 0.99)),
+      bytesPerShard,
+      shards: options.shards,
+      descriptors,
+      idleHeapBytesPerShard: rounded(heapBefore / options.shards),
+    };
+  });
+}
+
+async function bytesBelow(directory: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    bytes += entry.isDirectory() ? await bytesBelow(path) : (await stat(path)).size;
+  }
+  return bytes;
+}

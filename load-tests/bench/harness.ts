@@ -1,0 +1,120 @@
+/**
+ * What the benchmarks share: a real node on real files in a directory of its own, players in it, and figures.
+ *
+ * The node is called in this process, without sockets: what is measured is the engine, not the edge.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { shardId } from '#shared/address.ts';
+import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
+import { rollItem } from '#shared/catalog/loot.ts';
+import type { Item } from '#shared/item.ts';
+import { createPrng } from '#shared/prng.ts';
+import { RULES_PROFILES } from '#shared/rules.ts';
+import { gold, itemId, operationId, type ShardId } from '#shared/units.ts';
+import { openFilePersister } from '#server/journal/open-file-persister.ts';
+import { nodePlatform } from '#server/platform/node-platform.ts';
+import type { Command, Reply } from '#server/shard/message.ts';
+import { openNode, type GavelNode } from '#server/world.ts';
+
+/** A node of a benchmark, and how to get rid of it. */
+export interface BenchNode {
+  readonly node: GavelNode;
+  readonly directory: string;
+  /** Closes the node; its files stay. */
+  close(): Promise<void>;
+}
+
+/** Makes a directory for a benchmark and removes it in the end, whatever happens. */
+export async function inTemporaryDirectory<T>(run: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'gavel-bench-'));
+  try {
+    return await run(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Opens a node on that directory, as `npm start` does, with listings enough for everybody. A fault ends the process. */
+export async function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2 ** 30): Promise<BenchNode> {
+  const platform = nodePlatform();
+  const node = await openNode({
+    platform,
+    rules: RULES_PROFILES.dev,
+    catalogue: BUILT_IN_CATALOGUE,
+    regions: ['europe'],
+    world: 'bench',
+    node: 'bench',
+    openPersister: (definition) => openFilePersister({ platform, definition, directory }),
+    memoryBudgetBytes,
+    onFault: (fault) => {
+      process.stderr.write(`${fault.stack ?? fault.message}\n`);
+      process.exit(1);
+    },
+  });
+  return { node, directory, close: () => node.close(60_000) };
+}
+
+/** The shard of the benchmark's player of that number. */
+export function playerShard(number: number): ShardId {
+  return shardId(`p${number}`, 'europe', 'softcore');
+}
+
+const TEMPLATES = 500;
+const prng = createPrng('bench items');
+const templates: readonly Item[] = Array.from({ length: TEMPLATES }, (_, number) =>
+  rollItem(BUILT_IN_CATALOGUE, prng, { id: itemId(`template-${number}`), level: prng.integer(1, 70) }),
+);
+
+/** A rolled item with an id of its own. */
+export function benchItem(id: string): Item {
+  const template = templates[Math.floor(prng.next() * TEMPLATES)];
+  if (template === undefined) throw new Error('there are no templates');
+  return { ...template, id: itemId(id) };
+}
+
+/** Opens players with gold and so many items each, many at once. */
+export async function openPlayers(node: GavelNode, count: number, itemsEach: number): Promise<void> {
+  const CHUNK = 1_000;
+  for (let start = 0; start < count; start += CHUNK) {
+    const numbers = Array.from({ length: Math.min(CHUNK, count - start) }, (_, offset) => start + offset);
+    await Promise.all(
+      numbers.map(async (number) => {
+        const items = Array.from({ length: itemsEach }, (_, index) => benchItem(itemOf(number, index)));
+        const body = { name: `p${number}`, start: { gold: gold(1_000_000_000), items, commodities: [] } };
+        const message: Command = { kind: 'open', issuer: 'service', body };
+        expectAnswer(await node.world.accept({ to: playerShard(number), message, creates: true }));
+      }),
+    );
+  }
+}
+
+/** The id of a player's item of the beginning. */
+export function itemOf(player: number, index: number): string {
+  return `i${player}-${index}`;
+}
+
+let operations = 0;
+
+/** Sends a player's command with an operation id of its own. */
+export function command(node: GavelNode, player: number, kind: string, body: unknown): Promise<Reply> {
+  const message: Command = { kind, issuer: 'client', op: operationId(`o${operations++}`), body };
+  return node.world.accept({ to: playerShard(player), message });
+}
+
+/** The value of an answer; throws if it is a refusal. */
+export function expectAnswer(reply: Reply): unknown {
+  if (reply.kind === 'answer') return reply.value;
+  throw new Error(`refused: ${reply.name} ${JSON.stringify(reply.details ?? {})}`);
+}
+
+/** The value below which that share of the sorted list lies. */
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+/** Three significant digits: what a figure of a noisy machine is worth. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(3));
+}

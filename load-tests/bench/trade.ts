@@ -1,0 +1,192 @@
+/**
+ * `bench trade`: durable trades between random shards of one node: sell, buyout, claims of both sides.
+ *
+ * Measured: buyouts per second at 256 at once, with images written and ledger and listings folded all the while; then the time of
+ * single buyouts at 32 at once. Not measured: sockets, schemas, patches, searches.
+ */
+import { createPrng } from '#shared/prng.ts';
+import type { Reply } from '#server/shard/message.ts';
+import type { GavelNode } from '#server/world.ts';
+import { command, expectAnswer, inTemporaryDirectory, itemOf, openBenchNode, openPlayers, percentile, rounded } from './harness.ts';
+
+/** What to measure. */
+export interface TradeBenchOptions {
+  readonly players: number;
+  readonly itemsEach: number;
+  readonly atOnce: number;
+  readonly seconds: number;
+  /** The second phase, for the time of single buyouts under light load. */
+  readonly calmAtOnce: number;
+  readonly calmSeconds: number;
+}
+
+/** What was measured. */
+export interface TradeBenchResult {
+  readonly tradesPerSecond: number;
+  /** Of single buyouts, in the calm phase. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Of single buyouts at full load. */
+  readonly loadedP50Ms: number;
+  readonly loadedP99Ms: number;
+  readonly turnsPerSecond: number;
+  readonly trades: number;
+  readonly seconds: number;
+  /** Bytes of the journal that were in no image yet: half way through, at the end, and the most seen. */
+  readonly backlogHalfwayBytes: number;
+  readonly backlogEndBytes: number;
+  readonly backlogMaxBytes: number;
+  readonly imagesWritten: number;
+  /** Processor time of the whole process, in cores. */
+  readonly cores: number;
+  readonly rssBytes: number;
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
+/** As the issue asks for it. */
+export const TRADE_BENCH_DEFAULTS: TradeBenchOptions = {
+  players: 10_000,
+  itemsEach: 8,
+  atOnce: 256,
+  seconds: 60,
+  calmAtOnce: 32,
+  calmSeconds: 10,
+};
+
+const PRICE = 1_000;
+/** A player looks into the completed tab after so many sales or purchases. */
+const CLAIM_EVERY = 6;
+const WARM_UP_SECONDS = 5;
+
+interface Trader {
+  readonly number: number;
+  /** Items at hand. */
+  readonly stash: string[];
+  unclaimed: number;
+  isBusy: boolean;
+}
+
+/** Runs the benchmark in a directory that it removes. */
+export function benchTrade(options: TradeBenchOptions = TRADE_BENCH_DEFAULTS): Promise<TradeBenchResult> {
+  return inTemporaryDirectory(async (directory) => {
+    const bench = await openBenchNode(directory);
+    await openPlayers(bench.node, options.players, options.itemsEach);
+    const market = new BenchMarket(bench.node, options);
+    await market.run(options.atOnce, WARM_UP_SECONDS);
+    const result = await measure(bench.node, market, options);
+    await bench.close();
+    return result;
+  });
+}
+
+async function measure(node: GavelNode, market: BenchMarket, options: TradeBenchOptions): Promise<TradeBenchResult> {
+  const turnsBefore = node.persister.appended;
+  const cpuBefore = process.cpuUsage();
+  let backlogMaxBytes = 0;
+  const watch = setInterval(
+    () => void node.persister.stats().then(({ backlogBytes }) => (backlogMaxBytes = Math.max(backlogMaxBytes, backlogBytes))),
+    500,
+  );
+  const first = await market.run(options.atOnce, options.seconds / 2);
+  const halfway = await node.persister.stats();
+  const second = await market.run(options.atOnce, options.seconds / 2);
+  const end = await node.persister.stats();
+  clearInterval(watch);
+  const seconds = first.seconds + second.seconds;
+  const cpu = process.cpuUsage(cpuBefore);
+  const turns = node.persister.appended - turnsBefore;
+  const loaded = [...first.timesMs, ...second.timesMs].toSorted((a, b) => a - b);
+  const calm = (await market.run(options.calmAtOnce, options.calmSeconds)).timesMs.toSorted((a, b) => a - b);
+  return {
+    tradesPerSecond: Math.round(loaded.length / seconds),
+    p50Ms: rounded(percentile(calm, 0.5)),
+    p99Ms: rounded(percentile(calm, 0.99)),
+    loadedP50Ms: rounded(percentile(loaded, 0.5)),
+    loadedP99Ms: rounded(percentile(loaded, 0.99)),
+    turnsPerSecond: Math.round(turns / seconds),
+    trades: loaded.length,
+    seconds: rounded(seconds),
+    backlogHalfwayBytes: halfway.backlogBytes,
+    backlogEndBytes: end.backlogBytes,
+    backlogMaxBytes,
+    imagesWritten: end.imagesWritten,
+    cores: rounded((cpu.user + cpu.system) / 1e6 / seconds),
+    rssBytes: process.memoryUsage().rss,
+    refusals: market.refusals,
+  };
+}
+
+/** The players' side: who has what, and what they do next. */
+class BenchMarket {
+  readonly refusals: Record<string, number> = {};
+  readonly #node: GavelNode;
+  readonly #prng = createPrng('bench trade');
+  readonly #traders: readonly Trader[];
+
+  constructor(node: GavelNode, { players, itemsEach }: TradeBenchOptions) {
+    this.#node = node;
+    this.#traders = Array.from({ length: players }, (_, number) => ({
+      number,
+      stash: Array.from({ length: itemsEach }, (_unused, index) => itemOf(number, index)),
+      unclaimed: 0,
+      isBusy: false,
+    }));
+  }
+
+  /** Trades with so many at once for so long. */
+  async run(atOnce: number, seconds: number): Promise<{ readonly seconds: number; readonly timesMs: readonly number[] }> {
+    const timesMs: number[] = [];
+    const start = performance.now();
+    const until = start + seconds * 1_000;
+    await Promise.all(Array.from({ length: atOnce }, () => this.#keepTrading(until, timesMs)));
+    return { seconds: (performance.now() - start) / 1_000, timesMs };
+  }
+
+  async #keepTrading(until: number, timesMs: number[]): Promise<void> {
+    while (performance.now() < until) {
+      const seller = this.#pick();
+      const buyer = this.#pick();
+      await this.#trade(seller, buyer, timesMs);
+      seller.isBusy = false;
+      buyer.isBusy = false;
+      if (seller.unclaimed >= CLAIM_EVERY || seller.stash.length === 0) await this.#claim(seller);
+      if (buyer.unclaimed >= CLAIM_EVERY) await this.#claim(buyer);
+    }
+  }
+
+  #pick(): Trader {
+    for (;;) {
+      const trader = this.#traders[Math.floor(this.#prng.next() * this.#traders.length)];
+      if (trader === undefined || trader.isBusy) continue;
+      trader.isBusy = true;
+      return trader;
+    }
+  }
+
+  async #trade(seller: Trader, buyer: Trader, timesMs: number[]): Promise<void> {
+    const item = seller.stash.pop();
+    if (item === undefined) return;
+    const listed = await command(this.#node, seller.number, 'sell', { itemId: item, buyout: PRICE });
+    if (listed.kind === 'refusal') {
+      seller.stash.push(item);
+      return this.#count(listed);
+    }
+    const { listingId } = listed.value as { readonly listingId: string };
+    const start = performance.now();
+    const bought = await command(this.#node, buyer.number, 'buyout', { listingId, price: PRICE });
+    if (bought.kind === 'refusal') return this.#count(bought);
+    timesMs.push(performance.now() - start);
+    seller.unclaimed++;
+    buyer.unclaimed++;
+  }
+
+  async #claim(trader: Trader): Promise<void> {
+    trader.unclaimed = 0;
+    const claimed = expectAnswer(await command(this.#node, trader.number, 'claim', { all: true }));
+    trader.stash.push(...(claimed as { readonly items: readonly string[] }).items);
+  }
+
+  #count(reply: Extract<Reply, { kind: 'refusal' }>): void {
+    this.refusals[reply.name] = (this.refusals[reply.name] ?? 0) + 1;
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * What the cells of one node share: journal, output gate, wake list, memory budget, and the queue of messages between
+ * shards of the node.
+ *
+ * 1. One message is taken at a time, whole: the node is one order of turns, the order of its journal.
+ * 2. Messages between shards of the node are taken in the order in which they were emitted, after their cause is appended.
+ * 3. A shard leaves memory only when all of its turns are durable and nobody is connected or waits for it.
+ */
+import { limits } from '#shared/limits.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { Persister } from '#server/journal/persister.ts';
+import type { Platform } from '#server/platform/platform.ts';
+import type { ChangeSet } from '#server/shard/change-set.ts';
+import type { ShardDefinition } from '#server/shard/definition.ts';
+import type { Message } from '#server/shard/message.ts';
+import { OutputGate } from './gate.ts';
+import type { Envelope, Part } from './part.ts';
+import type { Answering, Resident } from './resident.ts';
+import { WakeList } from './wake-list.ts';
+
+/** What a cell host needs from its surroundings. */
+export interface CellHostOptions {
+  readonly platform: Pick<Platform, 'clock' | 'timers' | 'report'>;
+  readonly persister: Persister;
+  readonly definition: ShardDefinition;
+  /** Where messages between shards go: the world. */
+  readonly world: Part;
+  /** What to send back for a message to a shard that was never created, if anything: a late offer is aborted. */
+  readonly replyOfNobody: (envelope: Envelope, now: Instant) => { readonly to: ShardId; readonly message: Message } | undefined;
+  /** Shards in memory may take this much, about. */
+  readonly memoryBudgetBytes: number;
+  /** Told of every change set with rows of projected entities, in the order of the journal, once durable: the feed of the index. */
+  readonly onChanges: (position: number, changes: ChangeSet) => void;
+}
+
+/** A command that waits for the outcome of its trade. */
+export interface Expectation {
+  readonly resident: Resident;
+  readonly operation: number;
+  readonly answering: Answering;
+}
+
+/** What a cell does for its host. */
+export interface Housed {
+  /** Lets the shard look at its alarms. */
+  wake(shard: Resident): void;
+  /** Takes up what waits in the shard's inbox. */
+  resume(shard: Resident): void;
+  /** Tells a command that the outcome of its trade is unknown, if it still waits. */
+  giveUp(expectation: Expectation): void;
+  /** Drops the shard from memory, if nothing speaks against it. */
+  evict(shard: Resident): boolean;
+}
+
+interface Tenancy {
+  readonly cell: Housed;
+  readonly resident: Resident;
+}
+
+/** See the head of this file. */
+export class CellHost {
+  readonly options: CellHostOptions;
+  readonly gate: OutputGate;
+  readonly wakeList: WakeList<Resident>;
+  readonly #tenancies = new Map<Resident, Tenancy>();
+  readonly #stalled = new Set<Resident>();
+  #envelopes: Envelope[] = [];
+  #fresh: Expectation[] = [];
+  readonly #watched: { readonly at: number; readonly expectation: Expectation }[] = [];
+  #isWatching = false;
+  #isDelivering = false;
+  #memoryBytes = 0;
+  #isStopped = false;
+
+  constructor(options: CellHostOptions) {
+    this.options = options;
+    this.gate = new OutputGate(options.persister);
+    this.wakeList = new WakeList(options.platform, (resident) => this.#tenancies.get(resident)?.cell.wake(resident));
+  }
+
+  /** The time for a turn. */
+  now(): Instant {
+    return this.options.platform.clock.now();
+  }
+
+  /** Whether turns must wait for the disk. */
+  get mustWait(): boolean {
+    return this.#isStopped || this.options.persister.full;
+  }
+
+  /** Whether the node takes no more turns. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  /** Shards in memory, and the bytes that they take, about. */
+  get usage(): { readonly shards: number; readonly bytes: number } {
+    return { shards: this.#tenancies.size, bytes: this.#memoryBytes };
+  }
+
+  /** Counts a shard in, or anew after a turn, and makes room if the budget is passed. */
+  house(cell: Housed, resident: Resident, memoryBytes: number): void {
+    this.#memoryBytes += memoryBytes - resident.memoryBytes;
+    resident.memoryBytes = memoryBytes;
+    resident.isUsed = true;
+    if (!this.#tenancies.has(resident)) this.#tenancies.set(resident, { cell, resident });
+    if (this.#memoryBytes > this.options.memoryBudgetBytes) this.#evictSome();
+  }
+
+  /** Counts a shard out. */
+  release(resident: Resident): void {
+    this.#memoryBytes -= resident.memoryBytes;
+    this.wakeList.remove(resident);
+    this.#tenancies.delete(resident);
+    this.#stalled.delete(resident);
+  }
+
+  /** Has the shard's inbox taken up once the disk has caught up. */
+  stall(resident: Resident): void {
+    if (this.#isStopped) return;
+    if (this.#stalled.size === 0) void this.options.persister.whenReady().then(() => this.#resumeStalled());
+    this.#stalled.add(resident);
+  }
+
+  /** Appends the changes of a turn and tells, once durable, who wants to know. Returns the journal position. */
+  append(changes: ChangeSet): number {
+    const position = this.options.persister.append(changes);
+    if (this.#isProjected(changes)) this.gate.release(() => this.options.onChanges(position, changes));
+    return position;
+  }
+
+  /** Sends a message on its way. Its cause is appended; between nodes, the bus waits for the gate. */
+  send(to: ShardId, message: Message): void {
+    this.#envelopes.push({ to, message });
+  }
+
+  /** Delivers what was sent, and what that leads to, until nothing is left. */
+  deliver(): void {
+    if (this.#isDelivering) return;
+    this.#isDelivering = true;
+    for (let index = 0; index < this.#envelopes.length && !this.#isStopped; index++) {
+      const envelope = this.#envelopes[index];
+      if (envelope !== undefined) void this.options.world.accept(envelope); // Never rejects; a `busy` is driven again by the sender's alarm.
+    }
+    this.#envelopes = [];
+    this.#isDelivering = false;
+    if (this.#fresh.length > 0) this.#watchFresh();
+  }
+
+  /** Sees to it that a command does not wait for ever for the outcome of its trade. */
+  expect(expectation: Expectation): void {
+    this.#fresh.push(expectation);
+  }
+
+  /** No more turns, no more output: the process is ending. */
+  stop(): void {
+    this.#isStopped = true;
+    this.gate.shut();
+    this.wakeList.clear();
+  }
+
+  /** Trades within the node are over by now; the clock runs only for what still waits. */
+  #watchFresh(): void {
+    const at = this.now() + OUTCOME_WAIT_MS;
+    for (const expectation of this.#fresh) {
+      if (expectation.resident.answeringByOperation.has(expectation.operation)) this.#watched.push({ at, expectation });
+    }
+    this.#fresh = [];
+    if (this.#watched.length > 0 && !this.#isWatching) this.#watch(OUTCOME_WAIT_MS);
+  }
+
+  #watch(afterMs: number): void {
+    this.#isWatching = true;
+    this.options.platform.timers.after(Math.max(WATCH_STEP_MS, afterMs), () => {
+      this.#isWatching = false;
+      if (this.#isStopped) return;
+      const now = this.now();
+      const late = this.#watched.findIndex(({ at }) => at > now);
+      const over = this.#watched.splice(0, late === -1 ? this.#watched.length : late);
+      for (const { expectation } of over) this.#tenancies.get(expectation.resident)?.cell.giveUp(expectation);
+      const next = this.#watched[0];
+      if (next !== undefined && !this.#isWatching) this.#watch(next.at - now);
+    });
+  }
+
+  #isProjected({ puts, removes }: ChangeSet): boolean {
+    const { projectedTables } = this.options.definition;
+    return puts.some(({ entity }) => projectedTables.has(entity.schema.table)) || removes.some(({ table }) => projectedTables.has(table));
+  }
+
+  #resumeStalled(): void {
+    const stalled = [...this.#stalled];
+    this.#stalled.clear();
+    for (const resident of stalled) this.#tenancies.get(resident)?.cell.resume(resident);
+  }
+
+  /** Second chance: the hand goes round the shards in the order of their coming; who was used since stays once more. */
+  #evictSome(): void {
+    let looks = Math.min(this.#tenancies.size, EVICTION_LOOKS);
+    for (const [resident, tenancy] of this.#tenancies) {
+      if (looks-- === 0 || this.#memoryBytes <= this.options.memoryBudgetBytes) return;
+      this.#tenancies.delete(resident);
+      this.#tenancies.set(resident, tenancy);
+      if (resident.isUsed) resident.isUsed = false;
+      else tenancy.cell.evict(resident);
+    }
+  }
+}
+
+/** How many shards one turn looks at for eviction: enough to keep up, too few to be felt. */
+const EVICTION_LOOKS = 16;
+
+/** Late outcomes are looked for in steps, so that thousands per second cost no more than a few. */
+const WATCH_STEP_MS = 250;
+
+/** How often the node asks for shards on disk whose alarm is due. */
+export const ALARM_SCAN_MS = 500;
+
+/** How many shards one scan wakes at most. */
+export const ALARM_SCAN_SHARDS = 512;
+
+/** How long a command waits for the outcome of its trade before it is told `outcome-unknown`. */
+export const OUTCOME_WAIT_MS = limits.offerWindowMs / 2;

@@ -1,0 +1,27 @@
+/** What the edge needs of a node: the consumer declares the seam. */
+import type { Rules } from '#shared/rules.ts';
+import type { ShardId } from '#shared/units.ts';
+import type { Part } from '#server/cell/part.ts';
+import type { ShardListener } from '#server/cell/resident.ts';
+import type { ListingIndex } from '#server/listing-index/listing-index.ts';
+import type { LedgerEntry } from '#server/shard/change-set.ts';
+import type { Reply } from '#server/shard/message.ts';
+
+/** A running node, as rooms and sessions see it. */
+export interface Backend {
+  readonly rules: Rules;
+  readonly regions: readonly string[];
+  /** Takes any command for any shard. */
+  readonly world: Part;
+  /** Whether this node owns the shard: rooms are created where their shard lives. */
+  owns(shard: ShardId): boolean;
+  /** Tells how an own shard stands, then each change, all durable and in order. Resolves with a refusal if it cannot be loaded. */
+  subscribe(shard: ShardId, listener: ShardListener): Promise<Reply>;
+  unsubscribe(shard: ShardId, listener: ShardListener): void;
+  /** The world data. */
+  readonly index: ListingIndex;
+  /** How far the index is behind the journal, in milliseconds. */
+  indexLagMs(): number;
+  /** Ledger lines of an own shard with `seq` below `before`, newest first, durable ones only. */
+  history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]>;
+}

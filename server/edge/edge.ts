@@ -1,0 +1,195 @@
+/**
+ * The edge of a node: HTTP and Colyseus on one port. The only part that strangers reach.
+ *
+ * Colyseus' own `Server` is not used: its routes reflect any origin with credentials, read bodies without a bound and create rooms
+ * for anybody. What is left of it here is the matchmaker, the WebSocket transport and the rooms. Both are one per process, and so
+ * is the edge.
+ */
+import { CloseCode, matchMaker, type BeforeUpgradeHandler } from '@colyseus/core';
+import { setLogger } from '@colyseus/core/Logger';
+import { Encoder } from '@colyseus/schema';
+import { WebSocketTransport } from '@colyseus/ws-transport';
+import type { Server } from 'node:http';
+import { z } from 'zod';
+import type { Catalogue } from '#shared/catalog/catalogue.ts';
+import { limits } from '#shared/limits.ts';
+import { refusal } from '#shared/refusals.ts';
+import type { Platform } from '#server/platform/platform.ts';
+import type { Backend } from './backend.ts';
+import { createHttpServer, type HttpAnswer, type HttpRequest, type Route } from './http-server.ts';
+import { isOriginAllowed, type OriginRules } from './origins.ts';
+import { playerRoomClass } from './player-room.ts';
+import { PLAYER_ROOM, RoomDirectory } from './room-directory.ts';
+import { openSession, type SessionServices } from './sessions.ts';
+import { guardSocket, type GuardedSocket } from './socket-guard.ts';
+import { AddressLimiter, TokenBucket, type Rate } from './token-bucket.ts';
+import { Tokens } from './tokens.ts';
+
+/** What the edge needs. */
+export interface EdgeOptions {
+  readonly backend: Backend;
+  readonly platform: Platform;
+  readonly catalogue: Catalogue;
+  readonly host: string;
+  /** 0 for any that is free. */
+  readonly port: number;
+  /** Whether anybody may come as a guest: in development only. */
+  readonly guests: boolean;
+  /** Keys of session tokens: the first signs, all verify. */
+  readonly jwtKeys: readonly string[];
+  readonly origins: OriginRules;
+  /** Sessions that one address may open. */
+  readonly sessionRate: Rate;
+  /** Whether the node behind can serve. */
+  readonly isReady: () => boolean;
+}
+
+/** An edge that serves. */
+export interface Edge {
+  readonly port: number;
+  /** Where clients go. */
+  readonly url: string;
+  /** Shards with a room: players who are here. */
+  readonly rooms: number;
+  /** Sends everybody away and stops listening; returns when all are gone, or after the deadline. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/** A full stash, ten listings and fifty completed entries in one go, without growing the buffer, which Colyseus does anew each time. */
+const STATE_BUFFER_BYTES = 64 * 1_024;
+/** Colyseus' own words about clients that misbehave, at most so many: a log is no target for floods. */
+const LOG_RATE: Rate = { perSecond: 0.2, burst: 20 };
+
+/** Starts to serve. Rejects if the port cannot be had. */
+export async function startEdge(options: EdgeOptions): Promise<Edge> {
+  const { backend, platform, host } = options;
+  Encoder.BUFFER_SIZE = STATE_BUFFER_BYTES;
+  setLogger(quietLogger(platform));
+  const directory = new RoomDirectory(platform);
+  await startMatchMaker();
+  matchMaker.defineRoomType(PLAYER_ROOM, playerRoomClass({ backend, platform, directory }));
+
+  const state = { isDraining: false };
+  const sessions: SessionServices = { ...options, directory, tokens: new Tokens(options.jwtKeys) };
+  const server = createHttpServer({ platform, origins: options.origins, routes: routesOf(options, sessions, state) });
+  const transport = new GuardedTransport(server, options);
+  const port = await listen(server, options.port, host);
+  return {
+    port,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    get rooms() {
+      return directory.size;
+    },
+    close: async (deadlineMs) => {
+      state.isDraining = true;
+      await within(platform, deadlineMs, stopMatchMaker());
+      transport.shutdown();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** Colyseus' transport with a guard before each socket. */
+class GuardedTransport extends WebSocketTransport {
+  constructor(server: Server, { platform, origins }: EdgeOptions) {
+    super({ server, maxPayload: limits.payloadBytesMax, perMessageDeflate: false, beforeUpgrade: originGuard(origins) });
+    this.wss.prependListener('connection', (socket: GuardedSocket) => guardSocket(socket, platform));
+  }
+}
+
+function originGuard(origins: OriginRules): BeforeUpgradeHandler {
+  return ({ headers }) => {
+    const isAllowed = isOriginAllowed(origins, headers.get('origin') ?? undefined, headers.get('host') ?? undefined);
+    return isAllowed ? undefined : new Response(null, { status: 403 });
+  };
+}
+
+function routesOf(options: EdgeOptions, sessions: SessionServices, state: { readonly isDraining: boolean }): readonly Route[] {
+  const { platform } = options;
+  const limiter = new AddressLimiter(options.sessionRate);
+  const admit = ({ address }: Omit<HttpRequest, 'body'>): ReturnType<NonNullable<Route['admit']>> => {
+    if (state.isDraining) return refusal('unavailable', { reason: 'the server is stopping' });
+    return limiter.take(address, platform.clock.now()) ? undefined : refusal('rate-limited');
+  };
+  const isReady = (): boolean => !state.isDraining && options.isReady();
+  return [
+    {
+      method: 'POST',
+      path: '/session',
+      admit,
+      handle: async ({ body }) => {
+        const opened = await openSession(sessions, body);
+        return 'kind' in opened ? opened : { kind: 'json', value: opened };
+      },
+    },
+    // The one route of Colyseus' own matchmaking that may stay: the SDK's way back to a seat that is still kept.
+    { method: 'POST', path: '/matchmake/reconnect/*', admit, handle: reconnect },
+    { method: 'GET', path: '/livez', handle: () => ({ kind: 'json', value: { live: true } }) },
+    { method: 'GET', path: '/readyz', handle: () => ({ kind: 'json', status: isReady() ? 200 : 503, value: { ready: isReady() } }) },
+  ];
+}
+
+const reconnectionSchema = z.strictObject({ reconnectionToken: z.string().max(64) });
+
+async function reconnect({ path, body }: HttpRequest): Promise<HttpAnswer> {
+  const asked = reconnectionSchema.safeParse(body);
+  if (!asked.success) return refusal('bad-request', { fault: 'reconnectionToken: must be one that a room gave' });
+  try {
+    const seat: unknown = await matchMaker.controller.invokeMethod('reconnect', path.slice(path.lastIndexOf('/') + 1), asked.data);
+    return { kind: 'json', value: seat };
+  } catch {
+    return refusal('unauthorized', { reason: 'no seat is kept for that token' });
+  }
+}
+
+/** The matchmaker of this process, by itself: which node owns a shard is not its business. */
+async function startMatchMaker(): Promise<void> {
+  matchMaker.controller.exposedMethods = ['reconnect'];
+  await matchMaker.setup(undefined, undefined, undefined, () => Promise.resolve(matchMaker.processId));
+  await matchMaker.accept(true);
+}
+
+async function stopMatchMaker(): Promise<void> {
+  await Promise.all(matchMaker.disconnectAll(CloseCode.SERVER_SHUTDOWN));
+  await matchMaker.gracefullyShutdown();
+  // Ends the timer of its statistics, which would keep the process for another second.
+  matchMaker.stats.reset();
+}
+
+function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      const address = server.address();
+      if (address === null || typeof address === 'string') reject(new Error('the server has no port'));
+      else resolve(address.port);
+    });
+  });
+}
+
+/** Waits for the work, but no longer than that. */
+async function within(platform: Platform, deadlineMs: number, work: Promise<void>): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const cancel = platform.timers.after(deadlineMs, resolve);
+    const done = (): void => {
+      cancel();
+      resolve();
+    };
+    work.then(done, (error: unknown) => {
+      platform.report({ level: 'warning', message: 'the rooms could not be closed in order', error });
+      done();
+    });
+  });
+}
+
+/** Where Colyseus may say what bothers it. */
+function quietLogger(platform: Platform): Parameters<typeof setLogger>[0] {
+  const bucket = new TokenBucket(LOG_RATE, platform.clock.now());
+  const quiet = (): void => undefined;
+  const loud = (...words: readonly unknown[]): void => {
+    if (!bucket.take(platform.clock.now())) return;
+    platform.report({ level: 'warning', message: `Colyseus: ${words.map(String).join(' ').slice(0, 500)}` });
+  };
+  return { debug: quiet, info: quiet, trace: quiet, warn: loud, error: loud };
+}

@@ -1,0 +1,57 @@
+/** A player's own ledger, for its eyes: one line per posting at a place of its own, newest first, in pages. */
+import { limits } from '#shared/limits.ts';
+import type { CommandAnswer, LedgerLine } from '#shared/protocol.ts';
+import { itemId, type ShardId } from '#shared/units.ts';
+import type { LedgerEntry, Place, Posting } from '#server/shard/change-set.ts';
+
+/** Places that are the player's; the others are the world's edge, or between two players. */
+const OWN_PLACES: ReadonlySet<Place> = new Set<Place>(['wallet', 'stash', 'hold', 'escrow', 'listed', 'completed']);
+
+/** Reads the newest entries with `seq` below `before`, at most `limit`. */
+export type ReadHistory = (shard: ShardId, before: number, limit: number) => Promise<readonly LedgerEntry[]>;
+
+/** One page of the ledger; `undefined` if the cursor is none that an earlier page gave. */
+export async function historyPage(
+  read: ReadHistory,
+  shard: ShardId,
+  cursor: string | undefined,
+): Promise<CommandAnswer<'history'> | undefined> {
+  const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : parseCursor(cursor);
+  if (before === undefined) return undefined;
+  const entries = await read(shard, before, limits.historyPageMax);
+  const lines: LedgerLine[] = [];
+  for (const entry of entries) {
+    const more = linesOf(entry);
+    // An entry is never cut in two; the first one is always shown, so that every page gets further.
+    if (lines.length > 0 && lines.length + more.length > limits.historyPageMax) return { lines, cursor: String(entry.seq + 1) };
+    lines.push(...more);
+  }
+  const last = entries.at(-1);
+  return last === undefined || last.seq === 1 || entries.length < limits.historyPageMax ? { lines } : { lines, cursor: String(last.seq) };
+}
+
+/** The lines of one entry: none for a movement that touches no place of the player's. */
+export function linesOf({ seq, at, cause, tx, balance, postings }: LedgerEntry): readonly LedgerLine[] {
+  const own = postings.filter(({ place }) => OWN_PLACES.has(place));
+  return own.map((posting) => ({
+    seq,
+    at,
+    cause,
+    account: posting.place,
+    ...movedBy(posting),
+    ...(tx === null ? {} : { tx }),
+    balance,
+  }));
+}
+
+function movedBy({ asset, amount }: Posting): Pick<LedgerLine, 'gold' | 'item' | 'commodity' | 'quantity'> {
+  if (asset === 'gold') return { gold: amount };
+  const id = asset.slice(asset.indexOf(':') + 1);
+  return asset.startsWith('item:') ? { item: itemId(id), quantity: amount } : { commodity: id, quantity: amount };
+}
+
+/** The cursor is the `seq` below which the next page starts. */
+function parseCursor(cursor: string): number | undefined {
+  const before = /^[1-9][0-9]{0,15}$/.test(cursor) ? Number(cursor) : undefined;
+  return before !== undefined && Number.isSafeInteger(before) ? before : undefined;
+}

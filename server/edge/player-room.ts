@@ -1,0 +1,137 @@
+/**
+ * The `player` room: all connections of one player to one shard.
+ *
+ * 1. Its state is written by the presenter alone, from durable news; a patch goes out with each of them, before the answer to the
+ *    command that caused it.
+ * 2. Who sits in it was verified by the session that reserved the seat; `onJoin` checks that it is this shard's player.
+ * 3. It holds nothing that would be missed: a room that is lost is made again from a snapshot.
+ */
+import { ErrorCode, Room, ServerError, type Client, type MessageContext } from '@colyseus/core';
+import { z } from 'zod';
+import { parseShardId, shardId } from '#shared/address.ts';
+import { COMMAND_TYPES } from '#shared/protocol.ts';
+import type { PlayerState } from '#shared/state.ts';
+import type { PlayerId, ShardId } from '#shared/units.ts';
+import type { ShardNews } from '#server/cell/resident.ts';
+import type { Platform } from '#server/platform/platform.ts';
+import { CLOSE_CODES } from './close-codes.ts';
+import { dispatch, type DispatchServices } from './dispatch.ts';
+import { Presenter } from './presenter.ts';
+import { publicRefusal } from './public-refusal.ts';
+import type { RoomDirectory } from './room-directory.ts';
+
+/** What a room needs from its surroundings. */
+export interface RoomServices extends DispatchServices {
+  readonly platform: Pick<Platform, 'clock' | 'timers' | 'report'>;
+  readonly directory: RoomDirectory;
+}
+
+/** The longest interval that a timer takes: patches go out by hand, and an idle room costs nothing. */
+const NEVER_MS = 2 ** 31 - 1;
+/** Connections of one player at once, seats not yet taken included: many devices, few enough to bound what one player costs. */
+const CONNECTIONS_MAX = 64;
+/** How long a dropped connection may come back to its seat, by the SDK's own reconnection. */
+const RECONNECTION_SECONDS = 15;
+/** What the WebSocket protocol itself closes for: its rules broken, data of a wrong kind, or more than fits (RFC 6455). */
+const WEBSOCKET_FAULTS: readonly number[] = [1002, 1003, 1007, 1009];
+/** Who was closed for a reason of ours comes back by a session of its own, if at all. */
+const NOT_RECONNECTABLE: ReadonlySet<number> = new Set([...Object.values(CLOSE_CODES), ...WEBSOCKET_FAULTS]);
+
+const optionsSchema = z.looseObject({ shard: z.string() });
+const holderSchema = z.looseObject({ player: z.string() });
+
+interface Place {
+  readonly shard: ShardId;
+  readonly player: PlayerId;
+  readonly presenter: Presenter;
+  readonly listener: (news: ShardNews) => void;
+}
+
+/** See the head of this file. Colyseus makes the instances: see `playerRoomClass`. */
+export class PlayerRoom extends Room<{ state: PlayerState }> {
+  override patchRate = NEVER_MS;
+  override maxClients = CONNECTIONS_MAX;
+  readonly #services: RoomServices;
+  #place: Place | undefined;
+
+  constructor(services: RoomServices) {
+    super();
+    this.#services = services;
+  }
+
+  override async onCreate(options: unknown): Promise<void> {
+    const { backend, directory } = this.#services;
+    const { shard: text } = optionsSchema.parse(options);
+    const address = parseShardId(text);
+    if (address === undefined) throw new Error(`${text} is no shard`);
+    const shard = shardId(address.player, address.region, address.mode);
+    const place: Place = {
+      shard,
+      player: address.player,
+      presenter: new Presenter(shard, backend.rules.completedShown),
+      listener: (news) => this.#hear(place, news),
+    };
+    if (!backend.owns(shard)) throw new Error(`${shard} lives on another node`);
+    if (!directory.claim(shard, this)) throw new Error(`${shard} has a room already`);
+    this.#place = place;
+    for (const type of COMMAND_TYPES)
+      this.onMessage(type, (_client, payload: unknown, context): unknown => this.#answer(place, type, payload, context));
+    const subscribed = await backend.subscribe(shard, place.listener);
+    if (subscribed.kind === 'refusal') throw new Error(`${shard} cannot be shown: ${subscribed.message}`);
+    this.state = place.presenter.state;
+  }
+
+  override onJoin(_client: Client, _options: unknown, auth: unknown): void {
+    const holder = holderSchema.safeParse(auth);
+    if (!holder.success || holder.data.player !== this.#place?.player) throw new ServerError(ErrorCode.AUTH_FAILED, 'not your room');
+    this.state.serverTime = this.#services.platform.clock.now();
+  }
+
+  override onDrop(client: Client, code?: number): void {
+    if (code !== undefined && NOT_RECONNECTABLE.has(code)) return;
+    // The seat is kept for a while; that nobody came back for it is no failure.
+    Promise.resolve(this.allowReconnection(client, RECONNECTION_SECONDS)).catch(() => undefined);
+  }
+
+  override onDispose(): void {
+    const place = this.#place;
+    if (place === undefined) return;
+    this.#services.backend.unsubscribe(place.shard, place.listener);
+    this.#services.directory.release(place.shard, this);
+  }
+
+  #hear(place: Place, news: ShardNews): void {
+    try {
+      const messages = place.presenter.apply(news);
+      if (news.kind === 'snapshot') return;
+      this.broadcastPatch();
+      for (const { type, payload } of messages) this.broadcast(type, payload);
+    } catch (error) {
+      this.#services.platform.report({ level: 'error', message: `the room of ${place.shard} lost its place in the changes`, error });
+      this.#services.backend.unsubscribe(place.shard, place.listener);
+      this.#services.platform.timers.defer(() => void this.#end());
+    }
+  }
+
+  async #end(): Promise<void> {
+    try {
+      await this.disconnect(CLOSE_CODES.stateLost);
+    } catch {
+      // Colyseus lets no room go that is still being created: it has nobody in it, and goes by itself.
+    }
+  }
+
+  async #answer({ player, shard }: Place, type: string, payload: unknown, context: MessageContext): Promise<unknown> {
+    const reply = await dispatch(this.#services, { player, shard }, type, payload);
+    return reply.kind === 'answer' ? context.resolve(reply.value) : context.reject(publicRefusal(reply));
+  }
+}
+
+/** The class that Colyseus makes rooms of, with the services of this node in it. */
+export function playerRoomClass(services: RoomServices): new () => PlayerRoom {
+  return class extends PlayerRoom {
+    constructor() {
+      super(services);
+    }
+  };
+}

@@ -1,0 +1,66 @@
+/**
+ * Sessions: `POST /session` answers a player with a seat in the room of its shard, and a token to come back with.
+ *
+ * 1. Who it is comes first: nothing is opened for nobody.
+ * 2. A session creates its shard if there is none; only guests of a development world start with goods.
+ * 3. The answer is given by the node that owns the shard.
+ */
+import type { Catalogue } from '#shared/catalog/catalogue.ts';
+import { shardId } from '#shared/address.ts';
+import { sessionRequestSchema, type SessionAnswer, type SessionRequest } from '#shared/protocol.ts';
+import { refusal, type Refusal } from '#shared/refusals.ts';
+import { faultOf } from '#shared/schemas.ts';
+import { playerId, type ShardId } from '#shared/units.ts';
+import type { Opening } from '#server/market/opening.ts';
+import type { Platform } from '#server/platform/platform.ts';
+import type { Command } from '#server/shard/message.ts';
+import type { Backend } from './backend.ts';
+import type { RoomDirectory } from './room-directory.ts';
+import { startGoodsFor } from './start-goods.ts';
+import type { Identity, Tokens } from './tokens.ts';
+
+/** What sessions need from their surroundings. */
+export interface SessionServices {
+  readonly backend: Backend;
+  readonly platform: Pick<Platform, 'clock' | 'random' | 'report'>;
+  readonly catalogue: Catalogue;
+  readonly directory: RoomDirectory;
+  readonly tokens: Tokens;
+  /** Whether anybody may come as a guest: in development only. */
+  readonly guests: boolean;
+}
+
+/** A session for whoever the body says, or why not. Rejects only on a bug. */
+export async function openSession(services: SessionServices, body: unknown): Promise<SessionAnswer | Refusal> {
+  const parsed = sessionRequestSchema.safeParse(body);
+  if (!parsed.success) return refusal('bad-request', { fault: faultOf(parsed.error) });
+  const { backend, directory, platform, tokens } = services;
+  const { region, mode } = parsed.data;
+  if (!backend.regions.includes(region)) return refusal('bad-request', { fault: `region: must be one of ${backend.regions.join(', ')}` });
+  const identity = await identify(services, parsed.data);
+  if ('kind' in identity) return identity;
+
+  const shard = shardId(identity.player, region, mode);
+  if (!backend.owns(shard)) return refusal('unavailable', { reason: 'this player lives on another node' });
+  const opening: Command = { kind: 'open', issuer: 'service', body: openingOf(services, identity, shard) };
+  const opened = await backend.world.accept({ to: shard, message: opening, creates: true });
+  if (opened.kind === 'refusal') return opened;
+  const seat = await directory.seat(shard, { player: identity.player });
+  if (seat === undefined) return refusal('busy', { reason: 'too many connections of this player' });
+  return { token: await tokens.resume(identity, platform.clock.now()), player: identity.player, shard, seat: { ...seat } };
+}
+
+async function identify({ platform, tokens, guests }: SessionServices, { guest, token }: SessionRequest): Promise<Identity | Refusal> {
+  const now = platform.clock.now();
+  if (guest !== undefined) {
+    if (!guests) return refusal('unauthorized', { reason: 'guests are only let into development worlds' });
+    return { player: playerId(`guest-${guest}`), name: guest, isGuest: true, since: now };
+  }
+  const identity = token === undefined ? undefined : await tokens.verify(token, now);
+  const isWelcome = identity !== undefined && (guests || !identity.isGuest);
+  return isWelcome ? identity : refusal('unauthorized', { reason: 'the token is not valid, or over' });
+}
+
+function openingOf({ backend, catalogue, platform }: SessionServices, { name, isGuest }: Identity, shard: ShardId): Opening {
+  return isGuest ? { name, start: startGoodsFor(catalogue, backend.rules, shard, () => platform.random.id()) } : { name };
+}

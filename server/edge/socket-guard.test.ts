@@ -1,0 +1,95 @@
+import { getMessageBytes, Protocol, ResponseStatus } from '@colyseus/core';
+import { describe, expect, it } from '@jest/globals';
+import { EventEmitter } from 'node:events';
+import { limits } from '#shared/limits.ts';
+import { instant } from '#shared/units.ts';
+import { CLOSE_CODES } from './close-codes.ts';
+import { isFaultResponse, readFrame } from './frame.ts';
+import { guardSocket } from './socket-guard.ts';
+
+/** The outside of the guard: what the package `ws` gives, here without a wire. */
+class Wire extends EventEmitter {
+  bufferedAmount = 0;
+  readonly sent: Uint8Array[] = [];
+  readonly closed: number[] = [];
+
+  send(data: Uint8Array): void {
+    this.sent.push(data);
+  }
+
+  close(code: number): void {
+    this.closed.push(code);
+  }
+}
+
+const guarded = (): Wire => {
+  const wire = new Wire();
+  guardSocket(wire, { clock: { now: () => instant(1_000) }, report: () => undefined });
+  return wire;
+};
+
+const PING = Uint8Array.of(Protocol.PING);
+
+describe('the guard of a socket', () => {
+  it('sends copies: what is encoded next must not change what a slow socket still holds', () => {
+    const wire = guarded();
+    const shared = Uint8Array.of(1, 2, 3);
+    wire.send(shared);
+    shared.fill(9);
+    expect([...(wire.sent[0] ?? [])]).toEqual([1, 2, 3]);
+  });
+
+  it('closes a client that does not read, and gives it no more', () => {
+    const wire = guarded();
+    wire.bufferedAmount = limits.clientBufferedBytesMax;
+    wire.send(PING);
+    wire.bufferedAmount += 1;
+    wire.send(PING);
+    wire.send(PING);
+    expect([wire.sent.length, wire.closed]).toEqual([1, [CLOSE_CODES.slowReader]]);
+  });
+
+  it('closes instead of telling what Colyseus could not decode', () => {
+    const wire = guarded();
+    wire.send(getMessageBytes[Protocol.ROOM_RESPONSE](300, ResponseStatus.ERROR, { name: 'Error', message: 'inner workings' }));
+    expect([wire.sent, wire.closed]).toEqual([[], [CLOSE_CODES.badMessage]]);
+  });
+
+  it('ends whatever a listener throws', () => {
+    const wire = guarded();
+    wire.on('message', () => {
+      throw new Error('a bug');
+    });
+    expect(wire.emit('message', PING, true)).toBe(false);
+    expect(wire.closed).toEqual([CLOSE_CODES.badMessage]);
+  });
+
+  it('passes on other events, and messages that it knows', () => {
+    const wire = guarded();
+    const heard: unknown[] = [];
+    wire.on('pong', (value) => heard.push(value));
+    wire.on('message', (value) => heard.push(value));
+    wire.emit('pong', 1);
+    wire.emit('message', PING, true);
+    expect(heard).toEqual([1, PING]);
+  });
+
+  it('drops pings of a flood without a word, and closes in the end', () => {
+    const wire = guarded();
+    let heard = 0;
+    wire.on('message', () => heard++);
+    for (let index = 0; index < limits.clientRequestsBurst * 12; index++) wire.emit('message', PING, true);
+    expect([heard, wire.sent.length, wire.closed]).toEqual([limits.clientRequestsBurst, 0, [CLOSE_CODES.tooManyMessages]]);
+  });
+});
+
+describe('frames', () => {
+  it.each([0, 127, 128, 255, 256, 65_535, 65_536, 2 ** 32 - 1])('of Colyseus are read back: request %i', (id) => {
+    const response = getMessageBytes[Protocol.ROOM_RESPONSE](id, ResponseStatus.OK, undefined);
+    const request = Uint8Array.of(Protocol.ROOM_REQUEST, ...response.subarray(1, -1), 0xa4, ...Buffer.from('sell'));
+    expect(readFrame(request)).toEqual({ kind: 'request', id, type: 'sell' });
+    expect(isFaultResponse(response)).toBe(false);
+    expect(isFaultResponse(getMessageBytes[Protocol.ROOM_RESPONSE](id, ResponseStatus.ERROR, {}))).toBe(true);
+    expect(isFaultResponse(getMessageBytes[Protocol.ROOM_RESPONSE](id, ResponseStatus.REJECTED, {}))).toBe(false);
+  });
+});

@@ -1,0 +1,74 @@
+/** Token buckets: so many at once, so many per second, for one client or for each of many addresses. */
+import type { Instant } from '#shared/units.ts';
+
+/** What a bucket allows. */
+export interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/** One bucket, full at first. Owned by whoever it limits. */
+export class TokenBucket {
+  readonly #rate: Rate;
+  #tokens: number;
+  #at: Instant;
+
+  constructor(rate: Rate, now: Instant) {
+    this.#rate = rate;
+    this.#tokens = rate.burst;
+    this.#at = now;
+  }
+
+  /** Takes one token, if there is one. */
+  take(now: Instant): boolean {
+    const { perSecond, burst } = this.#rate;
+    this.#tokens = Math.min(burst, this.#tokens + (Math.max(0, now - this.#at) / 1_000) * perSecond);
+    this.#at = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}
+
+/** Addresses remembered at most. Who is forgotten starts with a full bucket, which an attacker with so many addresses has anyway. */
+const ADDRESSES_MAX = 10_000;
+
+/** One bucket per address. */
+export class AddressLimiter {
+  readonly #rate: Rate;
+  readonly #bucketByAddress = new Map<string, TokenBucket>();
+
+  constructor(rate: Rate) {
+    this.#rate = rate;
+  }
+
+  /** Takes one token of the address, if there is one. */
+  take(address: string, now: Instant): boolean {
+    const network = networkOf(address);
+    const bucket = this.#bucketByAddress.get(network) ?? new TokenBucket(this.#rate, now);
+    // Set again, so that the map's order is that of the last use.
+    this.#bucketByAddress.delete(network);
+    this.#bucketByAddress.set(network, bucket);
+    if (this.#bucketByAddress.size > ADDRESSES_MAX) {
+      for (const oldest of this.#bucketByAddress.keys()) {
+        this.#bucketByAddress.delete(oldest);
+        break;
+      }
+    }
+    return bucket.take(now);
+  }
+}
+
+/** What is limited together: an IPv4 address, or the /64 that one subscriber of IPv6 has. */
+function networkOf(address: string): string {
+  if (address.startsWith('::ffff:') && address.includes('.')) return address.slice('::ffff:'.length);
+  if (!address.includes(':')) return address;
+  const [head = '', tail] = address.split('::');
+  const groups = head === '' ? [] : head.split(':');
+  if (tail !== undefined) {
+    const after = tail === '' ? [] : tail.split(':');
+    while (groups.length + after.length < 8) groups.push('0');
+    groups.push(...after);
+  }
+  return `${groups.slice(0, 4).join(':')}::/64`;
+}

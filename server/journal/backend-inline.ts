@@ -1,0 +1,168 @@
+/**
+ * The backend of the simulator: the planner of the real one, in the one thread that there is, over stores that outlive it. Every step is
+ * a timer of its own, so that a crash can come between any two.
+ */
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { Timers } from '#server/platform/platform.ts';
+import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
+import type { Schemas } from '#server/shard/codec.ts';
+import type { Backend, Opened } from './backend.ts';
+import { drivePass } from './drive-pass.ts';
+import type { PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import { packRows, unpackRows } from './projected-row.ts';
+import { Projector } from './projector.ts';
+import { decide, STORE_ROWS } from './recovery.ts';
+import { ShardKeeper, type PassResult } from './shard-keeper.ts';
+import type { Batch, ImageStore, JournalStore, ProjectionStore } from './storage.ts';
+
+/** What the backend works on: a `MemoryDisk`, or anything alike. */
+export interface InlineStores {
+  readonly journal: JournalStore;
+  readonly images: ImageStore;
+  readonly projections: ProjectionStore;
+  /** Throws away what was not finished; returns the number of images. */
+  clearStaging(): number;
+}
+
+/** How long the disk takes, in milliseconds. Asked anew for each step. */
+export interface InlineDelays {
+  commitMs(): number;
+  stepMs(): number;
+}
+
+interface Open {
+  readonly keeper: ShardKeeper;
+  readonly projector: Projector;
+  readonly schemas: Schemas;
+}
+
+const NO_DELAY: InlineDelays = { commitMs: () => 0, stepMs: () => 0 };
+
+/** See the head of this file. */
+export class InlineBackend implements Backend {
+  readonly #timers: Pick<Timers, 'after'>;
+  readonly #stores: InlineStores;
+  readonly #delays: InlineDelays;
+  #open: Open | undefined;
+  #isDead = false;
+
+  constructor(timers: Pick<Timers, 'after'>, stores: InlineStores, delays: InlineDelays = NO_DELAY) {
+    this.#timers = timers;
+    this.#stores = stores;
+    this.#delays = delays;
+  }
+
+  async open(definition: PersisterDefinition): Promise<Opened> {
+    await this.#step();
+    const { journal, images, projections } = this.#stores;
+    const { position, dropped, now, bytes } = journal.state;
+    const remarks = decide(STORE_ROWS, {
+      instance: '',
+      journal: { kind: 'open', instance: '', position, dropped, damage: undefined, notes: 0 },
+      projections: { kind: 'open', instance: '', folded: projections.folded },
+      hasImages: true,
+      staged: this.#stores.clearStaging(),
+    });
+    const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
+    const keeper = new ShardKeeper(journal, images, schemas, dropped);
+    const projector = new Projector(journal, projections, schemas, definition.projected);
+    keeper.catchUp(position);
+    while (projector.foldChunk(position) < position) await this.#step();
+    this.#open = { keeper, projector, schemas };
+    return { position, dropped, now, bytes, remarks };
+  }
+
+  /** The process is gone: nothing that was asked for happens any more, and nobody is told. */
+  kill(): void {
+    this.#isDead = true;
+  }
+
+  async commit(batch: Batch): Promise<void> {
+    await this.#wait(this.#delays.commitMs());
+    this.#stores.journal.commit(batch);
+    // The crash between the write and the news of it is the one that matters.
+    await this.#step();
+  }
+
+  noticed(through: Position): void {
+    this.#opened().keeper.catchUp(through);
+  }
+
+  async load(shard: ShardId, through: Position): Promise<RawChangeSet | undefined> {
+    await this.#step();
+    return this.#opened().keeper.load(shard, through);
+  }
+
+  async fold(through: Position): Promise<Position> {
+    await this.#step();
+    const folded = this.#opened().projector.foldChunk(through);
+    await this.#step();
+    return folded;
+  }
+
+  pass(through: Position): Promise<PassResult> {
+    const { journal, images } = this.#stores;
+    return drivePass(this.#opened().keeper.pass(through), {
+      images: {
+        sync: (shards) => this.#step().then(() => images.sync(shards)),
+        syncDirectories: (shards) => this.#step().then(() => images.syncDirectories(shards)),
+      },
+      pause: () => this.#step(),
+      note: (notes, kept) => this.#step().then(() => journal.note(notes, kept)),
+      drop: (upTo, recordsMax) => this.#step().then(() => journal.drop(upTo, recordsMax)),
+    });
+  }
+
+  async due(now: Instant, limit: number): Promise<readonly ShardId[]> {
+    await this.#step();
+    return this.#opened().projector.due(now, limit);
+  }
+
+  async history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]> {
+    await this.#step();
+    return this.#opened().projector.history(shard, before, limit, through);
+  }
+
+  async transaction(tx: string, shards: readonly ShardId[], through: Position): Promise<readonly { shard: ShardId; entry: LedgerEntry }[]> {
+    await this.#step();
+    return this.#opened().projector.transaction(tx, shards, through);
+  }
+
+  async projection(entity: string, through: Position): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
+    await this.#step();
+    const { projector, schemas } = this.#opened();
+    const { position, rows } = projector.projection(entity, through);
+    return { position, rows: unpackRows(packRows(rows), schemas) };
+  }
+
+  async totals(through: Position): Promise<{ position: Position; totals: readonly Total[] }> {
+    await this.#step();
+    return this.#opened().projector.totals(through);
+  }
+
+  onFault(): void {
+    // It has no thread that could die.
+  }
+
+  close(): Promise<void> {
+    this.#isDead = true;
+    return Promise.resolve();
+  }
+
+  #opened(): Open {
+    if (this.#open === undefined) throw new Error('the data are not open');
+    return this.#open;
+  }
+
+  #step(): Promise<void> {
+    return this.#wait(this.#delays.stepMs());
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#timers.after(ms, () => {
+        if (!this.#isDead) resolve();
+      });
+    });
+  }
+}

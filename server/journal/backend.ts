@@ -1,0 +1,44 @@
+/**
+ * What the main-thread half of the persister needs of whatever keeps its data: worker threads over files, or, in the simulator, the same
+ * planner over a disk in memory. Rejections are faults of the environment unless the words say otherwise.
+ */
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
+import type { PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import type { PassResult } from './shard-keeper.ts';
+import type { Batch } from './storage.ts';
+
+/** What is there when the data are open. Everything up to `position` is folded. */
+export interface Opened {
+  readonly position: Position;
+  readonly dropped: Position;
+  readonly now: Instant | 0;
+  /** Bytes of the journal that are not dropped. */
+  readonly bytes: number;
+  readonly remarks: readonly string[];
+}
+
+/** See the head of this file. `through` is a durable position that the answer must not be older than. */
+export interface Backend {
+  /** Opens the data and recovers them. Rejects with `DataDirectoryError`; nothing is touched then. */
+  open(definition: PersisterDefinition): Promise<Opened>;
+  /** Makes a batch durable, and takes its bytes for itself. A rejection says nothing of what is on disk. */
+  commit(batch: Batch): Promise<void>;
+  /** A hint that this much is durable, so that no later call has to catch up with all of it. */
+  noticed(through: Position): void;
+  /** Rejects with `ShardFault` if the shard cannot be loaded. */
+  load(shard: ShardId, through: Position): Promise<RawChangeSet | undefined>;
+  /** Folds the next chunk. Resolves with the position that is folded now. */
+  fold(through: Position): Promise<Position>;
+  /** Writes the images of the oldest records that are folded, and drops them. */
+  pass(through: Position): Promise<PassResult>;
+  due(now: Instant, limit: number): Promise<readonly ShardId[]>;
+  history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]>;
+  transaction(tx: string, shards: readonly ShardId[], through: Position): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
+  projection(entity: string, through: Position): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
+  totals(through: Position): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
+  /** Calls the listener if the backend has died by itself. */
+  onFault(listener: (fault: Error) => void): void;
+  /** Lets go of everything, in the middle of a pass or a fold if need be. Rejects nothing. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,64 @@
+/** The thread that owns `node.db`: folds the journal into it and answers from it. */
+import { parentPort } from 'node:worker_threads';
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { LedgerEntry } from '#server/shard/change-set.ts';
+import type { PersisterDefinition, Position, Total } from './persister.ts';
+import { packRows, type PackedRows } from './projected-row.ts';
+import { Projector } from './projector.ts';
+import { journalPath, projectionsPath } from './storage-directory.ts';
+import { FileJournalReader } from './storage-journal.ts';
+import { FileProjections } from './storage-projections.ts';
+import { serve, Transferred } from './worker-port.ts';
+
+/** What the main thread may ask for. */
+export interface FoldApi {
+  /** Folds everything up to that position before it answers. */
+  open(directory: string, definition: PersisterDefinition, position: Position): void;
+  fold(through: Position): Position;
+  due(now: Instant, limit: number): readonly ShardId[];
+  history(shard: ShardId, before: number, limit: number, through: Position): readonly LedgerEntry[];
+  transaction(tx: string, shards: readonly ShardId[], through: Position): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[];
+  projection(entity: string, through: Position): Transferred<{ readonly position: Position; readonly rows: PackedRows }>;
+  totals(through: Position): { readonly position: Position; readonly totals: readonly Total[] };
+  close(): void;
+}
+
+interface Open {
+  readonly projector: Projector;
+  readonly projections: FileProjections;
+  readonly journal: FileJournalReader;
+}
+
+const state: { open: Open | undefined } = { open: undefined };
+
+function projector(): Projector {
+  if (state.open === undefined) throw new Error('the projections are not open');
+  return state.open.projector;
+}
+
+const api = {
+  open(directory: string, definition: PersisterDefinition, position: Position): void {
+    const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
+    const journal = FileJournalReader.open(journalPath(directory));
+    const projections = FileProjections.openFor(projectionsPath(directory), '');
+    state.open = { projector: new Projector(journal, projections, schemas, definition.projected), projections, journal };
+    state.open.projector.foldThrough(position);
+  },
+  fold: (through: Position) => projector().foldChunk(through),
+  due: (now: Instant, limit: number) => projector().due(now, limit),
+  history: (shard: ShardId, before: number, limit: number, through: Position) => projector().history(shard, before, limit, through),
+  transaction: (tx: string, shards: readonly ShardId[], through: Position) => projector().transaction(tx, shards, through),
+  projection(entity: string, through: Position) {
+    const { position, rows } = projector().projection(entity, through);
+    const packed = packRows(rows);
+    return new Transferred({ position, rows: packed }, [packed.records.buffer]);
+  },
+  totals: (through: Position) => projector().totals(through),
+  close() {
+    state.open?.projections.close();
+    state.open?.journal.close();
+    state.open = undefined;
+  },
+};
+
+if (parentPort !== null) serve(parentPort, api satisfies FoldApi);

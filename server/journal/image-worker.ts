@@ -1,0 +1,84 @@
+/** The thread that loads shards and writes their images. A load waits for at most a few milliseconds of a pass. */
+import { parentPort, type MessagePort } from 'node:worker_threads';
+import type { ShardId } from '#shared/units.ts';
+import { RecordWriter, type Schemas } from '#server/shard/codec.ts';
+import type { NoteApi } from './commit-worker.ts';
+import { drivePass, type PassHands } from './drive-pass.ts';
+import type { PersisterDefinition, Position } from './persister.ts';
+import { ShardKeeper, type PassResult } from './shard-keeper.ts';
+import { journalPath } from './storage-directory.ts';
+import { FileImages } from './storage-images.ts';
+import { FileJournalReader } from './storage-journal.ts';
+import { Caller, serve, Transferred } from './worker-port.ts';
+
+/** What the main thread may ask for. */
+export interface ImageApi {
+  /** Takes up what is pending between two positions. */
+  open(directory: string, definition: PersisterDefinition, dropped: Position, position: Position, port: MessagePort): void;
+  noticed(through: Position): void;
+  /** The shard as one record, or `undefined`. */
+  load(shard: ShardId, through: Position): Transferred<Uint8Array<ArrayBuffer>> | undefined;
+  pass(through: Position): Promise<PassResult>;
+  close(): void;
+}
+
+interface Open {
+  readonly keeper: ShardKeeper;
+  readonly hands: PassHands;
+  readonly schemas: Schemas;
+  readonly journal: FileJournalReader;
+}
+
+/** A pass works for as long before it looks whether somebody waits for a shard. */
+const SLICE_MS = 2;
+
+const writer = new RecordWriter();
+const state: { open: Open | undefined; sliceStartedAt: number } = { open: undefined, sliceStartedAt: 0 };
+
+function opened(): Open {
+  if (state.open === undefined) throw new Error('the images are not open');
+  return state.open;
+}
+
+async function pause(): Promise<void> {
+  if (performance.now() - state.sliceStartedAt < SLICE_MS) return;
+  await new Promise(setImmediate);
+  state.sliceStartedAt = performance.now();
+}
+
+const api = {
+  open(directory: string, definition: PersisterDefinition, dropped: Position, position: Position, port: MessagePort): void {
+    const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
+    const journal = FileJournalReader.open(journalPath(directory));
+    const images = new FileImages(directory, schemas);
+    const keeper = new ShardKeeper(journal, images, schemas, dropped);
+    keeper.catchUp(position);
+    const owner = new Caller<NoteApi>(port);
+    const hands: PassHands = {
+      images,
+      pause,
+      note: (notes, kept) => owner.call('note', [notes, kept]),
+      drop: (through, recordsMax) => owner.call('drop', [through, recordsMax]),
+    };
+    state.open = { keeper, hands, schemas, journal };
+  },
+  noticed: (through: Position) => opened().keeper.catchUp(through),
+  load(shard: ShardId, through: Position) {
+    const { keeper, schemas } = opened();
+    const found = keeper.load(shard, through);
+    if (found === undefined) return undefined;
+    writer.raw(found, schemas);
+    const bytes = writer.take();
+    return new Transferred(bytes, [bytes.buffer]);
+  },
+  pass(through: Position): Promise<PassResult> {
+    const { keeper, hands } = opened();
+    return drivePass(keeper.pass(through), hands);
+  },
+  close() {
+    state.open?.journal.close();
+    state.open = undefined;
+  },
+};
+
+if (parentPort !== null) serve(parentPort, api satisfies ImageApi);

@@ -1,0 +1,50 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { decideLoad, type LoadFacts } from './load.ts';
+
+const rows: readonly (readonly [what: string, facts: LoadFacts, expected: string])[] = [
+  ['was never made', { note: undefined, image: undefined, pending: [] }, 'absent'],
+  ['is in the journal only', { note: undefined, image: undefined, pending: [1, 2, 3] }, 'skip 0'],
+  ['is in its image only', { note: 7, image: 7, pending: [] }, 'skip 0'],
+  ['has a journal ahead of its image', { note: 7, image: 7, pending: [8, 9] }, 'skip 0'],
+  ['has a journal that its image contains in part', { note: 5, image: 7, pending: [6, 7, 8] }, 'skip 2'],
+  ['has a journal that its image contains', { note: 5, image: 7, pending: [6, 7] }, 'skip 2'],
+  ['has an image from a pass that was cut off', { note: undefined, image: 3, pending: [1, 2, 3] }, 'skip 3'],
+  ['has an image newer than its note, its records dropped', { note: 5, image: 7, pending: [] }, 'skip 0'],
+  ['has lost its image', { note: 7, image: undefined, pending: [] }, 'its image of version 7 or later is missing'],
+  ['has lost its image, with a journal', { note: 7, image: undefined, pending: [8] }, 'its image of version 7 or later is missing'],
+  ['has an image older than its note', { note: 7, image: 6, pending: [8] }, 'its image is of version 6, and was of 7 before'],
+  ['has a journal that begins too late', { note: undefined, image: undefined, pending: [2] }, 'its journal goes on at version 2, after version 0'],
+  ['has a gap after its image', { note: 7, image: 7, pending: [9] }, 'its journal goes on at version 9, after version 7'],
+  ['has a gap in its journal', { note: 7, image: 7, pending: [8, 10] }, 'its journal goes on at version 10, after version 8'],
+  ['has an image of elsewhere', { note: undefined, image: 3, pending: [] }, 'its image is not of this journal'],
+];
+
+function outcome(facts: LoadFacts): string {
+  const decision = decideLoad(facts);
+  if (decision.kind === 'found') return `skip ${decision.skip}`;
+  return decision.kind === 'fault' ? decision.why : 'absent';
+}
+
+describe('a load', () => {
+  it.each(rows)('of a shard that %s', (_what, facts, expected) => {
+    expect(outcome(facts)).toBe(expected);
+  });
+
+  it('never makes a shard up, and never takes a version twice or leaves one out', () => {
+    const version = fc.integer({ min: 1, max: 5 });
+    const facts = fc.record({ note: fc.option(version, { nil: undefined }), image: fc.option(version, { nil: undefined }), pending: fc.uniqueArray(version) });
+    fc.assert(
+      fc.property(facts, ({ note, image, pending: unsorted }) => {
+        const pending = unsorted.toSorted((a, b) => a - b);
+        const decision = decideLoad({ note, image, pending });
+        if (decision.kind === 'absent') expect([note, image, pending]).toEqual([undefined, undefined, []]);
+        if (decision.kind !== 'found') return;
+        const base = image ?? 0;
+        expect(base).toBeGreaterThanOrEqual(note ?? 0);
+        expect(pending.slice(0, decision.skip).every((one) => one <= base)).toBe(true);
+        expect(pending.slice(decision.skip)).toEqual(pending.slice(decision.skip).map((_, index) => base + 1 + index));
+      }),
+    );
+  });
+});

@@ -1,0 +1,18 @@
+/** The persister of a real node: threads over a data directory. */
+import type { Platform } from '#server/platform/platform.ts';
+import { openPersister } from './open-persister.ts';
+import type { Persister, PersisterDefinition } from './persister.ts';
+import { fileBackend } from './storage-threads.ts';
+
+/** What a real node's persister needs. */
+export interface FilePersisterOptions {
+  readonly platform: Platform;
+  readonly definition: PersisterDefinition;
+  /** The data directory; it is made if it is not there. */
+  readonly directory: string;
+}
+
+/** Opens a data directory. Rejects with `DataDirectoryError`, and nothing touched, if it must not be opened. */
+export function openFilePersister({ platform, definition, directory }: FilePersisterOptions): Promise<Persister> {
+  return openPersister(platform, definition, fileBackend(platform, directory));
+}

@@ -1,0 +1,329 @@
+/**
+ * The main-thread half of the persister. It encodes, numbers, and plans; it never touches a disk and never waits.
+ *
+ * 1. Positions are given in the order of `append`, without gaps, and commits are sent in that order, one at a time.
+ * 2. `durable` moves only when a commit is confirmed; listeners hear of it after it has moved.
+ * 3. After the first fault nothing is confirmed, sent or begun any more.
+ * 4. Images are only written of what is folded, so what is dropped is in both.
+ */
+import { limits } from '#shared/limits.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { Cancel, Platform } from '#server/platform/platform.ts';
+import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
+import { RecordWriter } from '#server/shard/codec.ts';
+import type { Backend, Opened } from './backend.ts';
+import type { LoadedShard, Persister, PersisterDefinition, PersisterStats, Position, ProjectedRow, RecoveryReport, Total } from './persister.ts';
+import type { Batch } from './storage.ts';
+
+/** What the persister needs of the platform. */
+export type PersisterPlatform = Pick<Platform, 'clock' | 'timers' | 'report'>;
+
+/** Opens the data, recovers what a crash left, and folds what is pending. Rejects with `DataDirectoryError`, with nothing touched. */
+export async function openPersister(platform: PersisterPlatform, definition: PersisterDefinition, backend: Backend): Promise<Persister> {
+  const startedAt = platform.clock.now();
+  const opened = await backend.open(definition);
+  return new NodePersister(platform, backend, opened, platform.clock.now() - startedAt);
+}
+
+type Phase = { readonly kind: 'open' } | { readonly kind: 'closing' } | { readonly kind: 'faulty'; readonly fault: Error } | { readonly kind: 'closed' };
+
+/** A hint for every so many bytes keeps the thread that loads shards close behind, at next to no cost. */
+const NOTICE_BYTES = 1024 * 1024;
+
+class NodePersister implements Persister {
+  readonly recovered: RecoveryReport;
+  readonly #platform: PersisterPlatform;
+  readonly #backend: Backend;
+  readonly #writer = new RecordWriter();
+  readonly #sealed: Batch[] = [];
+  readonly #durableListeners: ((durable: Position) => void)[] = [];
+  readonly #faultListeners: ((fault: Error) => void)[] = [];
+  readonly #timers = new Set<Cancel>();
+  #waiters: (() => void)[] = [];
+  #idlers: (() => void)[] = [];
+  #phase: Phase = { kind: 'open' };
+
+  #appended: Position;
+  #durable: Position;
+  #folded: Position;
+  #imaged: Position;
+  #openFirst: Position;
+  #openNow: Instant | 0 = 0;
+  #unsentBytes = 0;
+  #backlogBytes: number;
+  #unfoldedBytes = 0;
+  #unnoticedBytes = 0;
+  #isSendDeferred = false;
+  #isCommitting = false;
+  #isFolding = false;
+  #isPassing = false;
+  #hasFoldTimer = false;
+  #hasPassTimer = false;
+
+  #commits = 0;
+  #committedBytes = 0;
+  #imagesWritten = 0;
+
+  constructor(platform: PersisterPlatform, backend: Backend, opened: Opened, durationMs: number) {
+    const { position, dropped, now, bytes, remarks } = opened;
+    this.#platform = platform;
+    this.#backend = backend;
+    this.#appended = position;
+    this.#durable = position;
+    this.#folded = position;
+    this.#imaged = dropped;
+    this.#openFirst = position + 1;
+    this.#backlogBytes = bytes;
+    this.recovered = { position, now, pendingRecords: position - dropped, durationMs, remarks };
+    backend.onFault((fault) => this.#fail(fault));
+    this.#maintain();
+  }
+
+  get appended(): Position {
+    return this.#appended;
+  }
+
+  get durable(): Position {
+    return this.#durable;
+  }
+
+  get full(): boolean {
+    return this.#backlogBytes + this.#unsentBytes > limits.journalBacklogBytesMax || this.#unsentBytes > limits.journalUnsentBytesMax;
+  }
+
+  append(changes: ChangeSet): Position {
+    if (this.#phase.kind === 'closing' || this.#phase.kind === 'closed') throw new Error('the persister takes no more turns');
+    this.#unsentBytes += this.#writer.changeSet(changes);
+    if (changes.now > this.#openNow) this.#openNow = changes.now;
+    this.#appended++;
+    // The next record may be as large as a shard.
+    if (this.#writer.length >= limits.commitBytesMax - limits.shardBytesMax) this.#seal();
+    if (!this.#isSendDeferred && !this.#isCommitting) {
+      this.#isSendDeferred = true;
+      this.#platform.timers.defer(() => {
+        this.#isSendDeferred = false;
+        this.#send();
+      });
+    }
+    return this.#appended;
+  }
+
+  onDurable(listener: (durable: Position) => void): void {
+    this.#durableListeners.push(listener);
+  }
+
+  onFault(listener: (fault: Error) => void): void {
+    this.#faultListeners.push(listener);
+    if (this.#phase.kind === 'faulty') listener(this.#phase.fault);
+  }
+
+  whenReady(): Promise<void> {
+    return this.full ? new Promise((resolve) => this.#waiters.push(resolve)) : Promise.resolve();
+  }
+
+  async load(shard: ShardId): Promise<LoadedShard> {
+    const found = await this.#backend.load(shard, this.#durable);
+    return found === undefined ? { kind: 'absent' } : { kind: 'found', shard: found };
+  }
+
+  due(now: Instant, limit: number): Promise<readonly ShardId[]> {
+    return this.#backend.due(now, limit);
+  }
+
+  history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]> {
+    return this.#backend.history(shard, before, limit, this.#durable);
+  }
+
+  transaction(tx: string, shards: readonly ShardId[]): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]> {
+    return this.#backend.transaction(tx, shards, this.#durable);
+  }
+
+  projection(entity: string): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }> {
+    return this.#backend.projection(entity, this.#durable);
+  }
+
+  totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }> {
+    return this.#backend.totals(this.#durable);
+  }
+
+  stats(): Promise<PersisterStats> {
+    return Promise.resolve({
+      commits: this.#commits,
+      committedBytes: this.#committedBytes,
+      backlogBytes: this.#backlogBytes,
+      backlogRecords: this.#durable - this.#imaged,
+      imagesWritten: this.#imagesWritten,
+      foldedPosition: this.#folded,
+      imagedPosition: this.#imaged,
+    });
+  }
+
+  async close(deadlineMs: number): Promise<void> {
+    if (this.#phase.kind === 'closed') return;
+    if (this.#phase.kind === 'open') {
+      this.#phase = { kind: 'closing' };
+      this.#stopTimers();
+      this.#send();
+      await this.#withDeadline(deadlineMs, this.#drain());
+    }
+    this.#phase = { kind: 'closed' };
+    this.#stopTimers();
+    await this.#backend.close();
+  }
+
+  get #isRunning(): boolean {
+    return this.#phase.kind === 'open' || this.#phase.kind === 'closing';
+  }
+
+  /** Closes the open batch: what is appended from now on goes into the next one. */
+  #seal(): void {
+    if (this.#writer.length === 0) return;
+    this.#sealed.push({ first: this.#openFirst, last: this.#appended, now: this.#openNow as Instant, records: this.#writer.take() });
+    this.#openFirst = this.#appended + 1;
+    this.#openNow = 0;
+  }
+
+  /** Sends the next batch, unless one is under way. */
+  #send(): void {
+    if (this.#isCommitting || !this.#isRunning) return;
+    if (this.#sealed.length === 0) this.#seal();
+    const batch = this.#sealed.shift();
+    if (batch === undefined) return;
+    this.#isCommitting = true;
+    const { last } = batch;
+    const bytes = batch.records.length;
+    this.#backend.commit(batch).then(
+      () => this.#confirm(last, bytes),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #confirm(last: Position, bytes: number): void {
+    this.#isCommitting = false;
+    if (!this.#isRunning) return;
+    this.#durable = last;
+    this.#commits++;
+    this.#committedBytes += bytes;
+    this.#unsentBytes -= bytes;
+    this.#backlogBytes += bytes;
+    this.#unfoldedBytes += bytes;
+    this.#unnoticedBytes += bytes;
+    for (const listener of this.#durableListeners) listener(last);
+    this.#send();
+    this.#wakeWaiters();
+    if (this.#unnoticedBytes >= NOTICE_BYTES) {
+      this.#unnoticedBytes = 0;
+      this.#backend.noticed(last);
+    }
+    this.#maintain();
+  }
+
+  /** Begins a fold or a pass if it is time for one, and sets the timers for the next. */
+  #maintain(): void {
+    if (this.#phase.kind !== 'open') return this.#wakeIdlers();
+    if (this.#unfoldedBytes >= limits.foldChunkBytes) this.#fold();
+    else if (this.#folded < this.#durable && !this.#hasFoldTimer) {
+      this.#hasFoldTimer = true;
+      this.#later(limits.foldIntervalMs, () => {
+        this.#hasFoldTimer = false;
+        this.#fold();
+      });
+    }
+    if (this.#backlogBytes >= limits.imagePassBytes) this.#pass();
+    else if (this.#imaged < this.#durable && !this.#hasPassTimer) {
+      this.#hasPassTimer = true;
+      this.#later(limits.imagePassIntervalMs, () => {
+        this.#hasPassTimer = false;
+        this.#pass();
+      });
+    }
+  }
+
+  #fold(): void {
+    if (this.#isFolding || !this.#isRunning || this.#folded >= this.#durable) return;
+    this.#isFolding = true;
+    this.#unfoldedBytes = 0;
+    const through = this.#durable;
+    this.#backend.fold(through).then(
+      (folded) => {
+        this.#isFolding = false;
+        this.#folded = folded;
+        if (folded < through) this.#fold();
+        else if (this.#isRunning) this.#maintain();
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #pass(): void {
+    if (this.#isPassing || !this.#isRunning) return;
+    if (this.#folded <= this.#imaged) return this.#fold();
+    this.#isPassing = true;
+    this.#backend.pass(this.#folded).then(
+      ({ imaged, imagesWritten, droppedBytes, faults }) => {
+        this.#isPassing = false;
+        this.#imaged = imaged;
+        this.#imagesWritten += imagesWritten;
+        this.#backlogBytes -= droppedBytes;
+        for (const message of faults) this.#platform.report({ level: 'alert', message });
+        if (!this.#isRunning) return;
+        this.#wakeWaiters();
+        this.#maintain();
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  /** Commits, folds and writes images until nothing is left, or the persister no longer runs. */
+  async #drain(): Promise<void> {
+    while (this.#isRunning && this.#imaged < this.#appended) {
+      if (this.#durable === this.#appended) {
+        if (this.#folded < this.#durable) this.#fold();
+        else this.#pass();
+      }
+      await new Promise<void>((resolve) => this.#idlers.push(resolve));
+    }
+  }
+
+  async #withDeadline(deadlineMs: number, work: Promise<void>): Promise<void> {
+    const timer: { cancel?: Cancel } = {};
+    const deadline = new Promise<void>((resolve) => (timer.cancel = this.#platform.timers.after(deadlineMs, resolve)));
+    await Promise.race([work, deadline]);
+    timer.cancel?.();
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#isRunning) return;
+    const fault = error instanceof Error ? error : new Error(String(error));
+    this.#phase = { kind: 'faulty', fault };
+    this.#stopTimers();
+    this.#wakeIdlers();
+    for (const listener of this.#faultListeners) listener(fault);
+  }
+
+  #wakeWaiters(): void {
+    if (this.#waiters.length === 0 || this.full) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  #wakeIdlers(): void {
+    const idlers = this.#idlers;
+    this.#idlers = [];
+    for (const wake of idlers) wake();
+  }
+
+  #later(ms: number, run: () => void): void {
+    const cancel = this.#platform.timers.after(ms, () => {
+      this.#timers.delete(cancel);
+      run();
+    });
+    this.#timers.add(cancel);
+  }
+
+  #stopTimers(): void {
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * What the rest of a node sees of its persister: the node's only way to a disk.
+ *
+ * The main thread appends change sets and goes on; worker threads make them durable, fold them into `node.db` and write
+ * shard images. Nothing here blocks, and nothing here may be believed before `durable` has reached its position.
+ */
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { ChangeSet, LedgerEntry, RawChangeSet, RawPut } from '#server/shard/change-set.ts';
+import type { EntitySchema } from '#server/shard/entity.ts';
+
+/** The place of a turn in its node's journal: 1 for the first ever, without gaps, never given twice. */
+export type Position = number;
+
+/** What must be known before a data directory is opened. */
+export interface PersisterDefinition {
+  /** Every version of every entity that records and images may contain. */
+  readonly schemas: readonly EntitySchema[];
+  /** The entities whose live rows `node.db` mirrors, for the index and the player directory. */
+  readonly projected: readonly string[];
+  /** What the data belong to: opening a directory of another world is refused. */
+  readonly world: { readonly name: string; readonly node: string; readonly cellsPerRegion: number };
+}
+
+/** A shard as it is durable: its image with the records that are not in it yet applied, in their own versions. */
+export type LoadedShard = { readonly kind: 'found'; readonly shard: RawChangeSet } | { readonly kind: 'absent' };
+
+/** A live row of a projected entity, with the version that its shard had when it was written. */
+export interface ProjectedRow extends RawPut {
+  readonly shard: ShardId;
+  readonly version: number;
+}
+
+/** Sums of one asset class at one place of one market; see `totalKey`. */
+export interface Total {
+  readonly key: string;
+  readonly amount: bigint;
+}
+
+/** What recovery found and did, for the operator's eyes. */
+export interface RecoveryReport {
+  /** The highest position ever given. */
+  readonly position: Position;
+  /** The greatest `now` of any durable turn, or 0. */
+  readonly now: Instant | 0;
+  readonly pendingRecords: number;
+  readonly durationMs: number;
+  /** One sentence for each thing out of the ordinary that recovery met and settled. */
+  readonly remarks: readonly string[];
+}
+
+/** A node's journal, images and projections. */
+export interface Persister {
+  readonly recovered: RecoveryReport;
+  /** The position of the last append. */
+  readonly appended: Position;
+  /** Everything up to here survives any crash. */
+  readonly durable: Position;
+  /** Whether the backlog has passed its bound in bytes: no turn may start until `whenReady` says so. */
+  readonly full: boolean;
+  /** Encodes the change set into the open commit and returns its position. Throws only on a bug; the process must then end. */
+  append(changes: ChangeSet): Position;
+  /** Calls the listener, for as long as the persister lives, whenever `durable` has grown. */
+  onDurable(listener: (durable: Position) => void): void;
+  /** Calls the listener once if a commit failed, its result is unknown, or a worker died: the process must end. */
+  onFault(listener: (fault: Error) => void): void;
+  /** Resolves when `full` is false again. */
+  whenReady(): Promise<void>;
+  /**
+   * The shard as of its last **durable** turn. The caller makes sure that it has no undurable one. Rejects with `ShardFault` if the
+   * image is missing, damaged or older than its note, and remembers no failure.
+   */
+  load(shard: ShardId): Promise<LoadedShard>;
+  /** Shards that want to be woken by `now`, earliest first, at most `limit`. A hint: the shard looks at its own rows. */
+  due(now: Instant, limit: number): Promise<readonly ShardId[]>;
+  /** Ledger lines of a shard with `seq` below `before`, newest first, durable ones only. */
+  history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]>;
+  /** All ledger lines of one transaction, by shard: the holder's and the decider's. */
+  transaction(tx: string, shards: readonly ShardId[]): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
+  /** Every live row of a projected entity as of one durable position: `node.db` plus the records not yet folded. */
+  projection(entity: string): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
+  /** The running totals of gold and goods by place, as of one durable position. */
+  totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
+  /** Figures for metrics and benchmarks. */
+  stats(): Promise<PersisterStats>;
+  /** Commits what is appended, folds and writes images as far as `deadlineMs` allows, and lets go of the files. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/** Figures of a persister, since it was opened. */
+export interface PersisterStats {
+  readonly commits: number;
+  readonly committedBytes: number;
+  /** Bytes of the journal that are not yet dropped. */
+  readonly backlogBytes: number;
+  readonly backlogRecords: number;
+  readonly imagesWritten: number;
+  readonly foldedPosition: Position;
+  readonly imagedPosition: Position;
+}
+
+/** A shard that cannot be loaded: nothing is lost, nothing may be made up, an operator must look. */
+export class ShardFault extends Error {
+  override readonly name = 'ShardFault';
+}
+
+/** A data directory that this program must not open: newer, of another world, in use, or damaged. One clear sentence. */
+export class DataDirectoryError extends Error {
+  override readonly name = 'DataDirectoryError';
+}

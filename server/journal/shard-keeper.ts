@@ -1,0 +1,266 @@
+/**
+ * Loads shards and writes their images. Owns the pending index and, alone, the images: so a load never meets half a pass.
+ *
+ * 1. A shard's note and pending records are read before its image; its image only ever grows newer.
+ * 2. A batch leaves the index only after every shard in it has a durable image, or its records are put aside.
+ * 3. No failure of one shard is remembered, and none stops the others.
+ */
+import { limits } from '#shared/limits.ts';
+import type { ShardId } from '#shared/units.ts';
+import type { RawChangeSet } from '#server/shard/change-set.ts';
+import { CodecError, type Schemas } from '#server/shard/codec.ts';
+import { asBuffer, BatchCache } from './batch-cache.ts';
+import { decideLoad, faultSentence, type LoadFacts } from './load.ts';
+import { applyChanges, mergeRecords, type RecordPlace } from './merge.ts';
+import { PendingIndex, type BatchPlace } from './pending-index.ts';
+import { ShardFault, type Position } from './persister.ts';
+import { RecordSkimmer } from './skim-codec.ts';
+import { ImageError, type ImageStore, type JournalReader, type KeptRecord, type Note } from './storage.ts';
+
+/** What a pass asks of whoever drives it, one step after the other. It may stop for ever at any of them: nothing is lost. */
+export type PassStep =
+  | { readonly kind: 'pause' }
+  | { readonly kind: 'sync'; readonly shards: readonly ShardId[] }
+  | { readonly kind: 'sync-directories'; readonly shards: readonly ShardId[] }
+  | { readonly kind: 'note'; readonly notes: readonly Note[]; readonly kept: readonly KeptRecord[] }
+  | { readonly kind: 'drop'; readonly through: Position };
+
+/** What a pass came to. */
+export interface PassResult {
+  /** Everything up to here is in images. */
+  readonly imaged: Position;
+  readonly imagesWritten: number;
+  /** The size of the records that were dropped. */
+  readonly droppedBytes: number;
+  /** One sentence for each shard whose image could not be written; its records are put aside. */
+  readonly faults: readonly string[];
+}
+
+/** What became of one shard in a pass. */
+type Outcome =
+  | { readonly kind: 'staged'; readonly note: Note }
+  | { readonly kind: 'written-before'; readonly note: Note }
+  | { readonly kind: 'fault'; readonly sentence: string; readonly kept: readonly KeptRecord[] };
+
+const READ_BYTES = 4 * 1024 * 1024;
+const CACHE_BYTES = 32 * 1024 * 1024;
+/** Images synced at once: enough to keep a disk busy, few enough to be open files. */
+const SHARDS_PER_SYNC = 64;
+/** Notes of one transaction of the journal: it must not hold up a group commit. */
+const NOTES_PER_STEP = 512;
+
+/** See the head of this file. */
+export class ShardKeeper {
+  readonly #journal: JournalReader;
+  readonly #images: ImageStore;
+  readonly #skimmer: RecordSkimmer;
+  readonly #index: PendingIndex;
+  readonly #cache = new BatchCache(CACHE_BYTES);
+  readonly #keptShards: Set<ShardId>;
+
+  constructor(journal: JournalReader, images: ImageStore, schemas: Schemas, dropped: Position) {
+    this.#journal = journal;
+    this.#images = images;
+    this.#skimmer = new RecordSkimmer(schemas);
+    this.#index = new PendingIndex(new RecordSkimmer(schemas), dropped);
+    this.#keptShards = new Set(journal.keptShards());
+  }
+
+  /** Takes what is durable up to that position into the index. */
+  catchUp(durable: Position): void {
+    while (this.#index.through < durable) {
+      const batches = this.#journal.read(this.#index.through, READ_BYTES);
+      if (batches.length === 0) throw new Error(`the journal ends at ${this.#index.through}, before ${durable}`);
+      for (const batch of batches) {
+        this.#index.add(batch);
+        this.#cache.add(batch);
+      }
+    }
+  }
+
+  /**
+   * The shard as of that durable position or later; `undefined` if it was never made. Throws `ShardFault` if its image or its
+   * records are not what they must be.
+   */
+  load(shard: ShardId, durable: Position): RawChangeSet | undefined {
+    this.catchUp(durable);
+    const note = this.#journal.noteOf(shard);
+    const pending = this.#records(shard);
+    const image = this.#image(shard);
+    const decision = decideLoad({ note, image: image?.version, pending: this.#versions(pending) });
+    switch (decision.kind) {
+      case 'absent':
+        return undefined;
+      case 'fault':
+        throw new ShardFault(faultSentence(shard, decision.why));
+      case 'found':
+        return this.#apply(shard, image, pending.slice(decision.skip));
+    }
+  }
+
+  /** Writes the images of the oldest records, up to `through` and as many as one pass takes. */
+  *pass(through: Position): Generator<PassStep, PassResult> {
+    this.catchUp(through);
+    const batches = this.#prefix(through);
+    const end = batches.at(-1);
+    const faults: string[] = [];
+    if (end === undefined) return { imaged: through, imagesWritten: 0, droppedBytes: 0, faults };
+
+    const buffers = yield* this.#readPrefix(batches);
+    const endAddress = end.address + end.bytes;
+    const shards = this.#index.shardsBefore(endAddress);
+    const written: Note[] = [];
+    const kept: KeptRecord[] = [];
+    const droppedBytes = batches.reduce((bytes, batch) => bytes + batch.bytes, 0);
+    let imagesWritten = 0;
+    for (let start = 0; start < shards.length; start += SHARDS_PER_SYNC) {
+      const staged: ShardId[] = [];
+      for (const shard of shards.slice(start, start + SHARDS_PER_SYNC)) {
+        const outcome = this.#stage(shard, this.#recordsBefore(shard, endAddress, buffers));
+        if (outcome.kind === 'fault') {
+          faults.push(outcome.sentence);
+          kept.push(...outcome.kept);
+        } else written.push(outcome.note);
+        if (outcome.kind === 'staged') staged.push(shard);
+        yield { kind: 'pause' };
+      }
+      yield { kind: 'sync', shards: staged };
+      this.#images.publish(staged);
+      imagesWritten += staged.length;
+    }
+    // Also for images that a pass before a crash put in place: that they are seen does not mean that they are durable.
+    yield { kind: 'sync-directories', shards: written.map(({ shard }) => shard) };
+    yield* this.#note(written, kept);
+    this.#index.trim(end.last);
+    yield { kind: 'drop', through: end.last };
+    return { imaged: end.last, imagesWritten, droppedBytes, faults };
+  }
+
+  /** The batches of one pass. */
+  #prefix(through: Position): readonly BatchPlace[] {
+    const prefix: BatchPlace[] = [];
+    let bytes = 0;
+    for (const batch of this.#index.batches) {
+      if (batch.last > through || bytes >= limits.imagePassBytes) break;
+      prefix.push(batch);
+      bytes += batch.bytes;
+    }
+    return prefix;
+  }
+
+  *#readPrefix(batches: readonly BatchPlace[]): Generator<PassStep, ReadonlyMap<Position, Buffer>> {
+    const buffers = new Map<Position, Buffer>();
+    const last = batches.at(-1)?.last ?? 0;
+    let after = (batches[0]?.first ?? 1) - 1;
+    while (after < last) {
+      for (const batch of this.#journal.read(after, READ_BYTES)) {
+        if (batch.last <= last) buffers.set(batch.first, asBuffer(batch.records));
+        after = batch.last;
+      }
+      yield { kind: 'pause' };
+    }
+    return buffers;
+  }
+
+  #stage(shard: ShardId, records: readonly RecordPlace[]): Outcome {
+    const note = this.#journal.noteOf(shard);
+    try {
+      const draft = this.#images.draft(shard);
+      const facts: LoadFacts = { note, image: draft.version === 0 ? undefined : draft.version, pending: this.#versions(records) };
+      const decision = decideLoad(facts);
+      const news = decision.kind === 'found' ? records.slice(decision.skip) : [];
+      if (decision.kind !== 'found' || news.length === 0) {
+        draft.discard();
+        if (decision.kind === 'fault') return this.#fault(shard, decision.why, records);
+        return { kind: 'written-before', note: { shard, version: draft.version } };
+      }
+      const changes = mergeRecords(this.#skimmer, news);
+      draft.stage(changes);
+      return { kind: 'staged', note: { shard, version: changes.version } };
+    } catch (error) {
+      if (error instanceof ImageError || error instanceof CodecError) return this.#fault(shard, error.message, records);
+      throw error;
+    }
+  }
+
+  #fault(shard: ShardId, why: string, records: readonly RecordPlace[]): Outcome {
+    const kept = records.map(({ bytes, offset }) => {
+      this.#skimmer.key(bytes, offset);
+      return { shard, version: this.#skimmer.version, record: new Uint8Array(bytes.subarray(offset, this.#skimmer.end)) };
+    });
+    return { kind: 'fault', sentence: `shard ${shard} keeps its old image: ${why}`, kept };
+  }
+
+  *#note(written: readonly Note[], kept: readonly KeptRecord[]): Generator<PassStep, void> {
+    for (let start = 0; start < written.length; start += NOTES_PER_STEP) {
+      yield { kind: 'note', notes: written.slice(start, start + NOTES_PER_STEP), kept: [] };
+    }
+    if (kept.length > 0) yield { kind: 'note', notes: [], kept };
+    for (const { shard } of written) this.#keptShards.delete(shard);
+    for (const { shard } of kept) this.#keptShards.add(shard);
+  }
+
+  #apply(shard: ShardId, image: RawChangeSet | undefined, records: readonly RecordPlace[]): RawChangeSet | undefined {
+    if (records.length === 0) return image;
+    try {
+      return applyChanges(image, mergeRecords(this.#skimmer, records));
+    } catch (error) {
+      if (error instanceof CodecError) throw new ShardFault(faultSentence(shard, error.message), { cause: error });
+      throw error;
+    }
+  }
+
+  #image(shard: ShardId): RawChangeSet | undefined {
+    try {
+      return this.#images.read(shard);
+    } catch (error) {
+      if (error instanceof ImageError) throw new ShardFault(faultSentence(shard, error.message), { cause: error });
+      throw error;
+    }
+  }
+
+  #versions(records: readonly RecordPlace[]): readonly number[] {
+    return records.map(({ bytes, offset }) => {
+      this.#skimmer.key(bytes, offset);
+      return this.#skimmer.version;
+    });
+  }
+
+  /** All records of a shard that may not be in its image yet, oldest first. */
+  #records(shard: ShardId): readonly RecordPlace[] {
+    const pending = this.#index.addresses(shard).map((address) => {
+      const batch = this.#index.batchAt(address);
+      return { bytes: this.#batch(batch), offset: address - batch.address };
+    });
+    return this.#withKept(shard, pending);
+  }
+
+  #recordsBefore(shard: ShardId, end: number, buffers: ReadonlyMap<Position, Buffer>): readonly RecordPlace[] {
+    const records: RecordPlace[] = [];
+    for (const address of this.#index.addresses(shard)) {
+      if (address >= end) break;
+      const batch = this.#index.batchAt(address);
+      const bytes = buffers.get(batch.first);
+      if (bytes === undefined) throw new Error(`the batch at ${batch.first} was not read`);
+      records.push({ bytes, offset: address - batch.address });
+    }
+    return this.#withKept(shard, records);
+  }
+
+  /** Records put aside come first. After a crash between the putting aside and the drop, the journal has them as well. */
+  #withKept(shard: ShardId, pending: readonly RecordPlace[]): readonly RecordPlace[] {
+    if (!this.#keptShards.has(shard)) return pending;
+    const kept = this.#journal.keptOf(shard).map((record) => ({ bytes: asBuffer(record), offset: 0 }));
+    const lastKept = this.#versions(kept).at(-1) ?? 0;
+    const versions = this.#versions(pending);
+    return [...kept, ...pending.filter((_, index) => (versions[index] ?? 0) > lastKept)];
+  }
+
+  #batch({ first }: BatchPlace): Buffer {
+    const cached = this.#cache.get(first);
+    if (cached !== undefined) return cached;
+    const batch = this.#journal.batch(first);
+    if (batch === undefined) throw new Error(`the journal has no batch at ${first}`);
+    return this.#cache.add(batch);
+  }
+}

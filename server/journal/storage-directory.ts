@@ -1,0 +1,186 @@
+/** The data directory of a node: whose it is, that nobody else uses it, and what a start finds in it. Used by the thread that owns the journal. */
+import Database from 'better-sqlite3';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
+import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
+import { clearStaging, countStaged, hasImages, makeImageDirectories } from './storage-images.ts';
+import { FileJournal } from './storage-journal.ts';
+import { FileProjections } from './storage-projections.ts';
+import { DatabaseError, sqliteProblem } from './storage-sqlite.ts';
+
+const KNOWN = ['gavel.json', 'gavel.json.new', 'lock.db', 'lock.db-journal', 'images', 'staging'];
+const KNOWN_DATABASES = ['journal.db', 'node.db'].flatMap((name) => [name, `${name}-wal`, `${name}-shm`]);
+
+/** A data directory that is open. */
+export interface OpenDirectory {
+  readonly journal: FileJournal;
+  readonly remarks: readonly string[];
+  /** Lets go of the journal and of the directory. */
+  close(): void;
+}
+
+/** Where the journal of a data directory is. */
+export function journalPath(directory: string): string {
+  return join(directory, 'journal.db');
+}
+
+/** Where the projections of a data directory are. */
+export function projectionsPath(directory: string): string {
+  return join(directory, 'node.db');
+}
+
+/**
+ * Opens a data directory, or makes one; `instance` marks the files of a new one. Throws `DataDirectoryError`, with nothing touched, if it is of
+ * another world, newer, in use or damaged.
+ */
+export function openDirectory(path: string, definition: PersisterDefinition, instance: string): OpenDirectory {
+  const problem = sqliteProblem();
+  if (problem !== undefined) throw new DataDirectoryError(problem);
+  decide(DIRECTORY_ROWS, inspect(path, definition));
+  mkdirSync(path, { recursive: true });
+  const lock = lockDirectory(path);
+  try {
+    // Somebody else may have made the directory in between.
+    const facts = inspect(path, definition);
+    const remarks = decide(DIRECTORY_ROWS, facts);
+    const manifest = facts.manifest.kind === 'read' ? facts.manifest.manifest : makeManifest(path, definition, instance);
+    const { journal, remarks: more } = openStores(path, manifest);
+    const close = (): void => {
+      journal.close();
+      lock.close();
+    };
+    return { journal, remarks: [...remarks, ...more], close };
+  } catch (error) {
+    lock.close();
+    if (error instanceof DatabaseError) throw new DataDirectoryError(error.message, { cause: error });
+    if (isDamage(error)) throw new DataDirectoryError(`a database in ${path} is damaged (${error.message})`, { cause: error });
+    throw error;
+  }
+}
+
+function isDamage(error: unknown): error is Error {
+  return error instanceof Database.SqliteError && /^SQLITE_(?:CORRUPT|NOTADB)/.test(error.code);
+}
+
+function inspect(path: string, { world }: PersisterDefinition): DirectoryFacts {
+  const names = entriesOf(path);
+  const isKnown = (name: string): boolean => KNOWN.includes(name) || KNOWN_DATABASES.includes(name);
+  return {
+    path,
+    manifest: names.includes('gavel.json') ? readManifest(path) : { kind: 'missing' },
+    world,
+    known: names.filter(isKnown),
+    unknown: names.filter((name) => !isKnown(name)),
+  };
+}
+
+function entriesOf(path: string): readonly string[] {
+  if (!existsSync(path)) return [];
+  if (!statSync(path).isDirectory()) throw new DataDirectoryError(`${path} is not a directory`);
+  return readdirSync(path);
+}
+
+function readManifest(path: string): DirectoryFacts['manifest'] {
+  try {
+    const manifest: unknown = JSON.parse(readFileSync(join(path, 'gavel.json'), 'utf8'));
+    return isManifest(manifest) ? { kind: 'read', manifest } : { kind: 'unreadable' };
+  } catch (error) {
+    if (error instanceof SyntaxError) return { kind: 'unreadable' };
+    throw new DataDirectoryError(`${path} cannot be read`, { cause: error });
+  }
+}
+
+function isManifest(value: unknown): value is Manifest {
+  if (typeof value !== 'object' || value === null) return false;
+  const manifest = value as Partial<Record<keyof Manifest, unknown>>;
+  const { format, instance, world, node, cellsPerRegion } = manifest;
+  // A newer format may say other things; that it is newer is enough.
+  if (typeof format !== 'number') return false;
+  if (format > DIRECTORY_FORMAT) return true;
+  return typeof instance === 'string' && typeof world === 'string' && typeof node === 'string' && typeof cellsPerRegion === 'number';
+}
+
+/** Written before any store: so a store without it is never one that was just being made. */
+function makeManifest(path: string, { world }: PersisterDefinition, instance: string): Manifest {
+  const manifest: Manifest = {
+    format: DIRECTORY_FORMAT,
+    instance,
+    world: world.name,
+    node: world.node,
+    cellsPerRegion: world.cellsPerRegion,
+  };
+  const file = openSync(join(path, 'gavel.json.new'), 'w');
+  try {
+    writeSync(file, `${JSON.stringify(manifest, null, 2)}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(join(path, 'gavel.json.new'), join(path, 'gavel.json'));
+  const directory = openSync(path, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+  return manifest;
+}
+
+/** The lock is one of SQLite's, on an empty database: it works between processes, and ends with its process however that ends. */
+function lockDirectory(path: string): Database.Database {
+  const lock = new Database(join(path, 'lock.db'), { timeout: 0 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
+      throw new DataDirectoryError(`${path} is in use by a running server`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function openStores(path: string, { instance }: Manifest): { readonly journal: FileJournal; readonly remarks: readonly string[] } {
+  const existingJournal = isMade(journalPath(path)) ? FileJournal.openFor(journalPath(path), instance) : undefined;
+  try {
+    const facts: StoreFacts = {
+      instance,
+      journal: existingJournal === undefined ? { kind: 'missing' } : journalFacts(existingJournal),
+      projections: projectionFacts(path, instance),
+      hasImages: hasImages(path),
+      staged: countStaged(path),
+    };
+    const remarks = decide(STORE_ROWS, facts);
+    // After this point the directory is in order, and may be changed.
+    makeImageDirectories(path);
+    clearStaging(path);
+    const journal = existingJournal ?? FileJournal.openFor(journalPath(path), instance);
+    if (facts.projections.kind === 'missing') FileProjections.openFor(projectionsPath(path), instance).close();
+    return { journal, remarks };
+  } catch (error) {
+    existingJournal?.close();
+    throw error;
+  }
+}
+
+function journalFacts(journal: FileJournal): StoreFacts['journal'] {
+  const { instance, state, damage, notes } = journal.check();
+  return { kind: 'open', instance, position: state.position, dropped: state.dropped, damage, notes };
+}
+
+function projectionFacts(path: string, instance: string): StoreFacts['projections'] {
+  if (!isMade(projectionsPath(path))) return { kind: 'missing' };
+  const projections = FileProjections.openFor(projectionsPath(path), instance);
+  try {
+    return { kind: 'open', instance: projections.instance, folded: projections.folded satisfies Position };
+  } finally {
+    projections.close();
+  }
+}
+
+/** A database that was never written to is an empty file: the start that was making it did not come further. */
+function isMade(path: string): boolean {
+  return existsSync(path) && (statSync(path).size > 0 || existsSync(`${path}-wal`));
+}

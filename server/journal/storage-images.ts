@@ -1,0 +1,196 @@
+/**
+ * Shard images as files: `images/<2 hex>/<name>.sqlite`, staged in `staging/`. No file is ever written where a reader could find it, and
+ * no file stays open.
+ */
+import {
+  close as closeFile,
+  closeSync,
+  existsSync,
+  fsync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  open as openFile,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { ShardId } from '#shared/units.ts';
+import type { RawChangeSet, ShardHeader } from '#server/shard/change-set.ts';
+import type { Schemas } from '#server/shard/codec.ts';
+import { ImageError, type ImageDraft, type ImageStore } from './storage.ts';
+import { ImageEditor, readImage } from './storage-image.ts';
+
+/** Directories synced at once. */
+const DIRECTORIES_AT_ONCE = 16;
+
+const syncFile = promisify(fsync);
+const openFileSoon = promisify(openFile);
+const closeFileSoon = promisify(closeFile);
+
+/** See the head of this file. Owned by one thread. */
+export class FileImages implements ImageStore {
+  readonly #images: string;
+  readonly #staging: string;
+  readonly #schemas: Schemas;
+  readonly #staged = new Map<ShardId, number>();
+
+  /** The directory must have its subdirectories: see `makeImageDirectories`. */
+  constructor(directory: string, schemas: Schemas) {
+    this.#images = join(directory, 'images');
+    this.#staging = join(directory, 'staging');
+    this.#schemas = schemas;
+  }
+
+  read(shard: ShardId): RawChangeSet | undefined {
+    const bytes = readIfThere(this.#path(shard));
+    if (bytes === undefined) return undefined;
+    const image = readImage(bytes, this.#schemas);
+    assertShard(shard, image);
+    return image;
+  }
+
+  draft(shard: ShardId): ImageDraft {
+    const bytes = readIfThere(this.#path(shard));
+    const editor = new ImageEditor(bytes, this.#schemas);
+    if (editor.header !== undefined && editor.header.shard !== shard) {
+      editor.close();
+      assertShard(shard, editor.header);
+    }
+    return {
+      version: editor.header?.version ?? 0,
+      stage: (changes) => this.#stage(shard, editor.finish(changes)),
+      discard: () => editor.close(),
+    };
+  }
+
+  async sync(shards: readonly ShardId[]): Promise<void> {
+    await Promise.all(
+      shards.map(async (shard) => {
+        const file = this.#staged.get(shard);
+        if (file === undefined) throw new Error(`the image of ${shard} was not staged`);
+        await syncFile(file);
+        await closeFileSoon(file);
+        this.#staged.delete(shard);
+      }),
+    );
+  }
+
+  publish(shards: readonly ShardId[]): void {
+    for (const shard of shards) {
+      if (this.#staged.has(shard)) throw new Error(`the image of ${shard} was not synced`);
+      renameSync(join(this.#staging, fileName(shard)), this.#path(shard));
+    }
+  }
+
+  async syncDirectories(shards: readonly ShardId[]): Promise<void> {
+    const directories = [...new Set(shards.map(directoryName))];
+    for (let start = 0; start < directories.length; start += DIRECTORIES_AT_ONCE) {
+      const some = directories.slice(start, start + DIRECTORIES_AT_ONCE);
+      await Promise.all(some.map((name) => syncDirectory(join(this.#images, name))));
+    }
+  }
+
+  #path(shard: ShardId): string {
+    return join(this.#images, directoryName(shard), fileName(shard));
+  }
+
+  #stage(shard: ShardId, bytes: Buffer): void {
+    const file = openSync(join(this.#staging, fileName(shard)), 'w');
+    this.#staged.set(shard, file);
+    for (let offset = 0; offset < bytes.length; ) offset += writeSync(file, bytes, offset);
+  }
+}
+
+/** Makes the directories of images, durably; those that are there stay. */
+export function makeImageDirectories(directory: string): void {
+  mkdirSync(join(directory, 'staging'), { recursive: true });
+  const images = join(directory, 'images');
+  mkdirSync(images, { recursive: true });
+  for (let index = 0; index < 256; index++) mkdirSync(join(images, hexByte(index)), { recursive: true });
+  syncDirectoryNow(images);
+  syncDirectoryNow(directory);
+}
+
+/** Whether there is any image in the directory. */
+export function hasImages(directory: string): boolean {
+  const images = join(directory, 'images');
+  if (!existsSync(images)) return false;
+  return readdirSync(images).some((name) => /^[0-9a-f]{2}$/.test(name) && readdirSync(join(images, name)).length > 0);
+}
+
+/** The number of images that a pass had begun. */
+export function countStaged(directory: string): number {
+  return stagedNames(directory).length;
+}
+
+/** Removes what a pass before a crash left in the staging area. */
+export function clearStaging(directory: string): void {
+  for (const name of stagedNames(directory)) rmSync(join(directory, 'staging', name));
+}
+
+function stagedNames(directory: string): readonly string[] {
+  const staging = join(directory, 'staging');
+  return existsSync(staging) ? readdirSync(staging).filter((name) => name.endsWith(SUFFIX)) : [];
+}
+
+const SUFFIX = '.sqlite';
+
+/**
+ * The file name of a shard: a capital becomes `+` and its small letter, so that `Ada` and `ada` are two files on every file system. No
+ * shard id contains a `+`.
+ */
+export function fileName(shard: ShardId): string {
+  return `${shard.replaceAll(/[A-Z]/g, (letter) => `+${letter.toLowerCase()}`)}${SUFFIX}`;
+}
+
+/** The shard that a file name stands for. */
+export function shardOfFile(name: string): ShardId {
+  return name.slice(0, -SUFFIX.length).replaceAll(/\+([a-z])/g, (_, letter: string) => letter.toUpperCase()) as ShardId;
+}
+
+/** One of 256 directories, by a hash of the shard: FNV-1a, folded to a byte. */
+export function directoryName(shard: ShardId): string {
+  let hash = 0x811c_9dc5;
+  for (let index = 0; index < shard.length; index++) hash = Math.imul(hash ^ shard.charCodeAt(index), 0x0100_0193);
+  return hexByte((hash ^ (hash >>> 8) ^ (hash >>> 16) ^ (hash >>> 24)) & 0xff);
+}
+
+function hexByte(value: number): string {
+  return value.toString(16).padStart(2, '0');
+}
+
+function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw new ImageError(`its image cannot be read (${error instanceof Error ? error.message : String(error)})`, { cause: error });
+  }
+}
+
+function assertShard(shard: ShardId, header: ShardHeader): void {
+  if (header.shard !== shard) throw new ImageError(`its image is that of ${header.shard}`);
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const file = await openFileSoon(path, 'r');
+  try {
+    await syncFile(file);
+  } finally {
+    await closeFileSoon(file);
+  }
+}
+
+function syncDirectoryNow(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * The backend of production: a data directory and three threads over it. Named as an adapter, which it is: it starts threads.
+ *
+ * 1. The journal, the images and `node.db` have one owning thread each; the others only read the journal.
+ * 2. A thread that ends by itself is a fault, and everything asked of it fails with it.
+ */
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { Platform } from '#server/platform/platform.ts';
+import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
+import { RecordReader, type Schemas } from '#server/shard/codec.ts';
+import type { Backend, Opened } from './backend.ts';
+import type { CommitApi } from './commit-worker.ts';
+import type { FoldApi } from './fold-worker.ts';
+import type { ImageApi } from './image-worker.ts';
+import type { PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import { unpackRows } from './projected-row.ts';
+import type { PassResult } from './shard-keeper.ts';
+import type { Batch } from './storage.ts';
+import { Caller, type Serves } from './worker-port.ts';
+
+type Phase = 'open' | 'closing' | 'dead';
+
+/** How long a thread may take to let go of its files before it is ended: a pass or a fold may be ended anywhere. */
+const LETTING_GO_MS = 1_000;
+
+interface Thread<A extends Serves<A>> {
+  readonly worker: Worker;
+  readonly caller: Caller<A>;
+}
+
+/** The backend over a data directory, which need not exist yet. */
+export function fileBackend(platform: Pick<Platform, 'random' | 'timers'>, directory: string): Backend {
+  return new ThreadBackend(platform, directory);
+}
+
+class ThreadBackend implements Backend {
+  readonly #platform: Pick<Platform, 'random' | 'timers'>;
+  readonly #directory: string;
+  readonly #commits: Thread<CommitApi>;
+  readonly #images: Thread<ImageApi>;
+  readonly #folds: Thread<FoldApi>;
+  readonly #faultListeners: ((fault: Error) => void)[] = [];
+  #schemas: Schemas = new Map();
+  #phase: Phase = 'open';
+
+  constructor(platform: Pick<Platform, 'random' | 'timers'>, directory: string) {
+    this.#platform = platform;
+    this.#directory = directory;
+    this.#commits = this.#start(new Worker(new URL('./commit-worker.ts', import.meta.url)));
+    this.#images = this.#start(new Worker(new URL('./image-worker.ts', import.meta.url)));
+    this.#folds = this.#start(new Worker(new URL('./fold-worker.ts', import.meta.url)));
+  }
+
+  async open(definition: PersisterDefinition): Promise<Opened> {
+    try {
+      this.#schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
+      const directory = this.#directory;
+      const opened = await this.#commits.caller.call('open', [directory, definition, this.#platform.random.id()]);
+      const { port1, port2 } = new MessageChannel();
+      await this.#commits.caller.call('attach', [port1], [port1]);
+      const { dropped, position } = opened;
+      await Promise.all([
+        this.#images.caller.call('open', [directory, definition, dropped, position, port2], [port2]),
+        this.#folds.caller.call('open', [directory, definition, position]),
+      ]);
+      return opened;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  commit(batch: Batch): Promise<void> {
+    const { buffer } = batch.records;
+    return this.#commits.caller.call('commit', [batch], buffer instanceof ArrayBuffer ? [buffer] : []);
+  }
+
+  noticed(through: Position): void {
+    this.#images.caller.call('noticed', [through]).catch((error: unknown) => this.#fail(error));
+  }
+
+  async load(shard: ShardId, through: Position): Promise<RawChangeSet | undefined> {
+    const bytes = await this.#images.caller.call('load', [shard, through]);
+    return bytes === undefined ? undefined : new RecordReader(bytes).changeSet(this.#schemas);
+  }
+
+  fold(through: Position): Promise<Position> {
+    return this.#folds.caller.call('fold', [through]);
+  }
+
+  pass(through: Position): Promise<PassResult> {
+    return this.#images.caller.call('pass', [through]);
+  }
+
+  due(now: Instant, limit: number): Promise<readonly ShardId[]> {
+    return this.#folds.caller.call('due', [now, limit]);
+  }
+
+  history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]> {
+    return this.#folds.caller.call('history', [shard, before, limit, through]);
+  }
+
+  transaction(tx: string, shards: readonly ShardId[], through: Position): Promise<readonly { shard: ShardId; entry: LedgerEntry }[]> {
+    return this.#folds.caller.call('transaction', [tx, shards, through]);
+  }
+
+  async projection(entity: string, through: Position): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
+    const { position, rows } = await this.#folds.caller.call('projection', [entity, through]);
+    return { position, rows: unpackRows(rows, this.#schemas) };
+  }
+
+  totals(through: Position): Promise<{ position: Position; totals: readonly Total[] }> {
+    return this.#folds.caller.call('totals', [through]);
+  }
+
+  onFault(listener: (fault: Error) => void): void {
+    this.#faultListeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#phase === 'closing') return;
+    this.#phase = 'closing';
+    // Readers first: the owner of the journal can then move its log into the database.
+    await Promise.all([
+      this.#letGo(this.#images, () => this.#images.caller.call('close', [])),
+      this.#letGo(this.#folds, () => this.#folds.caller.call('close', [])),
+    ]);
+    await this.#letGo(this.#commits, () => this.#commits.caller.call('close', []));
+  }
+
+  #start<A extends Serves<A>>(worker: Worker): Thread<A> {
+    const caller = new Caller<A>(worker);
+    worker.on('error', (error: unknown) => this.#fail(error));
+    worker.on('exit', (code) => {
+      const end = new Error(`a thread of the persister ended with code ${code}`);
+      caller.die(end);
+      this.#fail(end);
+    });
+    return { worker, caller };
+  }
+
+  async #letGo({ worker }: { readonly worker: Worker }, close: () => Promise<void>): Promise<void> {
+    const timer = { cancel: (): void => undefined };
+    const late = new Promise<void>((resolve) => (timer.cancel = this.#platform.timers.after(LETTING_GO_MS, resolve)));
+    await Promise.race([close().catch(() => undefined), late]);
+    timer.cancel();
+    await worker.terminate();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#phase !== 'open') return;
+    this.#phase = 'dead';
+    const fault = error instanceof Error ? error : new Error(String(error));
+    for (const listener of this.#faultListeners) listener(fault);
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * The seam between the persister's planner and a disk: three stores, each owned by one thread. Everything but the syncing of
+ * files is synchronous. A call that throws may have happened, in part or whole, unless its words say otherwise: whoever calls
+ * ends the process and looks at what is durable at the next start.
+ *
+ * Adapters: `storage-files.ts` (SQLite and files) and `storage-memory.ts` (for the simulator). One contract suite holds both.
+ */
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { RawChangeSet } from '#server/shard/change-set.ts';
+import type { Position, Total } from './persister.ts';
+
+/** The turns of one group commit: records as `RecordWriter` makes them, in the order of their positions. */
+export interface Batch {
+  readonly first: Position;
+  readonly last: Position;
+  /** The greatest `now` of its turns. */
+  readonly now: Instant;
+  readonly records: Uint8Array;
+}
+
+/** That a shard's image, at this version or a later one, is durable. */
+export interface Note {
+  readonly shard: ShardId;
+  readonly version: number;
+}
+
+/** A record put aside because the image of its shard cannot be read: one bad file must not stop the rest of the node. */
+export interface KeptRecord {
+  readonly shard: ShardId;
+  readonly version: number;
+  readonly record: Uint8Array;
+}
+
+/** The counters of a journal. */
+export interface JournalState {
+  /** The highest position ever made durable: stored, never derived from what is left. */
+  readonly position: Position;
+  /** Positions up to here are dropped: in images and projections. */
+  readonly dropped: Position;
+  /** The greatest `now` of any turn ever made durable, or 0. */
+  readonly now: Instant | 0;
+  /** Bytes of the batches that are there. */
+  readonly bytes: number;
+}
+
+/** What may be read of a journal, also by threads that do not own it. Each call sees what is durable at that moment. */
+export interface JournalReader {
+  /** Batches after that position, oldest first: at least one if there is one, and no further one once `bytesMax` is reached. */
+  read(after: Position, bytesMax: number): readonly Batch[];
+  /** The batch that starts at that position, or `undefined`. */
+  batch(first: Position): Batch | undefined;
+  /** The version that the shard's image has at least, or `undefined` if it was never noted. */
+  noteOf(shard: ShardId): number | undefined;
+  /** The records put aside for a shard, oldest first. */
+  keptOf(shard: ShardId): readonly Uint8Array[];
+  /** All shards for which records are put aside. */
+  keptShards(): readonly ShardId[];
+  close(): void;
+}
+
+/** A node's journal. Every writing call is one transaction, durable on return. */
+export interface JournalStore extends JournalReader {
+  readonly state: JournalState;
+  /** Appends a batch; `first` must be the next position. */
+  commit(batch: Batch): void;
+  /** Notes images, puts records aside, and forgets the records put aside that noted images contain. */
+  note(notes: readonly Note[], kept: readonly KeptRecord[]): void;
+  /** Drops the oldest batches, none that ends after `through`, at most about `recordsMax` records. Returns the new `dropped`. */
+  drop(through: Position, recordsMax: number): Position;
+}
+
+/** An image that is there and cannot be read. */
+export class ImageError extends Error {
+  override readonly name = 'ImageError';
+}
+
+/** The image of one shard as a base for its next one. */
+export interface ImageDraft {
+  /** The version of the image, or 0 if there is none. */
+  readonly version: number;
+  /** Writes the next image to the staging area: the old one with these changes applied, which start at its version + 1. */
+  stage(changes: RawChangeSet): void;
+  /** Lets go of a draft that is not staged. */
+  discard(): void;
+}
+
+/** The shard images of a node. Never modified in place. */
+export interface ImageStore {
+  /** The image, or `undefined` if there is none. Throws `ImageError` if it cannot be read. */
+  read(shard: ShardId): RawChangeSet | undefined;
+  /** Starts the next image of a shard. Throws `ImageError` if there is one that cannot be read. */
+  draft(shard: ShardId): ImageDraft;
+  /** Makes the content of staged images durable, many at once. */
+  sync(shards: readonly ShardId[]): Promise<void>;
+  /** Puts synced images in the place of the old ones. Durable only after `syncDirectories`. */
+  publish(shards: readonly ShardId[]): void;
+  /** Makes the places of published images durable. */
+  syncDirectories(shards: readonly ShardId[]): Promise<void>;
+}
+
+/** A live row of a projected entity, or, without a record, its end. */
+export interface RowChange {
+  readonly entity: string;
+  readonly shard: ShardId;
+  readonly id: number;
+  /** The version of the shard that wrote it. */
+  readonly version: number;
+  /** The put, as in its record. */
+  readonly record: Uint8Array | undefined;
+}
+
+/** The ledger lines of one shard in one chunk of the fold, as in their records. */
+export interface LedgerSegment {
+  readonly shard: ShardId;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** The fingerprints of the transactions in it, one after the other: see `fingerprint`. */
+  readonly transactions: Uint8Array;
+  readonly lines: Uint8Array;
+}
+
+/** What one chunk of the journal comes to. */
+export interface FoldDelta {
+  /** Everything up to here is folded with it. */
+  readonly folded: Position;
+  /** The new earliest alarm of shards; 0 for none. */
+  readonly alarms: ReadonlyMap<ShardId, Instant | 0>;
+  readonly rows: readonly RowChange[];
+  readonly segments: readonly LedgerSegment[];
+  /** What is to be added to the running totals. */
+  readonly totals: ReadonlyMap<string, bigint>;
+}
+
+/** `node.db`: the fold of the journal. */
+export interface ProjectionStore {
+  /** Everything up to here is folded. */
+  readonly folded: Position;
+  /** Applies a chunk and moves `folded`, in one transaction, durable on return. */
+  apply(delta: FoldDelta): void;
+  /** Shards whose alarm is at or before `now`, earliest first. */
+  due(now: Instant, limit: number): readonly ShardId[];
+  /** Segments of a shard that have lines below `before`, newest first, until at least `lines` such lines are in them. */
+  segments(shard: ShardId, before: number, lines: number): readonly LedgerSegment[];
+  /** Segments of a shard that may have lines of the transaction with that fingerprint, oldest first. */
+  segmentsWith(shard: ShardId, fingerprint: Uint8Array): readonly LedgerSegment[];
+  /** All live rows of an entity, each with its record. */
+  rows(entity: string): readonly RowChange[];
+  totals(): readonly Total[];
+  close(): void;
+}

@@ -1,0 +1,145 @@
+/**
+ * The columns of one market and item class. A row is a slot; slots are always 0 to `size - 1`, since a removal moves
+ * the last row into the gap. The owner of the rows keeps which slot a row is in, by the row's handle.
+ *
+ * Invariants: C1 every column has at least `size` slots and nothing but missing values beyond. C2 a stat column exists
+ * once a row has that stat. C3 each row holds its name in the dictionary once.
+ */
+import { RARITIES } from '#shared/item.ts';
+import { statOf, type IndexedListing } from '#shared/search.ts';
+import { Column, grownCapacity } from './column.ts';
+import type { NameDictionary } from './name-dictionary.ts';
+import { sellerOf, type ColumnPart } from './row-codec.ts';
+
+/** The columns of one class. */
+export class ClassTable {
+  readonly market: string;
+  readonly itemClass: string;
+  readonly buyout: Column;
+  readonly currentBid: Column;
+  readonly endsAt: Column;
+  readonly level: Column;
+  /** Affixes, damage and armor by name. */
+  readonly stats = new Map<string, Column>();
+  readonly #names: NameDictionary;
+  #rarities = new Uint8Array(0);
+  #nameNumbers = new Int32Array(0);
+  #sellerHashes = new Int32Array(0);
+  #handles = new Int32Array(0);
+  #capacity = 0;
+  #size = 0;
+
+  /** An empty table that keeps its names in that dictionary. */
+  constructor(market: string, itemClass: string, names: NameDictionary) {
+    this.market = market;
+    this.itemClass = itemClass;
+    this.#names = names;
+    this.buyout = new Column('float64', 0);
+    this.currentBid = new Column('float64', 0);
+    this.endsAt = new Column('float64', 0);
+    this.level = new Column('int32', 0);
+  }
+
+  /** How many rows there are. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The index in `RARITIES` by slot. */
+  get rarities(): Uint8Array {
+    return this.#rarities;
+  }
+
+  /** The name's number by slot. */
+  get nameNumbers(): Int32Array {
+    return this.#nameNumbers;
+  }
+
+  /** `hashText` of the seller by slot. */
+  get sellerHashes(): Int32Array {
+    return this.#sellerHashes;
+  }
+
+  /** The row's handle by slot. */
+  get handles(): Int32Array {
+    return this.#handles;
+  }
+
+  /** Adds a row under a handle and returns its slot. */
+  append(row: IndexedListing, handle: number): number {
+    const slot = this.#size;
+    this.#reserve(slot + 1);
+    this.#size += 1;
+    this.buyout.write(slot, row.buyout);
+    this.currentBid.write(slot, row.currentBid);
+    this.endsAt.write(slot, row.endsAt);
+    this.level.write(slot, row.item.level);
+    for (const stat of statsOf(row)) this.#statColumn(stat).write(slot, statOf(row.item, stat));
+    this.#rarities[slot] = RARITIES.indexOf(row.item.rarity);
+    this.#nameNumbers[slot] = this.#names.hold(row.item.name);
+    this.#sellerHashes[slot] = hashText(sellerOf(row.id));
+    this.#handles[slot] = handle;
+    return slot;
+  }
+
+  /** Removes the row of a slot; returns the handle of the row that is in the slot now, if one was moved into it. */
+  removeAt(slot: number): number | undefined {
+    const last = this.#size - 1;
+    this.#names.release(this.#nameNumbers[slot] ?? 0);
+    for (const column of this.#columns()) column.replaceByLast(slot, last);
+    for (const array of [this.#rarities, this.#nameNumbers, this.#sellerHashes, this.#handles]) array[slot] = array[last] ?? 0;
+    this.#size = last;
+    return slot === last ? undefined : this.#handles[slot];
+  }
+
+  /** What the columns know of the row in a slot. */
+  partAt(slot: number): ColumnPart {
+    const { market, itemClass } = this;
+    const [buyout, currentBid] = [this.buyout.read(slot), this.currentBid.read(slot)];
+    return { market, itemClass, buyout, currentBid, endsAt: this.endsAt.read(slot) ?? 0 };
+  }
+
+  *#columns(): Generator<Column> {
+    yield this.buyout;
+    yield this.currentBid;
+    yield this.endsAt;
+    yield this.level;
+    yield* this.stats.values();
+  }
+
+  #statColumn(stat: string): Column {
+    const known = this.stats.get(stat);
+    if (known !== undefined) return known;
+    const column = new Column('int32', this.#capacity);
+    this.stats.set(stat, column);
+    return column;
+  }
+
+  #reserve(size: number): void {
+    const capacity = grownCapacity(this.#capacity, size);
+    if (capacity === this.#capacity) return;
+    for (const column of this.#columns()) column.grow(capacity);
+    this.#rarities = copied(this.#rarities, new Uint8Array(capacity));
+    this.#nameNumbers = copied(this.#nameNumbers, new Int32Array(capacity));
+    this.#sellerHashes = copied(this.#sellerHashes, new Int32Array(capacity));
+    this.#handles = copied(this.#handles, new Int32Array(capacity));
+    this.#capacity = capacity;
+  }
+}
+
+/** A 32-bit hash of a text (FNV-1a): unequal hashes prove unequal texts. */
+export function hashText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  return hash;
+}
+
+function statsOf({ item }: IndexedListing): readonly string[] {
+  const derived = [...(item.dps === undefined ? [] : ['dps']), ...(item.armor === undefined ? [] : ['armor'])];
+  return [...derived, ...item.affixes.map((affix) => affix.id).filter((id) => id !== 'dps' && id !== 'armor')];
+}
+
+function copied<Values extends Uint8Array | Int32Array>(from: Values, to: Values): Values {
+  to.set(from);
+  return to;
+}

@@ -1,0 +1,40 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { listingId, shardId } from '#shared/address.ts';
+import { RARITIES } from '#shared/item.ts';
+import type { IndexedListing } from '#shared/search.ts';
+import { GOLD_MAX, gold, instant, itemId, playerId } from '#shared/units.ts';
+import { decodeRow, encodeRow } from './row-codec.ts';
+
+const shard = shardId('ada', 'europe', 'softcore');
+
+describe('the text of a row', () => {
+  it('gives the row back, whatever its words, with what the columns know', () => {
+    const word = fc.string({ unit: 'binary' });
+    const items = fc.record(
+      {
+        id: fc.constant(itemId('item-1')),
+        baseId: word,
+        itemClass: fc.constant('ring'),
+        name: fc.oneof(word, fc.constantFrom('Ő', '\u0100', 'Karrow’s', '𝔊', '\ud800', 'é\u00ff')),
+        rarity: fc.constantFrom(...RARITIES),
+        level: fc.nat(70),
+        affixes: fc.array(fc.record({ id: word, value: fc.integer() })),
+        dps: fc.nat(),
+        armor: fc.nat(),
+      },
+      { requiredKeys: ['id', 'baseId', 'itemClass', 'name', 'rarity', 'level', 'affixes'], noNullPrototype: true },
+    );
+    fc.assert(
+      fc.property(items, fc.boolean(), (item, isPriced) => {
+        const prices = isPriced ? { buyout: GOLD_MAX, currentBid: gold(0) } : {};
+        const ids = { id: listingId(7, shard), shard, seller: playerId('ada'), market: 'europe.softcore' };
+        const row: IndexedListing = { ...ids, item, ...prices, startsAt: instant(5), endsAt: instant(9), version: 3 };
+        const text = encodeRow(row);
+        const columns = { market: row.market, itemClass: 'ring', buyout: row.buyout, currentBid: row.currentBid, endsAt: row.endsAt };
+        expect(decodeRow(row.id, text, columns)).toEqual(row);
+        expect(/^[\0-\xff]*$/.test(text)).toBe(true);
+      }),
+    );
+  });
+});

@@ -1,0 +1,134 @@
+/**
+ * The entry: configuration, one node, its edge, and the end of the process.
+ *
+ * A fault of the disk, an error that nobody caught, and a second Ctrl-C end the process at once: nothing is lost by it that was
+ * acknowledged, and the next start recovers.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { limits } from '#shared/limits.ts';
+import { ConfigError, loadConfig, type Config } from './config.ts';
+import { startEdge, type Edge } from './edge/edge.ts';
+import { openFilePersister } from './journal/open-file-persister.ts';
+import { DataDirectoryError } from './journal/persister.ts';
+import { nodePlatform } from './platform/node-platform.ts';
+import { NodeStartError, openNode, type GavelNode } from './world.ts';
+
+/** The name of the world and of its one node, until there are several. */
+const WORLD = 'gavel';
+const NODE = 'node-1';
+/** Shards in memory may take this much, about; the rest of the machine is for the index, the sockets and the page cache. */
+const MEMORY_BUDGET_BYTES = 2 * 2 ** 30;
+
+const platform = nodePlatform();
+
+function readConfig(): Config {
+  const started = loadConfig({
+    args: process.argv.slice(2),
+    env: process.env,
+    readText: (path) => {
+      try {
+        return readFileSync(path, 'utf8');
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+        throw error;
+      }
+    },
+    newSecret: () => randomBytes(32).toString('base64url'),
+  });
+  if (started.kind === 'config') return started.config;
+  process.stdout.write(started.text);
+  process.exit(0);
+}
+
+/** Ends the process with one sentence and no delay. */
+function die(sentence: string): never {
+  process.stderr.write(`gavel: ${sentence}\n`);
+  process.exit(1);
+}
+
+function openOwnNode(config: Config): Promise<GavelNode> {
+  const { rules, catalogue, regions, dataDirectory } = config;
+  return openNode({
+    platform,
+    rules,
+    catalogue,
+    regions,
+    world: WORLD,
+    node: NODE,
+    openPersister: (definition) => openFilePersister({ platform, definition, directory: dataDirectory }),
+    memoryBudgetBytes: MEMORY_BUDGET_BYTES,
+    onFault: (fault) => die(`the journal failed, and the process ends so that nothing is claimed that is not durable: ${fault.message}`),
+  });
+}
+
+function openOwnEdge({ catalogue, host, port, profile, secrets, origins, sessionRate }: Config, node: GavelNode): Promise<Edge> {
+  return startEdge({
+    backend: node,
+    platform,
+    catalogue,
+    host,
+    port,
+    guests: profile === 'dev',
+    jwtKeys: secrets.jwtKeys,
+    origins: { loopback: profile === 'dev', named: origins },
+    sessionRate,
+    isReady: () => !node.persister.full,
+  });
+}
+
+function announce({ profile, regions, rules, dataDirectory, secrets }: Config, node: GavelNode, edge: Edge): void {
+  const { position, pendingRecords, durationMs, remarks } = node.persister.recovered;
+  const lines = [
+    `Gavel serves at ${edge.url} (regions ${regions.join(', ')}; softcore and hardcore; rules ${rules.profile}).`,
+    `Clients: POST ${edge.url}/session, then the Colyseus SDK; see docs/reference/protocol.md. Try: npm run demo`,
+    `Data in ${dataDirectory}: ${position} turns, ${pendingRecords} of them recovered from the journal in ${durationMs} ms.`,
+    ...remarks,
+    ...(profile === 'dev' && secrets.isMadeUp ? [`Development only: anybody may come as a guest. Service key: ${secrets.serviceKey}`] : []),
+    'Ctrl-C stops it.',
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+/** Lets nobody in any more, lets out what was done, and ends. */
+async function stop(node: GavelNode, edge: Edge): Promise<never> {
+  process.stdout.write('Stopping ...\n');
+  setTimeout(() => die('it took too long to stop; the next start recovers.'), limits.drainMaxMs).unref();
+  await edge.close(limits.drainMaxMs / 4);
+  await node.close(limits.drainMaxMs / 2);
+  process.stdout.write('Stopped; everything is on disk.\n');
+  process.exit(0);
+}
+
+async function start(): Promise<void> {
+  const config = readConfig();
+  const node = await openOwnNode(config);
+  const edge = await openOwnEdge(config, node);
+  let isStopping = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(1);
+      isStopping = true;
+      stop(node, edge).catch((error: unknown) => die(`it could not stop in order: ${String(error)}`));
+    });
+  }
+  announce(config, node, edge);
+}
+
+function isPlain(error: unknown): error is Error {
+  return (
+    error instanceof ConfigError ||
+    error instanceof DataDirectoryError ||
+    error instanceof NodeStartError ||
+    (error instanceof Error && 'code' in error)
+  );
+}
+
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(event, (error: unknown) => die(error instanceof Error ? (error.stack ?? error.message) : String(error)));
+}
+try {
+  await start();
+} catch (error) {
+  die(isPlain(error) ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error));
+}

@@ -1,0 +1,134 @@
+/**
+ * Buyout: a trade in which the buyer holds gold and the seller, who owns the listing, decides.
+ *
+ * The buyer promises the price that the player saw. The seller commits at the listing's own price if that is not more; what was
+ * promised beyond it is released.
+ */
+import { marketOf, parseListingId, parseShardId } from '#shared/address.ts';
+import type { Item } from '#shared/item.ts';
+import type { CommandRequest } from '#shared/protocol.ts';
+import { refusal, type RefusalName } from '#shared/refusals.ts';
+import { saleFees, type Rules } from '#shared/rules.ts';
+import { gold, subtractGold, type Gold, type ShardId } from '#shared/units.ts';
+import { answer, type Handled, type Reply } from '#server/shard/message.ts';
+import { onCommand, type Powerup } from '#server/shard/powerup.ts';
+import type { Turn } from '#server/shard/turn.ts';
+import { openHold } from '#server/trade/holder.ts';
+import type { Offer, TradeData } from '#server/trade/messages.ts';
+import type { Decision, Hold, TradeKind } from '#server/trade/trade-kind.ts';
+import { complete } from './completed-tab.ts';
+import { listing } from './entities.ts';
+import { isFrozen } from './moderation.ts';
+import { feesOf } from './stall.ts';
+import { fromTo, goldFromTo, hasRoomFor, move, walletOf } from './wallet.ts';
+
+/** The name of this kind of trade. */
+export const BUYOUT = 'buyout';
+
+/** What the buyer offers: so much at most, for that row of the seller's listings. */
+interface Terms extends TradeData {
+  readonly row: number;
+  readonly price: Gold;
+}
+
+/** What the seller gives: the item, for what it cost. */
+interface Sale extends TradeData {
+  readonly item: Item;
+  readonly paid: Gold;
+}
+
+type Body = Omit<CommandRequest<'buyout'>, 'op'>;
+
+function buyout(rules: Rules, regions: readonly string[], turn: Turn, { listingId, price }: Body): Handled {
+  const named = parseListingId(listingId);
+  if (named === undefined || !isSameMarket(rules, regions, turn.shard, named.shard)) return refusal('listing-gone');
+  if (named.shard === turn.shard) return refusal('own-listing');
+  if (walletOf(turn).gold < price) return refusal('not-enough-gold');
+  // After this point the command must succeed.
+  const terms: Terms = { row: named.row, price };
+  const opened = openHold(turn, { trade: BUYOUT, decider: named.shard, gold: price, terms });
+  move(turn, BUYOUT, opened.hold.tx, goldFromTo('wallet', 'hold', price));
+  return opened.later;
+}
+
+function decide(rules: Rules, turn: Turn, { tx, terms }: Offer): Decision {
+  const { row, price } = termsOf(terms);
+  const offered = turn.table(listing).get(row);
+  if (isFrozen(turn) || offered === undefined || offered.endsAt <= turn.now) return abort('listing-gone');
+  if (offered.startsAt > turn.now) return abort('listing-not-started');
+  if (offered.buyout > price) return abort('price-changed');
+  if (!hasRoomFor(turn, offered.buyout)) return abort('gold-overflow');
+  // After this point the trade is committed.
+  const paid = offered.buyout;
+  const fee = feesOf(rules, offered);
+  const received = gold(paid - fee);
+  turn.remove(listing, offered.id);
+  complete(turn, { entry: 'sold', gold: received, fees: [...saleFees(rules, offered.item.itemClass, paid)], tx });
+  move(turn, 'sale', tx, [
+    ...fromTo(`item:${offered.item.id}`, 'listed', 'clearing'),
+    ...goldFromTo('clearing', 'completed', received),
+    ...goldFromTo('clearing', 'burned', fee),
+  ]);
+  const sale: Sale = { item: offered.item, paid };
+  return { kind: 'commit', result: sale };
+}
+
+function commit(turn: Turn, { tx, gold: held }: Hold, result: TradeData): Reply {
+  const { item, paid } = saleOf(result);
+  const rest = subtractGold(held, paid);
+  if (rest === undefined) throw new Error(`${tx} cost ${paid}, more than the ${held} that were held for it`);
+  complete(turn, { entry: 'bought', item, tx });
+  move(turn, 'purchase', tx, [
+    ...goldFromTo('hold', 'clearing', paid),
+    ...goldFromTo('hold', 'wallet', rest),
+    ...fromTo(`item:${item.id}`, 'clearing', 'completed'),
+  ]);
+  return answer({ itemId: item.id, paid });
+}
+
+function release(turn: Turn, { tx, gold: held }: Hold, reason: RefusalName): Reply {
+  move(turn, 'release', tx, goldFromTo('hold', 'wallet', held));
+  return refusal(reason);
+}
+
+function abort(reason: RefusalName): Decision {
+  return { kind: 'abort', reason };
+}
+
+/**
+ * Whether a buyer may buy from a seller: modes never mix; regions do where the rules say so. An offer into a region that does not exist
+ * would never be answered.
+ */
+export function isSameMarket(rules: Rules, regions: readonly string[], buyer: ShardId, seller: ShardId): boolean {
+  if (rules.marketScope === 'region') return marketOf(buyer) === marketOf(seller);
+  const address = parseShardId(seller);
+  return address !== undefined && regions.includes(address.region) && parseShardId(buyer)?.mode === address.mode;
+}
+
+function termsOf(data: TradeData): Terms {
+  const { row, price } = data;
+  if (typeof row !== 'number' || typeof price !== 'number') throw new Error('the terms of a buyout are a row and a price');
+  return { row, price: gold(price) };
+}
+
+function saleOf(data: TradeData): Sale {
+  const { item, paid } = data;
+  if (typeof item !== 'object' || item === null || typeof paid !== 'number')
+    throw new Error('the result of a buyout is an item and a price');
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The seller's shard wrote it; items are passed on whole, never looked into.
+  return { item: item as Item, paid: gold(paid) };
+}
+
+/** The buyout as a kind of trade. */
+export function buyoutTrade(rules: Rules): TradeKind {
+  return { decide: (turn, offer) => decide(rules, turn, offer), commit, abort: release };
+}
+
+/** The powerup of buying. */
+export function purchases(rules: Rules, regions: readonly string[]): Powerup {
+  return {
+    name: 'purchases',
+    entities: [],
+    handlers: { buyout: onCommand<Body>((turn, body) => buyout(rules, regions, turn, body)) },
+  };
+}

@@ -1,0 +1,68 @@
+/**
+ * The rows of the auction house. Goods are whole wherever they are: an item is in exactly one row of one table (T8), in the stash,
+ * in a listing, or in the completed tab.
+ */
+import { COMPLETED_KINDS, type FeeLine } from '#shared/protocol.ts';
+import type { Item } from '#shared/item.ts';
+import { limits } from '#shared/limits.ts';
+import { QUANTITY_MAX } from '#shared/units.ts';
+import { boolean, defineEntity, gold, integer, json, oneOf, text, timestamp, type Row } from '#server/shard/entity.ts';
+
+/** Who the shard belongs to. One row. */
+export const player = defineEntity('player', {
+  version: 1,
+  attributes: { name: text({ maxLength: 64 }), createdAt: timestamp(), frozen: boolean({ default: false }) },
+});
+
+/**
+ * The player's gold. One row. `gold` can be spent; `held` is promised to trades under way; `unclaimed` waits in the completed tab.
+ * Together they never pass 2^53 - 1.
+ */
+export const wallet = defineEntity('wallet', { version: 1, attributes: { gold: gold(), held: gold(), unclaimed: gold() } });
+
+/** An item in the stash. */
+export const item = defineEntity('item', {
+  version: 1,
+  attributes: { itemId: text({ maxLength: 64, indexed: 'unique' }), item: json<Item>() },
+});
+
+/** A stack of a commodity, outside of the stash's slots. */
+export const commodity = defineEntity('commodity', {
+  version: 1,
+  attributes: { commodity: text({ maxLength: 64, indexed: 'unique' }), quantity: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) },
+});
+
+/** An item for sale at a fixed price, from `startsAt` until `endsAt`. */
+export const listing = defineEntity('listing', {
+  version: 1,
+  attributes: {
+    item: json<Item>(),
+    buyout: gold(),
+    postedAt: timestamp(),
+    startsAt: timestamp(),
+    cancelUntil: timestamp(),
+    endsAt: timestamp({ alarm: 'expire-listing' }),
+  },
+});
+
+/** An entry of the completed tab: goods or gold to claim, and what became of a listing or a purchase. */
+export const completed = defineEntity('completed', {
+  version: 1,
+  attributes: {
+    entry: oneOf(COMPLETED_KINDS),
+    item: json<Item, true>({ nullable: true }),
+    commodity: text<string, true>({ nullable: true, maxLength: 64 }),
+    quantity: integer<number, true>({ nullable: true, min: 1, max: QUANTITY_MAX }),
+    gold: gold<true>({ nullable: true }),
+    fees: json<readonly FeeLine[]>(),
+    tx: text<string, true>({ nullable: true, maxLength: limits.transactionTextLengthMax }),
+    at: timestamp(),
+  },
+});
+
+/** The player's gold, as a row. */
+export type Wallet = Row<typeof wallet>;
+/** An item for sale, as a row. */
+export type ListingRow = Row<typeof listing>;
+/** An entry of the completed tab, as a row. */
+export type CompletedRow = Row<typeof completed>;

@@ -1,0 +1,58 @@
+/** Opening a shard: the first session of a player in a region and mode creates it, with what the world gives to newcomers. */
+import type { Item } from '#shared/item.ts';
+import { gold, type Gold } from '#shared/units.ts';
+import { refusal } from '#shared/refusals.ts';
+import type { Posting } from '#server/shard/change-set.ts';
+import { answer, type Handled } from '#server/shard/message.ts';
+import { onCommand, type Powerup } from '#server/shard/powerup.ts';
+import type { Turn } from '#server/shard/turn.ts';
+import { player } from './entities.ts';
+import { addCommodity, addItem } from './stash.ts';
+import { fromTo, goldFromTo, hasRoomFor, move } from './wallet.ts';
+
+/** What a newcomer starts with. */
+export interface StartGoods {
+  readonly gold: Gold;
+  readonly items: readonly Item[];
+  readonly commodities: readonly { readonly commodity: string; readonly quantity: number }[];
+}
+
+/** The body of `open`. A shard that is there already takes no start goods. */
+export interface Opening {
+  readonly name: string;
+  readonly start?: StartGoods;
+}
+
+function open(turn: Turn, { name, start }: Opening): Handled {
+  const known = turn.table(player).first();
+  if (known !== undefined) {
+    if (known.name !== name) turn.put(player, { ...known, name });
+    return answer({ created: false });
+  }
+  if (start !== undefined && !hasRoomFor(turn, start.gold)) return refusal('gold-overflow');
+  // After this point the command must succeed.
+  turn.insert(player, { name, createdAt: turn.now, frozen: false });
+  if (start !== undefined) give(turn, start);
+  return answer({ created: true });
+}
+
+function give(turn: Turn, { gold: amount, items, commodities }: StartGoods): void {
+  const postings: Posting[] = amount > 0 ? [...goldFromTo('minted', 'wallet', gold(amount))] : [];
+  for (const item of items) {
+    addItem(turn, item);
+    postings.push(...fromTo(`item:${item.id}`, 'minted', 'stash'));
+  }
+  for (const { commodity, quantity } of commodities) {
+    addCommodity(turn, commodity, quantity);
+    postings.push(...fromTo(`commodity:${commodity}`, 'minted', 'stash', quantity));
+  }
+  if (postings.length > 0) move(turn, 'start', null, postings);
+}
+
+/** The powerup of being somebody: name, and the directory of players that is made of it. */
+export const openings: Powerup = {
+  name: 'openings',
+  entities: [player],
+  projections: [player],
+  handlers: { open: onCommand<Opening>(open) },
+};

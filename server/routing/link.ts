@@ -1,0 +1,139 @@
+/**
+ * The link of a node to the others: envelopes and replies as bytes over a bus that may lose, double, delay and reorder them.
+ *
+ * 1. Nothing leaves before the output gate lets it: another node learns only what is durable.
+ * 2. A message between shards is sent and forgotten: rows and alarms drive it again.
+ * 3. A command waits for its reply for a bounded time; then `unavailable`, and its `op` tells the truth when asked again.
+ */
+import { parseShardId } from '#shared/address.ts';
+import { isRefusalName, refusal } from '#shared/refusals.ts';
+import type { ShardId } from '#shared/units.ts';
+import type { OutputGate } from '#server/cell/gate.ts';
+import type { Envelope, Part } from '#server/cell/part.ts';
+import type { Platform } from '#server/platform/platform.ts';
+import { answer, isCommand, type Message, type Reply } from '#server/shard/message.ts';
+
+/** A node's name, unique in its world. */
+export type NodeName = string;
+
+/** Carries bytes between nodes; may lose, double, delay and reorder, never change. */
+export interface Bus {
+  send(to: NodeName, bytes: Uint8Array): void;
+  onReceive(listener: (from: NodeName, bytes: Uint8Array) => void): void;
+}
+
+/** What a link needs from its surroundings. */
+export interface LinkOptions {
+  readonly bus: Bus;
+  readonly gate: OutputGate;
+  readonly platform: Pick<Platform, 'timers' | 'report'>;
+  /** Where envelopes from other nodes go. */
+  readonly world: Part;
+  /** The message that a value from another node is, or `undefined` if it is none that shards exchange. */
+  readonly decodeMessage: (value: unknown) => Message | undefined;
+}
+
+type Packet =
+  | { readonly kind: 'envelope'; readonly call: number; readonly envelope: Envelope }
+  | { readonly kind: 'reply'; readonly call: number; readonly reply: Reply };
+
+/** How long a forwarded command waits for its reply. Longer than a trade may wait for its outcome on the other node. */
+const CALL_MS = 8_000;
+/** Commands that wait for other nodes at most; beyond it, `busy`. */
+const CALLS_MAX = 10_000;
+/** The call number of what wants no reply. */
+const NO_CALL = 0;
+
+/** See the head of this file. One per node. */
+export class Link {
+  readonly #options: LinkOptions;
+  readonly #calls = new Map<number, (reply: Reply) => void>();
+  #nextCall = NO_CALL + 1;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    options.bus.onReceive((from, bytes) => this.#receive(from, bytes));
+  }
+
+  /** A cell that lives on another node, as a part of this one's world. */
+  remoteCell(owner: NodeName): Part {
+    return { accept: (envelope) => this.#forward(owner, envelope) };
+  }
+
+  #forward(owner: NodeName, envelope: Envelope): Promise<Reply> {
+    if (!isCommand(envelope.message)) {
+      this.#send(owner, { kind: 'envelope', call: NO_CALL, envelope });
+      return Promise.resolve(answer(undefined));
+    }
+    if (this.#calls.size >= CALLS_MAX) return Promise.resolve(refusal('busy'));
+    const call = this.#nextCall++;
+    return new Promise((resolve) => {
+      const cancel = this.#options.platform.timers.after(CALL_MS, () => this.#finish(call, refusal('unavailable')));
+      this.#calls.set(call, (reply) => {
+        cancel();
+        resolve(reply);
+      });
+      this.#send(owner, { kind: 'envelope', call, envelope });
+    });
+  }
+
+  #finish(call: number, reply: Reply): void {
+    const resolve = this.#calls.get(call);
+    this.#calls.delete(call);
+    resolve?.(reply);
+  }
+
+  #send(to: NodeName, packet: Packet): void {
+    const bytes = new TextEncoder().encode(JSON.stringify(packet));
+    this.#options.gate.release(() => this.#options.bus.send(to, bytes));
+  }
+
+  #receive(from: NodeName, bytes: Uint8Array): void {
+    const packet = this.#decode(bytes);
+    if (packet === undefined) {
+      this.#options.platform.report({ level: "warning", message: `node ${from} sent ${bytes.length} bytes that are no packet` });
+      return;
+    }
+    if (packet.kind === 'reply') return this.#finish(packet.call, packet.reply);
+    const { call, envelope } = packet;
+    void this.#options.world.accept(envelope).then((reply) => {
+      if (call !== NO_CALL) this.#send(from, { kind: 'reply', call, reply });
+    });
+  }
+
+  #decode(bytes: Uint8Array): Packet | undefined {
+    const value = parseObject(bytes);
+    const call = value?.['call'];
+    if (value === undefined || typeof call !== 'number' || !Number.isSafeInteger(call)) return undefined;
+    if (value['kind'] === 'reply') {
+      const reply = decodeReply(value['reply']);
+      return reply === undefined ? undefined : { kind: 'reply', call, reply };
+    }
+    const envelope = value['kind'] === 'envelope' && isRecord(value['envelope']) ? value['envelope'] : undefined;
+    const to = envelope?.['to'];
+    const message = this.#options.decodeMessage(envelope?.['message']);
+    if (envelope === undefined || typeof to !== 'string' || parseShardId(to) === undefined || message === undefined) return undefined;
+    return { kind: 'envelope', call, envelope: { to: to as ShardId, message, creates: envelope['creates'] === true } };
+  }
+}
+
+function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined; // Rubbish is counted and reported by the caller.
+  }
+}
+
+function decodeReply(value: unknown): Reply | undefined {
+  if (!isRecord(value)) return undefined;
+  if (value['kind'] === 'answer') return answer(value['value']);
+  const { name, details } = value;
+  if (value['kind'] !== 'refusal' || typeof name !== 'string' || !isRefusalName(name)) return undefined;
+  return refusal(name, isRecord(details) ? details : undefined);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,27 @@
+/** The world as a part: it hands each envelope to the region that the shard's address names. */
+import { marketOf } from '#shared/address.ts';
+import { refusal } from '#shared/refusals.ts';
+import type { Reply } from '#server/shard/message.ts';
+import type { Envelope, Part } from '#server/cell/part.ts';
+import type { Region } from './region.ts';
+
+/** All regions, by `region.mode`. Any node's world takes any envelope and knows the next hop. */
+export class World implements Part {
+  readonly #regionByMarket = new Map<string, Region>();
+
+  /** Takes a region in. Done once per market, before the first envelope. */
+  add(market: string, region: Region): void {
+    if (this.#regionByMarket.has(market)) throw new Error(`the market ${market} is there twice`);
+    this.#regionByMarket.set(market, region);
+  }
+
+  accept(envelope: Envelope): Promise<Reply> {
+    const region = this.region(envelope);
+    return region === undefined ? Promise.resolve(refusal('bad-request', { reason: 'no such region or mode' })) : region.accept(envelope);
+  }
+
+  /** The region of the envelope's shard, or `undefined` if this world has none of that name. */
+  region({ to }: Pick<Envelope, 'to'>): Region | undefined {
+    return this.#regionByMarket.get(marketOf(to));
+  }
+}

@@ -1,0 +1,87 @@
+/** Compiles powerups into what a shard needs at run time, and checks that they fit together. */
+import type { Schemas } from './codec.ts';
+import type { Entity, EntitySchema } from './entity.ts';
+import { failures } from './failures.ts';
+import { installation } from './install.ts';
+import { operations } from './operations.ts';
+import type { AlarmHandler, Handler, Powerup, Upgrader } from './powerup.ts';
+
+/** What all shards of a world are made of. */
+export interface ShardDefinition {
+  readonly powerups: readonly Powerup[];
+  readonly entityByName: ReadonlyMap<string, Entity>;
+  readonly handlers: ReadonlyMap<string, Handler>;
+  readonly alarms: ReadonlyMap<string, AlarmHandler>;
+  /** By falling priority, like all that follows it. */
+  readonly guards: readonly NonNullable<Powerup['guard']>[];
+  readonly tidies: readonly NonNullable<Powerup['tidy']>[];
+  /** By the table that they start from. */
+  readonly upgraders: ReadonlyMap<string, Upgrader>;
+  /** Every version of every entity that images and records may contain. */
+  readonly schemas: Schemas;
+  /** Tables of the present version, by entity. */
+  readonly currentTables: ReadonlySet<string>;
+  /** Names of the entities of which the node mirrors the live rows. */
+  readonly projected: readonly string[];
+  /** Their tables, of all versions. */
+  readonly projectedTables: ReadonlySet<string>;
+}
+
+/** Throws `Error` if two powerups claim the same name, entity, message, alarm or upgrade, or an alarm has no handler. */
+export function defineShard(installed: readonly Powerup[]): ShardDefinition {
+  const powerups = [installation, operations, failures, ...installed].toSorted((a, b) => (b.priority ?? 0) - (a.priority ?? 0));
+  const entities = unique(
+    'entity',
+    powerups.flatMap((powerup) => powerup.entities.map((entity) => [entity.name, entity] as const)),
+  );
+  unique(
+    'powerup',
+    powerups.map((powerup) => [powerup.name, powerup] as const),
+  );
+  const alarms = unique(
+    'alarm',
+    powerups.flatMap((powerup) => Object.entries(powerup.alarms ?? {})),
+  );
+  const declared = unique('alarm attribute', [...entities.values()].flatMap(alarmsOf));
+  for (const name of declared.keys()) if (!alarms.has(name)) throw new Error(`nobody handles the alarm ${name}`);
+  for (const name of alarms.keys()) if (!declared.has(name)) throw new Error(`no attribute sets the alarm ${name}`);
+  const upgraders = unique(
+    'upgrade',
+    powerups.flatMap((powerup) => (powerup.upgraders ?? []).map((one) => [one.from.table, one] as const)),
+  );
+  const schemas = new Map<string, EntitySchema>();
+  for (const { from } of upgraders.values()) schemas.set(from.table, from);
+  for (const { schema } of entities.values()) schemas.set(schema.table, schema);
+  for (const { to } of upgraders.values())
+    if (!schemas.has(to.table)) throw new Error(`an upgrade leads to ${to.table}, which nobody defines`);
+  const projected = new Set(powerups.flatMap((powerup) => (powerup.projections ?? []).map((entity) => entity.name)));
+  return {
+    powerups,
+    entityByName: entities,
+    handlers: unique(
+      'message',
+      powerups.flatMap((powerup) => Object.entries(powerup.handlers ?? {})),
+    ),
+    alarms,
+    guards: powerups.flatMap(({ guard }) => guard ?? []),
+    tidies: powerups.flatMap(({ tidy }) => tidy ?? []),
+    upgraders,
+    schemas,
+    currentTables: new Set([...entities.values()].map((entity) => entity.schema.table)),
+    projected: [...projected],
+    projectedTables: new Set([...schemas.values()].filter(({ name }) => projected.has(name)).map(({ table }) => table)),
+  };
+}
+
+function alarmsOf(entity: Entity): readonly (readonly [string, Entity])[] {
+  return Object.values(entity.attributes).flatMap(({ alarm }) => (alarm === undefined ? [] : [[alarm, entity] as const]));
+}
+
+function unique<T>(what: string, entries: readonly (readonly [string, T])[]): ReadonlyMap<string, T> {
+  const map = new Map<string, T>();
+  for (const [name, value] of entries) {
+    if (map.has(name)) throw new Error(`two powerups claim the ${what} ${name}`);
+    map.set(name, value);
+  }
+  return map;
+}

@@ -1,0 +1,97 @@
+/**
+ * Failures: a trade message or an alarm whose handler throws again and again backs off, and after a few times is marked
+ * `stuck` for an operator, so that one bad row never blocks the others (Citus 6548).
+ *
+ * A quarantined shard is one whose state cannot be right: it answers nothing until an operator has looked.
+ */
+import { limits } from '#shared/limits.ts';
+import { later, durationMs, type Instant } from '#shared/units.ts';
+import { boolean, defineEntity, integer, text, timestamp, type Row } from './entity.ts';
+import type { Powerup } from './powerup.ts';
+import type { Turn } from './turn.ts';
+
+const ERROR_LENGTH_MAX = 512;
+
+/** One thing that failed, by what it was: an alarm's row or a message's key. */
+export const failure = defineEntity('failure', {
+  version: 1,
+  attributes: {
+    key: text({ indexed: 'unique', maxLength: 256 }),
+    attempts: integer({ min: 1 }),
+    /** When it may be tried again; null once it is stuck. */
+    retryAt: timestamp({ nullable: true, alarm: 'retry-failed' }),
+    stuck: boolean(),
+    error: text({ maxLength: ERROR_LENGTH_MAX }),
+  },
+});
+
+const QUARANTINE_KEY = 'quarantine';
+
+/** That a shard's state cannot be right. Thrown in a turn, it closes the shard. */
+export class StateLost extends Error {
+  override readonly name = 'StateLost';
+}
+
+/** Whether what this key names must be left alone for now; in a closed shard, everything must. */
+export function isSuspended(turn: Pick<Turn, 'table' | 'now'>, key: string): boolean {
+  const failures = turn.table(failure);
+  if (failures.size === 0) return false;
+  if (isQuarantined(turn)) return true;
+  const row = failures.find('key', key);
+  return row !== undefined && (row.stuck || (row.retryAt !== null && row.retryAt > turn.now));
+}
+
+/** Counts one more failure. */
+export function countFailure(turn: Turn, key: string, error: string): void {
+  const known = turn.table(failure).find('key', key);
+  const attempts = (known?.attempts ?? 0) + 1;
+  const stuck = attempts >= limits.turnAttemptsMax;
+  const values = {
+    key,
+    attempts,
+    stuck,
+    retryAt: stuck ? null : retryAt(turn.now, attempts),
+    error: asErrorText(error),
+  };
+  if (known === undefined) turn.insert(failure, values);
+  else turn.put(failure, { ...values, id: known.id });
+}
+
+/** What failed before has succeeded. */
+export function clearFailure(turn: Turn, key: string): void {
+  if (turn.table(failure).size === 0) return;
+  const known = turn.table(failure).find('key', key);
+  if (known !== undefined) turn.remove(failure, known.id);
+}
+
+/** Closes the shard for good, until an operator has looked. */
+export function quarantine(turn: Turn, reason: string): void {
+  turn.insert(failure, { key: QUARANTINE_KEY, attempts: 1, stuck: true, error: asErrorText(reason) });
+}
+
+/** Whether the shard answers nothing. */
+export function isQuarantined(turn: Pick<Turn, 'table'>): boolean {
+  const failures = turn.table(failure);
+  return failures.size > 0 && failures.find('key', QUARANTINE_KEY) !== undefined;
+}
+
+function asErrorText(text: string): string {
+  return text.slice(0, ERROR_LENGTH_MAX).replaceAll('\0', ' ').toWellFormed();
+}
+
+function retryAt(now: Instant, attempts: number): Instant {
+  return later(now, durationMs(Math.min(limits.retryMaxMs, limits.retryFirstMs * limits.retryFactor ** attempts)));
+}
+
+/** The powerup of failures; part of every shard. Its alarm only wakes the shard: what failed is due again by then. */
+export const failures: Powerup = {
+  name: 'failures',
+  priority: 1000,
+  entities: [failure],
+  alarms: {
+    'retry-failed': (turn, row) => {
+      const known: Row<typeof failure> | undefined = turn.table(failure).get(row.id);
+      if (known !== undefined) turn.put(failure, { ...known, retryAt: null });
+    },
+  },
+};

@@ -1,0 +1,73 @@
+/** Messages and replies: what goes into a turn and what comes out of it, in the core's terms. The core knows no market. */
+import type { Refusal } from '#shared/refusals.ts';
+import type { OperationId, ShardId } from '#shared/units.ts';
+
+/** Anything that can be handed to a shard. `kind` names the handler; the powerup that handles it knows the rest. */
+export interface Message {
+  readonly kind: string;
+  /** For a message between shards: what a failure of its handler is counted under. */
+  readonly key?: string;
+}
+
+/** Who issues operations: each has an id space of its own. */
+export const ISSUERS = ['client', 'service', 'staff'] as const;
+/** One of the issuers: this player's clients, game servers, or staff. */
+export type Issuer = (typeof ISSUERS)[number];
+
+/** A message from outside. With `op` it is an operation: done once, answered the same ever after. */
+export interface Command extends Message {
+  readonly issuer: Issuer;
+  readonly op?: OperationId;
+  /** Parsed at the edge by the schema of its kind. */
+  readonly body: unknown;
+}
+
+/** Whether a message comes from outside. */
+export function isCommand(message: Message): message is Command {
+  return 'issuer' in message;
+}
+
+/** An alarm of one row has come due. */
+export interface AlarmMessage extends Message {
+  readonly kind: 'alarm';
+  readonly alarm: string;
+  readonly entity: string;
+  readonly row: number;
+}
+
+/** Whether a message is the core's own word that an alarm is due; no powerup may use that kind. */
+export function isAlarm(message: Message): message is AlarmMessage {
+  return message.kind === 'alarm';
+}
+
+/** A message for another shard. It leaves only when the turn that emitted it is appended. */
+export interface Emitted {
+  readonly to: ShardId;
+  readonly message: Message;
+}
+
+/** A yes, with what the protocol promises for this command. */
+export interface Answer {
+  readonly kind: 'answer';
+  readonly value: unknown;
+}
+/** The final word to whoever sent a command. */
+export type Reply = Answer | Refusal;
+/** The reply comes when this operation completes: a trade is under way. */
+export interface Later {
+  readonly kind: 'later';
+  readonly operation: number;
+}
+/** Nobody waits for a reply. */
+export interface Done {
+  readonly kind: 'done';
+}
+/** How a handler ends. A refusal takes back everything that it changed. */
+export type Handled = Reply | Later | Done;
+
+/** The answer with that value. */
+export function answer(value: unknown): Answer {
+  return { kind: 'answer', value };
+}
+/** The end of a handler to whom nobody listens. */
+export const DONE: Done = { kind: 'done' };

@@ -1,0 +1,198 @@
+import { describe, expect, it } from '@jest/globals';
+import { limits } from '#shared/limits.ts';
+import { refusal } from '#shared/refusals.ts';
+import { defineEntity, integer } from './entity.ts';
+import { answer, DONE, type Command } from './message.ts';
+import { operation } from './operations.ts';
+import { onCommand, onMessage, type Powerup } from './powerup.ts';
+import { ShardDriver } from './testing/shard-driver.ts';
+
+const count = defineEntity('count', { version: 1, attributes: { value: integer() } });
+
+/** Counts, so that what was done twice shows; or leaves the operation open, to be completed by a message. */
+const counting: Powerup = {
+  name: 'counting',
+  entities: [count],
+  handlers: {
+    add: onCommand<{ readonly value: number }>((turn, { value }) => {
+      const row = turn.table(count).first();
+      const total = (row?.value ?? 0) + value;
+      if (row === undefined) turn.insert(count, { value: total });
+      else turn.put(count, { ...row, value: total });
+      return answer({ total });
+    }),
+    look: onCommand((turn) => answer(turn.table(count).first()?.value ?? 0)),
+    refuse: onCommand(() => refusal('stash-full')),
+    open: onCommand<{ readonly value: number }>((turn, { value }) => {
+      if (turn.operation === undefined) throw new Error('an operation was expected');
+      turn.insert(count, { value });
+      return { kind: 'later', operation: turn.operation };
+    }),
+    finish: onMessage<{ readonly kind: 'finish'; readonly operation: number; readonly value: unknown }>(
+      (turn, { operation: row, value }) => {
+        turn.complete(row, answer(value));
+        return DONE;
+      },
+    ),
+  },
+};
+
+const newDriver = (): ShardDriver => new ShardDriver([counting]);
+const total = (driver: ShardDriver): unknown => driver.rows(count)[0]?.value;
+const stateOf = (driver: ShardDriver, op: string): string | undefined =>
+  driver.rows(operation).find(({ key }) => key === `client/${op}`)?.state;
+
+function finish(driver: ShardDriver, row: number, value: unknown) {
+  return driver.send({ kind: 'finish', key: `finish/${row}`, operation: row, value } as never);
+}
+
+describe('an operation', () => {
+  it('is done once, and its repeats get the same answer, also after a reload', () => {
+    const driver = newDriver();
+    const first = driver.command('add', { value: 5 }, 'a').handled;
+    expect(first).toEqual(answer({ total: 5 }));
+    driver.command('add', { value: 1 }, 'b');
+    expect(driver.command('add', { value: 5 }, 'a')).toMatchObject({ handled: first, changes: undefined });
+    driver.reload();
+    expect(driver.command('add', { value: 5 }, 'a')).toMatchObject({ handled: first, changes: undefined });
+    expect(total(driver)).toBe(6);
+  });
+
+  it('leaves nothing behind when it is refused, and may be sent again', () => {
+    const driver = newDriver();
+    expect(driver.command('refuse', {}, 'a')).toMatchObject({ handled: refusal('stash-full'), changes: undefined });
+    expect(driver.command('add', { value: 5 }, 'a').handled).toEqual(answer({ total: 5 }));
+  });
+
+  it('without effect is not written down', () => {
+    const driver = newDriver();
+    driver.command('add', { value: 1 });
+    expect(driver.command('look', {}, 'a')).toMatchObject({ handled: answer(1), changes: undefined });
+  });
+
+  it.each<[string, Parameters<ShardDriver['command']>]>([
+    ['another body', ['add', { value: 6 }, 'a']],
+    ['another kind', ['open', { value: 5 }, 'a']],
+  ])('is refused with its id and %s', (_name, [kind, body, op]) => {
+    const driver = newDriver();
+    driver.command('add', { value: 5 }, 'a');
+    expect(driver.command(kind, body, op)).toMatchObject({ handled: refusal('op-reused'), changes: undefined });
+    expect(total(driver)).toBe(5);
+  });
+
+  it('has its id to itself within its issuer: clients, the service and staff do not meet', () => {
+    const driver = newDriver();
+    for (const issuer of ['client', 'service', 'staff'] as const) driver.command('add', { value: 1 }, 'a', issuer);
+    expect(total(driver)).toBe(3);
+  });
+
+  it('without an id is done every time', () => {
+    const driver = newDriver();
+    driver.command('add', { value: 1 });
+    driver.command('add', { value: 1 });
+    expect(total(driver)).toBe(2);
+    expect(driver.rows(operation)).toEqual([]);
+  });
+});
+
+describe('an operation that waits for an outcome', () => {
+  it('makes its repeats wait too, and gives all of them the outcome', () => {
+    const driver = newDriver();
+    const { handled } = driver.command('open', { value: 1 }, 'a');
+    if (handled.kind !== 'later') throw new Error('it did not wait');
+    expect(driver.command('open', { value: 1 }, 'a')).toMatchObject({ handled, changes: undefined });
+    const { completed } = finish(driver, handled.operation, 'sold');
+    expect(completed).toEqual([{ operation: handled.operation, reply: answer('sold') }]);
+    expect(driver.command('open', { value: 1 }, 'a').handled).toEqual(answer('sold'));
+  });
+
+  it('cannot end twice', () => {
+    const driver = newDriver();
+    const { handled } = driver.command('open', { value: 1 }, 'a');
+    if (handled.kind !== 'later') throw new Error('it did not wait');
+    finish(driver, handled.operation, 'sold');
+    expect(finish(driver, handled.operation, 'sold again').failed?.message).toContain('is not under way');
+    expect(driver.command('open', { value: 1 }, 'a').handled).toEqual(answer('sold'));
+  });
+
+  it('is never forgotten, however many and however old', () => {
+    const driver = newDriver();
+    driver.command('open', { value: 1 }, 'standing');
+    for (let index = 0; index < 200; index++) driver.command('add', { value: 1 }, `a${index}`);
+    driver.wait(limits.operationsServiceRememberedMs * 2);
+    driver.command('add', { value: 1 }, 'last');
+    expect(stateOf(driver, 'standing')).toBe('open');
+  });
+
+  it('counts against the 256 that a player may have: one more is rate-limited, a repeat is not, others still pass', () => {
+    const driver = newDriver();
+    for (let index = 0; index < limits.operationsUnfinishedMax; index++)
+      expect(driver.command('open', { value: 1 }, `o${index}`).handled.kind).toBe('later');
+    expect(driver.command('open', { value: 1 }, 'more').handled).toEqual(refusal('rate-limited'));
+    expect(driver.command('add', { value: 1 }, 'more').handled).toEqual(refusal('rate-limited'));
+    expect(driver.command('open', { value: 1 }, 'o0').handled.kind).toBe('later');
+    expect(driver.command('add', { value: 1 }, 'grant', 'service').handled.kind).toBe('answer');
+    expect(driver.command('look').handled.kind).toBe('answer');
+    const [row] = driver.rows(operation);
+    finish(driver, row?.id ?? 0, 'done');
+    expect(driver.command('open', { value: 1 }, 'more').handled.kind).toBe('later');
+  });
+
+  it('of the service does not count against the player', () => {
+    const driver = newDriver();
+    for (let index = 0; index < limits.operationsUnfinishedMax; index++) driver.command('open', { value: 1 }, `s${index}`, 'service');
+    expect(driver.command('open', { value: 1 }, 'mine').handled.kind).toBe('later');
+  });
+});
+
+describe('finished operations', () => {
+  it('keep the answers of the newest 64; older ones are known to be done, and never done again', () => {
+    const driver = newDriver();
+    for (let index = 0; index <= limits.operationsAnsweredMax; index++) driver.command('add', { value: 1 }, `a${index}`);
+    expect(driver.command('add', { value: 1 }, 'a0').handled).toEqual(refusal('op-done'));
+    expect(driver.command('add', { value: 2 }, 'a0').handled).toEqual(refusal('op-reused'));
+    expect(driver.command('add', { value: 1 }, 'a1').handled).toEqual(answer({ total: 2 }));
+    expect(total(driver)).toBe(limits.operationsAnsweredMax + 1);
+  });
+
+  it('are forgotten after 24 h, a few per turn', () => {
+    const driver = newDriver();
+    const count65 = limits.operationsAnsweredMax + 1;
+    for (let index = 0; index < count65; index++) driver.command('add', { value: 1 }, `a${index}`);
+    driver.wait(limits.operationsRememberedMs - 1);
+    driver.command('add', { value: 1 }, 'b0');
+    expect(stateOf(driver, 'a0')).toBe('known');
+    driver.wait(1);
+    driver.command('add', { value: 1 }, 'b1');
+    expect(stateOf(driver, 'a0')).toBeUndefined();
+    for (let index = 2; index < limits.operationsAnsweredMax + 20; index++) driver.command('add', { value: 1 }, `b${index}`);
+    expect(driver.rows(operation).filter(({ key }) => key.startsWith('client/a'))).toEqual([]);
+  });
+
+  it('are at most 4,096, whatever their age', () => {
+    const driver = newDriver();
+    for (let index = 0; index < limits.operationsRememberedMax + 50; index++) driver.command('add', { value: 1 }, `a${index}`);
+    expect(driver.rows(operation)).toHaveLength(limits.operationsRememberedMax);
+    expect(stateOf(driver, 'a49')).toBeUndefined();
+    expect(stateOf(driver, 'a50')).toBe('known');
+  });
+
+  it('of the service keep their answers for 7 days, whatever else happens', () => {
+    const driver = newDriver();
+    driver.command('add', { value: 1 }, 'grant', 'service');
+    for (let index = 0; index < 200; index++) driver.command('add', { value: 1 }, `a${index}`);
+    driver.wait(limits.operationsServiceRememberedMs - 1);
+    for (let index = 0; index < 200; index++) driver.command('add', { value: 1 }, `b${index}`);
+    expect(driver.command('add', { value: 1 }, 'grant', 'service').handled).toEqual(answer({ total: 1 }));
+    driver.wait(1);
+    driver.command('add', { value: 1 }, 'last');
+    expect(driver.rows(operation).some(({ key }) => key === 'service/grant')).toBe(false);
+  });
+
+  it('are told by what they ask for, not by how it is laid out in memory', () => {
+    const driver = newDriver();
+    driver.command('add', { value: 5 }, 'a');
+    const again: Command = structuredClone({ kind: 'add', issuer: 'client', body: { value: 5 }, op: 'a' } as never);
+    expect(driver.send(again).handled).toEqual(answer({ total: 5 }));
+  });
+});

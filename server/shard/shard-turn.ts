@@ -1,0 +1,79 @@
+/** The turn as the shard makes it: the one implementation of `Turn`, over the shard's state. */
+import type { Instant, ShardId } from '#shared/units.ts';
+import { unbalancedAsset, type LedgerDraft, type LedgerEntry } from './change-set.ts';
+import type { Attributes, Entity, NewValues, RowOf } from './entity.ts';
+import type { Emitted, Message, Reply } from './message.ts';
+import { finish } from './operations.ts';
+import type { ShardState } from './shard-state.ts';
+import type { TableReader } from './table.ts';
+import type { Turn } from './turn.ts';
+
+/** An operation that a turn completed, for whoever waits for it. */
+export interface Completed {
+  readonly operation: number;
+  readonly reply: Reply;
+}
+
+/** See `Turn`. */
+export class ShardTurn implements Turn {
+  readonly shard: ShardId;
+  readonly now: Instant;
+  operation: number | undefined;
+  readonly emitted: Emitted[] = [];
+  readonly completed: Completed[] = [];
+  readonly ledger: LedgerEntry[] = [];
+  readonly #state: ShardState;
+
+  constructor(state: ShardState, now: Instant) {
+    this.#state = state;
+    this.shard = state.shard;
+    this.now = now;
+  }
+
+  table<A extends Attributes>(entity: Entity<A>): TableReader<RowOf<A>> {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `put` and `load` let in rows of the table's entity only.
+    return this.#state.table(entity) as unknown as TableReader<RowOf<A>>;
+  }
+
+  /** An id for a row that this turn may write. */
+  reserveId(): number {
+    return this.#state.nextId++;
+  }
+
+  insert<A extends Attributes>(entity: Entity<A>, values: NewValues<A>): RowOf<A> {
+    const row = entity.newRow(values, this.#state.nextId++);
+    this.#state.table(entity).put(row);
+    return row;
+  }
+
+  put<A extends Attributes>(entity: Entity<A>, row: RowOf<A>): void {
+    this.#state.table(entity).put(row);
+  }
+
+  remove(entity: Pick<Entity, 'name' | 'ordinal'>, id: number): void {
+    this.#state.table(entity).remove(id);
+  }
+
+  emit(to: ShardId, message: Message): void {
+    this.emitted.push({ to, message });
+  }
+
+  post(draft: LedgerDraft): void {
+    const asset = unbalancedAsset(draft.postings);
+    if (asset !== undefined) throw new Error(`the postings of ${draft.cause} do not sum to zero in ${asset}`);
+    this.ledger.push({ ...draft, seq: ++this.#state.ledgerSeq, at: this.now });
+  }
+
+  get minted(): { readonly generation: number; readonly seq: number } {
+    return { generation: this.#state.generation, seq: this.#state.seq };
+  }
+
+  mintSequence(): number {
+    return ++this.#state.seq;
+  }
+
+  complete(operation: number, reply: Reply): void {
+    finish(this, operation, reply);
+    this.completed.push({ operation, reply });
+  }
+}

@@ -1,0 +1,253 @@
+/**
+ * A shard: one player's state in one region and mode, in memory. It changes in turns and in no other way.
+ *
+ * The caller (the cell) owns the order: it appends the change set of a turn before it starts the next one, and lets
+ * nothing out before the journal is durable.
+ *
+ * 1. A turn that refuses, throws or does nothing leaves no trace.
+ * 2. Versions count turns with an effect, without gaps.
+ * 3. A shard's time never runs back.
+ */
+import { limits } from '#shared/limits.ts';
+import { refusal } from '#shared/refusals.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { ChangeSet, Put, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
+import { rowFromRaw } from './codec.ts';
+import type { ShardDefinition } from './definition.ts';
+import type { AnyRow } from './entity.ts';
+import { clearFailure, countFailure, failure, isQuarantined, isSuspended, quarantine, StateLost } from './failures.ts';
+import { installedPowerup } from './install.ts';
+import { isAlarm, isCommand, type AlarmMessage, type Emitted, type Handled, type Message } from './message.ts';
+import { recall, record } from './operations.ts';
+import { ShardTurn, type Completed } from './shard-turn.ts';
+import { ShardState } from './shard-state.ts';
+import { alarmKey, type Table } from './table.ts';
+
+/** What a turn did. `failed` is a bug that was taken back; with `changes`, the failure itself was noted. */
+export interface TurnResult {
+  readonly handled: Handled;
+  readonly changes: ChangeSet | undefined;
+  readonly emitted: readonly Emitted[];
+  readonly completed: readonly Completed[];
+  readonly failed?: Error;
+}
+
+const QUIET: Pick<TurnResult, 'changes' | 'emitted' | 'completed'> = { changes: undefined, emitted: [], completed: [] };
+
+/** See the head of this file. */
+export class Shard {
+  readonly #definition: ShardDefinition;
+  readonly #state: ShardState;
+
+  private constructor(definition: ShardDefinition, state: ShardState) {
+    this.#definition = definition;
+    this.#state = state;
+  }
+
+  /** A shard that does not exist yet: version 0, nothing in it. Its first turn installs the powerups. */
+  static create(definition: ShardDefinition, shard: ShardId, cell: number, epoch: number, now: Instant): Shard {
+    return new Shard(definition, new ShardState(definition, shard, cell, epoch, now));
+  }
+
+  /**
+   * A shard from what is durable. If rows are of older versions, or powerups are new, `upgrade` is the turn that the caller
+   * must append before any other. Throws `Error` if a table has no way to the present version.
+   */
+  static load(
+    definition: ShardDefinition,
+    raw: RawChangeSet,
+    cell: number,
+    epoch: number,
+  ): { readonly shard: Shard; readonly upgrade: ChangeSet | undefined } {
+    const shard = new Shard(definition, ShardState.fromRaw(definition, raw, cell, epoch));
+    return { shard, upgrade: shard.#upgrade(raw) };
+  }
+
+  get id(): ShardId {
+    return this.#state.shard;
+  }
+
+  /** The counters as of the last turn. */
+  get header(): ShardHeader {
+    const { version, now, wakeAt } = this.#state;
+    return this.#state.header(version, now, wakeAt);
+  }
+
+  /** What the shard takes in memory, in bytes, about: rows cost several times their encoded size as objects. */
+  get memoryBytes(): number {
+    return 8_192 + this.#state.bytes * 4;
+  }
+
+  /** Takes one message. Never throws for what a handler does. */
+  turn(message: Message, platformNow: Instant): TurnResult {
+    const now = platformNow > this.#state.now ? platformNow : this.#state.now;
+    const turn = new ShardTurn(this.#state, now);
+    if (isQuarantined(turn)) return { ...QUIET, handled: isCommand(message) ? refusal('unavailable') : { kind: 'done' } };
+    if (message.key !== undefined && isSuspended(turn, message.key)) return { ...QUIET, handled: { kind: 'done' } };
+    const { counters, bytes } = this.#state;
+    try {
+      const handled = this.#handle(turn, message);
+      if (handled.kind === 'refusal' || !this.#hasEffect()) {
+        this.#state.rollback(counters);
+        // A turn without effect may still repeat what is known: an outcome, a `settled`.
+        return { ...QUIET, handled, emitted: handled.kind === 'refusal' ? [] : turn.emitted };
+      }
+      if (isCommand(message) && this.#state.bytes > bytes && this.#isTooLarge()) {
+        this.#state.rollback(counters);
+        return { ...QUIET, handled: refusal('shard-full') };
+      }
+      this.#tidy(turn);
+      return this.#commit(turn, handled);
+    } catch (error) {
+      this.#state.rollback(counters);
+      return this.#fail(message, now, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** The alarms that are due by `now`, oldest row first; those that are suspended after failures are left out. */
+  dueAlarms(platformNow: Instant): readonly AlarmMessage[] {
+    const { wakeAt, now: last } = this.#state;
+    const now = platformNow > last ? platformNow : last;
+    if (wakeAt === 0 || wakeAt > now) return [];
+    const turn = new ShardTurn(this.#state, now);
+    const due: AlarmMessage[] = [];
+    for (const table of this.#state.tables) {
+      for (const { alarm, dueByRow } of table.alarms) {
+        for (const [row, at] of dueByRow) {
+          const key = alarmKey(alarm, row);
+          if (at <= turn.now && !isSuspended(turn, key)) due.push({ kind: 'alarm', alarm, entity: table.entity.name, row, key });
+        }
+      }
+    }
+    return due;
+  }
+
+  /** Every row of an entity, as of the last turn. Rows are immutable: the list may be kept. */
+  rows(entity: string): readonly AnyRow[] {
+    return [...this.#state.tableNamed(entity).rows()];
+  }
+
+  #handle(turn: ShardTurn, message: Message): Handled {
+    if (isAlarm(message)) return this.#alarm(turn, message);
+    const handler = this.#definition.handlers.get(message.kind);
+    if (handler === undefined) throw new Error(`no powerup handles ${message.kind}`);
+    if (this.#state.version === 0) this.#install(turn);
+    if (!isCommand(message)) {
+      const handled = handler(turn, message);
+      if (message.key !== undefined) clearFailure(turn, message.key);
+      return handled;
+    }
+    const known = recall(turn, message);
+    if (known !== undefined) return known;
+    for (const guard of this.#definition.guards) {
+      const refused = guard(turn, message);
+      if (refused !== undefined) return refused;
+    }
+    if (message.op !== undefined) turn.operation = turn.reserveId();
+    const handled = handler(turn, message);
+    const isDone = handled.kind === 'answer';
+    if (turn.operation !== undefined && this.#hasEffect() && (isDone || handled.kind === 'later')) {
+      record(turn, turn.operation, message, isDone ? handled : undefined);
+    }
+    return handled;
+  }
+
+  #alarm(turn: ShardTurn, message: AlarmMessage): Handled {
+    const table = this.#state.tableNamed(message.entity);
+    const row = table.get(message.row);
+    const handler = this.#definition.alarms.get(message.alarm);
+    const due = table.alarms.find(({ alarm }) => alarm === message.alarm)?.dueByRow.get(message.row);
+    // An earlier alarm of the same wake may have moved this one, or ended its row.
+    if (row === undefined || handler === undefined || due === undefined || due > turn.now) return { kind: 'done' };
+    handler(turn, row);
+    if (message.key !== undefined) clearFailure(turn, message.key);
+    return { kind: 'done' };
+  }
+
+  /** In the first turn of a shard, and whenever it is loaded: a program with another list of powerups may have run before. */
+  #install(turn: ShardTurn): void {
+    const installed = turn.table(installedPowerup);
+    for (const powerup of this.#definition.powerups) {
+      if (installed.find('name', powerup.name) !== undefined) continue;
+      turn.insert(installedPowerup, { name: powerup.name });
+      powerup.install?.(turn);
+    }
+  }
+
+  /** Whether the turn changed any row. */
+  #hasEffect(): boolean {
+    return this.#state.touched.some((table) => table.isChanged);
+  }
+
+  /** Only commands that make the shard grow are refused; what trades bring back must always fit into what is kept back for it. */
+  #isTooLarge(): boolean {
+    return this.#state.bytes > limits.shardBytesMax - limits.shardBytesReserved;
+  }
+
+  #tidy(turn: ShardTurn): void {
+    for (const tidy of this.#definition.tidies) tidy(turn);
+  }
+
+  #commit(turn: ShardTurn, handled: Handled): TurnResult {
+    const state = this.#state;
+    const puts: Put[] = [];
+    const removes: Remove[] = [];
+    const suspended = turn.table(failure).size === 0 ? undefined : (key: string): boolean => isSuspended(turn, key);
+    const wakeAt = state.nextWake(suspended);
+    for (const table of state.touched) collect(table, puts, removes);
+    const changes: ChangeSet = { ...state.header(state.version + 1, turn.now, wakeAt), puts, removes, ledger: turn.ledger };
+    state.commit(changes);
+    return { handled, changes, emitted: turn.emitted, completed: turn.completed };
+  }
+
+  /** Notes what failed: alarms and trade messages back off, and get stuck in the end. Commands are simply answered. */
+  #fail(message: Message, now: Instant, failed: Error): TurnResult {
+    if (message.key === undefined || this.#state.version === 0) return { ...QUIET, handled: refusal('internal'), failed };
+    const turn = new ShardTurn(this.#state, now);
+    if (failed instanceof StateLost) quarantine(turn, failed.message);
+    else countFailure(turn, message.key, failed.message);
+    return { ...this.#commit(turn, { kind: 'done' }), failed };
+  }
+
+  #upgrade(raw: RawChangeSet): ChangeSet | undefined {
+    const definition = this.#definition;
+    const removes: Remove[] = [];
+    for (const put of raw.puts) {
+      if (definition.currentTables.has(put.table)) continue;
+      const schema = definition.schemas.get(put.table);
+      if (schema === undefined) throw new Error(`shard ${raw.shard} has rows of ${put.table}, which this program does not know`);
+      this.#upgradeRow(put.table, rowFromRaw(schema, put));
+      removes.push({ table: put.table, id: put.id });
+    }
+    const turn = new ShardTurn(this.#state, this.#state.now);
+    this.#install(turn);
+    const { changes } = this.#commit(turn, { kind: 'done' });
+    if (changes === undefined || (removes.length === 0 && changes.puts.length === 0)) {
+      this.#state.version = raw.version;
+      return undefined;
+    }
+    return { ...changes, removes: [...removes, ...changes.removes] };
+  }
+
+  #upgradeRow(fromTable: string, old: AnyRow): void {
+    let table = fromTable;
+    let row = old;
+    while (!this.#definition.currentTables.has(table)) {
+      const step = this.#definition.upgraders.get(table);
+      if (step === undefined) throw new Error(`there is no upgrade from ${table}`);
+      row = step.upgrade(row);
+      table = step.to.table;
+    }
+    const schema = this.#definition.schemas.get(table);
+    if (schema === undefined) throw new Error(`the upgrade of ${fromTable} leads to ${table}, which nobody defines`);
+    this.#state.tableNamed(schema.name).put(row);
+  }
+}
+
+function collect(table: Table, puts: Put[], removes: Remove[]): void {
+  const { schema } = table.entity;
+  for (const { id, after } of table.changes()) {
+    if (after === undefined) removes.push({ table: schema.table, id });
+    else puts.push({ entity: table.entity, row: after });
+  }
+}

@@ -1,0 +1,225 @@
+/** Tables against a slow twin: a plain list that is walked for everything. */
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { defineEntity, integer, oneOf, text, timestamp, type Row } from './entity.ts';
+import { instant } from '#shared/units.ts';
+import { PlainIndex } from './table-index.ts';
+import { Table } from './table.ts';
+
+const STATES = ['open', 'done', 'gone'] as const;
+const job = defineEntity('job', {
+  version: 1,
+  attributes: {
+    name: text({ indexed: 'unique', nullable: true }),
+    state: oneOf(STATES, { indexed: 'plain' }),
+    weight: integer(),
+    due: timestamp({ nullable: true, alarm: 'job-due' }),
+  },
+});
+type Job = Row<typeof job>;
+
+const jobArbitrary: fc.Arbitrary<Job> = fc.record({
+  id: fc.integer({ min: 1, max: 12 }),
+  name: fc.option(fc.constantFrom('a', 'b', 'c', 'd')),
+  state: fc.constantFrom(...STATES),
+  weight: fc.integer({ min: -3, max: 3 }),
+  due: fc.option(fc.integer({ min: 1, max: 9 }).map(instant)),
+});
+type Step =
+  { readonly kind: 'put'; readonly row: Job } | { readonly kind: 'remove'; readonly id: number } | { readonly kind: 'commit' | 'rollback' };
+const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: jobArbitrary.map((row): Step => ({ kind: 'put', row })) },
+  { weight: 3, arbitrary: fc.integer({ min: 1, max: 12 }).map((id): Step => ({ kind: 'remove', id })) },
+  { weight: 1, arbitrary: fc.constantFrom<Step>({ kind: 'commit' }, { kind: 'rollback' }) },
+);
+
+/** The twin: rows in a list, and the list as it was when the turn began. */
+class Twin {
+  rows: readonly Job[] = [];
+  committed: readonly Job[] = [];
+
+  put(row: Job): boolean {
+    if (row.name !== null && this.rows.some(({ id, name }) => id !== row.id && name === row.name)) return false;
+    const isNew = !this.rows.some(({ id }) => id === row.id);
+    this.rows = isNew ? [...this.rows, row] : this.rows.map((one) => (one.id === row.id ? row : one));
+    return true;
+  }
+}
+
+function check(table: Table, { rows, committed }: Twin): void {
+  expect(table.size).toBe(rows.length);
+  expect([...table.rows()].toSorted((a, b) => a.id - b.id)).toEqual([...rows].toSorted((a, b) => a.id - b.id));
+  for (const name of ['a', 'b', 'c', 'd']) expect(table.find('name', name)).toEqual(rows.find((row) => row.name === name));
+  for (const state of STATES) {
+    const wanted = rows.filter((row) => row.state === state).map(({ id }) => id);
+    expect(
+      table
+        .rowsOf('state', state)
+        .map(({ id }) => id)
+        .toSorted((a, b) => a - b),
+    ).toEqual(wanted.toSorted((a, b) => a - b));
+    expect(table.countOf('state', state)).toBe(wanted.length);
+    expect(wanted.length === 0 ? [undefined] : wanted).toContain(table.firstOf('state', state)?.id);
+  }
+  const dues = new Map(rows.flatMap(({ id, due }) => (due === null ? [] : [[id, due] as const])));
+  expect(new Map(table.alarms[0]?.dueByRow)).toEqual(dues);
+  const ids = new Set([...rows, ...committed].map(({ id }) => id));
+  const changed = [...ids].filter((id) => rows.find((row) => row.id === id) !== committed.find((row) => row.id === id));
+  expect(
+    table
+      .changes()
+      .map(({ id }) => id)
+      .toSorted((a, b) => a - b),
+  ).toEqual(changed.toSorted((a, b) => a - b));
+  expect(table.isChanged).toBe(changed.length > 0);
+}
+
+describe('a table', () => {
+  it('is, after any turns, kept or taken back, what a plain list is', () => {
+    fc.assert(
+      fc.property(fc.array(stepArbitrary, { maxLength: 60 }), (steps) => {
+        const table = new Table(job, []);
+        const empty = table.bytes;
+        const twin = new Twin();
+        for (const step of steps) {
+          if (step.kind === 'put') {
+            if (twin.put(step.row)) table.put(step.row);
+            else expect(() => table.put(step.row)).toThrow('job.name is already');
+          } else if (step.kind === 'remove') {
+            if (twin.rows.some(({ id }) => id === step.id)) table.remove(step.id);
+            else expect(() => table.remove(step.id)).toThrow('there is no row');
+            twin.rows = twin.rows.filter(({ id }) => id !== step.id);
+          } else if (step.kind === 'commit') {
+            table.commit();
+            twin.committed = twin.rows;
+          } else {
+            table.rollback();
+            twin.rows = twin.committed;
+          }
+          check(table, twin);
+        }
+        for (const { id } of twin.rows) table.remove(id);
+        expect(table.bytes).toBe(empty);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('walks its rows in the order in which they came to be, also after a removal was taken back', () => {
+    const table = new Table(job, []);
+    for (const id of [1, 2, 3]) table.put({ id, name: null, state: 'open', weight: id, due: null });
+    table.commit();
+    table.remove(1);
+    table.put({ id: 4, name: null, state: 'open', weight: 0, due: null });
+    table.rollback();
+    expect([...table.rows()].map(({ id }) => id)).toEqual([1, 2, 3]);
+    expect(table.first()?.id).toBe(1);
+  });
+
+  it('lets two rows swap a unique value only one after the other, and takes even that back', () => {
+    const table = new Table(job, []);
+    const a = { id: 1, name: 'a', state: 'open', weight: 0, due: null };
+    const b = { id: 2, name: 'b', state: 'open', weight: 0, due: null };
+    table.put(a);
+    table.put(b);
+    table.commit();
+    expect(() => table.put({ ...a, name: 'b' })).toThrow('job.name is already b in row 2');
+    table.put({ ...a, name: null });
+    table.put({ ...b, name: 'a' });
+    table.put({ ...a, name: 'b' });
+    expect(table.find('name', 'a')?.id).toBe(2);
+    table.rollback();
+    expect([table.find('name', 'a'), table.find('name', 'b')]).toEqual([a, b]);
+  });
+
+  it('says which index it lacks', () => {
+    const table = new Table(job, []);
+    expect(() => table.find('state', 'open')).toThrow('job.state has no unique index');
+    expect(() => table.firstOf('weight', 1)).toThrow('job.weight has no plain index');
+  });
+});
+
+describe('a query', () => {
+  const rows: readonly Job[] = [
+    { id: 1, name: 'a', state: 'open', weight: 3, due: null },
+    { id: 2, name: 'b', state: 'done', weight: 1, due: null },
+    { id: 3, name: null, state: 'open', weight: 1, due: instant(7) },
+    { id: 4, name: 'd', state: 'open', weight: 2, due: null },
+  ];
+  const table = new Table(job, []);
+  for (const row of rows) table.put(row);
+  const idsOf = (query: { toArray: () => readonly { readonly id: number }[] }): readonly number[] => query.toArray().map(({ id }) => id);
+
+  it('filters by equality, with an index or without, and by predicate', () => {
+    expect(idsOf(table.query().where({ state: 'open' }))).toEqual([1, 3, 4]);
+    expect(idsOf(table.query().where({ weight: 1 }))).toEqual([2, 3]);
+    expect(idsOf(table.query().where({ name: null }))).toEqual([3]);
+    expect(idsOf(table.query().where({ state: 'open', weight: 1 }))).toEqual([3]);
+    expect(
+      idsOf(
+        table
+          .query()
+          .where({ weight: 1, state: 'open' })
+          .where((row) => row.id > 3),
+      ),
+    ).toEqual([]);
+    expect(idsOf(table.query().where({ state: 'gone' }))).toEqual([]);
+  });
+
+  it('sorts, equal rows by id, both ways, and limits after that', () => {
+    expect(idsOf(table.query().orderBy('weight'))).toEqual([2, 3, 4, 1]);
+    expect(idsOf(table.query().orderBy('weight', 'descending'))).toEqual([1, 4, 3, 2]);
+    expect(idsOf(table.query().orderBy('weight').limit(2))).toEqual([2, 3]);
+    expect(table.query().orderBy('weight', 'descending').first()?.id).toBe(1);
+  });
+
+  it('counts and sums, and refuses a sum beyond the safe integers', () => {
+    expect(table.query().where({ state: 'open' }).count()).toBe(3);
+    expect(table.query().limit(2).count()).toBe(2);
+    expect(table.query().sum('weight')).toBe(7);
+    const full = new Table(job, []);
+    full.put({ id: 1, name: null, state: 'open', weight: Number.MAX_SAFE_INTEGER, due: null });
+    full.put({ id: 2, name: null, state: 'open', weight: 1, due: null });
+    expect(() => full.query().sum('weight')).toThrow('leaves the safe integers');
+  });
+});
+
+describe('a plain index', () => {
+  /** An index beside the values that its table would have. */
+  function indexedValues(): { readonly index: PlainIndex; readonly set: (id: number, value: string | undefined) => void } {
+    const valueById = new Map<number, string>();
+    const index = new PlainIndex('state', 0, (id) => valueById.get(id));
+    const set = (id: number, value: string | undefined): void => {
+      const before = valueById.get(id);
+      index.replace(id, before === undefined ? [] : [before], value === undefined ? [] : [value]);
+      if (value === undefined) valueById.delete(id);
+      else valueById.set(id, value);
+    };
+    return { index, set };
+  }
+
+  it('tells the first with a value in the order in which they got it', () => {
+    const { index, set } = indexedValues();
+    for (const id of [5, 3, 9]) set(id, 'open');
+    expect(index.firstOf('open')).toBe(5);
+    set(5, 'done');
+    expect(index.firstOf('open')).toBe(3);
+    set(5, 'open');
+    set(3, undefined);
+    expect(index.firstOf('open')).not.toBe(3);
+    expect([...index.idsOf('open')].toSorted((a, b) => a - b)).toEqual([5, 9]);
+    expect(index.countOf('open')).toBe(2);
+  });
+
+  it('keeps no memory of what has passed through it', () => {
+    const { index, set } = indexedValues();
+    set(1, 'open');
+    for (let id = 2; id < 20_000; id++) {
+      set(id, 'open');
+      set(id, undefined);
+    }
+    expect(index.queueLengthOf('open')).toBeLessThan(200);
+    expect(index.firstOf('open')).toBe(1);
+    expect(index.countOf('open')).toBe(1);
+  });
+});

@@ -1,0 +1,45 @@
+/** What a checker is: one promise of the system, as a sentence, and the code that looks whether it was kept. */
+import type { DurableTurn, Model } from './model.ts';
+import type { SimulatedNode } from './simulated-node.ts';
+
+/** Says that the promise was broken, and how. */
+export type Complain = (detail: string) => void;
+
+/** See the head of this file. One per simulation: it may remember what it has seen. */
+export interface Checker {
+  readonly name: string;
+  /** The promise. */
+  readonly sentence: string;
+  /** Looks at each durable turn, in the order in which they became durable: so at every prefix of every journal. */
+  readonly onTurn?: (turn: DurableTurn, complain: Complain) => void;
+  /** Looks at the whole when nothing is under way any more and all nodes run. */
+  readonly onQuiet?: (quiet: Quiet, complain: Complain) => void | Promise<void>;
+}
+
+/** What there is to look at when all is quiet. */
+export interface Quiet {
+  readonly model: Model;
+  readonly nodes: readonly SimulatedNode[];
+}
+
+/** A promise that was broken. */
+export interface Violation {
+  readonly checker: string;
+  readonly sentence: string;
+  readonly detail: string;
+  /** The virtual time, in milliseconds since the start of the simulation. */
+  readonly atMs: number;
+}
+
+/** Whether two values are the same as JSON: what the codec keeps of them. The order of fields does not matter. */
+export function isSame(a: unknown, b: unknown): boolean {
+  return canonical(a) === canonical(b);
+}
+
+/** JSON with the fields of each object in order. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) => {
+    if (typeof part !== 'object' || part === null || Array.isArray(part)) return part;
+    return Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

@@ -1,0 +1,107 @@
+/**
+ * The faults of one simulation, from its seed: bad weather on the bus, nodes cut off, disks that fail or stall, and crashes, at random
+ * instants and at named points of the work of a disk.
+ */
+import type { Prng } from '#shared/prng.ts';
+import type { MemoryOperation, Outcome } from '#server/journal/storage-memory.ts';
+import { CALM_WEATHER, type BusWeather, type SimulatedBus } from './simulated-bus.ts';
+import type { SimulatedNode } from './simulated-node.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** What faults need of the simulation. */
+export interface FaultSetup {
+  readonly scheduler: Scheduler;
+  readonly prng: Prng;
+  readonly bus: SimulatedBus;
+  readonly nodes: readonly SimulatedNode[];
+  /** From one fault of a kind to the next at each node, at most. */
+  readonly periodUs: number;
+}
+
+const OPERATIONS: readonly MemoryOperation[] = ['commit', 'note', 'drop', 'stage', 'sync', 'publish', 'sync-directories', 'apply'];
+
+/** See the head of this file. Nothing happens before `start`, and nothing new after `stop`. */
+export class Faults {
+  readonly #setup: FaultSetup;
+  #isOver = false;
+
+  constructor(setup: FaultSetup) {
+    this.#setup = setup;
+  }
+
+  start(): void {
+    const { bus, nodes, prng } = this.#setup;
+    bus.weather(weatherFrom(prng.fork('weather')));
+    for (const node of nodes) {
+      void this.#crashes(node, prng.fork(`crashes of ${node.name}`));
+      void this.#cuts(node, prng.fork(`cuts of ${node.name}`));
+      void this.#diskFaults(node, prng.fork(`disk of ${node.name}`));
+    }
+  }
+
+  /** The storm is over: everything works from now on, and whoever is down comes back. */
+  stop(): void {
+    this.#isOver = true;
+    const { bus, nodes } = this.#setup;
+    bus.weather(CALM_WEATHER);
+    for (const node of nodes) {
+      bus.mend(node.name);
+      node.disk.inject(() => 'work');
+      node.start();
+    }
+  }
+
+  async #crashes(node: SimulatedNode, prng: Prng): Promise<void> {
+    const { scheduler, periodUs } = this.#setup;
+    for (;;) {
+      await scheduler.pause(prng.integer(0, periodUs));
+      if (this.#isOver) return;
+      node.crash();
+      await scheduler.pause(prng.integer(0, pauseUs(prng, periodUs)));
+      node.start();
+    }
+  }
+
+  async #cuts(node: SimulatedNode, prng: Prng): Promise<void> {
+    const { scheduler, bus, periodUs } = this.#setup;
+    for (;;) {
+      await scheduler.pause(prng.integer(0, periodUs * 4));
+      if (this.#isOver) return;
+      bus.cutOff(node.name);
+      await scheduler.pause(prng.integer(0, pauseUs(prng, periodUs)));
+      bus.mend(node.name);
+    }
+  }
+
+  /** Now and then one call of the disk fails, before or after it has written: the process ends at that very point. */
+  async #diskFaults(node: SimulatedNode, prng: Prng): Promise<void> {
+    const { scheduler, periodUs } = this.#setup;
+    for (;;) {
+      await scheduler.pause(prng.integer(0, periodUs));
+      if (this.#isOver) return;
+      let armed: MemoryOperation | undefined = prng.pick(OPERATIONS);
+      node.disk.inject((operation): Outcome => {
+        if (operation !== armed) return 'work';
+        armed = undefined;
+        return prng.chance(0.5) ? 'fail' : 'write-then-fail';
+      });
+    }
+  }
+}
+
+/** Most faults are short; some last longer than anybody waits. */
+function pauseUs(prng: Prng, periodUs: number): number {
+  return prng.chance(0.9) ? periodUs / 2 : 20_000_000;
+}
+
+function weatherFrom(prng: Prng): BusWeather {
+  if (prng.chance(0.2)) return CALM_WEATHER;
+  return {
+    lossShare: prng.chance(0.7) ? prng.next() * 0.15 : 0,
+    doubleShare: prng.chance(0.7) ? prng.next() * 0.4 : 0,
+    delayUsMin: prng.integer(20, 400),
+    delayUsMax: prng.integer(400, prng.chance(0.3) ? 400_000 : 5_000),
+    strayShare: prng.chance(0.5) ? prng.next() * 0.15 : 0,
+    strayDelayUsMax: prng.pick([1_000_000, 15_000_000, 60_000_000]),
+  };
+}

@@ -1,0 +1,126 @@
+/**
+ * The model: what the durable journals of all nodes come to, folded by code that shares nothing with shards, images and projections but
+ * the record format. It is what the checkers hold the system against.
+ *
+ * It hears of a turn when the turn is on a disk, and of nothing else: so it is always what a crash would leave.
+ */
+import type { ShardId } from '#shared/units.ts';
+import type { LedgerEntry, RawChangeSet, ShardHeader } from '#server/shard/change-set.ts';
+import { RecordReader, rowFromRaw } from '#server/shard/codec.ts';
+import type { ShardDefinition } from '#server/shard/definition.ts';
+import type { AnyRow, Attributes, Entity, RowOf } from '#server/shard/entity.ts';
+import type { Batch } from '#server/journal/storage.ts';
+import { rowAs } from './row-decode.ts';
+
+/** One shard, as its durable turns have made it. */
+export interface ShardModel {
+  readonly id: ShardId;
+  /** The node whose journal it is in. */
+  readonly node: string;
+  header: ShardHeader;
+  readonly rowsByEntity: Map<string, Map<number, AnyRow>>;
+  readonly ledger: LedgerEntry[];
+}
+
+/** What a turn did to one row. */
+export interface RowDelta {
+  readonly entity: string;
+  readonly id: number;
+  readonly before: AnyRow | undefined;
+  readonly after: AnyRow | undefined;
+}
+
+/** One durable turn, with the shard as it stands after it. */
+export interface DurableTurn {
+  readonly node: string;
+  readonly position: number;
+  readonly previous: ShardHeader | undefined;
+  readonly changes: RawChangeSet;
+  readonly deltas: readonly RowDelta[];
+  readonly shard: ShardModel;
+}
+
+/** See the head of this file. */
+export class Model {
+  readonly definition: ShardDefinition;
+  readonly shards = new Map<ShardId, ShardModel>();
+  readonly #onTurn: (turn: DurableTurn) => void;
+  readonly #positionByNode = new Map<string, number>();
+
+  /** `onTurn` hears of each turn, in the order in which they became durable. */
+  constructor(definition: ShardDefinition, onTurn: (turn: DurableTurn) => void) {
+    this.definition = definition;
+    this.#onTurn = onTurn;
+  }
+
+  /** The last position of a node's journal. */
+  position(node: string): number {
+    return this.#positionByNode.get(node) ?? 0;
+  }
+
+  /** Takes in a batch that a node's disk has made durable. */
+  observe(node: string, batch: Batch): void {
+    const reader = new RecordReader(batch.records);
+    for (let position = batch.first; !reader.done; position++) {
+      this.#turn(node, position, reader.changeSet(this.definition.schemas));
+      this.#positionByNode.set(node, position);
+    }
+  }
+
+  /** The rows of an entity of one shard, in the order of their ids. */
+  rows<A extends Attributes>(shard: ShardId, entity: Entity<A>): readonly RowOf<A>[] {
+    const known = this.shards.get(shard);
+    return known === undefined ? [] : rowsOfShard(known, entity);
+  }
+
+  /** The rows of an entity of all shards. */
+  allRows<A extends Attributes>(entity: Entity<A>): readonly { readonly shard: ShardId; readonly row: RowOf<A> }[] {
+    return [...this.shards.keys()].flatMap((shard) => this.rows(shard, entity).map((row) => ({ shard, row })));
+  }
+
+  #turn(node: string, position: number, changes: RawChangeSet): void {
+    const known = this.shards.get(changes.shard);
+    const shard: ShardModel = known ?? { id: changes.shard, node, header: changes, rowsByEntity: new Map(), ledger: [] };
+    const previous = known?.header;
+    const deltas = [...this.#puts(shard, changes), ...this.#removes(shard, changes)];
+    const { puts: _puts, removes: _removes, ledger, ...header } = changes;
+    shard.header = header;
+    shard.ledger.push(...ledger);
+    this.shards.set(changes.shard, shard);
+    this.#onTurn({ node, position, previous, changes, deltas, shard });
+  }
+
+  #puts(shard: ShardModel, { puts }: RawChangeSet): readonly RowDelta[] {
+    return puts.map((put) => {
+      const schema = this.definition.schemas.get(put.table);
+      if (schema === undefined) throw new Error(`the table ${put.table} is of no known entity`);
+      const rows = rowsFor(shard, schema.name);
+      const before = rows.get(put.id);
+      const after = rowFromRaw(schema, put);
+      rows.set(put.id, after);
+      return { entity: schema.name, id: put.id, before, after };
+    });
+  }
+
+  #removes(shard: ShardModel, { removes }: RawChangeSet): readonly RowDelta[] {
+    return removes.map(({ table, id }) => {
+      const name = this.definition.schemas.get(table)?.name ?? table;
+      const rows = rowsFor(shard, name);
+      const before = rows.get(id);
+      rows.delete(id);
+      return { entity: name, id, before, after: undefined };
+    });
+  }
+}
+
+/** The rows of an entity of a shard, in the order of their ids. */
+export function rowsOfShard<A extends Attributes>(shard: ShardModel, entity: Entity<A>): readonly RowOf<A>[] {
+  const rows = [...(shard.rowsByEntity.get(entity.name)?.values() ?? [])].flatMap((row) => rowAs(entity, entity.name, row) ?? []);
+  return rows.length < 2 ? rows : rows.toSorted((a, b) => a.id - b.id);
+}
+
+function rowsFor(shard: ShardModel, entity: string): Map<number, AnyRow> {
+  let rows = shard.rowsByEntity.get(entity);
+  if (rows === undefined) shard.rowsByEntity.set(entity, (rows = new Map<number, AnyRow>()));
+  return rows;
+}

@@ -1,0 +1,109 @@
+/**
+ * The network between simulated nodes: it loses, doubles, delays and reorders what it carries, and cuts nodes off, but never changes a
+ * byte. What was sent before a crash may still arrive, also at the next life of its receiver.
+ */
+import type { Prng } from '#shared/prng.ts';
+import type { Bus, NodeName } from '#server/routing/link.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** How bad the network is. Shares are probabilities from 0 to 1. */
+export interface BusWeather {
+  readonly lossShare: number;
+  readonly doubleShare: number;
+  readonly delayUsMin: number;
+  readonly delayUsMax: number;
+  /** Packets that come very late, long after everybody has given them up. */
+  readonly strayShare: number;
+  readonly strayDelayUsMax: number;
+}
+
+/** A network of one building on a good day: nothing is lost, and only the order varies a little. */
+export const CALM_WEATHER: BusWeather = {
+  lossShare: 0,
+  doubleShare: 0,
+  delayUsMin: 50,
+  delayUsMax: 800,
+  strayShare: 0,
+  strayDelayUsMax: 0,
+};
+
+/** A packet on its way, as a directed test sees it. */
+export interface Packet {
+  readonly from: NodeName;
+  readonly to: NodeName;
+  readonly bytes: Uint8Array;
+}
+
+/** What a directed test wants done with a packet: let it go, lose it, or have it come again (also) after so much time. */
+export type Ruling = { readonly kind: 'pass' } | { readonly kind: 'lose' } | { readonly kind: 'again'; readonly afterUs: number };
+
+type Receiver = (from: NodeName, bytes: Uint8Array) => void;
+
+/** See the head of this file. */
+export class SimulatedBus {
+  readonly #scheduler: Scheduler;
+  readonly #prng: Prng;
+  readonly #receivers = new Map<NodeName, Receiver>();
+  readonly #cutOff = new Set<NodeName>();
+  #weather: BusWeather = CALM_WEATHER;
+  #rule: (packet: Packet) => Ruling = () => ({ kind: 'pass' });
+
+  constructor(scheduler: Scheduler, prng: Prng) {
+    this.#scheduler = scheduler;
+    this.#prng = prng;
+  }
+
+  /** Changes the weather for what is sent from now on. */
+  weather(weather: BusWeather): void {
+    this.#weather = weather;
+  }
+
+  /** Has a directed test decide about every packet. */
+  rule(rule: (packet: Packet) => Ruling): void {
+    this.#rule = rule;
+  }
+
+  /** From now on nothing leaves the node and nothing reaches it. */
+  cutOff(node: NodeName): void {
+    this.#cutOff.add(node);
+  }
+
+  /** Ends a cut. */
+  mend(node: NodeName): void {
+    this.#cutOff.delete(node);
+  }
+
+  /** The end of the bus at one life of a node. */
+  port(node: NodeName, isOver: () => boolean): Bus {
+    return {
+      send: (to, bytes) => {
+        if (!isOver()) this.#send({ from: node, to, bytes: bytes.slice() });
+      },
+      onReceive: (listener) => {
+        this.#receivers.set(node, (from, bytes) => {
+          if (!isOver()) listener(from, bytes);
+        });
+      },
+    };
+  }
+
+  #send(packet: Packet): void {
+    const ruling = this.#rule(packet);
+    if (ruling.kind === 'lose' || this.#prng.chance(this.#weather.lossShare)) return;
+    this.#carry(packet, this.#delayUs());
+    if (this.#prng.chance(this.#weather.doubleShare)) this.#carry(packet, this.#delayUs());
+    if (ruling.kind === 'again') this.#carry(packet, ruling.afterUs);
+  }
+
+  #delayUs(): number {
+    const { delayUsMin, delayUsMax, strayShare, strayDelayUsMax } = this.#weather;
+    return this.#prng.chance(strayShare) ? this.#prng.integer(delayUsMax, strayDelayUsMax) : this.#prng.integer(delayUsMin, delayUsMax);
+  }
+
+  #carry({ from, to, bytes }: Packet, delayUs: number): void {
+    this.#scheduler.after(delayUs, () => {
+      if (this.#cutOff.has(from) || this.#cutOff.has(to)) return;
+      this.#receivers.get(to)?.(from, bytes);
+    });
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * A simulated node: a disk that lasts, and one life after the other of the real node on it.
+ *
+ * 1. What a life keeps in memory ends with it: its timers never ring again, its promises never settle, its messages never leave.
+ * 2. A life starts from what the disk has, and from nothing else.
+ * 3. A life ends by a crash (the power fails), or by itself, after a fault of its disk.
+ */
+import type { Catalogue } from '#shared/catalog/catalogue.ts';
+import type { Prng } from '#shared/prng.ts';
+import { refusal } from '#shared/refusals.ts';
+import type { Rules } from '#shared/rules.ts';
+import type { ShardId } from '#shared/units.ts';
+import type { Envelope } from '#server/cell/part.ts';
+import { InlineBackend, type InlineDelays } from '#server/journal/backend-inline.ts';
+import { openPersister } from '#server/journal/open-persister.ts';
+import type { Persister } from '#server/journal/persister.ts';
+import { InjectedFailure, MemoryDisk } from '#server/journal/storage-memory.ts';
+import type { Batch } from '#server/journal/storage.ts';
+import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
+import type { Bus } from '#server/routing/link.ts';
+import type { ShardDefinition } from '#server/shard/definition.ts';
+import type { Reply } from '#server/shard/message.ts';
+import { openNode, type GavelNode } from '#server/world.ts';
+import type { Seams } from './seams.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { SimulatedBus } from './simulated-bus.ts';
+import { observedStores } from './stores.ts';
+import { virtualPlatform, type Life } from './virtual-platform.ts';
+
+/** What a simulated node is made of and told by. */
+export interface NodeSetup {
+  readonly name: string;
+  readonly scheduler: Scheduler;
+  readonly prng: Prng;
+  readonly bus: SimulatedBus;
+  readonly definition: ShardDefinition;
+  readonly rules: Rules;
+  readonly catalogue: Catalogue;
+  readonly regions: readonly string[];
+  readonly ownerOf: (market: string, cell: number) => string;
+  readonly memoryBudgetBytes: number;
+  /** How long the disk takes. */
+  readonly delays: InlineDelays;
+  /** Folds and image passes come so many times as often as in production. */
+  readonly persisterHaste: number;
+  readonly clockOffsetMs: (life: number) => number;
+  /** Hears what becomes durable, what is reported, and what nobody expected. */
+  readonly witness: NodeWitness;
+  readonly seams: Seams;
+}
+
+/** Who watches a node. */
+export interface NodeWitness {
+  durable(node: string, batch: Batch): void;
+  reported(node: string, event: ReportedEvent): void;
+  /** The node's code threw where it must not. */
+  broke(node: string, error: unknown): void;
+  /** A life has ended or begun. */
+  changed(node: string, what: string): void;
+}
+
+interface Running extends Life {
+  isOver: boolean;
+  node: GavelNode | undefined;
+}
+
+/** How long a node stays down after its disk failed. */
+const RESTART_US = 400_000;
+
+/** See the head of this file. */
+export class SimulatedNode {
+  readonly name: string;
+  readonly disk: MemoryDisk;
+  readonly #setup: NodeSetup;
+  #life: Running | undefined;
+  #lives = 0;
+  #crashes = 0;
+
+  constructor(setup: NodeSetup) {
+    this.#setup = setup;
+    this.name = setup.name;
+    this.disk = new MemoryDisk(setup.definition.schemas);
+  }
+
+  /** The running node, or `undefined` while it is down or recovers. */
+  get node(): GavelNode | undefined {
+    return this.#life?.node;
+  }
+
+  /** Lives that have ended. */
+  get crashes(): number {
+    return this.#crashes;
+  }
+
+  /** Whether the process runs: it may still be recovering. */
+  get isStarted(): boolean {
+    return this.#life !== undefined;
+  }
+
+  /** Hands a message to the node; one that is down says `unavailable`. The promise never settles if the node dies first. */
+  accept(envelope: Envelope): Promise<Reply> {
+    const node = this.#life?.node;
+    return node === undefined ? Promise.resolve(refusal('unavailable')) : node.world.accept(envelope);
+  }
+
+  /** Begins a life, unless there is one. */
+  start(): void {
+    if (this.#life !== undefined) return;
+    const { clockOffsetMs, witness } = this.#setup;
+    const life: Running = {
+      isOver: false,
+      clockOffsetMs: clockOffsetMs(this.#lives++),
+      node: undefined,
+      onThrow: (error) => {
+        witness.broke(this.name, error);
+        this.#end(life, 'broke');
+      },
+      onReport: (event) => {
+        if (!life.isOver) witness.reported(this.name, event);
+      },
+    };
+    this.#life = life;
+    witness.changed(this.name, 'starts');
+    this.#open(life).then(
+      (node) => {
+        if (life.isOver) return;
+        life.node = node;
+        witness.changed(this.name, 'serves');
+      },
+      (error: unknown) => {
+        if (!life.isOver) this.#failed(life, error);
+      },
+    );
+  }
+
+  /** The power fails. What was not durable is gone. */
+  crash(): void {
+    if (this.#life !== undefined) this.#end(this.#life, 'crashes');
+  }
+
+  /** Drops the shard from memory as eviction would, by asking for it anew: what the disk has is what it is. */
+  loadFromDisk(shard: ShardId): ReturnType<Persister['load']> {
+    const node = this.#life?.node;
+    return node === undefined ? Promise.reject(new Error(`${this.name} is down`)) : node.persister.load(shard);
+  }
+
+  #open(life: Running): Promise<GavelNode> {
+    const { scheduler, prng, bus, rules, catalogue, regions, ownerOf, memoryBudgetBytes, seams } = this.#setup;
+    const platform = virtualPlatform(scheduler, prng.fork(`life ${this.#lives}`), life);
+    const port: Bus = bus.port(this.name, () => life.isOver);
+    return openNode({
+      platform,
+      rules,
+      catalogue,
+      regions,
+      world: 'simulated',
+      node: this.name,
+      ownerOf,
+      bus: seams.bus?.(port) ?? port,
+      memoryBudgetBytes,
+      onFault: (fault) => this.#failed(life, fault),
+      openPersister: async (definition) => {
+        const observed = observedStores(this.disk, (batch) => this.#setup.witness.durable(this.name, batch));
+        const backend = new InlineBackend(platform.timers, seams.stores?.(observed) ?? observed, this.#setup.delays);
+        const persister = await openPersister(hasty(platform, this.#setup.persisterHaste), definition, backend);
+        return seams.persister?.(persister, platform) ?? persister;
+      },
+      ...(seams.powerups === undefined ? {} : { powerups: seams.powerups }),
+    });
+  }
+
+  #failed(life: Running, error: unknown): void {
+    if (life.isOver) return;
+    if (!(error instanceof InjectedFailure)) this.#setup.witness.broke(this.name, error);
+    this.#end(life, `stops: ${error instanceof Error ? error.message : String(error)}`);
+    this.#setup.scheduler.after(RESTART_US, () => this.start());
+  }
+
+  #end(life: Running, how: string): void {
+    if (life.isOver) return;
+    life.isOver = true;
+    this.#life = undefined;
+    this.#crashes++;
+    const { prng, witness } = this.#setup;
+    this.disk.crash(() => prng.chance(0.5));
+    witness.changed(this.name, how);
+  }
+}
+
+/** The platform of a persister in a hurry: its timers ring earlier, so that folds and passes come often in a short simulation. */
+function hasty(platform: Platform, haste: number): Platform {
+  return {
+    ...platform,
+    timers: { after: (ms, run) => platform.timers.after(ms / haste, run), defer: (run) => platform.timers.defer(run) },
+  };
+}

@@ -1,0 +1,50 @@
+/** The last things that happened in a simulation, for whoever has to find out why. Kept as parts; put into words only when asked for. */
+
+interface Entry {
+  readonly atUs: number;
+  readonly parts: readonly unknown[];
+}
+
+const KEPT = 400;
+
+/** A bounded list of what happened, oldest first. */
+export class Trace {
+  readonly #nowUs: () => number;
+  readonly #isEndless: boolean;
+  #entries: Entry[] = [];
+  #count = 0;
+  #hash = 0x811c9dc5;
+
+  /** `nowUs` is the virtual time; an endless trace forgets nothing. */
+  constructor(nowUs: () => number, isEndless = false) {
+    this.#nowUs = nowUs;
+    this.#isEndless = isEndless;
+  }
+
+  /** Notes something. The parts must be plain data that nobody changes later. */
+  add(...parts: readonly unknown[]): void {
+    const atUs = this.#nowUs();
+    this.#entries.push({ atUs, parts });
+    this.#count++;
+    this.#mix(`${atUs} ${String(parts[0])} ${String(parts[1])}`);
+    if (!this.#isEndless && this.#entries.length >= KEPT * 2) this.#entries = this.#entries.slice(-KEPT);
+  }
+
+  /** Everything noted so far in one number, with how much it was: two runs of one seed have the same. */
+  get digest(): string {
+    return `${this.#count}:${(this.#hash >>> 0).toString(16)}`;
+  }
+
+  /** The newest entries in words, oldest first. */
+  lines(count = KEPT): readonly string[] {
+    return this.#entries.slice(-count).map(({ atUs, parts }) => `${(atUs / 1_000).toFixed(3)} ms  ${parts.map(inWords).join(' ')}`);
+  }
+
+  #mix(text: string): void {
+    for (let index = 0; index < text.length; index++) this.#hash = Math.imul(this.#hash ^ text.charCodeAt(index), 0x01000193);
+  }
+}
+
+function inWords(part: unknown): string {
+  return typeof part === 'string' ? part : JSON.stringify(part);
+}

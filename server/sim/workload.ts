@@ -1,0 +1,211 @@
+/**
+ * The workload: clients that trade at random, over all players and through all nodes, and behave as clients do: they buy what is gone,
+ * name a wrong price, run into each other, give up and ask again with the same op.
+ */
+import { listingId } from '#shared/address.ts';
+import type { Prng } from '#shared/prng.ts';
+import type { Rules } from '#shared/rules.ts';
+import { operationId, type ShardId } from '#shared/units.ts';
+import { completed, item, listing, player } from '#server/market/entities.ts';
+import type { Command, Reply } from '#server/shard/message.ts';
+import type { AnswerBook, Asked } from './answer-book.ts';
+import type { Model } from './model.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { SimulatedNode } from './simulated-node.ts';
+import { fieldsOf } from './row-decode.ts';
+import type { Trace } from './trace.ts';
+
+/** What clients need of the simulation. */
+export interface WorkloadSetup {
+  readonly scheduler: Scheduler;
+  readonly prng: Prng;
+  readonly model: Model;
+  readonly book: AnswerBook;
+  readonly trace: Trace;
+  readonly rules: Rules;
+  readonly players: readonly ShardId[];
+  readonly nodes: readonly SimulatedNode[];
+  readonly ownerOf: (shard: ShardId) => SimulatedNode;
+  /** How long a client thinks between two commands at most. */
+  readonly thinkUsMax: number;
+}
+
+/** What a client would like to do; `to` is the shard that is asked, the player's own unless given. */
+interface Wish {
+  readonly to?: ShardId;
+  readonly command: Omit<Command, 'op'>;
+}
+
+/** One of the things that a client may do; `undefined` if there is nothing to do it with. */
+type Idea = (prng: Prng, who: ShardId) => Wish | undefined;
+
+const PATIENCE_US = { min: 400_000, max: 12_000_000 } as const;
+/** How often a client asks again before it gives up for good. */
+const ASKS_MAX = 12;
+
+/** See the head of this file. */
+export class Workload {
+  readonly #setup: WorkloadSetup;
+  readonly #ideas: readonly { readonly weight: number; readonly idea: Idea }[];
+  #isOver = false;
+  #busy = 0;
+  #operations = 0;
+
+  constructor(setup: WorkloadSetup) {
+    this.#setup = setup;
+    this.#ideas = [
+      { weight: 30, idea: (prng, who) => this.#sell(prng, who) },
+      { weight: 42, idea: (prng, who) => this.#buy(prng, who) },
+      { weight: 4, idea: (prng, who) => this.#cancel(prng, who) },
+      { weight: 16, idea: (prng, who) => this.#claim(prng, who) },
+      { weight: 5, idea: (prng) => this.#look(prng) },
+      { weight: 2, idea: (prng, who) => this.#freeze(prng, who) },
+      { weight: 1, idea: (_prng, who) => ({ command: { kind: 'open', issuer: 'service', body: { name: nameOf(who) } } }) },
+    ];
+  }
+
+  /** Clients that are in the middle of something. */
+  get busy(): number {
+    return this.#busy;
+  }
+
+  /** Sends so many clients to work, each with a generator of its own. */
+  start(clients: number): void {
+    for (let index = 0; index < clients; index++) void this.#client(this.#setup.prng.fork(`client ${index}`));
+  }
+
+  /** No new commands; what was begun is asked to its end. */
+  finish(): void {
+    this.#isOver = true;
+  }
+
+  /** Asks again for operations that were answered before: the checkers see that the answer is the same. */
+  async askAgain(asked: readonly Asked[]): Promise<void> {
+    for (const again of asked) await this.#perform(this.#setup.prng, again);
+  }
+
+  /** Thaws everybody, so that the end is not decided by a moderator. */
+  async thawAll(): Promise<void> {
+    for (const shard of this.#setup.players) {
+      if (this.#setup.model.rows(shard, player)[0]?.frozen !== true) continue;
+      await this.#perform(this.#setup.prng, { shard, command: { kind: 'freeze', issuer: 'staff', op: this.#op(), body: { frozen: false } } });
+    }
+  }
+
+  async #client(prng: Prng): Promise<void> {
+    const { scheduler, players, book, thinkUsMax } = this.#setup;
+    let last: Asked | undefined;
+    while (!this.#isOver) {
+      await scheduler.pause(prng.integer(0, thinkUsMax));
+      if (this.#isOver) return;
+      if (last !== undefined && prng.chance(REPEAT_SHARE)) {
+        if (prng.chance(0.3) && book.hasHappened(last)) await this.#reuse(prng, last);
+        else await this.#perform(prng, last);
+        continue;
+      }
+      const who = prng.pick(players);
+      const wish = prng.pickWeighted(this.#ideas, ({ weight }) => weight).idea(prng, who);
+      if (wish === undefined) continue;
+      const { to = who, command } = wish;
+      const asked: Asked = { shard: to, command: isReading(command) ? command : { ...command, op: this.#op() } };
+      const isFinal = await this.#perform(prng, asked);
+      last = isFinal && asked.command.op !== undefined ? asked : undefined;
+    }
+  }
+
+  /** Asks until there is a final word, or the client has had enough. Returns whether there was one. */
+  async #perform(prng: Prng, asked: Asked): Promise<boolean> {
+    const { scheduler, book } = this.#setup;
+    this.#busy++;
+    let isFinal = false;
+    for (let asks = 0; asks < ASKS_MAX && !isFinal; asks++) {
+      if (asks > 0) await scheduler.pause(prng.integer(0, 2_000_000));
+      book.asks(asked);
+      const reply = await this.#ask(prng, asked);
+      isFinal = reply !== undefined && book.told(asked, reply);
+    }
+    this.#busy--;
+    return isFinal;
+  }
+
+  /** Names an op that was used before for another request. */
+  async #reuse(prng: Prng, { shard, command }: Asked): Promise<void> {
+    const asked: Asked = { shard, command: { ...command, body: { ...fieldsOf(command.body), itemId: 'another', listingId: 'another' } } };
+    this.#busy++;
+    const reply = await this.#ask(prng, asked);
+    if (reply !== undefined) this.#setup.book.toldOfReuse(asked, reply);
+    this.#busy--;
+  }
+
+  async #ask(prng: Prng, { shard, command }: Asked): Promise<Reply | undefined> {
+    const { scheduler, nodes, ownerOf, trace } = this.#setup;
+    const entry = prng.chance(0.7) ? ownerOf(shard) : prng.pick(nodes);
+    trace.add('asks', shard, command.kind, command.op, command.body, `at ${entry.name}`);
+    const patience = scheduler.pause(prng.integer(PATIENCE_US.min, PATIENCE_US.max)).then(() => undefined);
+    const reply = await Promise.race([entry.accept({ to: shard, message: command, creates: command.kind === 'open' }), patience]);
+    trace.add('told', shard, command.kind, command.op, reply?.kind === 'refusal' ? reply.name : (reply ?? 'nothing'));
+    return reply;
+  }
+
+  #op(): Command['op'] & string {
+    return operationId(`op-${++this.#operations}`);
+  }
+
+  #sell(prng: Prng, who: ShardId): Wish | undefined {
+    const items = this.#setup.model.rows(who, item);
+    if (items.length === 0) return undefined;
+    const { durationMinMs } = this.#setup.rules;
+    const itemId = prng.chance(0.03) ? 'an-item-of-nobody' : prng.pick(items).itemId;
+    const buyout = prng.chance(0.02) ? 0 : prng.integer(10, 3_000);
+    const durationMs = prng.chance(0.03) ? 1 : durationMinMs + prng.integer(0, prng.chance(0.3) ? 3_000 : 120_000);
+    return { command: { kind: 'sell', issuer: 'client', body: { itemId, buyout, durationMs } } };
+  }
+
+  #buy(prng: Prng, who: ShardId): Wish | undefined {
+    const offers = this.#setup.model.allRows(listing);
+    if (offers.length === 0) return undefined;
+    // Many want the newest: so buyers run into each other.
+    const { shard, row } = prng.chance(0.3) ? (offers.at(-1) ?? prng.pick(offers)) : prng.pick(offers);
+    if (shard === who && prng.chance(0.9)) return undefined;
+    const name = prng.chance(0.03) ? listingId(prng.integer(1, row.id), shard) : listingId(row.id, shard);
+    const price = prng.chance(0.85) ? row.buyout : row.buyout + prng.integer(-5, 100);
+    return { command: { kind: 'buyout', issuer: 'client', body: { listingId: name, price: Math.max(1, price) } } };
+  }
+
+  #cancel(prng: Prng, who: ShardId): Wish | undefined {
+    const own = this.#setup.model.rows(who, listing);
+    if (own.length === 0) return undefined;
+    return { command: { kind: 'cancel', issuer: 'client', body: { listingId: listingId(prng.pick(own).id, who) } } };
+  }
+
+  #claim(prng: Prng, who: ShardId): Wish | undefined {
+    const entries = this.#setup.model.rows(who, completed);
+    if (entries.length === 0 && prng.chance(0.9)) return undefined;
+    const body = entries.length > 0 && prng.chance(0.4) ? { entryId: prng.pick(entries).id } : { all: true };
+    return { command: { kind: 'claim', issuer: 'client', body } };
+  }
+
+  #look(prng: Prng): Wish | undefined {
+    const offers = this.#setup.model.allRows(listing);
+    if (offers.length === 0) return undefined;
+    const { shard, row } = prng.pick(offers);
+    return { to: shard, command: { kind: 'listing', issuer: 'client', body: { listingId: listingId(row.id, shard) } } };
+  }
+
+  #freeze(prng: Prng, who: ShardId): Wish | undefined {
+    const isFrozen = this.#setup.model.rows(who, player)[0]?.frozen === true;
+    if (isFrozen === prng.chance(0.8)) return { command: { kind: 'freeze', issuer: 'staff', body: { frozen: !isFrozen } } };
+    return undefined;
+  }
+}
+
+/** The share of commands that repeat the one before, or reuse its op. */
+const REPEAT_SHARE = 0.06;
+
+function isReading({ kind }: Pick<Command, 'kind'>): boolean {
+  return kind === 'listing' || kind === 'open';
+}
+
+function nameOf(shard: ShardId): string {
+  return shard.slice(0, shard.indexOf('@'));
+}

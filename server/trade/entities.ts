@@ -1,0 +1,46 @@
+/** The durable rows of trades: what a holder has promised, what a decider has decided. */
+import { limits } from '#shared/limits.ts';
+import type { ShardId } from '#shared/units.ts';
+import { defineEntity, gold, integer, json, oneOf, reference, text, timestamp } from '#server/shard/entity.ts';
+import type { TradeData, Verdict } from './messages.ts';
+
+const tx = text({ maxLength: limits.transactionTextLengthMax, indexed: 'unique' });
+
+/** A promise: gold (or goods) that left the player's hands and waits for the outcome of one transaction. Never a lock (T1). */
+export const hold = defineEntity('hold', {
+  version: 1,
+  attributes: {
+    tx,
+    trade: text({ maxLength: 64 }),
+    decider: text<ShardId>({ maxLength: 128 }),
+    gold: gold(),
+    terms: json<TradeData>(),
+    /** The last instant at which the offer may be accepted. */
+    offerUntil: timestamp(),
+    /** When the offer is repeated, as long as the hold stands. */
+    repeatAt: timestamp({ alarm: 'repeat-offer' }),
+    attempts: integer({ min: 0 }),
+    /** The operation that waits for the outcome, if it was not answered yet. */
+    operation: reference<true>({ nullable: true }),
+  },
+});
+
+/**
+ * What the decider knows of a transaction. No row means unknown. Once `settled`, the holder has acted, and the row only keeps a late
+ * offer from being taken for a new one.
+ */
+export const decision = defineEntity('decision', {
+  version: 1,
+  attributes: {
+    tx,
+    state: oneOf(['accepted', 'committed', 'aborted', 'settled'], { indexed: 'plain' }),
+    /** The outcome as told, from the decision until it is settled. */
+    verdict: json<Verdict, true>({ nullable: true }),
+    /** While accepted: when the holder may ask again. */
+    askAgainAt: timestamp<true>({ nullable: true }),
+    offerUntil: timestamp(),
+    /** When the outcome is repeated, until it is settled. */
+    repeatAt: timestamp<true>({ nullable: true, alarm: 'repeat-outcome' }),
+    attempts: integer({ min: 0 }),
+  },
+});

@@ -1,0 +1,97 @@
+/**
+ * The holder: it has promised, and waits. Unsolicited vote, presumed abort: its offer is its yes, and from then on only the decider
+ * decides.
+ *
+ * T1 A hold is a row, never a lock or an open transaction.
+ * T2 A holder with a hold never decides alone: the hold goes only with the outcome.
+ * T6 An outcome without a hold: at or below the counter it was resolved before, through this very outcome, and is answered `settled`;
+ *    above it, state was lost, and the shard is quarantined.
+ */
+import { limits } from '#shared/limits.ts';
+import { later, type Gold, type ShardId } from '#shared/units.ts';
+import { StateLost } from '#server/shard/failures.ts';
+import { DONE, type Handled, type Later } from '#server/shard/message.ts';
+import type { Turn } from '#server/shard/turn.ts';
+import { repeatAt } from './backoff.ts';
+import { hold } from './entities.ts';
+import { messageKey, type Offer, type Outcome, type Pending, type Settled, type TradeData } from './messages.ts';
+import { kindOf, type Hold, type TradeKinds } from './trade-kind.ts';
+import { parseTransaction, transactionId } from './transaction.ts';
+
+/** What a holder promises. The gold has left the wallet in the same turn. */
+export interface HoldDraft {
+  readonly trade: string;
+  readonly decider: ShardId;
+  readonly gold: Gold;
+  readonly terms: TradeData;
+}
+
+/** Writes the hold and emits the offer; the operation under way is answered with the outcome. */
+export function openHold(turn: Turn, draft: HoldDraft): { readonly hold: Hold; readonly later: Later } {
+  if (draft.decider === turn.shard) throw new Error('a shard cannot trade with itself');
+  if (turn.operation === undefined) throw new Error('a hold belongs to an operation');
+  const tx = transactionId({ holder: turn.shard, generation: turn.minted.generation, seq: turn.mintSequence() });
+  const row = turn.insert(hold, {
+    tx,
+    ...draft,
+    offerUntil: later(turn.now, limits.offerWindowMs),
+    repeatAt: repeatAt(turn.now, 0),
+    attempts: 0,
+    operation: turn.operation,
+  });
+  emitOffer(turn, row);
+  return { hold: row, later: { kind: 'later', operation: turn.operation } };
+}
+
+/** The outcome has come: the hold becomes what was decided, and the decider may forget. */
+export function onOutcome(kinds: TradeKinds, turn: Turn, { tx, decider, verdict }: Outcome): Handled {
+  const held = turn.table(hold).find('tx', tx);
+  if (held === undefined) {
+    if (!wasMinted(turn, tx)) throw new StateLost(`the outcome of ${tx} came, which this shard never offered: its state was lost`);
+    emitSettled(turn, decider, tx);
+    return DONE;
+  }
+  if (held.decider !== decider) throw new Error(`${decider} decides on ${tx}, which was offered to ${held.decider}`);
+  const kind = kindOf(kinds, held.trade);
+  turn.remove(hold, held.id);
+  const reply = verdict.kind === 'committed' ? kind.commit(turn, held, verdict.result) : kind.abort(turn, held, verdict.reason);
+  if (held.operation !== null) turn.complete(held.operation, reply);
+  emitSettled(turn, decider, tx);
+  return DONE;
+}
+
+/** The decider has accepted and will decide later: the command is answered, the hold stands, and asks again then. */
+export function onPending(kinds: TradeKinds, turn: Turn, { tx, askAgainAt }: Pending): Handled {
+  const held = turn.table(hold).find('tx', tx);
+  if (held === undefined) return DONE;
+  const stand = kindOf(kinds, held.trade).stand;
+  if (held.operation !== null && stand !== undefined) turn.complete(held.operation, stand(turn, held));
+  const repeat = askAgainAt > turn.now ? askAgainAt : repeatAt(turn.now, 0);
+  turn.put(hold, { ...held, operation: stand === undefined ? held.operation : null, repeatAt: repeat, attempts: 0 });
+  return DONE;
+}
+
+/** No answer yet: the same offer again, also after its time and after a restart. */
+export function repeatOffer(turn: Turn, held: Hold): void {
+  const attempts = held.attempts + 1;
+  turn.put(hold, { ...held, attempts, repeatAt: repeatAt(turn.now, attempts) });
+  emitOffer(turn, held);
+}
+
+function emitOffer(turn: Turn, { tx, trade, decider, offerUntil, terms }: Hold): void {
+  const offer: Offer = { kind: 'offer', key: messageKey('offer', tx), tx, trade, offerUntil, terms };
+  turn.emit(decider, offer);
+}
+
+function emitSettled(turn: Turn, decider: ShardId, tx: string): void {
+  const settled: Settled = { kind: 'settled', key: messageKey('settled', tx), tx };
+  turn.emit(decider, settled);
+}
+
+/** T6: whether this shard has ever minted the transaction. A generation below the present one was minted before a restore. */
+function wasMinted(turn: Turn, tx: string): boolean {
+  const transaction = parseTransaction(tx);
+  if (transaction?.holder !== turn.shard) throw new Error(`${tx} is not of ${turn.shard}`);
+  const { generation, seq } = turn.minted;
+  return transaction.generation < generation || (transaction.generation === generation && transaction.seq <= seq);
+}

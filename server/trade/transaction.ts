@@ -1,0 +1,29 @@
+/**
+ * Transaction ids: `seq.generation.player@region.mode`. The holder mints them from a counter that never resets; a restored shard
+ * gets the next generation. Every message of a trade carries its id, so that none can apply to another trade.
+ */
+import { parseShardId } from '#shared/address.ts';
+import type { ShardId } from '#shared/units.ts';
+
+/** The parts of a transaction's id. */
+export interface Transaction {
+  readonly holder: ShardId;
+  readonly generation: number;
+  readonly seq: number;
+}
+
+const PATTERN = /^([1-9][0-9]{0,15})\.([1-9][0-9]{0,8})\.(.+)$/;
+
+/** The text form. */
+export function transactionId({ holder, generation, seq }: Transaction): string {
+  return `${seq}.${generation}.${holder}`;
+}
+
+/** The parts of a text, or `undefined` if it is no transaction's id. */
+export function parseTransaction(text: string): Transaction | undefined {
+  const match = PATTERN.exec(text);
+  const holder = match?.[3];
+  if (match === null || holder === undefined || parseShardId(holder) === undefined) return undefined;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- It was just parsed as one.
+  return { seq: Number(match[1]), generation: Number(match[2]), holder: holder as ShardId };
+}

@@ -1,0 +1,248 @@
+/**
+ * The composition root: one node of a world, put together from its parts. Only this file knows all of them.
+ *
+ * A message flows: edge, world, region, cell, shard, journal; and back through the output gate.
+ */
+import { marketOf, MODES } from '#shared/address.ts';
+import { limits } from '#shared/limits.ts';
+import type { Catalogue } from '#shared/catalog/catalogue.ts';
+import type { Rules } from '#shared/rules.ts';
+import { refusal } from '#shared/refusals.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
+import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS, CellHost } from '#server/cell/cell-host.ts';
+import { Cell } from '#server/cell/cell.ts';
+import type { Envelope, Part } from '#server/cell/part.ts';
+import type { ShardListener } from '#server/cell/resident.ts';
+import type { Backend } from '#server/edge/backend.ts';
+import type { Persister, PersisterDefinition } from '#server/journal/persister.ts';
+import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
+import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
+import { INDEXED_ENTITY, listingChanges, listingOfMirrored } from '#server/market/listing-projection.ts';
+import { marketPowerups } from '#server/market/market.ts';
+import type { Cancel, Platform } from '#server/platform/platform.ts';
+import { cellOf } from '#server/routing/hash.ts';
+import { Link, type Bus, type NodeName } from '#server/routing/link.ts';
+import { Region } from '#server/routing/region.ts';
+import { World } from '#server/routing/world.ts';
+import type { LedgerEntry } from '#server/shard/change-set.ts';
+import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
+import type { Message, Reply } from '#server/shard/message.ts';
+import type { Powerup } from '#server/shard/powerup.ts';
+import { holderOf, outcomeOfNobody } from '#server/trade/decider.ts';
+import { decodeMessage, isOffer } from '#server/trade/messages.ts';
+
+/** What a node is made from. */
+export interface NodeOptions {
+  readonly platform: Platform;
+  readonly rules: Rules;
+  /** What every shard is made of: the powerups of the market unless given. */
+  readonly powerups?: readonly Powerup[];
+  readonly catalogue: Catalogue;
+  readonly regions: readonly string[];
+  /** The name of the world and of this node in it. */
+  readonly world: string;
+  readonly node: NodeName;
+  /** The node that owns a cell; this node alone unless given. */
+  readonly ownerOf?: (market: string, cell: number) => NodeName;
+  /** The way to the other nodes, if there are any. */
+  readonly bus?: Bus;
+  readonly openPersister: (definition: PersisterDefinition) => Promise<Persister>;
+  /** Shards in memory may take this much, about. */
+  readonly memoryBudgetBytes: number;
+  /** Called once if the node cannot go on: the process must end, and the next start recovers. */
+  readonly onFault: (fault: Error) => void;
+}
+
+/** That a node must not start; one clear sentence. */
+export class NodeStartError extends Error {
+  override readonly name = 'NodeStartError';
+}
+
+/** What a persister has to know of a world with these rules. */
+export function persisterDefinition(definition: ShardDefinition, world: string, node: NodeName): PersisterDefinition {
+  return {
+    schemas: [...definition.schemas.values()],
+    projected: definition.projected,
+    world: { name: world, node, cellsPerRegion: limits.cellsPerRegion },
+  };
+}
+
+/** Recovers what is durable and starts a node. Rejects with one clear sentence if it must not start. */
+export async function openNode(options: NodeOptions): Promise<GavelNode> {
+  const definition = defineShard(options.powerups ?? marketPowerups(options.rules, options.regions));
+  const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
+  const behindMs = persister.recovered.now - options.platform.clock.now();
+  if (behindMs > limits.clockBehindMaxMs) {
+    await persister.close(0);
+    throw new NodeStartError(
+      `the clock of this machine is ${Math.round(behindMs / 1000)} s behind the last durable turn; set it right first`,
+    );
+  }
+  const node = new GavelNode(options, definition, persister);
+  await node.start();
+  return node;
+}
+
+/** A running node. */
+export class GavelNode implements Backend {
+  readonly rules: Rules;
+  readonly regions: readonly string[];
+  readonly world: Part;
+  readonly index: ListingIndex;
+  readonly persister: Persister;
+  readonly #options: NodeOptions;
+  readonly #host: CellHost;
+  readonly #feed: ListingFeed;
+  readonly #cellsByMarket: ReadonlyMap<string, readonly (Cell | undefined)[]>;
+  #isOpen = false;
+  #cancelScan: Cancel | undefined;
+
+  constructor(options: NodeOptions, definition: ShardDefinition, persister: Persister) {
+    this.#options = options;
+    this.rules = options.rules;
+    this.regions = options.regions;
+    this.persister = persister;
+    const world = new World();
+    this.world = { accept: (envelope) => this.#accept(world, envelope) };
+    this.#host = new CellHost({
+      platform: options.platform,
+      persister,
+      definition,
+      world,
+      replyOfNobody: ({ to, message }, now) => replyOfNobody(to, message, now),
+      memoryBudgetBytes: options.memoryBudgetBytes,
+      onChanges: (position, changes) => this.#feed.push(position, listingChanges(changes)),
+    });
+    this.#cellsByMarket = this.#buildRegions(world);
+    this.index = createListingIndex(options.catalogue.itemClasses);
+    this.#feed = this.#newFeed(definition);
+    persister.onFault((fault) => {
+      this.#halt();
+      options.onFault(fault);
+    });
+  }
+
+  /** Feeds the index and starts the alarms; from then on the node takes messages. */
+  async start(): Promise<void> {
+    await this.#feed.start();
+    this.#isOpen = true;
+    this.#scheduleScan();
+  }
+
+  owns(shard: ShardId): boolean {
+    return this.#ownCell(shard) !== undefined;
+  }
+
+  subscribe(shard: ShardId, listener: ShardListener): Promise<Reply> {
+    const cell = this.#ownCell(shard);
+    return cell === undefined || !this.#isOpen ? Promise.resolve(refusal('unavailable')) : cell.subscribe(shard, listener);
+  }
+
+  unsubscribe(shard: ShardId, listener: ShardListener): void {
+    this.#ownCell(shard)?.unsubscribe(shard, listener);
+  }
+
+  indexLagMs(): number {
+    return this.#feed.lagMs;
+  }
+
+  history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]> {
+    return this.persister.history(shard, before, limit);
+  }
+
+  /** Shards in memory, and the bytes that they take, about. */
+  get usage(): { readonly shards: number; readonly bytes: number } {
+    return this.#host.usage;
+  }
+
+  /** Takes no more commands, lets out what was done, and closes the journal. Resolves within about the deadline. */
+  async close(deadlineMs: number): Promise<void> {
+    this.#isOpen = false;
+    this.#cancelScan?.();
+    await this.#drained(deadlineMs / 2);
+    this.#halt();
+    await this.persister.close(deadlineMs / 2);
+  }
+
+  #accept(world: World, envelope: Envelope): Promise<Reply> {
+    return this.#isOpen ? world.accept(envelope) : Promise.resolve(refusal('unavailable', { reason: 'the server is stopping' }));
+  }
+
+  #buildRegions(world: World): ReadonlyMap<string, readonly (Cell | undefined)[]> {
+    const { bus, platform, node, regions, ownerOf = () => node } = this.#options;
+    const link = bus === undefined ? undefined : new Link({ bus, gate: this.#host.gate, platform, world, decodeMessage });
+    const cellsByMarket = new Map<string, readonly (Cell | undefined)[]>();
+    for (const market of regions.flatMap((region) => MODES.map((mode) => `${region}.${mode}`))) {
+      const own: (Cell | undefined)[] = [];
+      const parts: Part[] = [];
+      for (let index = 0; index < limits.cellsPerRegion; index++) {
+        const owner = ownerOf(market, index);
+        const cell = owner === node ? new Cell(index, this.#host) : undefined;
+        const part = cell ?? link?.remoteCell(owner);
+        if (part === undefined) throw new Error(`cell ${index} of ${market} belongs to ${owner}, to which there is no bus`);
+        own.push(cell);
+        parts.push(part);
+      }
+      cellsByMarket.set(market, own);
+      world.add(market, new Region(parts));
+    }
+    return cellsByMarket;
+  }
+
+  #newFeed({ schemas }: ShardDefinition): ListingFeed {
+    const { platform, node } = this.#options;
+    const snapshot = async (): Promise<FeedSnapshot> => {
+      const { position, rows } = await this.persister.projection(INDEXED_ENTITY);
+      const changes = rows.flatMap((row) => {
+        const listing = listingOfMirrored(schemas, row);
+        const put: readonly FeedChange[] = listing === undefined ? [] : [{ kind: 'put', row: listing }];
+        return put;
+      });
+      return { position, changes };
+    };
+    return new ListingFeed({ index: this.index, node, incarnation: platform.random.id(), platform, snapshot });
+  }
+
+  #ownCell(shard: ShardId): Cell | undefined {
+    const cells = this.#cellsByMarket.get(marketOf(shard));
+    return cells?.[cellOf(shard, cells.length)];
+  }
+
+  #scheduleScan(): void {
+    this.#cancelScan = this.#options.platform.timers.after(ALARM_SCAN_MS, () => void this.#scan());
+  }
+
+  /** Wakes shards that are not in memory and whose alarm is due; those in memory have their own timers. */
+  async #scan(): Promise<void> {
+    try {
+      const due = await this.persister.due(this.#host.now(), ALARM_SCAN_SHARDS);
+      for (const shard of due) if (this.#isOpen) this.#ownCell(shard)?.wakeShard(shard);
+    } catch (error) {
+      this.#options.platform.report({ level: 'error', message: 'alarms could not be looked up', error });
+    }
+    if (this.#isOpen) this.#scheduleScan();
+  }
+
+  #drained(deadlineMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.platform.timers.after(deadlineMs, resolve);
+      this.#host.gate.release(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  #halt(): void {
+    this.#isOpen = false;
+    this.#cancelScan?.();
+    this.#feed.stop();
+    this.#host.stop();
+  }
+}
+
+/** For a shard that was never created: an offer to it is aborted once it is late; nothing else has an answer. */
+function replyOfNobody(to: ShardId, message: Message, now: Instant): { readonly to: ShardId; readonly message: Message } | undefined {
+  const outcome = isOffer(message) ? outcomeOfNobody(message, to, now) : undefined;
+  return outcome === undefined ? undefined : { to: holderOf(outcome.tx), message: outcome };
+}

@@ -1,0 +1,68 @@
+/**
+ * Addresses: `player@region.mode` names a shard, `row.player@region.mode` a listing of it.
+ *
+ * An address is routed as e-mail is: any node takes it and knows the next hop. A listing's id contains the
+ * shard that owns it, so that a purchase never depends on the listing index. It therefore tells the seller's
+ * player id; a studio that wants anonymous sellers gives its players opaque ids.
+ */
+import { isName, UnitError, type ListingId, type PlayerId, type ShardId } from './units.ts';
+
+/** Softcore and hardcore are markets apart: nothing ever crosses. */
+export const MODES = ['softcore', 'hardcore'] as const;
+/** One of the two game modes. */
+export type Mode = (typeof MODES)[number];
+
+/** The parts of a shard's address. */
+export interface ShardAddress {
+  readonly player: PlayerId;
+  readonly region: string;
+  readonly mode: Mode;
+}
+
+const REGION_PATTERN = /^[a-z][a-z0-9-]{0,31}$/;
+const SHARD_PATTERN = /^([A-Za-z0-9_-]{1,64})@([a-z][a-z0-9-]{0,31})\.(softcore|hardcore)$/;
+const LISTING_PATTERN = /^([1-9][0-9]{0,15})\.(.+)$/;
+
+/** Whether a text can name a region: a lower-case word of at most 32 letters, digits and dashes. */
+export function isRegionName(text: string): boolean {
+  return REGION_PATTERN.test(text);
+}
+
+/** Whether a text names a game mode. */
+export function isMode(text: string): text is Mode {
+  return text === 'softcore' || text === 'hardcore';
+}
+
+/** The address of a player's shard in one region and mode; throws `UnitError` if a part is malformed. */
+export function shardId(player: string, region: string, mode: Mode): ShardId {
+  if (!isName(player)) throw new UnitError('a player id is 1 to 64 of A-Z a-z 0-9 _ -');
+  if (!isRegionName(region)) throw new UnitError(`no such region name: ${JSON.stringify(region)}`);
+  return `${player}@${region}.${mode}` as ShardId;
+}
+
+/** The parts of a shard's address, or `undefined` if the text is none. */
+export function parseShardId(text: string): ShardAddress | undefined {
+  const match = SHARD_PATTERN.exec(text);
+  if (match === null) return undefined;
+  const [, player, region, mode] = match;
+  return { player: player as PlayerId, region: region as string, mode: mode as Mode };
+}
+
+/** The market that a shard belongs to, `region.mode`: what follows the `@`. */
+export function marketOf(shard: ShardId): string {
+  return shard.slice(shard.indexOf('@') + 1);
+}
+
+/** The public id of listing row `row` of a shard. */
+export function listingId(row: number, shard: ShardId): ListingId {
+  return `${row}.${shard}` as ListingId;
+}
+
+/** The shard and the row that a listing id names, or `undefined` if the text is none. */
+export function parseListingId(text: string): { readonly row: number; readonly shard: ShardId } | undefined {
+  const match = LISTING_PATTERN.exec(text);
+  const shard = match?.[2];
+  if (match === null || shard === undefined || parseShardId(shard) === undefined) return undefined;
+  const row = Number(match[1]);
+  return Number.isSafeInteger(row) ? { row, shard: shard as ShardId } : undefined;
+}

@@ -1,0 +1,58 @@
+import { describe, expect, it } from '@jest/globals';
+import { limits } from './limits.ts';
+import { GOLD_MAX, QUANTITY_MAX } from './units.ts';
+
+/** What must hold between bounds: the reason in words, then the smaller and the larger side. */
+const relations: readonly (readonly [reason: string, smaller: number, larger: number])[] = [
+  ['an offer is repeated several times within its window', limits.retryFirstMs * (1 + limits.retryFactor), limits.offerWindowMs],
+  ['repeats start short and end long', limits.retryFirstMs + 1, limits.retryMaxMs],
+  ['a peer clock is off by at most a quarter of the offer window', limits.clockPeerDifferenceMaxMs * 4, limits.offerWindowMs],
+  ['peers are refused before an operator would be alerted', limits.clockPeerDifferenceMaxMs, limits.clockAlertMs],
+  ['an alert comes before a start is refused', limits.clockAlertMs + 1, limits.clockBehindMaxMs],
+  [
+    'every unfinished trade can bring its goods back',
+    limits.operationsUnfinishedMax * limits.tradeReturnBytesMax,
+    limits.shardBytesReserved,
+  ],
+  [
+    'operations fit into a shard and leave an eighth of it for goods',
+    limits.operationsAnsweredMax * limits.operationAnswerBytesMax +
+      limits.operationsRememberedMax * limits.operationRememberedBytesMax +
+      limits.shardBytesReserved,
+    limits.shardBytesMax * (7 / 8),
+  ],
+  ['answered operations are among the remembered ones', limits.operationsAnsweredMax, limits.operationsRememberedMax],
+  ['players do not outlast the service', limits.operationsRememberedMs, limits.operationsServiceRememberedMs],
+  ['one player cannot fill an inbox with unfinished operations', limits.operationsUnfinishedMax, limits.inboxMessagesMax],
+  ['an offer is decided long before its operation is forgotten', limits.offerWindowMs + limits.retryMaxMs, limits.operationsRememberedMs],
+  [
+    'the largest criteria fit into one message',
+    limits.criteriaNodesMax * limits.criteriaStatsMax * (limits.catalogWordLengthMax + 40),
+    limits.payloadBytesMax,
+  ],
+  ['every text fits into one message', limits.textLengthMax * 6, limits.payloadBytesMax],
+  ['a pass starts long before turns must wait', limits.imagePassBytes * 4, limits.journalBacklogBytesMax],
+  ['a whole shard fits into one commit', limits.shardBytesMax, limits.commitBytesMax],
+  ['many commits fit before a pass', limits.commitBytesMax * 8, limits.imagePassBytes],
+  ['several commits may wait while one is under way', limits.commitBytesMax * 4, limits.journalUnsentBytesMax],
+  ['a chunk of the fold holds whole commits', limits.commitBytesMax, limits.foldChunkBytes],
+  ['what is in images was folded first, in many chunks', limits.foldChunkBytes * 4, limits.imagePassBytes],
+  ['a drain ends before an offer would', limits.drainMaxMs, limits.offerWindowMs],
+];
+
+describe('limits', () => {
+  it.each(relations)('%s', (_reason, smaller, larger) => {
+    expect(smaller).toBeLessThanOrEqual(larger);
+  });
+
+  it('are all positive safe integers', () => {
+    for (const [name, value] of Object.entries(limits)) {
+      expect([name, Number.isSafeInteger(value) && value > 0]).toEqual([name, true]);
+    }
+  });
+
+  it('leave the largest quantity of the reference inside the safe integers', () => {
+    expect(QUANTITY_MAX).toBe(2 ** 32 - 1);
+    expect(GOLD_MAX).toBe(2 ** 53 - 1);
+  });
+});

@@ -1,0 +1,125 @@
+/**
+ * Limits: every bound of Gavel, with its unit in its name and its reason beside it.
+ *
+ * These are bounds of the machine, the same in every world. What a game designer sets (fees, durations,
+ * capacities) is in `rules.ts`. How the bounds relate is asserted in `limits.test.ts`.
+ */
+import { durationMs } from './units.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const KIB = 1_024;
+const MIB = 1_024 * KIB;
+const GIB = 1_024 * MIB;
+
+/** Every bound by name; `Ms` are milliseconds, `Bytes` are bytes, anything else counts. */
+export const limits = {
+  /** How long after its hold an offer may still be accepted. Long enough for a hop and a slow commit, short enough to wait for. */
+  offerWindowMs: durationMs(10 * SECOND),
+  /** The first repeat of an unanswered offer or outcome. Longer than any healthy round trip, so that health causes no repeats. */
+  retryFirstMs: durationMs(1 * SECOND),
+  /** The longest pause between repeats: after an outage, every trade is asked about again within it. */
+  retryMaxMs: durationMs(60 * SECOND),
+  /** Each repeat waits this many times as long as the one before, up to `retryMaxMs`. */
+  retryFactor: 2,
+  /** A trade message or alarm that fails in this many turns marks its row `stuck`, for an operator. */
+  turnAttemptsMax: 5,
+  /** Decisions that are settled and past their window, removed by one turn: a tax too small to notice. */
+  decisionsRemovedPerTurnMax: 8,
+
+  /** Messages that wait for one shard. Beyond it the sender is told `busy`; a shard does thousands of turns per second. */
+  inboxMessagesMax: 1_024,
+  /** Operations of one player's clients that have no outcome yet. Beyond it the player is told `rate-limited`. */
+  operationsUnfinishedMax: 256,
+  /** Finished operations of a player that keep their whole answer: what a client may ask again after a reconnect. */
+  operationsAnsweredMax: 64,
+  /** Finished operations of a player that keep id and digest, so that a late repeat is `op-done`, never done again. */
+  operationsRememberedMax: 4_096,
+  /** How long id and digest of a player's operation are kept. */
+  operationsRememberedMs: durationMs(24 * HOUR),
+  /** How long operations of the service and of staff are kept; they are never displaced earlier. */
+  operationsServiceRememberedMs: durationMs(7 * 24 * HOUR),
+  /** The largest stored answer of an operation. */
+  operationAnswerBytesMax: 4 * KIB,
+  /** What one remembered operation (id of 64, digest of 32, row) takes in a shard at most. */
+  operationRememberedBytesMax: 128,
+  /** Newest ledger lines that a shard keeps for display; all lines go to the node's database. */
+  ledgerLinesKept: 50,
+
+  /** The largest shard, as the sum of its encoded rows. A shard is a small thing; this one is a fault or an attack. */
+  shardBytesMax: 1 * MIB,
+  /** Kept back of `shardBytesMax` for what trades bring back: outcomes and returns must never fail for space. */
+  shardBytesReserved: 128 * KIB,
+  /** What one trade under way may still add to a shard when it ends (goods, entry, ledger lines). */
+  tradeReturnBytesMax: 512,
+
+  /** The largest message of a client; Colyseus' own default is 4 KiB, too small for the largest criteria. */
+  payloadBytesMax: 16 * KIB,
+  /** Free text of a player or a studio (a name searched for, a reason, a report), in UTF-16 units. */
+  textLengthMax: 200,
+  /** A name that is shown: item, player, affix, commodity. */
+  displayNameLengthMax: 64,
+  /** A word of the catalogue: the id of an affix, base, item class or commodity. */
+  catalogWordLengthMax: 40,
+  /** A cursor or other opaque text that the server made. */
+  cursorLengthMax: 512,
+  /** A transaction in text form: shard, generation and sequence number. */
+  transactionTextLengthMax: 160,
+  /** Affixes on one item, legendary ones included. */
+  affixesPerItemMax: 12,
+  /** The largest value of a stat, 2^31 - 1: the columns of the listing index hold 32 bits. */
+  statValueMax: 2_147_483_647,
+  /** Listings in one answer to a search. */
+  searchLimitMax: 100,
+  /** Stat conditions of one criteria node: the reference's own limit. */
+  criteriaStatsMax: 6,
+  /** Levels of `any` and `none` below the top of a criteria tree. */
+  criteriaDepthMax: 2,
+  /** Sub-criteria in one `any` or `none`. */
+  criteriaBranchesMax: 8,
+  /** Nodes of one criteria tree, the top included: bounds the work per listing looked at. */
+  criteriaNodesMax: 32,
+  /** Ledger lines in one answer to `history`. */
+  historyPageMax: 50,
+  /** Completed entries that one `claim` moves; a client with more asks again. */
+  claimEntriesMax: 50,
+  /** The token to resume a session with; a client asks for the next one before it ends. */
+  sessionTokenMs: durationMs(15 * MINUTE),
+  /** Requests per second that one client may keep up. */
+  clientRequestsPerSecond: 20,
+  /** Requests that a client may send at once before `clientRequestsPerSecond` holds it. */
+  clientRequestsBurst: 60,
+  /** Bytes waiting for a slow reader before its connection is closed. */
+  clientBufferedBytesMax: 1 * MIB,
+
+  /** Fixed slices of a region's shards: the unit of ownership. Enough to spread over dozens of nodes. */
+  cellsPerRegion: 64,
+  /** Committed records that are in no image yet. Past it, turns wait: the disk must catch up. */
+  journalBacklogBytesMax: 2 * GIB,
+  /** A backlog of this size starts an image pass without waiting for the interval. */
+  imagePassBytes: 256 * MIB,
+  /** The pause between image passes of a calm node. */
+  imagePassIntervalMs: durationMs(2 * MINUTE),
+  /** The largest group commit; what is appended beyond it goes into the next one. Bounds the latency of a commit. */
+  commitBytesMax: 8 * MIB,
+  /** Journal records dropped per transaction after a pass, so that dropping never delays a group commit for long. */
+  journalDropRecordsPerChunk: 4_096,
+  /** Appended records that wait for their commit. Past it, turns wait: the disk is slower than the node. */
+  journalUnsentBytesMax: 64 * MIB,
+  /** Journal records folded into `node.db` by one transaction: large ones net more away, small ones hold up fewer queries. */
+  foldChunkBytes: 16 * MIB,
+  /** How far `node.db` may fall behind on a calm node. */
+  foldIntervalMs: durationMs(1 * SECOND),
+
+  /** The platform's clock moves towards the wall clock by at most this share: 1 %. */
+  clockSlewPerMille: 10,
+  /** A difference between platform time and wall clock that raises an alert; it is never jumped. */
+  clockAlertMs: durationMs(5 * SECOND),
+  /** A node refuses to start with a clock further behind its last durable `now`. */
+  clockBehindMaxMs: durationMs(60 * SECOND),
+  /** A node refuses to talk to a peer whose clock is off by more: a quarter of the offer window. */
+  clockPeerDifferenceMaxMs: durationMs(2_500),
+  /** From the signal to stop until the process is gone, whatever clients do. */
+  drainMaxMs: durationMs(5 * SECOND),
+} as const;

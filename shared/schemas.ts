@@ -1,0 +1,133 @@
+/**
+ * The small zod schemas that everything at the edge is made of, and how a failure becomes one sentence.
+ *
+ * zod runs once, where data enters (a request, a file). What it lets through is branded and safe: strings are
+ * bounded and without NUL, numbers are safe integers, unknown fields are refused.
+ */
+import { z } from 'zod';
+import { isRegionName, listingId, MODES, parseListingId } from './address.ts';
+import { RARITIES } from './item.ts';
+import { limits } from './limits.ts';
+import { durationMs, gold, GOLD_MAX, instant, itemId, operationId, playerId, quantity, QUANTITY_MAX } from './units.ts';
+
+/** A value that nobody who holds it may change, at any depth; brands stay. */
+export type DeepReadonly<Value> = Value extends string | number | boolean | bigint | null | undefined
+  ? Value
+  : Value extends readonly (infer Element)[]
+    ? readonly DeepReadonly<Element>[]
+    : Value extends object
+      ? { readonly [Key in keyof Value]: DeepReadonly<Value[Key]> }
+      : Value;
+
+/** The type of what a schema lets through. */
+export type Parsed<Schema extends z.ZodType> = DeepReadonly<z.output<Schema>>;
+
+const NAME = /^[A-Za-z0-9_-]{1,64}$/;
+const NO_NUL = /^[^\0]*$/;
+
+/** Adding zero turns -0, which is an integer too, into 0. */
+const plain = (value: number): number => value + 0;
+
+/** A whole number between two bounds, both included. */
+export const integerSchema = (min: number, max: number) => z.int().min(min).max(max).transform(plain);
+
+/** Text of 1 to `max` UTF-16 units, well-formed and without NUL. */
+export const textSchema = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(NO_NUL, 'must not contain NUL')
+    .refine((text) => text.isWellFormed(), 'must be well-formed Unicode');
+
+/** Whole coins, 0 to 2^53 - 1. */
+export const goldSchema = z.int().min(0).max(GOLD_MAX).transform(plain).transform(gold);
+
+/** A signed whole number of coins: a change, not an amount. */
+export const goldChangeSchema = z.int().transform(plain);
+
+/** Pieces of a commodity, 1 to 4,294,967,295. */
+export const quantitySchema = z.int().min(1).max(QUANTITY_MAX).transform(quantity);
+
+/** Milliseconds since the epoch. */
+export const instantSchema = z.int().min(0).transform(plain).transform(instant);
+
+/** A span of milliseconds. */
+export const durationSchema = z.int().min(0).transform(plain).transform(durationMs);
+
+/** The id that a client gives to one operation. */
+export const operationIdSchema = z.string().regex(NAME, 'must be 1 to 64 of A-Z a-z 0-9 _ -').transform(operationId);
+
+/** A player id. */
+export const playerIdSchema = z.string().regex(NAME, 'must be 1 to 64 of A-Z a-z 0-9 _ -').transform(playerId);
+
+/** An item id. */
+export const itemIdSchema = z.string().regex(NAME, 'must be 1 to 64 of A-Z a-z 0-9 _ -').transform(itemId);
+
+/** A listing id: `row.player@region.mode`. */
+export const listingIdSchema = z
+  .string()
+  .max(128)
+  .transform((text, context) => {
+    const parts = parseListingId(text);
+    if (parts !== undefined) return listingId(parts.row, parts.shard);
+    context.addIssue('must be a listing id');
+    return z.NEVER;
+  });
+
+/** A row of the player's own shard, such as an entry of the completed tab. */
+export const rowIdSchema = integerSchema(1, Number.MAX_SAFE_INTEGER);
+
+/** A word of the catalogue: lower-case letters, digits and dashes. */
+export const catalogWordSchema = z
+  .string()
+  .max(limits.catalogWordLengthMax)
+  .regex(/^[a-z][a-z0-9-]*$/, 'must be lower-case letters, digits and dashes');
+
+/** The name of a region. */
+export const regionSchema = z.string().refine(isRegionName, 'must be the name of a region');
+
+/** Softcore or hardcore. */
+export const modeSchema = z.enum(MODES);
+
+/** Opaque text that the server made. */
+export const cursorSchema = textSchema(limits.cursorLengthMax);
+
+/** A transaction, as players and moderators see it. */
+export const transactionTextSchema = textSchema(limits.transactionTextLengthMax);
+
+/** One rolled item, as `Item` says. */
+export const itemSchema = z.strictObject({
+  id: itemIdSchema,
+  baseId: catalogWordSchema,
+  itemClass: catalogWordSchema,
+  name: textSchema(limits.displayNameLengthMax),
+  rarity: z.enum(RARITIES),
+  level: integerSchema(1, 1_000),
+  affixes: z
+    .array(z.strictObject({ id: catalogWordSchema, value: integerSchema(-limits.statValueMax, limits.statValueMax) }))
+    .max(limits.affixesPerItemMax),
+  dps: integerSchema(0, limits.statValueMax).exactOptional(),
+  armor: integerSchema(0, limits.statValueMax).exactOptional(),
+});
+
+/** The longest sentence about a failure: an attacker's own words come back cut. */
+const SENTENCE_LENGTH_MAX = 300;
+
+/**
+ * What is wrong with a value, in one clause without a full stop: where, then what. Only the first fault is told,
+ * and unknown fields first of all, since they are mostly a misspelt name of what is then missing.
+ */
+export function faultOf(error: z.ZodError): string {
+  const issue = error.issues.find((each) => each.code === 'unrecognized_keys') ?? error.issues[0];
+  if (issue === undefined) return 'is malformed';
+  const place = issue.path.map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index === 0 ? '' : '.'}${String(key)}`)).join('');
+  const sentence =
+    issue.code === 'unrecognized_keys' ? unknownKeys(issue.keys, place) : `${place === '' ? 'value' : place}: ${issue.message}`;
+  return sentence.length <= SENTENCE_LENGTH_MAX ? sentence : `${sentence.slice(0, SENTENCE_LENGTH_MAX)}...`;
+}
+
+function unknownKeys(keys: readonly string[], place: string): string {
+  const names = keys.slice(0, 5).map((key) => JSON.stringify(key));
+  return `unknown field ${names.join(', ')}${place === '' ? '' : ` in ${place}`}`;
+}

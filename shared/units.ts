@@ -1,0 +1,142 @@
+/**
+ * The units of Gavel: every number and id that could be mistaken for another has a brand of its own.
+ *
+ * Only the constructors in this file cast. A constructor that takes outside data checks it and throws
+ * `UnitError`; arithmetic on gold goes through the checked functions, so that a sum never rounds, wraps
+ * or turns negative unseen (the dupe of May 2013 was a product taken modulo 2^32).
+ */
+
+declare const brand: unique symbol;
+
+/** A base type that only the constructors of this file can make. */
+export type Branded<Base, Name extends string> = Base & { readonly [brand]: Name };
+
+/** Whole coins, 0 to 2^53 - 1. */
+export type Gold = Branded<number, 'Gold'>;
+/** Milliseconds since the Unix epoch. */
+export type Instant = Branded<number, 'Instant'>;
+/** A span of milliseconds. */
+export type DurationMs = Branded<number, 'DurationMs'>;
+/** Pieces of a commodity, 0 to 4,294,967,295 (the reference's own limit). */
+export type Quantity = Branded<number, 'Quantity'>;
+/** A player of the studio: `[A-Za-z0-9_-]{1,64}`. */
+export type PlayerId = Branded<string, 'PlayerId'>;
+/** A shard's address: `player@region.mode`. See `address.ts`. */
+export type ShardId = Branded<string, 'ShardId'>;
+/** The world-wide unique id of one item; minted once, kept through every trade. */
+export type ItemId = Branded<string, 'ItemId'>;
+/** A listing's public id: `rowId.player@region.mode`, so that any node knows whom to ask. */
+export type ListingId = Branded<string, 'ListingId'>;
+/** The id that an issuer gives to one operation: `[A-Za-z0-9_-]{1,64}`. */
+export type OperationId = Branded<string, 'OperationId'>;
+
+/** A value that is not of the unit that it was said to be. */
+export class UnitError extends Error {
+  override readonly name = 'UnitError';
+}
+
+/** The largest amount of gold that one player can have, all places together (2^53 - 1). */
+export const GOLD_MAX = Number.MAX_SAFE_INTEGER as Gold;
+/** No gold. */
+export const NO_GOLD = 0 as Gold;
+/** The largest quantity of a commodity in one stack, order or listing (2^32 - 1). */
+export const QUANTITY_MAX = 4_294_967_295 as Quantity;
+
+/** Takes a whole, safe, non-negative number as gold; throws `UnitError` otherwise. */
+export function gold(value: number): Gold {
+  if (!isGold(value)) throw new UnitError(`gold must be a whole number from 0 to 2^53 - 1; not ${value}`);
+  return value;
+}
+
+/** Whether a number is an amount of gold. */
+export function isGold(value: number): value is Gold {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Takes a whole number from 0 to 4,294,967,295 as a quantity; throws `UnitError` otherwise. */
+export function quantity(value: number): Quantity {
+  if (!Number.isSafeInteger(value) || value < 0 || value > QUANTITY_MAX) {
+    throw new UnitError(`a quantity must be a whole number from 0 to ${QUANTITY_MAX}; not ${value}`);
+  }
+  return value as Quantity;
+}
+
+/** Takes a whole, safe number of milliseconds since the epoch; throws `UnitError` otherwise. */
+export function instant(value: number): Instant {
+  if (!Number.isSafeInteger(value) || value < 0) throw new UnitError(`an instant must be whole milliseconds since 1970; not ${value}`);
+  return value as Instant;
+}
+
+/** Takes a whole, safe, non-negative number of milliseconds; throws `UnitError` otherwise. */
+export function durationMs(value: number): DurationMs {
+  if (!Number.isSafeInteger(value) || value < 0) throw new UnitError(`a duration must be whole milliseconds; not ${value}`);
+  return value as DurationMs;
+}
+
+/** `at` moved later by `span`. */
+export function later(at: Instant, span: DurationMs): Instant {
+  return instant(at + span);
+}
+
+/** The sum, or `undefined` above `GOLD_MAX`. */
+export function addGold(a: Gold, b: Gold): Gold | undefined {
+  const sum = a + b;
+  return isGold(sum) ? sum : undefined;
+}
+
+/** The sum of amounts that are known to fit together (an invariant of the caller); throws `UnitError` otherwise. */
+export function sumGold(...amounts: readonly Gold[]): Gold {
+  let sum = 0;
+  for (const amount of amounts) sum = gold(sum + amount);
+  return sum as Gold;
+}
+
+/** `a - b`, or `undefined` below zero. */
+export function subtractGold(a: Gold, b: Gold): Gold | undefined {
+  const difference = a - b;
+  return isGold(difference) ? difference : undefined;
+}
+
+/** `unitPrice * count`, or `undefined` above `GOLD_MAX`: the check of a product of two safe integers is sound. */
+export function multiplyGold(unitPrice: Gold, count: Quantity): Gold | undefined {
+  const product = unitPrice * count;
+  return isGold(product) ? product : undefined;
+}
+
+/**
+ * The share of an amount in hundredths of a percent (15 % is 1,500), rounded down, exactly: the product is
+ * taken in two parts, neither of which can leave the safe integers.
+ */
+export function shareOfGold(amount: Gold, basisPoints: number): Gold {
+  if (!Number.isSafeInteger(basisPoints) || basisPoints < 0 || basisPoints > 10_000) {
+    throw new UnitError(`a share must be 0 to 10,000 basis points; not ${basisPoints}`);
+  }
+  const whole = Math.floor(amount / 10_000);
+  const rest = amount % 10_000;
+  return gold(whole * basisPoints + Math.floor((rest * basisPoints) / 10_000));
+}
+
+const NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Whether a text can be a player id or an operation id: 1 to 64 of `A-Z a-z 0-9 _ -`. */
+export function isName(text: string): boolean {
+  return NAME_PATTERN.test(text);
+}
+
+/** Takes 1 to 64 of `A-Z a-z 0-9 _ -` as a player id; throws `UnitError` otherwise. */
+export function playerId(text: string): PlayerId {
+  if (!isName(text)) throw new UnitError('a player id is 1 to 64 of A-Z a-z 0-9 _ -');
+  return text as PlayerId;
+}
+
+/** Takes 1 to 64 of `A-Z a-z 0-9 _ -` as an operation id; throws `UnitError` otherwise. */
+export function operationId(text: string): OperationId {
+  if (!isName(text)) throw new UnitError('an operation id is 1 to 64 of A-Z a-z 0-9 _ -');
+  return text as OperationId;
+}
+
+/** Takes 1 to 64 of `A-Z a-z 0-9 _ -` as an item id; throws `UnitError` otherwise. */
+export function itemId(text: string): ItemId {
+  if (!isName(text)) throw new UnitError('an item id is 1 to 64 of A-Z a-z 0-9 _ -');
+  return text as ItemId;
+}
