@@ -2,13 +2,14 @@
  * `npm run demo`: starts a real server with a data directory of its own, plays a story over real sockets, cuts the power once in
  * the middle, and ends with exit code 0 only if every coin and every item is where it belongs.
  */
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GameClient } from '#client/game-client.ts';
 import { Books } from './demo/books.ts';
 import { Narrator, standardStage, type Say } from './demo/narrator.ts';
-import { ServerProcess } from './demo/server-process.ts';
+import { abandonServers, ServerProcess } from './demo/server-process.ts';
 import { play } from './demo/story.ts';
 
 /** The story takes a few seconds; a machine under load may take some more. */
@@ -19,17 +20,16 @@ async function main(): Promise<number> {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'gavel-demo-'));
   const clients: GameClient[] = [];
   let server: ServerProcess | undefined;
-  const giveUp = setTimeout(() => {
-    server?.abandon();
-    narrator.verdict(false, `The demo took longer than ${DEADLINE_MS / 1_000} s.`);
+  const bail = (): never => {
+    abandonServers();
+    rmSync(dataDirectory, { recursive: true, force: true });
     process.exit(1);
+  };
+  const giveUp = setTimeout(() => {
+    narrator.verdict(false, `The demo took longer than ${DEADLINE_MS / 1_000} s.`);
+    bail();
   }, DEADLINE_MS);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      server?.abandon();
-      process.exit(1);
-    });
-  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, bail);
   narrator.title('Gavel: an auction house that keeps every player in a small store of its own');
   try {
     const first = await narrator.step('The server starts', async (say) => {
@@ -60,6 +60,7 @@ async function main(): Promise<number> {
   } finally {
     clearTimeout(giveUp);
     await Promise.all(clients.map((client) => client.close()));
+    abandonServers();
     await server?.kill();
     await rm(dataDirectory, { recursive: true, force: true });
   }

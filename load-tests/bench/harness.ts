@@ -109,6 +109,31 @@ export function expectAnswer(reply: Reply): unknown {
   throw new Error(`refused: ${reply.name} ${JSON.stringify(reply.details ?? {})}`);
 }
 
+/** A text in an answer; throws if there is none of that name. */
+export function textOf(answered: unknown, name: string): string {
+  const value = fieldOf(answered, name);
+  if (typeof value === 'string') return value;
+  throw new Error(`the answer has no text ${name}`);
+}
+
+/** The texts in a list of an answer; throws if there is none of that name. */
+export function textsOf(answered: unknown, name: string): readonly string[] {
+  const value = fieldOf(answered, name);
+  if (Array.isArray(value)) return value.map(String);
+  throw new Error(`the answer has no list ${name}`);
+}
+
+/** A number in an answer; throws if there is none of that name. */
+export function numberOf(answered: unknown, name: string): number {
+  const value = fieldOf(answered, name);
+  if (typeof value === 'number') return value;
+  throw new Error(`the answer has no number ${name}`);
+}
+
+function fieldOf(answered: unknown, name: string): unknown {
+  return typeof answered === 'object' && answered !== null ? new Map(Object.entries(answered)).get(name) : undefined;
+}
+
 /** The value below which that share of the sorted list lies. */
 export function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;

@@ -108,7 +108,9 @@ while (performance.now() < until) {
     if (!values.json) {
       const perSecond = Math.round(((persister.durable - reportedPosition) * 1_000) / (now - reportedAt));
       const unfolded = persister.durable - foldedPosition;
-      console.log(`${perSecond} turns/s, backlog ${(backlogBytes / 2 ** 20).toFixed(0)} MiB, ${imagesWritten} images, ${unfolded} not folded`);
+      console.log(
+        `${perSecond} turns/s, backlog ${(backlogBytes / 2 ** 20).toFixed(0)} MiB, ${imagesWritten} images, ${unfolded} not folded`,
+      );
     }
     reportedAt = now;
     reportedPosition = persister.durable;

@@ -1,5 +1,5 @@
 /** The children of `bench recovery`: one that makes turns and waits to be killed, one that recovers and says how it went. */
-import { command, expectAnswer, itemOf, openBenchNode, openPlayers } from './harness.ts';
+import { command, expectAnswer, itemOf, openBenchNode, openPlayers, textOf } from './harness.ts';
 
 const [role = '', directory = '', turnsText = '0', playersText = '0'] = process.argv.slice(2);
 const CHUNK = 500;
@@ -16,7 +16,7 @@ async function make(turns: number, players: number): Promise<void> {
   async function sellAndCancel(player: number): Promise<void> {
     const sold = await command(node, player, 'sell', { itemId: itemOf(player, 0), buyout: 1_000 });
     if (sold.kind === 'refusal') return; // The item waits in the completed tab: claim it, for the next round.
-    const { listingId } = sold.value as { readonly listingId: string };
+    const listingId = textOf(sold.value, 'listingId');
     expectAnswer(await command(node, player, 'cancel', { listingId }));
     expectAnswer(await command(node, player, 'claim', { all: true }));
   }

@@ -7,7 +7,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { inTemporaryDirectory, rounded } from './harness.ts';
+import { inTemporaryDirectory, numberOf, rounded } from './harness.ts';
 
 /** What to measure. */
 export interface RecoveryBenchOptions {
@@ -38,10 +38,11 @@ export function benchRecovery(options: RecoveryBenchOptions = RECOVERY_BENCH_DEF
     maker.kill('SIGKILL');
     const start = performance.now();
     const server = startChild(['serve', directory]);
-    const { pendingRecords, durationMs } = JSON.parse(await lineOf(server)) as { pendingRecords: number; durationMs: number };
+    const said: unknown = JSON.parse(await lineOf(server));
     const seconds = (performance.now() - start) / 1_000;
     server.kill('SIGKILL');
-    return { seconds: rounded(seconds), turns: options.turns, pendingRecords, recoveryMs: rounded(durationMs) };
+    const [pendingRecords, recoveryMs] = [numberOf(said, 'pendingRecords'), numberOf(said, 'durationMs')];
+    return { seconds: rounded(seconds), turns: options.turns, pendingRecords, recoveryMs: rounded(recoveryMs) };
   });
 }
 

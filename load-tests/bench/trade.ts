@@ -7,7 +7,18 @@
 import { createPrng } from '#shared/prng.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { GavelNode } from '#server/world.ts';
-import { command, expectAnswer, inTemporaryDirectory, itemOf, openBenchNode, openPlayers, percentile, rounded } from './harness.ts';
+import {
+  command,
+  expectAnswer,
+  inTemporaryDirectory,
+  itemOf,
+  openBenchNode,
+  openPlayers,
+  percentile,
+  rounded,
+  textOf,
+  textsOf,
+} from './harness.ts';
 
 /** What to measure. */
 export interface TradeBenchOptions {
@@ -171,7 +182,7 @@ class BenchMarket {
       seller.stash.push(item);
       return this.#count(listed);
     }
-    const { listingId } = listed.value as { readonly listingId: string };
+    const listingId = textOf(listed.value, 'listingId');
     const start = performance.now();
     const bought = await command(this.#node, buyer.number, 'buyout', { listingId, price: PRICE });
     if (bought.kind === 'refusal') return this.#count(bought);
@@ -183,7 +194,7 @@ class BenchMarket {
   async #claim(trader: Trader): Promise<void> {
     trader.unclaimed = 0;
     const claimed = expectAnswer(await command(this.#node, trader.number, 'claim', { all: true }));
-    trader.stash.push(...(claimed as { readonly items: readonly string[] }).items);
+    trader.stash.push(...textsOf(claimed, 'items'));
   }
 
   #count(reply: Extract<Reply, { kind: 'refusal' }>): void {

@@ -17,6 +17,14 @@ export interface ServerOptions {
   readonly args?: readonly string[];
 }
 
+/** Every server that was started here and has not ended, also those that do not serve yet. */
+const running = new Set<ChildProcess>();
+
+/** For the last moment of the own process: ends every server that it started, without waiting. */
+export function abandonServers(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
 /** A server that has said where it serves. */
 export class ServerProcess {
   readonly url: string;
@@ -36,6 +44,8 @@ export class ServerProcess {
     const child = spawn(process.execPath, [MAIN, '--data', dataDirectory, '--port', String(port), ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     try {
       const [url, servedPort] = await readyLine(child);
       return new ServerProcess(child, url, servedPort);
@@ -63,11 +73,6 @@ export class ServerProcess {
     await this.#ended;
     clearTimeout(timer);
     return this.#child.exitCode;
-  }
-
-  /** For the last moment of the own process: ends it without waiting. */
-  abandon(): void {
-    this.#child.kill('SIGKILL');
   }
 }
 

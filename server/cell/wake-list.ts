@@ -59,18 +59,15 @@ export class WakeList<T extends { wakeListedAt: number }> {
   #ring(): void {
     this.#timer = undefined;
     const present = Math.floor(this.#platform.clock.now() / SLOT_MS);
-    let next = Number.POSITIVE_INFINITY;
-    for (const [slot, sleepers] of [...this.#slots]) {
-      if (slot > present) {
-        next = Math.min(next, slot);
-        continue;
-      }
+    for (const slot of [...this.#slots.keys()].filter((listed) => listed <= present)) {
+      const sleepers = this.#slots.get(slot) ?? [];
       this.#slots.delete(slot);
       for (const sleeper of sleepers) {
         sleeper.wakeListedAt = 0;
         this.#wake(sleeper);
       }
     }
+    const next = Math.min(...this.#slots.keys());
     // Whoever was woken may have been listed anew, and `add` has then set a timer already.
     if (next < this.#timerSlot()) this.#setTimer(next);
   }

@@ -1,6 +1,6 @@
 /** The edge over real sockets: sessions, rooms and commands. The client is the project's own, over the official SDK. */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { CloseCode } from '@colyseus/core';
+import { CloseCode, matchMaker } from '@colyseus/core';
 import { Client } from '@colyseus/sdk';
 import { SignJWT } from 'jose';
 import { request } from 'node:http';
@@ -182,6 +182,17 @@ describe('the room of a shard', () => {
     const url = `${edge.url.replace('http', 'ws')}/process/${ada.room.roomId}?sessionId=`;
     for (const seat of [bob.room.sessionId, ada.room.sessionId, 'x']) expect(await closeCodeOf(new WebSocket(url + seat))).toBe(4002);
     expect(ada.room.connection.isOpen).toBe(true);
+  });
+
+  it('lets nobody in whose seat was reserved for another player', async () => {
+    const { edge } = await startTestEdge();
+    const { roomId } = (await open(edge, { guest: 'ada' })).room;
+    const [listing] = await matchMaker.query({ roomId });
+    if (listing === undefined) throw new Error('there is no room');
+    for (const holder of [{ player: 'guest-bob' }, {}, undefined]) {
+      const { sessionId } = await matchMaker.reserveSeatFor(listing, {}, holder);
+      expect(await closeCodeOf(new WebSocket(`${edge.url.replace('http', 'ws')}/process/${roomId}?sessionId=${sessionId}`))).toBe(4002);
+    }
   });
 
   it('lets a dropped connection back to its seat by the way of the SDK', async () => {

@@ -22,9 +22,9 @@ class Wire extends EventEmitter {
   }
 }
 
-const guarded = (): Wire => {
+const guarded = (now = () => 1_000): Wire => {
   const wire = new Wire();
-  guardSocket(wire, { clock: { now: () => instant(1_000) }, report: () => undefined });
+  guardSocket(wire, { clock: { now: () => instant(now()) }, report: () => undefined });
   return wire;
 };
 
@@ -80,6 +80,26 @@ describe('the guard of a socket', () => {
     wire.on('message', () => heard++);
     for (let index = 0; index < limits.clientRequestsBurst * 12; index++) wire.emit('message', PING, true);
     expect([heard, wire.sent.length, wire.closed]).toEqual([limits.clientRequestsBurst, 0, [CLOSE_CODES.tooManyMessages]]);
+  });
+});
+
+describe('a flood', () => {
+  const RULES = Uint8Array.of(Protocol.ROOM_REQUEST, 1, 0xa5, ...Buffer.from('rules'));
+
+  it.each([
+    ['of a thousand a second is closed, though some of it is served all the time', 1_000, true],
+    ['of fifty a second is refused what is too much for some time, and closed', 50, true],
+    ['of thirty a second is refused what is too much, and stays', 30, false],
+    ['of nineteen a second is none', 19, false],
+  ])('%s', (_, perSecond, isClosed) => {
+    let now = 0;
+    const wire = guarded(() => now);
+    wire.on('message', () => undefined);
+    for (let index = 0; index < perSecond * 120; index++) {
+      now = Math.floor((index * 1_000) / perSecond);
+      wire.emit('message', RULES, true);
+    }
+    expect(wire.closed).toEqual(isClosed ? [CLOSE_CODES.tooManyMessages] : []);
   });
 });
 

@@ -26,17 +26,17 @@ export interface GuardedSocket {
   listenerCount(event: string): number;
 }
 
-/** Frames refused in a row before the connection is closed: ten times what a client may send at once. */
-const REFUSED_IN_A_ROW_MAX = limits.clientRequestsBurst * 10;
 /** A client's own frames (its join, pings) may come beside its requests. */
 const RATE = { perSecond: limits.clientRequestsPerSecond, burst: limits.clientRequestsBurst };
+/** Refusals for haste that a client may collect, ten times what it may send at once; beyond them it is no haste but an attack. */
+const REFUSAL_RATE = { perSecond: limits.clientRequestsPerSecond, burst: limits.clientRequestsBurst * 10 };
 
 /** Puts a socket under guard, for as long as it lives. Before anybody listens to it. */
 export function guardSocket(socket: GuardedSocket, platform: Pick<Platform, 'clock' | 'report'>): void {
   const emit = socket.emit.bind(socket);
   const send = socket.send.bind(socket);
   const bucket = new TokenBucket(RATE, platform.clock.now());
-  let refusedInARow = 0;
+  const refusals = new TokenBucket(REFUSAL_RATE, platform.clock.now());
   let isClosing = false;
 
   const close = (code: number, reason: string): void => {
@@ -45,10 +45,16 @@ export function guardSocket(socket: GuardedSocket, platform: Pick<Platform, 'clo
     socket.close(code, reason);
   };
 
-  const refuse = (id: number, refused: Refusal): void => {
-    refusedInARow++;
-    if (refusedInARow > REFUSED_IN_A_ROW_MAX) close(CLOSE_CODES.tooManyMessages, 'too many messages');
-    else socket.send(getMessageBytes[Protocol.ROOM_RESPONSE](id, ResponseStatus.REJECTED, publicRefusal(refused)));
+  /** Counts a frame that is not served; closes if there were too many. Returns whether the client is still there. */
+  const tolerates = (): boolean => {
+    const isTolerable = refusals.take(platform.clock.now());
+    if (!isTolerable) close(CLOSE_CODES.tooManyMessages, 'too many messages');
+    return isTolerable;
+  };
+
+  const refuse = (id: number, refused: Refusal): false => {
+    if (tolerates()) socket.send(getMessageBytes[Protocol.ROOM_RESPONSE](id, ResponseStatus.REJECTED, publicRefusal(refused)));
+    return false;
   };
 
   const receive = (values: readonly unknown[]): boolean => {
@@ -59,23 +65,18 @@ export function guardSocket(socket: GuardedSocket, platform: Pick<Platform, 'clo
       close(CLOSE_CODES.badMessage, 'only requests are understood');
       return false;
     }
-    // Before its join and after its leave nobody listens to a client.
-    if (frame.kind === 'control') return takes() && emit('message', ...values);
-    if (socket.listenerCount('message') === 0) return false;
-    if (!bucket.take(platform.clock.now())) refuse(frame.id, refusal('rate-limited'));
-    else if (frame.type === undefined || !isCommandType(frame.type)) refuse(frame.id, refusal('bad-request', { fault: 'unknown command' }));
-    else {
-      refusedInARow = 0;
-      return emit('message', ...values);
+    const isInTime = bucket.take(platform.clock.now());
+    if (frame.kind === 'control') {
+      if (isInTime) return emit('message', ...values);
+      tolerates();
+      return false;
     }
-    return false;
-  };
-
-  const takes = (): boolean => {
-    if (bucket.take(platform.clock.now())) return true;
-    refusedInARow++;
-    if (refusedInARow > REFUSED_IN_A_ROW_MAX) close(CLOSE_CODES.tooManyMessages, 'too many messages');
-    return false;
+    // Before its join and after its leave nobody listens to a client.
+    if (socket.listenerCount('message') === 0) return false;
+    if (!isInTime) return refuse(frame.id, refusal('rate-limited'));
+    if (frame.type === undefined || !isCommandType(frame.type))
+      return refuse(frame.id, refusal('bad-request', { fault: 'unknown command' }));
+    return emit('message', ...values);
   };
 
   socket.emit = (event, ...values) => {
@@ -92,6 +93,6 @@ export function guardSocket(socket: GuardedSocket, platform: Pick<Platform, 'clo
   socket.send = (data, ...rest) => {
     if (isFaultResponse(data)) return close(CLOSE_CODES.badMessage, 'that request cannot be decoded');
     if (socket.bufferedAmount > limits.clientBufferedBytesMax) return close(CLOSE_CODES.slowReader, 'too slow a reader');
-    send(Uint8Array.from(data), ...rest);
+    send(new Uint8Array(data), ...rest);
   };
 }

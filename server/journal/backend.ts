@@ -34,7 +34,11 @@ export interface Backend {
   pass(through: Position): Promise<PassResult>;
   due(now: Instant, limit: number): Promise<readonly ShardId[]>;
   history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]>;
-  transaction(tx: string, shards: readonly ShardId[], through: Position): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
+  transaction(
+    tx: string,
+    shards: readonly ShardId[],
+    through: Position,
+  ): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
   projection(entity: string, through: Position): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
   totals(through: Position): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
   /** Calls the listener if the backend has died by itself. */

@@ -132,12 +132,12 @@ describe('a node that crashes between any two steps', () => {
         const last = await world.start();
         await checkLoads(world, last);
         await checkProjections(world, last);
-        await last.time.until(last.persister.close(60_000));
+        await last.time.until(last.persister.close(1e9));
         const { position, dropped } = world.disk.journal.state;
         expect([position, dropped]).toEqual([world.turns.length, world.turns.length]);
         await checkLoads(world, await world.start());
       }),
-      { numRuns: 30 },
+      { numRuns: 12 },
     );
   });
 
@@ -145,7 +145,10 @@ describe('a node that crashes between any two steps', () => {
     'ends at a failing %s, and loses nothing either',
     async (operation: MemoryOperation) => {
       for (const outcome of ['fail', 'write-then-fail'] as const) {
-        await fc.assert(fc.asyncProperty(fc.integer(), (seed) => failsAt(operation, outcome, seed)), { numRuns: 5 });
+        await fc.assert(
+          fc.asyncProperty(fc.integer(), (seed) => failsAt(operation, outcome, seed)),
+          { numRuns: 4 },
+        );
       }
     },
   );

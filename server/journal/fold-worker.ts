@@ -17,7 +17,11 @@ export interface FoldApi {
   fold(through: Position): Position;
   due(now: Instant, limit: number): readonly ShardId[];
   history(shard: ShardId, before: number, limit: number, through: Position): readonly LedgerEntry[];
-  transaction(tx: string, shards: readonly ShardId[], through: Position): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[];
+  transaction(
+    tx: string,
+    shards: readonly ShardId[],
+    through: Position,
+  ): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[];
   projection(entity: string, through: Position): Transferred<{ readonly position: Position; readonly rows: PackedRows }>;
   totals(through: Position): { readonly position: Position; readonly totals: readonly Total[] };
   close(): void;

@@ -14,7 +14,11 @@ const rows: readonly (readonly [what: string, facts: LoadFacts, expected: string
   ['has lost its image', { note: 7, image: undefined, pending: [] }, 'its image of version 7 or later is missing'],
   ['has lost its image, with a journal', { note: 7, image: undefined, pending: [8] }, 'its image of version 7 or later is missing'],
   ['has an image older than its note', { note: 7, image: 6, pending: [8] }, 'its image is of version 6, and was of 7 before'],
-  ['has a journal that begins too late', { note: undefined, image: undefined, pending: [2] }, 'its journal goes on at version 2, after version 0'],
+  [
+    'has a journal that begins too late',
+    { note: undefined, image: undefined, pending: [2] },
+    'its journal goes on at version 2, after version 0',
+  ],
   ['has a gap after its image', { note: 7, image: 7, pending: [9] }, 'its journal goes on at version 9, after version 7'],
   ['has a gap in its journal', { note: 7, image: 7, pending: [8, 10] }, 'its journal goes on at version 10, after version 8'],
   ['has an image of elsewhere', { note: undefined, image: 3, pending: [] }, 'its image is not of this journal'],
@@ -33,7 +37,11 @@ describe('a load', () => {
 
   it('never makes a shard up, and never takes a version twice or leaves one out', () => {
     const version = fc.integer({ min: 1, max: 5 });
-    const facts = fc.record({ note: fc.option(version, { nil: undefined }), image: fc.option(version, { nil: undefined }), pending: fc.uniqueArray(version) });
+    const facts = fc.record({
+      note: fc.option(version, { nil: undefined }),
+      image: fc.option(version, { nil: undefined }),
+      pending: fc.uniqueArray(version),
+    });
     fc.assert(
       fc.property(facts, ({ note, image, pending: unsorted }) => {
         const pending = unsorted.toSorted((a, b) => a - b);

@@ -16,9 +16,7 @@ export interface LoadFacts {
 
 /** What to make of it. `skip` is the number of oldest pending records that the image contains. */
 export type LoadDecision =
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'found'; readonly skip: number }
-  | { readonly kind: 'fault'; readonly why: string };
+  { readonly kind: 'absent' } | { readonly kind: 'found'; readonly skip: number } | { readonly kind: 'fault'; readonly why: string };
 
 /** The table. Rows are tried from the top. */
 export function decideLoad({ note, image, pending }: LoadFacts): LoadDecision {
@@ -29,7 +27,8 @@ export function decideLoad({ note, image, pending }: LoadFacts): LoadDecision {
   const gap = news.findIndex((version, index) => version !== base + 1 + index);
 
   if (note !== undefined && image === undefined) return fault(`its image of version ${note} or later is missing`);
-  if (note !== undefined && image !== undefined && image < note) return fault(`its image is of version ${image}, and was of ${note} before`);
+  if (note !== undefined && image !== undefined && image < note)
+    return fault(`its image is of version ${image}, and was of ${note} before`);
   if (image === undefined && pending.length === 0) return { kind: 'absent' };
   if (gap !== -1) return fault(`its journal goes on at version ${news[gap]}, after version ${gap === 0 ? base : news[gap - 1]}`);
   if (image !== undefined && note === undefined && pending.length === 0) return fault('its image is not of this journal');

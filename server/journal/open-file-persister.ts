@@ -1,6 +1,6 @@
 /** The persister of a real node: threads over a data directory. */
 import type { Platform } from '#server/platform/platform.ts';
-import { openPersister } from './open-persister.ts';
+import { openPersister, type PersisterPace } from './open-persister.ts';
 import type { Persister, PersisterDefinition } from './persister.ts';
 import { fileBackend } from './storage-threads.ts';
 
@@ -10,9 +10,11 @@ export interface FilePersisterOptions {
   readonly definition: PersisterDefinition;
   /** The data directory; it is made if it is not there. */
   readonly directory: string;
+  /** When folds and image passes begin; `limits` by default. */
+  readonly pace?: PersisterPace;
 }
 
 /** Opens a data directory. Rejects with `DataDirectoryError`, and nothing touched, if it must not be opened. */
-export function openFilePersister({ platform, definition, directory }: FilePersisterOptions): Promise<Persister> {
-  return openPersister(platform, definition, fileBackend(platform, directory));
+export function openFilePersister({ platform, definition, directory, pace }: FilePersisterOptions): Promise<Persister> {
+  return openPersister(platform, definition, fileBackend(platform, directory), pace);
 }

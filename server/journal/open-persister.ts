@@ -12,20 +12,44 @@ import type { Cancel, Platform } from '#server/platform/platform.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/codec.ts';
 import type { Backend, Opened } from './backend.ts';
-import type { LoadedShard, Persister, PersisterDefinition, PersisterStats, Position, ProjectedRow, RecoveryReport, Total } from './persister.ts';
+import type {
+  LoadedShard,
+  Persister,
+  PersisterDefinition,
+  PersisterStats,
+  Position,
+  ProjectedRow,
+  RecoveryReport,
+  Total,
+} from './persister.ts';
 import type { Batch } from './storage.ts';
 
 /** What the persister needs of the platform. */
 export type PersisterPlatform = Pick<Platform, 'clock' | 'timers' | 'report'>;
 
+/** When folds and image passes begin: as `limits` says, but for tests that cannot wait. */
+export type PersisterPace = Pick<
+  { readonly [Name in keyof typeof limits]: number },
+  'foldChunkBytes' | 'foldIntervalMs' | 'imagePassBytes' | 'imagePassIntervalMs'
+>;
+
 /** Opens the data, recovers what a crash left, and folds what is pending. Rejects with `DataDirectoryError`, with nothing touched. */
-export async function openPersister(platform: PersisterPlatform, definition: PersisterDefinition, backend: Backend): Promise<Persister> {
+export async function openPersister(
+  platform: PersisterPlatform,
+  definition: PersisterDefinition,
+  backend: Backend,
+  pace: PersisterPace = limits,
+): Promise<Persister> {
   const startedAt = platform.clock.now();
   const opened = await backend.open(definition);
-  return new NodePersister(platform, backend, opened, platform.clock.now() - startedAt);
+  return new NodePersister(platform, backend, pace, opened, platform.clock.now() - startedAt);
 }
 
-type Phase = { readonly kind: 'open' } | { readonly kind: 'closing' } | { readonly kind: 'faulty'; readonly fault: Error } | { readonly kind: 'closed' };
+type Phase =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'closing' }
+  | { readonly kind: 'faulty'; readonly fault: Error }
+  | { readonly kind: 'closed' };
 
 /** A hint for every so many bytes keeps the thread that loads shards close behind, at next to no cost. */
 const NOTICE_BYTES = 1024 * 1024;
@@ -34,6 +58,7 @@ class NodePersister implements Persister {
   readonly recovered: RecoveryReport;
   readonly #platform: PersisterPlatform;
   readonly #backend: Backend;
+  readonly #pace: PersisterPace;
   readonly #writer = new RecordWriter();
   readonly #sealed: Batch[] = [];
   readonly #durableListeners: ((durable: Position) => void)[] = [];
@@ -64,10 +89,11 @@ class NodePersister implements Persister {
   #committedBytes = 0;
   #imagesWritten = 0;
 
-  constructor(platform: PersisterPlatform, backend: Backend, opened: Opened, durationMs: number) {
+  constructor(platform: PersisterPlatform, backend: Backend, pace: PersisterPace, opened: Opened, durationMs: number) {
     const { position, dropped, now, bytes, remarks } = opened;
     this.#platform = platform;
     this.#backend = backend;
+    this.#pace = pace;
     this.#appended = position;
     this.#durable = position;
     this.#folded = position;
@@ -221,18 +247,18 @@ class NodePersister implements Persister {
   /** Begins a fold or a pass if it is time for one, and sets the timers for the next. */
   #maintain(): void {
     if (this.#phase.kind !== 'open') return this.#wakeIdlers();
-    if (this.#unfoldedBytes >= limits.foldChunkBytes) this.#fold();
+    if (this.#unfoldedBytes >= this.#pace.foldChunkBytes) this.#fold();
     else if (this.#folded < this.#durable && !this.#hasFoldTimer) {
       this.#hasFoldTimer = true;
-      this.#later(limits.foldIntervalMs, () => {
+      this.#later(this.#pace.foldIntervalMs, () => {
         this.#hasFoldTimer = false;
         this.#fold();
       });
     }
-    if (this.#backlogBytes >= limits.imagePassBytes) this.#pass();
+    if (this.#backlogBytes >= this.#pace.imagePassBytes) this.#pass();
     else if (this.#imaged < this.#durable && !this.#hasPassTimer) {
       this.#hasPassTimer = true;
-      this.#later(limits.imagePassIntervalMs, () => {
+      this.#later(this.#pace.imagePassIntervalMs, () => {
         this.#hasPassTimer = false;
         this.#pass();
       });

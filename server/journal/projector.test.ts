@@ -16,7 +16,7 @@ import { slowFold, sortedRows } from './testing/slow-fold.ts';
 function journalOf(turns: readonly ChangeSet[], pick: (below: number) => number): MemoryDisk {
   const disk = new MemoryDisk(SCHEMA_BY_TABLE);
   const writer = new RecordWriter();
-  for (let first = 0; first < turns.length; ) {
+  for (let first = 0; first < turns.length;) {
     const some = turns.slice(first, first + 1 + pick(6));
     for (const changes of some) writer.changeSet(changes);
     disk.journal.commit({ first: first + 1, last: first + some.length, now: instant(1_000), records: writer.take() });
@@ -47,7 +47,9 @@ describe('the projector', () => {
         expect(sortedRows(unpackRows(packRows(rows), SCHEMA_BY_TABLE))).toEqual(expected.rows);
         expect(new Set(projector.due(instant(1e9), 100))).toEqual(new Set(expected.due));
         const totals = projector.totals(turns.length).totals.filter(({ amount }) => amount !== 0n);
-        expect(new Map(totals.map(({ key, amount }) => [key, amount]))).toEqual(new Map(expected.totals.map(({ key, amount }) => [key, amount])));
+        expect(new Map(totals.map(({ key, amount }) => [key, amount]))).toEqual(
+          new Map(expected.totals.map(({ key, amount }) => [key, amount])),
+        );
         for (const index of [0, 1, 2, 3]) {
           const lines = expected.lines(sampleShard(index)).toReversed();
           const before = 1 + pick(lines.length + 2);

@@ -1,6 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { DataDirectoryError } from './persister.ts';
-import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type RecoveryRow, type StoreFacts } from './recovery.ts';
+import {
+  decide,
+  DIRECTORY_FORMAT,
+  DIRECTORY_ROWS,
+  STORE_ROWS,
+  type DirectoryFacts,
+  type RecoveryRow,
+  type StoreFacts,
+} from './recovery.ts';
 import { DEFINITION } from './testing/sample.ts';
 
 const manifest = { format: DIRECTORY_FORMAT, instance: 'i', world: 'sample', node: 'one', cellsPerRegion: 64 };
@@ -17,8 +25,14 @@ const stores: StoreFacts = { instance: 'i', journal, projections, hasImages: tru
 const missing = { kind: 'missing' } as const;
 
 const directoryCases: Readonly<Record<string, { readonly facts: DirectoryFacts; readonly says: string }>> = {
-  'gavel.json cannot be read': { facts: { ...directory, manifest: { kind: 'unreadable' } }, says: 'its gavel.json is not what Gavel writes' },
-  'stores without gavel.json': { facts: { ...directory, manifest: missing, known: ['journal.db'] }, says: 'it has journal.db, but no gavel.json' },
+  'gavel.json cannot be read': {
+    facts: { ...directory, manifest: { kind: 'unreadable' } },
+    says: 'its gavel.json is not what Gavel writes',
+  },
+  'stores without gavel.json': {
+    facts: { ...directory, manifest: missing, known: ['journal.db'] },
+    says: 'it has journal.db, but no gavel.json',
+  },
   'a newer format': { facts: withManifest({ format: DIRECTORY_FORMAT + 1 }), says: 'it was written by a newer version of Gavel' },
   'another world': { facts: withManifest({ world: 'other' }), says: 'belongs to the world other, and not to sample' },
   'another node': { facts: withManifest({ node: 'two' }), says: 'belongs to the node two, and not to one' },
@@ -28,11 +42,17 @@ const directoryCases: Readonly<Record<string, { readonly facts: DirectoryFacts; 
 
 const storeCases: Readonly<Record<string, { readonly facts: StoreFacts; readonly says: string }>> = {
   'the journal is missing, and there are images or projections': { facts: { ...stores, journal: missing }, says: 'journal.db) is missing' },
-  'the journal is of another directory': { facts: { ...stores, journal: { ...journal, instance: 'x' } }, says: 'of another data directory' },
+  'the journal is of another directory': {
+    facts: { ...stores, journal: { ...journal, instance: 'x' } },
+    says: 'of another data directory',
+  },
   'the journal has lost turns': { facts: { ...stores, journal: { ...journal, damage: 'a gap' } }, says: 'is damaged: a gap' },
   'the images are missing': { facts: { ...stores, hasImages: false }, says: 'the shard images (images) are missing' },
   'the projections are missing, and cannot be made again': { facts: { ...stores, projections: missing }, says: 'no longer has all' },
-  'the projections are of another directory': { facts: { ...stores, projections: { ...projections, instance: 'x' } }, says: 'of another data' },
+  'the projections are of another directory': {
+    facts: { ...stores, projections: { ...projections, instance: 'x' } },
+    says: 'of another data',
+  },
   'the projections are behind what the journal has dropped': {
     facts: { ...stores, projections: { ...projections, folded: 39 } },
     says: 'ledger lines between them are lost',

@@ -23,7 +23,8 @@ export interface Manifest {
 /** What is known of a directory before anything in it is opened. */
 export interface DirectoryFacts {
   readonly path: string;
-  readonly manifest: { readonly kind: 'missing' } | { readonly kind: 'unreadable' } | { readonly kind: 'read'; readonly manifest: Manifest };
+  readonly manifest:
+    { readonly kind: 'missing' } | { readonly kind: 'unreadable' } | { readonly kind: 'read'; readonly manifest: Manifest };
   readonly world: PersisterDefinition['world'];
   /** Names that Gavel gives to files and directories, as far as they are there. */
   readonly known: readonly string[];
@@ -142,13 +143,17 @@ export const STORE_ROWS: readonly RecoveryRow<StoreFacts>[] = [
   },
   {
     finding: 'the projections are missing, and are made again',
-    when: ({ journal, projections }) => journal.kind === 'open' && projections.kind === 'missing' && journal.position > 0 && journal.dropped === 0,
+    when: ({ journal, projections }) =>
+      journal.kind === 'open' && projections.kind === 'missing' && journal.position > 0 && journal.dropped === 0,
     then: remark(() => 'the projections (node.db) were missing, and were made again from the journal'),
   },
   {
     finding: 'the projections are behind the journal',
     when: ({ journal, projections }) =>
-      journal.kind === 'open' && projections.kind === 'open' && projections.folded >= journal.dropped && projections.folded < journal.position,
+      journal.kind === 'open' &&
+      projections.kind === 'open' &&
+      projections.folded >= journal.dropped &&
+      projections.folded < journal.position,
     then: settle(() => 'the rest of the journal is folded'),
   },
   {

@@ -14,7 +14,11 @@ function records(seed: number, turns: number): Buffer {
 }
 
 /** The record as the skimmer sees it, through every one of its calls. */
-function skimmed(skimmer: RecordSkimmer, bytes: Buffer, offset: number): { readonly changes: RawChangeSet; readonly assets: readonly string[] } {
+function skimmed(
+  skimmer: RecordSkimmer,
+  bytes: Buffer,
+  offset: number,
+): { readonly changes: RawChangeSet; readonly assets: readonly string[] } {
   skimmer.key(bytes, offset);
   const header = skimmer.header();
   skimmer.open(bytes, offset);
@@ -29,7 +33,12 @@ function skimmed(skimmer: RecordSkimmer, bytes: Buffer, offset: number): { reado
     // Only the postings of every other entry: the rest must be passed over.
     if (starts.length % 2 === 1) while (skimmer.nextPosting()) assets.push(skimmer.assetClass());
   }
-  expect([skimmer.version, skimmer.wakeAt, skimmer.ledgerSeq, skimmer.nextId]).toEqual([header.version, header.wakeAt, header.ledgerSeq, header.nextId]);
+  expect([skimmer.version, skimmer.wakeAt, skimmer.ledgerSeq, skimmer.nextId]).toEqual([
+    header.version,
+    header.wakeAt,
+    header.ledgerSeq,
+    header.nextId,
+  ]);
   const puts = places.map(({ table, id, columnsStart }) => ({ table, id, values: skimmer.columns(bytes, table, columnsStart) }));
   return { changes: { ...header, puts, removes, ledger: starts.map((start) => skimmer.entry(bytes, start)) }, assets };
 }

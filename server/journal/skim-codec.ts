@@ -3,7 +3,16 @@
  * is that of `server/shard/codec.ts`; a test holds the two together.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
-import { PLACES, type Asset, type LedgerEntry, type Place, type Posting, type RawPut, type RawValue, type ShardHeader } from '#server/shard/change-set.ts';
+import {
+  PLACES,
+  type Asset,
+  type LedgerEntry,
+  type Place,
+  type Posting,
+  type RawPut,
+  type RawValue,
+  type ShardHeader,
+} from '#server/shard/change-set.ts';
 import { CodecError, type Schemas } from '#server/shard/codec.ts';
 import type { EntitySchema } from '#server/shard/entity.ts';
 

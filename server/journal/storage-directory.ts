@@ -4,6 +4,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rea
 import { join } from 'node:path';
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
 import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
+import { errorCode, errorMessage } from './storage-errors.ts';
 import { clearStaging, countStaged, hasImages, makeImageDirectories } from './storage-images.ts';
 import { FileJournal } from './storage-journal.ts';
 import { FileProjections } from './storage-projections.ts';
@@ -54,13 +55,13 @@ export function openDirectory(path: string, definition: PersisterDefinition, ins
   } catch (error) {
     lock.close();
     if (error instanceof DatabaseError) throw new DataDirectoryError(error.message, { cause: error });
-    if (isDamage(error)) throw new DataDirectoryError(`a database in ${path} is damaged (${error.message})`, { cause: error });
+    if (isDamage(error)) throw new DataDirectoryError(`a database in ${path} is damaged (${errorMessage(error)})`, { cause: error });
     throw error;
   }
 }
 
-function isDamage(error: unknown): error is Error {
-  return error instanceof Database.SqliteError && /^SQLITE_(?:CORRUPT|NOTADB)/.test(error.code);
+function isDamage(error: unknown): boolean {
+  return /^SQLITE_(?:CORRUPT|NOTADB)/.test(errorCode(error) ?? '');
 }
 
 function inspect(path: string, { world }: PersisterDefinition): DirectoryFacts {
@@ -135,7 +136,7 @@ function lockDirectory(path: string): Database.Database {
     return lock;
   } catch (error) {
     lock.close();
-    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
+    if (errorCode(error)?.startsWith('SQLITE_BUSY') === true) {
       throw new DataDirectoryError(`${path} is in use by a running server`, { cause: error });
     }
     throw error;

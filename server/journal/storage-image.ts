@@ -8,6 +8,7 @@ import type { LedgerEntry, Posting, RawChangeSet, RawPut, RawValue, ShardHeader 
 import type { Schemas } from '#server/shard/codec.ts';
 import type { Column, EntitySchema } from '#server/shard/entity.ts';
 import { ImageError } from './storage.ts';
+import { errorCode, errorMessage } from './storage-errors.ts';
 import { APPLICATION_ID } from './storage-sqlite.ts';
 
 /** The version of the layout of images, in their `user_version`. */
@@ -162,7 +163,8 @@ function withImage<T>(bytes: Buffer, use: (database: Database.Database) => T): T
 
 function headerOf(database: Database.Database): ShardHeader {
   const version = database.pragma('user_version', { simple: true });
-  if (typeof version === 'number' && version > IMAGE_VERSION) throw new ImageError(`its image is of format ${version}, which is newer than this program`);
+  if (typeof version === 'number' && version > IMAGE_VERSION)
+    throw new ImageError(`its image is of format ${version}, which is newer than this program`);
   if (database.pragma('application_id', { simple: true }) !== APPLICATION_ID) throw new ImageError('its image is not a file of Gavel');
   const header = database.prepare(HEADER).get() as ShardHeader | undefined;
   if (header === undefined) throw new ImageError('its image does not say what shard it is');
@@ -175,7 +177,10 @@ function tablesOf(database: Database.Database): readonly string[] {
 
 function rowsOf(database: Database.Database, schema: EntitySchema): readonly RawPut[] {
   const columns = ['id', ...schema.columns.map(({ name }) => quoted(name))].join(', ');
-  const rows = database.prepare(`SELECT ${columns} FROM ${quoted(schema.table)} ORDER BY id`).raw().all() as readonly [number, ...RawValue[]][];
+  const rows = database
+    .prepare(`SELECT ${columns} FROM ${quoted(schema.table)} ORDER BY id`)
+    .raw()
+    .all() as readonly [number, ...RawValue[]][];
   return rows.map(([id, ...values]) => ({ table: schema.table, id, values: values.map(asRead) }));
 }
 
@@ -204,7 +209,8 @@ function typeOf({ type }: Column): string {
 
 function schemaOf(schemas: Schemas, table: string): EntitySchema {
   const schema = schemas.get(table);
-  if (schema === undefined) throw new ImageError(`its image has the table ${table}, which this program does not know: it is of a newer version`);
+  if (schema === undefined)
+    throw new ImageError(`its image has the table ${table}, which this program does not know: it is of a newer version`);
   return schema;
 }
 
@@ -217,10 +223,9 @@ function asRead(value: RawValue): RawValue {
   return value instanceof Uint8Array ? new Uint8Array(value) : value;
 }
 
-function asImageError(error: unknown): Error {
-  if (error instanceof ImageError) return error;
-  if (error instanceof Database.SqliteError) return new ImageError(`its image is damaged (${error.message})`, { cause: error });
-  return error instanceof Error ? error : new Error(String(error));
+function asImageError(error: unknown): unknown {
+  if (errorCode(error)?.startsWith('SQLITE_') !== true) return error;
+  return new ImageError(`its image is damaged (${errorMessage(error)})`, { cause: error });
 }
 
 function quoted(name: string): string {

@@ -23,6 +23,7 @@ import type { ShardId } from '#shared/units.ts';
 import type { RawChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/codec.ts';
 import { ImageError, type ImageDraft, type ImageStore } from './storage.ts';
+import { errorCode, errorMessage } from './storage-errors.ts';
 import { ImageEditor, readImage } from './storage-image.ts';
 
 /** Directories synced at once. */
@@ -102,7 +103,7 @@ export class FileImages implements ImageStore {
   #stage(shard: ShardId, bytes: Buffer): void {
     const file = openSync(join(this.#staging, fileName(shard)), 'w');
     this.#staged.set(shard, file);
-    for (let offset = 0; offset < bytes.length; ) offset += writeSync(file, bytes, offset);
+    for (let offset = 0; offset < bytes.length;) offset += writeSync(file, bytes, offset);
   }
 }
 
@@ -111,8 +112,10 @@ export function makeImageDirectories(directory: string): void {
   mkdirSync(join(directory, 'staging'), { recursive: true });
   const images = join(directory, 'images');
   mkdirSync(images, { recursive: true });
-  for (let index = 0; index < 256; index++) mkdirSync(join(images, hexByte(index)), { recursive: true });
-  syncDirectoryNow(images);
+  if (readdirSync(images).length < 256) {
+    for (let index = 0; index < 256; index++) mkdirSync(join(images, hexByte(index)), { recursive: true });
+    syncDirectoryNow(images);
+  }
   syncDirectoryNow(directory);
 }
 
@@ -168,8 +171,8 @@ function readIfThere(path: string): Buffer | undefined {
   try {
     return readFileSync(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw new ImageError(`its image cannot be read (${error instanceof Error ? error.message : String(error)})`, { cause: error });
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw new ImageError(`its image cannot be read (${errorMessage(error)})`, { cause: error });
   }
 }
 

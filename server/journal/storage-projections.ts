@@ -167,7 +167,9 @@ function prepare(database: Database.Database) {
       `${SEGMENT} FROM ledger_segment WHERE shard = ? AND instr(transactions, ?) > 0 ORDER BY first_seq`,
     ),
     total: database.prepare<[string]>('SELECT amount FROM total WHERE key = ?').pluck(),
-    addTotal: database.prepare<[string, string]>('INSERT INTO total(key, amount) VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = excluded.amount'),
+    addTotal: database.prepare<[string, string]>(
+      'INSERT INTO total(key, amount) VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = excluded.amount',
+    ),
     totals: database.prepare<[]>('SELECT key, amount FROM total ORDER BY key'),
   };
 }

@@ -1,5 +1,6 @@
 /** Calls between threads: a request has an answer, an error keeps its kind. The two ends agree on one type of functions. */
 import type { MessagePort, Transferable, Worker } from 'node:worker_threads';
+import { errorMessage } from './storage-errors.ts';
 import { DataDirectoryError, ShardFault } from './persister.ts';
 
 /** What an interface must be for a thread to serve it: functions, and nothing else. */
@@ -93,10 +94,11 @@ async function answer(port: MessagePort, api: Api, { id, name, parameters }: Req
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `Caller` has checked them against the same type.
     const result = run(...(parameters as never[]));
     const value: unknown = result instanceof Promise ? await result : result;
-    if (value instanceof Transferred) port.postMessage({ id, kind: 'value', value: value.value as unknown } satisfies Answer, [...value.transfer]);
+    if (value instanceof Transferred)
+      port.postMessage({ id, kind: 'value', value: value.value as unknown } satisfies Answer, [...value.transfer]);
     else port.postMessage({ id, kind: 'value', value } satisfies Answer);
   } catch (error) {
-    const { name: kind, message } = error instanceof Error ? error : new Error(String(error));
+    const { name: kind, message } = error instanceof Error ? error : new Error(errorMessage(error));
     port.postMessage({ id, kind: 'error', name: kind, message } satisfies Answer);
   }
 }

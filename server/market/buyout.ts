@@ -57,11 +57,11 @@ function decide(rules: Rules, turn: Turn, { tx, terms }: Offer): Decision {
   if (isFrozen(turn) || offered === undefined || offered.endsAt <= turn.now) return abort('listing-gone');
   if (offered.startsAt > turn.now) return abort('listing-not-started');
   if (offered.buyout > price) return abort('price-changed');
-  if (!hasRoomFor(turn, offered.buyout)) return abort('gold-overflow');
-  // After this point the trade is committed.
   const paid = offered.buyout;
   const fee = feesOf(rules, offered);
   const received = gold(paid - fee);
+  if (!hasRoomFor(turn, received)) return abort('gold-overflow');
+  // After this point the trade is committed.
   turn.remove(listing, offered.id);
   complete(turn, { entry: 'sold', gold: received, fees: [...saleFees(rules, offered.item.itemClass, paid)], tx });
   move(turn, 'sale', tx, [

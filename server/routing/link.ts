@@ -4,14 +4,16 @@
  * 1. Nothing leaves before the output gate lets it: another node learns only what is durable.
  * 2. A message between shards is sent and forgotten: rows and alarms drive it again.
  * 3. A command waits for its reply for a bounded time; then `unavailable`, and its `op` tells the truth when asked again.
+ * 4. A command is taken at most once, soon or never, and a reply reaches only the call that it answers, in the life that made it.
  */
 import { parseShardId } from '#shared/address.ts';
 import { isRefusalName, refusal } from '#shared/refusals.ts';
-import type { ShardId } from '#shared/units.ts';
+import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { OutputGate } from '#server/cell/gate.ts';
 import type { Envelope, Part } from '#server/cell/part.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { answer, isCommand, type Message, type Reply } from '#server/shard/message.ts';
+import { TakenCalls } from './taken-calls.ts';
 
 /** A node's name, unique in its world. */
 export type NodeName = string;
@@ -26,32 +28,41 @@ export interface Bus {
 export interface LinkOptions {
   readonly bus: Bus;
   readonly gate: OutputGate;
-  readonly platform: Pick<Platform, 'timers' | 'report'>;
+  readonly platform: Pick<Platform, 'clock' | 'timers' | 'random' | 'report'>;
   /** Where envelopes from other nodes go. */
   readonly world: Part;
   /** The message that a value from another node is, or `undefined` if it is none that shards exchange. */
   readonly decodeMessage: (value: unknown) => Message | undefined;
 }
 
+/** Which call of which life of its sender, and when it was sent, by the sender's clock. */
+interface Call {
+  readonly life: string;
+  readonly number: number;
+  readonly sentAt: Instant;
+}
+
 type Packet =
-  | { readonly kind: 'envelope'; readonly call: number; readonly envelope: Envelope }
-  | { readonly kind: 'reply'; readonly call: number; readonly reply: Reply };
+  | { readonly kind: 'envelope'; readonly call: Call | null; readonly envelope: Envelope }
+  | { readonly kind: 'reply'; readonly call: Call; readonly reply: Reply };
 
 /** How long a forwarded command waits for its reply. Longer than a trade may wait for its outcome on the other node. */
 const CALL_MS = 8_000;
 /** Commands that wait for other nodes at most; beyond it, `busy`. */
 const CALLS_MAX = 10_000;
-/** The call number of what wants no reply. */
-const NO_CALL = 0;
 
 /** See the head of this file. One per node. */
 export class Link {
   readonly #options: LinkOptions;
+  readonly #life: string;
+  readonly #taken: TakenCalls;
   readonly #calls = new Map<number, (reply: Reply) => void>();
-  #nextCall = NO_CALL + 1;
+  #nextCall = 1;
 
   constructor(options: LinkOptions) {
     this.#options = options;
+    this.#life = options.platform.random.id();
+    this.#taken = new TakenCalls(options.platform.clock.now());
     options.bus.onReceive((from, bytes) => this.#receive(from, bytes));
   }
 
@@ -62,14 +73,15 @@ export class Link {
 
   #forward(owner: NodeName, envelope: Envelope): Promise<Reply> {
     if (!isCommand(envelope.message)) {
-      this.#send(owner, { kind: 'envelope', call: NO_CALL, envelope });
+      this.#send(owner, { kind: 'envelope', call: null, envelope });
       return Promise.resolve(answer(undefined));
     }
     if (this.#calls.size >= CALLS_MAX) return Promise.resolve(refusal('busy'));
-    const call = this.#nextCall++;
+    const { clock, timers } = this.#options.platform;
+    const call: Call = { life: this.#life, number: this.#nextCall++, sentAt: clock.now() };
     return new Promise((resolve) => {
-      const cancel = this.#options.platform.timers.after(CALL_MS, () => this.#finish(call, refusal('unavailable')));
-      this.#calls.set(call, (reply) => {
+      const cancel = timers.after(CALL_MS, () => this.#finish(call, refusal('unavailable')));
+      this.#calls.set(call.number, (reply) => {
         cancel();
         resolve(reply);
       });
@@ -77,9 +89,10 @@ export class Link {
     });
   }
 
-  #finish(call: number, reply: Reply): void {
-    const resolve = this.#calls.get(call);
-    this.#calls.delete(call);
+  #finish({ life, number }: Call, reply: Reply): void {
+    if (life !== this.#life) return;
+    const resolve = this.#calls.get(number);
+    this.#calls.delete(number);
     resolve?.(reply);
   }
 
@@ -91,29 +104,42 @@ export class Link {
   #receive(from: NodeName, bytes: Uint8Array): void {
     const packet = this.#decode(bytes);
     if (packet === undefined) {
-      this.#options.platform.report({ level: "warning", message: `node ${from} sent ${bytes.length} bytes that are no packet` });
+      this.#options.platform.report({ level: 'warning', message: `node ${from} sent ${bytes.length} bytes that are no packet` });
       return;
     }
     if (packet.kind === 'reply') return this.#finish(packet.call, packet.reply);
     const { call, envelope } = packet;
-    void this.#options.world.accept(envelope).then((reply) => {
-      if (call !== NO_CALL) this.#send(from, { kind: 'reply', call, reply });
-    });
+    if (call === null) void this.#options.world.accept(envelope);
+    else this.#take(from, call, envelope);
+  }
+
+  #take(from: NodeName, call: Call, envelope: Envelope): void {
+    const answering = (reply: Reply): void => this.#send(from, { kind: 'reply', call, reply });
+    switch (this.#taken.receive(`${from} ${call.life} ${call.number}`, call.sentAt, this.#options.platform.clock.now())) {
+      case 'take':
+        void this.#options.world.accept(envelope).then(answering);
+        return;
+      case 'turn-away':
+        return answering(refusal('unavailable', { reason: 'the node has just started' }));
+      case 'forget':
+    }
   }
 
   #decode(bytes: Uint8Array): Packet | undefined {
     const value = parseObject(bytes);
-    const call = value?.['call'];
-    if (value === undefined || typeof call !== 'number' || !Number.isSafeInteger(call)) return undefined;
+    if (value === undefined) return undefined;
+    const call = decodeCall(value['call']);
     if (value['kind'] === 'reply') {
       const reply = decodeReply(value['reply']);
-      return reply === undefined ? undefined : { kind: 'reply', call, reply };
+      return reply === undefined || call === undefined ? undefined : { kind: 'reply', call, reply };
     }
     const envelope = value['kind'] === 'envelope' && isRecord(value['envelope']) ? value['envelope'] : undefined;
     const to = envelope?.['to'];
     const message = this.#options.decodeMessage(envelope?.['message']);
-    if (envelope === undefined || typeof to !== 'string' || parseShardId(to) === undefined || message === undefined) return undefined;
-    return { kind: 'envelope', call, envelope: { to: to as ShardId, message, creates: envelope['creates'] === true } };
+    if (envelope === undefined || !isShardId(to) || message === undefined) return undefined;
+    // A command names the call that it is; what shards exchange is none.
+    if (isCommand(message) !== (call !== undefined)) return undefined;
+    return { kind: 'envelope', call: call ?? null, envelope: { to, message, creates: envelope['creates'] === true } };
   }
 }
 
@@ -126,6 +152,15 @@ function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | und
   }
 }
 
+function decodeCall(value: unknown): Call | undefined {
+  if (!isRecord(value)) return undefined;
+  const { life, number, sentAt } = value;
+  if (typeof life !== 'string' || typeof number !== 'number' || typeof sentAt !== 'number') return undefined;
+  return Number.isSafeInteger(sentAt) && sentAt >= 0 && Number.isSafeInteger(number)
+    ? { life, number, sentAt: instant(sentAt) }
+    : undefined;
+}
+
 function decodeReply(value: unknown): Reply | undefined {
   if (!isRecord(value)) return undefined;
   if (value['kind'] === 'answer') return answer(value['value']);
@@ -136,4 +171,8 @@ function decodeReply(value: unknown): Reply | undefined {
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isShardId(value: unknown): value is ShardId {
+  return typeof value === 'string' && parseShardId(value) !== undefined;
 }

@@ -182,7 +182,7 @@ function attribute<Value, Nullable extends boolean, Default>(
     nullable,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- TypeScript cannot relate the options to the type that is made of them.
     isOmissible: (initial !== undefined) as Made<Value, Nullable, Default>['isOmissible'],
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Likewise.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Likewise: the default came with the options.
     initial: initial as Nulled<Value, Nullable> | undefined,
     index: options.indexed,
     alarm: options.alarm,

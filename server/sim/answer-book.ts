@@ -9,6 +9,7 @@ import type { Command, Reply } from '#server/shard/message.ts';
 import { operation } from '#server/shard/operations.ts';
 import type { Row } from '#server/shard/entity.ts';
 import { listing } from '#server/market/entities.ts';
+import { TAKE_MS } from '#server/routing/taken-calls.ts';
 import { isSame, type Checker, type Complain } from './checker.ts';
 import type { DurableTurn, Model } from './model.ts';
 import { fieldsOf, rowAs } from './row-decode.ts';
@@ -17,8 +18,8 @@ import { CLOCK_OFFSET_MS_MAX, clockTime } from './virtual-platform.ts';
 /** Refusals that say nothing of the outcome: who hears one asks again. */
 const UNDECIDED: ReadonlySet<RefusalName> = new Set(['busy', 'unavailable', 'outcome-unknown', 'rate-limited']);
 
-/** How long a copy of a command may be under way after whoever sent it has given it up. */
-const STRAY_US = 12_000_000;
+/** How long after it was sent a command may be taken, by whatever clock. */
+const STRAY_US = (TAKE_MS + 2 * CLOCK_OFFSET_MS_MAX) * 1_000;
 
 /** One command, as asked once or again. */
 export interface Asked {
@@ -56,7 +57,8 @@ export class AnswerBook {
     };
     this.#same = {
       name: 'same op, same answer to the client',
-      sentence: 'an operation that was answered is answered the same, or known as done, however often it is asked again, also after crashes',
+      sentence:
+        'an operation that was answered is answered the same, or known as done, however often it is asked again, also after crashes',
     };
     this.#nothing = {
       name: 'a refusal changed nothing',
@@ -120,7 +122,8 @@ export class AnswerBook {
         this.#complain(this.#same, `${what} is answered ${reply.name}, and was never done`);
       }
     } else if (row.state === 'open') {
-      if (!this.#isAnotherUnderWay(page)) this.#complain(this.#durable, `${what} is answered, and is still under way: ${JSON.stringify(reply)}`);
+      if (!this.#isAnotherUnderWay(page))
+        this.#complain(this.#durable, `${what} is answered, and is still under way: ${JSON.stringify(reply)}`);
     } else if (row.reply !== null && !isSame(row.reply, reply) && !this.#isAnotherUnderWay(page)) {
       this.#complain(this.#same, `${what} is answered ${JSON.stringify(reply)}, and the journal says ${JSON.stringify(row.reply)}`);
     } else if (row.reply === null && reply.kind === 'answer' && !isSame(final, reply)) {

@@ -91,8 +91,11 @@ export class Faults {
 
 /** Most faults are short; some last longer than anybody waits. */
 function pauseUs(prng: Prng, periodUs: number): number {
-  return prng.chance(0.9) ? periodUs / 2 : 20_000_000;
+  return prng.chance(Math.min(0.1, periodUs / LONG_US)) ? LONG_US : periodUs / 2;
 }
+
+/** Longer than an offer may be accepted. */
+const LONG_US = 20_000_000;
 
 function weatherFrom(prng: Prng): BusWeather {
   if (prng.chance(0.2)) return CALM_WEATHER;

@@ -55,13 +55,18 @@ async function runSeeds(options: Options, say: (line: string) => void): Promise<
     violations += result.violations.length;
     if (result.violations.length > 0) console.log(inWords(result, share));
     else if (options.isTrace) console.log(result.lastEvents.join('\n'));
-    else say(`seed ${result.seed}: ${result.trades} trades, ${result.crashes} crashes, ${result.events} events, ${result.virtualMs / 1_000} virtual seconds`);
+    else
+      say(
+        `seed ${result.seed}: ${result.trades} trades, ${result.crashes} crashes, ${result.events} events, ${result.virtualMs / 1_000} virtual seconds`,
+      );
   }
   return { seeds: options.seeds, trades, crashes, violations, events, seconds: Math.round(performance.now() - startedAt) / 1_000 };
 }
 
 function inWords({ seed, violations, lastEvents }: SimulationResult, trades: number): string {
-  const broken = violations.map(({ checker, sentence, detail, atMs }) => `  at ${atMs} ms: ${checker}\n    promised: ${sentence}\n    found: ${detail}`);
+  const broken = violations.map(
+    ({ checker, sentence, detail, atMs }) => `  at ${atMs} ms: ${checker}\n    promised: ${sentence}\n    found: ${detail}`,
+  );
   return [
     `seed ${seed} broke a promise; again with: npm run sim -- --seed ${seed} --seeds 1 --trades ${trades}`,
     ...broken,

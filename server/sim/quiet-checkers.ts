@@ -86,11 +86,17 @@ async function checkLoaded(model: Model, node: GavelNode, shard: ShardModel, com
   const loaded = await node.persister.load(shard.id);
   if (loaded.kind !== 'found') return complain(`${shard.id} is not on the disk`);
   const { puts, removes, ledger, ...header } = loaded.shard;
-  if (canonical(header) !== canonical(shard.header)) complain(`${shard.id} is loaded as ${JSON.stringify(header)}, not ${JSON.stringify(shard.header)}`);
+  if (canonical(header) !== canonical(shard.header))
+    complain(`${shard.id} is loaded as ${JSON.stringify(header)}, not ${JSON.stringify(shard.header)}`);
   if (removes.length > 0) complain(`${shard.id} is loaded with removes`);
   const rowsByEntity = rowsOf(model, puts);
   for (const entity of model.definition.entityByName.keys()) {
-    compareRows(`${shard.id} ${entity} on disk`, rowsByEntity.get(entity) ?? [], [...(shard.rowsByEntity.get(entity)?.values() ?? [])], complain);
+    compareRows(
+      `${shard.id} ${entity} on disk`,
+      rowsByEntity.get(entity) ?? [],
+      [...(shard.rowsByEntity.get(entity)?.values() ?? [])],
+      complain,
+    );
   }
   const newest = shard.ledger.slice(-ledger.length);
   if (ledger.length > 0 && canonical(ledger) !== canonical(newest)) complain(`the newest ledger lines of ${shard.id} on disk are others`);
@@ -113,7 +119,8 @@ function compareRows(what: string, actual: readonly AnyRow[], expected: readonly
   const [are, mustBe] = [inOrder(actual), inOrder(expected)];
   const surplus = are.find((row) => !mustBe.includes(row));
   const missing = mustBe.find((row) => !are.includes(row));
-  if (surplus !== undefined) complain(`${what} has ${surplus}, which is not in its journal${missing === undefined ? '' : `; that has ${missing}`}`);
+  if (surplus !== undefined)
+    complain(`${what} has ${surplus}, which is not in its journal${missing === undefined ? '' : `; that has ${missing}`}`);
   else if (missing !== undefined) complain(`${what} lacks ${missing}`);
   else if (are.length !== mustBe.length) complain(`${what} has ${are.length} rows in place of ${mustBe.length}`);
 }
@@ -128,7 +135,8 @@ async function checkProjections(model: Model, node: GavelNode, name: string, com
       return { shard: put.shard, row: schema === undefined ? undefined : rowFromRaw(schema, put) };
     });
     const expected = own.flatMap((shard) => [...(shard.rowsByEntity.get(entity)?.values() ?? [])].map((row) => ({ shard: shard.id, row })));
-    if (sorted(keyed) !== sorted(expected)) complain(`${name} mirrors ${rows.length} rows of ${entity}, and its shards have ${expected.length}, or others`);
+    if (sorted(keyed) !== sorted(expected))
+      complain(`${name} mirrors ${rows.length} rows of ${entity}, and its shards have ${expected.length}, or others`);
   }
   await checkTotals(node, name, own, complain);
   for (const shard of own) {

@@ -8,7 +8,8 @@ import type { Powerup } from '#server/shard/powerup.ts';
 /** Each replaces what it is given. A seam that is left out stays as it is. */
 export interface Seams {
   readonly stores?: (stores: InlineStores) => InlineStores;
-  readonly persister?: (persister: Persister, platform: Platform) => Persister;
+  readonly persister?: (persister: Persister) => Persister;
   readonly bus?: (bus: Bus) => Bus;
-  readonly powerups?: readonly Powerup[];
+  readonly platform?: (platform: Platform) => Platform;
+  readonly powerups?: (powerups: readonly Powerup[]) => readonly Powerup[];
 }

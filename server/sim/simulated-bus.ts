@@ -5,6 +5,7 @@
 import type { Prng } from '#shared/prng.ts';
 import type { Bus, NodeName } from '#server/routing/link.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { Life } from './virtual-platform.ts';
 
 /** How bad the network is. Shares are probabilities from 0 to 1. */
 export interface BusWeather {
@@ -74,14 +75,19 @@ export class SimulatedBus {
   }
 
   /** The end of the bus at one life of a node. */
-  port(node: NodeName, isOver: () => boolean): Bus {
+  port(node: NodeName, life: Life): Bus {
     return {
       send: (to, bytes) => {
-        if (!isOver()) this.#send({ from: node, to, bytes: bytes.slice() });
+        if (!life.isOver) this.#send({ from: node, to, bytes: bytes.slice() });
       },
       onReceive: (listener) => {
         this.#receivers.set(node, (from, bytes) => {
-          if (!isOver()) listener(from, bytes);
+          if (life.isOver) return;
+          try {
+            listener(from, bytes);
+          } catch (error) {
+            life.onThrow(error);
+          }
         });
       },
     };

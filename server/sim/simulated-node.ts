@@ -20,6 +20,7 @@ import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { Reply } from '#server/shard/message.ts';
+import type { Powerup } from '#server/shard/powerup.ts';
 import { openNode, type GavelNode } from '#server/world.ts';
 import type { Seams } from './seams.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -34,6 +35,8 @@ export interface NodeSetup {
   readonly prng: Prng;
   readonly bus: SimulatedBus;
   readonly definition: ShardDefinition;
+  /** What shards are made of, without the core's own. */
+  readonly powerups: readonly Powerup[];
   readonly rules: Rules;
   readonly catalogue: Catalogue;
   readonly regions: readonly string[];
@@ -146,8 +149,9 @@ export class SimulatedNode {
 
   #open(life: Running): Promise<GavelNode> {
     const { scheduler, prng, bus, rules, catalogue, regions, ownerOf, memoryBudgetBytes, seams } = this.#setup;
-    const platform = virtualPlatform(scheduler, prng.fork(`life ${this.#lives}`), life);
-    const port: Bus = bus.port(this.name, () => life.isOver);
+    const real = virtualPlatform(scheduler, prng.fork(`life ${this.#lives}`), life);
+    const platform = seams.platform?.(real) ?? real;
+    const port: Bus = bus.port(this.name, life);
     return openNode({
       platform,
       rules,
@@ -163,9 +167,9 @@ export class SimulatedNode {
         const observed = observedStores(this.disk, (batch) => this.#setup.witness.durable(this.name, batch));
         const backend = new InlineBackend(platform.timers, seams.stores?.(observed) ?? observed, this.#setup.delays);
         const persister = await openPersister(hasty(platform, this.#setup.persisterHaste), definition, backend);
-        return seams.persister?.(persister, platform) ?? persister;
+        return seams.persister?.(persister) ?? persister;
       },
-      ...(seams.powerups === undefined ? {} : { powerups: seams.powerups }),
+      powerups: this.#setup.powerups,
     });
   }
 

@@ -14,6 +14,7 @@ import { cellOf } from '#server/routing/hash.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import type { Opening } from '#server/market/opening.ts';
 import { defineShard } from '#server/shard/definition.ts';
+import type { Powerup } from '#server/shard/powerup.ts';
 import { AnswerBook } from './answer-book.ts';
 import type { Checker, Violation } from './checker.ts';
 import { Faults } from './faults.ts';
@@ -57,9 +58,11 @@ export interface SimulationResult {
 
 const REGION = 'europe';
 /** The storm ends after so much virtual time, however few trades there were. */
-const STORM_US_MAX = 1_200_000_000;
+const STORM_US_MAX = 900_000_000;
 /** After the storm everything must be settled within this: a few of the longest pauses between repeats. */
 const CALM_US_MAX = 4 * limits.retryMaxMs * 1_000;
+/** Faults that come faster than nodes start leave no time for trades. */
+const FAULT_PERIOD_US_MIN = 2_000_000;
 const OPENING_US_MAX = 60_000_000;
 const CHECK_US_MAX = 60_000_000;
 
@@ -78,6 +81,7 @@ class Simulation {
   readonly #book: AnswerBook;
   readonly #referee: Referee;
   readonly #rules: Rules;
+  readonly #powerups: readonly Powerup[];
   readonly #nodes: readonly SimulatedNode[];
   readonly #players: readonly ShardId[];
   readonly #thinkUsMax: number;
@@ -91,7 +95,9 @@ class Simulation {
     this.#bus = new SimulatedBus(this.#scheduler, this.#prng.fork('bus'));
     this.#thinkUsMax = this.#prng.fork('pace').pick([20_000, 200_000, 1_000_000]);
     this.#rules = rulesFrom(this.#prng.fork('rules'));
-    const definition = defineShard(options.seams?.powerups ?? marketPowerups(this.#rules, [REGION]));
+    const powerups = marketPowerups(this.#rules, [REGION]);
+    this.#powerups = options.seams?.powerups?.(powerups) ?? powerups;
+    const definition = defineShard(this.#powerups);
     this.#model = new Model(definition, (turn) => {
       for (const { cause } of turn.changes.ledger) if (cause === 'purchase') this.#trades++;
       this.#trace.add('durable', turn.node, turn.position, turn.changes.shard, turn.changes.version, wordsOf(turn.deltas));
@@ -113,7 +119,7 @@ class Simulation {
       prng: this.#prng.fork('faults'),
       bus: this.#bus,
       nodes: this.#nodes,
-      periodUs: this.#thinkUsMax * prng.pick([4, 15, 60]),
+      periodUs: Math.max(FAULT_PERIOD_US_MIN, this.#thinkUsMax * prng.pick([8, 30, 120])),
     });
     await this.#open();
     faults.start();
@@ -170,6 +176,7 @@ class Simulation {
         prng: own,
         bus: this.#bus,
         definition: this.#model.definition,
+        powerups: this.#powerups,
         rules: this.#rules,
         catalogue: BUILT_IN_CATALOGUE,
         regions: [REGION],
@@ -181,7 +188,8 @@ class Simulation {
         witness: {
           durable: (node, batch) => this.#model.observe(node, batch),
           reported: (node, event) => this.#reported(node, event),
-          broke: (node, error) => this.#referee.complain(LIVELY, `${node}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+          broke: (node, error) =>
+            this.#referee.complain(LIVELY, `${node}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
           changed: (node, what) => this.#trace.add('node', node, what),
         },
         seams: this.#options.seams ?? {},
@@ -224,10 +232,18 @@ class Simulation {
     await this.#until(() => this.#allServe, OPENING_US_MAX);
     const prng = this.#prng.fork('loot');
     for (const [index, shard] of this.#players.entries()) {
-      const items = lootFor(BUILT_IN_CATALOGUE, { seed: prng.uint32(), count: prng.integer(3, 10), idOf: (nth) => itemId(`item-${index}-${nth}`) });
+      const items = lootFor(BUILT_IN_CATALOGUE, {
+        seed: prng.uint32(),
+        count: prng.integer(3, 10),
+        idOf: (nth) => itemId(`item-${index}-${nth}`),
+      });
       const body: Opening = {
         name: `player${index}`,
-        start: { gold: gold(prng.chance(0.05) ? Number.MAX_SAFE_INTEGER - 2_000 : prng.integer(2_000, 60_000)), items, commodities: [{ commodity: 'iron-ore', quantity: 5 }] },
+        start: {
+          gold: gold(prng.chance(0.05) ? Number.MAX_SAFE_INTEGER - 2_000 : prng.integer(2_000, 60_000)),
+          items,
+          commodities: [{ commodity: 'iron-ore', quantity: 5 }],
+        },
       };
       void this.#ownerOf(shard).accept({ to: shard, creates: true, message: openCommand(body) });
     }
@@ -244,7 +260,10 @@ class Simulation {
       virtualMs: Math.floor(this.#scheduler.nowUs / 1_000),
       violations,
       digest: this.#trace.digest,
-      lastEvents: violations.length > 0 || this.#options.isTraceEndless === true ? this.#trace.lines(this.#options.isTraceEndless === true ? Number.MAX_SAFE_INTEGER : LAST_EVENTS) : [],
+      lastEvents:
+        violations.length > 0 || this.#options.isTraceEndless === true
+          ? this.#trace.lines(this.#options.isTraceEndless === true ? Number.MAX_SAFE_INTEGER : LAST_EVENTS)
+          : [],
     };
   }
 }
@@ -262,8 +281,12 @@ function openCommand(body: Opening): { kind: string; issuer: 'service'; body: Op
   return { kind: 'open', issuer: 'service', body };
 }
 
-function wordsOf(deltas: readonly { readonly entity: string; readonly id: number; readonly before: unknown; readonly after: unknown }[]): string {
-  return deltas.map(({ entity, id, before, after }) => `${after === undefined ? '-' : before === undefined ? '+' : '~'}${entity}/${id}`).join(' ');
+function wordsOf(
+  deltas: readonly { readonly entity: string; readonly id: number; readonly before: unknown; readonly after: unknown }[],
+): string {
+  return deltas
+    .map(({ entity, id, before, after }) => `${after === undefined ? '-' : before === undefined ? '+' : '~'}${entity}/${id}`)
+    .join(' ');
 }
 
 /** Short times and small capacities, so that everything that can end does. */

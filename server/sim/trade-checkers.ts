@@ -39,7 +39,8 @@ export function tradeCheckers(): readonly Checker[] {
       sentence: 'what a sale leaves between the two shards is exactly what the purchase takes, and nothing is left of a settled trade',
       onTurn: (turn, complain) => checkClearing(transactions, turn, complain),
       onQuiet: (_quiet, complain) => {
-        for (const { tx, clearing } of transactions.values()) if (clearing.size > 0) complain(`${tx} still has ${inWords(clearing)} in clearing`);
+        for (const { tx, clearing } of transactions.values())
+          if (clearing.size > 0) complain(`${tx} still has ${inWords(clearing)} in clearing`);
       },
     },
     {
@@ -74,7 +75,8 @@ function checkHold(transactions: Transactions, { changes }: DurableTurn, { befor
     }
     known.resolution = resolution;
     const expected = resolution === 'purchase' ? 'committed' : 'aborted';
-    if (known.verdict !== expected) complain(`the hold of ${old.tx} became a ${resolution}, and its decider has ${known.verdict ?? 'decided nothing'}`);
+    if (known.verdict !== expected)
+      complain(`the hold of ${old.tx} became a ${resolution}, and its decider has ${known.verdict ?? 'decided nothing'}`);
   }
 }
 
@@ -100,14 +102,17 @@ function checkNewDecision(transactions: Transactions, { changes }: DurableTurn, 
   const known = transactions.get(row.tx);
   const where = `${changes.shard} version ${changes.version}`;
   if (known === undefined) return complain(`${where} decides ${row.tx}, for which there is no durable hold`);
-  if (row.state !== 'committed' && row.state !== 'aborted') return complain(`${where} has a first decision of ${row.tx} that is ${row.state}`);
-  if (row.offerUntil !== known.offerUntil) complain(`${where} believes that ${row.tx} is offered until ${row.offerUntil}, not ${known.offerUntil}`);
+  if (row.state !== 'committed' && row.state !== 'aborted')
+    return complain(`${where} has a first decision of ${row.tx} that is ${row.state}`);
+  if (row.offerUntil !== known.offerUntil)
+    complain(`${where} believes that ${row.tx} is offered until ${row.offerUntil}, not ${known.offerUntil}`);
   if (row.state === 'committed') {
     if (changes.now > row.offerUntil) complain(`${where} commits ${row.tx} ${changes.now - row.offerUntil} ms too late`);
     if (known.verdict !== undefined) complain(`${where} commits ${row.tx}, which is ${known.verdict} already`);
     if (!changes.ledger.some(({ cause, tx }) => cause === 'sale' && tx === row.tx)) complain(`${where} commits ${row.tx} without its sale`);
     const paid = fieldsOf(row.verdict?.kind === 'committed' ? row.verdict.result : undefined)['paid'];
-    if (typeof paid !== 'number' || paid > known.price) complain(`${where} takes ${String(paid)} for ${row.tx}, which holds ${known.price}`);
+    if (typeof paid !== 'number' || paid > known.price)
+      complain(`${where} takes ${String(paid)} for ${row.tx}, which holds ${known.price}`);
   } else if (known.verdict === 'committed' && known.resolution === undefined) {
     complain(`${where} aborts ${row.tx}, which is committed, before its holder knows`);
   }
@@ -115,11 +120,19 @@ function checkNewDecision(transactions: Transactions, { changes }: DurableTurn, 
   known.verdict ??= row.state;
 }
 
-function checkOldDecision(transactions: Transactions, turn: DurableTurn, old: DecisionRow, row: DecisionRow | undefined, complain: Complain): void {
+function checkOldDecision(
+  transactions: Transactions,
+  turn: DurableTurn,
+  old: DecisionRow,
+  row: DecisionRow | undefined,
+  complain: Complain,
+): void {
   const where = `${turn.changes.shard} version ${turn.changes.version}`;
   const known = transactions.get(old.tx);
-  if (row !== undefined && row.state !== old.state && row.state !== 'settled') complain(`${where}: ${old.tx} goes from ${old.state} to ${row.state}`);
-  if (row !== undefined && row.verdict !== null && !isSame(row.verdict, old.verdict)) complain(`${where}: the verdict of ${old.tx} is changed`);
+  if (row !== undefined && row.state !== old.state && row.state !== 'settled')
+    complain(`${where}: ${old.tx} goes from ${old.state} to ${row.state}`);
+  if (row !== undefined && row.verdict !== null && !isSame(row.verdict, old.verdict))
+    complain(`${where}: the verdict of ${old.tx} is changed`);
   const isOver = row === undefined || row.state === 'settled';
   if (isOver && known?.resolution === undefined) complain(`${where} takes ${old.tx} for settled, and its holder still holds`);
   if (row === undefined && turn.changes.now <= old.offerUntil) complain(`${where} forgets ${old.tx}, which may still be offered`);
@@ -161,7 +174,8 @@ function checkListings(ended: Set<string>, { changes, deltas }: DurableTurn, com
     if (endings.length !== 1) complain(`the listing ${key} ends ${endings.length} times in one turn`);
     const isEarly = endings[0]?.cause === 'expired' && changes.now < old.endsAt;
     const isLate = endings[0]?.cause === 'sale' && (changes.now >= old.endsAt || changes.now < old.startsAt);
-    if (isEarly || isLate) complain(`the listing ${key} of ${old.startsAt} to ${old.endsAt} is ${String(endings[0]?.cause)} at ${changes.now}`);
+    if (isEarly || isLate)
+      complain(`the listing ${key} of ${old.startsAt} to ${old.endsAt} is ${String(endings[0]?.cause)} at ${changes.now}`);
   }
 }
 

@@ -64,7 +64,8 @@ function worldConserved(): Checker {
   const sumByAsset = new Map<string, bigint>();
   return {
     name: 'T7 the world is conserved',
-    sentence: 'gold and goods of all rows, and what is between two shards, are what was minted less what was burned, on every prefix of the journals',
+    sentence:
+      'gold and goods of all rows, and what is between two shards, are what was minted less what was burned, on every prefix of the journals',
     onTurn: ({ changes, deltas }, complain) => {
       const touched = new Set<string>();
       const add = (asset: string, amount: number): void => {
@@ -97,7 +98,12 @@ function itemInOnePlace(): Checker {
         for (const { asset } of before === undefined ? [] : holdingsOf(entity, before)) {
           if (asset.startsWith('item:') && placeByItem.get(asset) === `${changes.shard} ${entity} ${id}`) placeByItem.delete(asset);
         }
-        if (after !== undefined && before !== undefined && entity !== 'wallet' && !isSame(holdingsOf(entity, before), holdingsOf(entity, after))) {
+        if (
+          after !== undefined &&
+          before !== undefined &&
+          entity !== 'wallet' &&
+          !isSame(holdingsOf(entity, before), holdingsOf(entity, after))
+        ) {
           if (entity !== 'commodity') complain(`${where}: the goods of row ${id} of ${entity} were changed in place`);
         }
       }
@@ -116,7 +122,8 @@ function itemInOnePlace(): Checker {
 
 const walletParts: Checker = {
   name: 'the wallet adds up',
-  sentence: 'held gold is the sum of the holds, unclaimed gold is the sum of the completed entries, and nothing is negative or above 2^53 - 1',
+  sentence:
+    'held gold is the sum of the holds, unclaimed gold is the sum of the completed entries, and nothing is negative or above 2^53 - 1',
   onTurn: ({ changes, shard }, complain) => {
     const purse = rowsOfShard(shard, wallet)[0];
     if (purse === undefined) return complain(`${shard.id} has no wallet`);
@@ -133,7 +140,8 @@ const walletParts: Checker = {
 
 const counters: Checker = {
   name: 'counters only grow',
-  sentence: "a shard's versions and ledger numbers have no gaps, its time, row ids and transaction numbers never run back, and no row id is given twice",
+  sentence:
+    "a shard's versions and ledger numbers have no gaps, its time, row ids and transaction numbers never run back, and no row id is given twice",
   onTurn: ({ changes, previous, deltas }, complain) => {
     const where = `${changes.shard} version ${changes.version}`;
     if (changes.version !== (previous?.version ?? 0) + 1) complain(`${where} follows version ${previous?.version ?? 0}`);
@@ -145,7 +153,8 @@ const counters: Checker = {
     const firstFree = previous?.nextId ?? 1;
     for (const { entity, id, before, after } of deltas) {
       if (before === undefined && after !== undefined && id < firstFree) complain(`${where}: row id ${id} of ${entity} is given again`);
-      if (before === undefined && after === undefined && id < firstFree) complain(`${where}: row ${id} of ${entity} is removed, and is not there`);
+      if (before === undefined && after === undefined && id < firstFree)
+        complain(`${where}: row ${id} of ${entity} is removed, and is not there`);
       if (id >= changes.nextId) complain(`${where}: row id ${id} of ${entity} was never given`);
     }
     let seq = previous?.ledgerSeq ?? 0;
@@ -175,7 +184,8 @@ const wakeIsEarliestAlarm: Checker = {
     if (rowsOfShard(shard, failure).length > 0) return;
     let earliest = 0;
     for (const due of alarmsOf(shard)) if (earliest === 0 || due < earliest) earliest = due;
-    if (changes.wakeAt !== earliest) complain(`${shard.id} version ${changes.version} wakes at ${changes.wakeAt}, and its earliest alarm is ${earliest}`);
+    if (changes.wakeAt !== earliest)
+      complain(`${shard.id} version ${changes.version} wakes at ${changes.wakeAt}, and its earliest alarm is ${earliest}`);
   },
 };
 

@@ -24,8 +24,8 @@ const DEFER_US_MAX = 40;
 const ID_CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const ID_LENGTH = 21;
 
-/** No node's clock is ahead of the virtual time by more, nor behind it. */
-export const CLOCK_OFFSET_MS_MAX = 2_000;
+/** No node's clock is ahead of the virtual time by more, nor behind it: two of them differ by less than peers may. */
+export const CLOCK_OFFSET_MS_MAX = 1_200;
 
 /** The time that a clock with that offset shows. */
 export function clockTime(nowUs: number, offsetMs: number): Instant {

@@ -88,7 +88,10 @@ export class Workload {
   async thawAll(): Promise<void> {
     for (const shard of this.#setup.players) {
       if (this.#setup.model.rows(shard, player)[0]?.frozen !== true) continue;
-      await this.#perform(this.#setup.prng, { shard, command: { kind: 'freeze', issuer: 'staff', op: this.#op(), body: { frozen: false } } });
+      await this.#perform(this.#setup.prng, {
+        shard,
+        command: { kind: 'freeze', issuer: 'staff', op: this.#op(), body: { frozen: false } },
+      });
     }
   }
 

@@ -133,7 +133,13 @@ export class SampleShard {
   #oddment(): AnyRow {
     const data = this.#pick(2) === 0 ? null : Uint8Array.of(0, 255, this.#pick(256));
     const label = this.#pick(2) === 0 ? null : 'überall – 東京 🗡';
-    return { id: 1_000_000 + this.#pick(10), label, count: this.#pick(2) === 0 ? Number.MIN_SAFE_INTEGER : this.#pick(1_000) - 500, data, note: '' };
+    return {
+      id: 1_000_000 + this.#pick(10),
+      label,
+      count: this.#pick(2) === 0 ? Number.MIN_SAFE_INTEGER : this.#pick(1_000) - 500,
+      data,
+      note: '',
+    };
   }
 
   #line(at: Instant, cause: string, tx: string | null, amount: number, from: 'clearing' | 'burned'): LedgerEntry {

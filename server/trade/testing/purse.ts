@@ -68,12 +68,12 @@ export const testTrade: TradeKind = {
   },
   commit: (turn, { tx, gold: held }) => {
     turn.insert(purchase, { tx });
-    changePurse(turn, 0, -held);
+    changePurse(turn, 0, 0 - held);
     turn.post({ cause: 'purchase', tx, balance: coinsOf(turn), postings: between('hold', 'clearing', held) });
     return answer({ bought: tx });
   },
   abort: (turn, { tx, gold: held }, reason: RefusalName) => {
-    changePurse(turn, held, -held);
+    changePurse(turn, held, 0 - held);
     turn.post({ cause: 'release', tx, balance: coinsOf(turn), postings: between('hold', 'wallet', held) });
     return refusal(reason);
   },
@@ -90,7 +90,7 @@ const purses: Powerup = {
     open: onCommand((turn) => answer(coinsOf(turn))),
     promise: onCommand<PromiseBody>((turn, body) => promise(turn, WAITING, body)),
     'promise-standing': onCommand<PromiseBody>((turn, body) => promise(turn, STANDING, body)),
-    'promise-unknown': onCommand<PromiseBody>((turn, body) => promise(turn, 'nobody-knows-it', body)),
+    'promise-as': onCommand<PromiseBody & { readonly trade: string }>((turn, body) => promise(turn, body.trade, body)),
     decide: onCommand<DecideBody>((turn, { tx, verdict }) => {
       const amount = Number(tx.split('.')[0]);
       if (verdict === 'commit') sell(turn, tx, gold(amount));

@@ -1,0 +1,65 @@
+/**
+ * `npm run crash-drill -- [--rounds N] [--seed S] [--json]`: a real server on a data directory of its own is killed at random moments
+ * with commands of real clients under way, started again, and asked what it knows.
+ *
+ * Exit code 0 only if nothing was wrong. With `--json` the last line is one JSON object. The directory is removed if nothing was wrong,
+ * and named if something was.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createPrng } from '#shared/prng.ts';
+import { Drill, type DrillResult } from './crash-drill/drill.ts';
+import { parseOptions, type DrillOptions } from './crash-drill/options.ts';
+
+/** A round takes a few seconds. */
+const ROUND_MS_MAX = 20_000;
+/** The end, and the last round: one that finds something waits for what does not come. */
+const END_MS_MAX = 200_000;
+
+process.exit(await main());
+
+async function main(): Promise<number> {
+  const options = parseOptions(process.argv.slice(2), () => crypto.randomUUID().slice(0, 8));
+  if (typeof options === 'string') {
+    process.stderr.write(`crash-drill: ${options}\n`);
+    return 1;
+  }
+  // Children end with this process, however it ends in order.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+  const directory = await mkdtemp(join(tmpdir(), 'gavel-drill-'));
+  process.stderr.write(`crash drill: ${options.rounds} rounds, seed ${options.seed}\n`);
+  const result = await runBounded(options, directory);
+  if (typeof result !== 'string' && result.violations === 0) {
+    await rm(directory, { recursive: true, force: true });
+  } else process.stderr.write(`The data are left in ${directory}\n`);
+  return report(result, options);
+}
+
+/** What it came to, or why there is no result. */
+async function runBounded({ rounds, seed }: DrillOptions, directory: string): Promise<DrillResult | string> {
+  const drill = new Drill({ directory, seed, prng: createPrng(seed), tell: (line) => void process.stderr.write(`${line}\n`) });
+  const boundMs = rounds * ROUND_MS_MAX + END_MS_MAX;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`it took longer than ${boundMs / 1_000} s`), boundMs);
+  });
+  try {
+    return await Promise.race([drill.run(rounds), late]);
+  } catch (error) {
+    return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function report(result: DrillResult | string, { rounds, seed, isJson }: DrillOptions): number {
+  if (typeof result === 'string') {
+    process.stderr.write(`The drill could not go on: ${result}\n`);
+    if (isJson) process.stdout.write(`${JSON.stringify({ rounds, violations: 1, seed, failure: result.split('\n', 1)[0] })}\n`);
+    return 1;
+  }
+  if (isJson) process.stdout.write(`${JSON.stringify(result)}\n`);
+  else for (const [key, value] of Object.entries(result)) process.stdout.write(`${key.padEnd(16)}${JSON.stringify(value)}\n`);
+  return result.violations === 0 ? 0 : 1;
+}

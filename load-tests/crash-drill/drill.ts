@@ -1,0 +1,208 @@
+/**
+ * The drill: one data directory, one player after the other life of a server on it.
+ *
+ * A round starts the server, connects the players, has every command answered that was not, checks everything, lets the players work,
+ * and ends the server with their commands under way. Rounds differ in when it is killed: under load, also while it starts, or while it
+ * stops. In the end it is stopped in order, twice, and a second server is refused. The first round that finds something is the last.
+ */
+import { pause } from '#client/wait.ts';
+import type { Prng } from '#shared/prng.ts';
+import { limits } from '#shared/limits.ts';
+import { Books } from './books.ts';
+import { check, checkLedgers } from './checks.ts';
+import { Player, type Role } from './player.ts';
+import { ServerChild } from './server-child.ts';
+import { work } from './workload.ts';
+
+/** What a drill came to. */
+export interface DrillResult {
+  /** Rounds that were run: it ends with the first that finds something. */
+  readonly rounds: number;
+  readonly violations: number;
+  readonly seed: string;
+  /** Commands sent in the rounds, and those of them that had no answer when the server was gone. */
+  readonly commands: number;
+  readonly interrupted: number;
+  /** Kills by what the server was doing. */
+  readonly killed: Readonly<Record<RoundKind, number>>;
+  /** From the start of a process to its being ready, on data that a kill left. */
+  readonly slowestStartMs: number;
+  /** From Ctrl-C to the end of the process, with commands under way. */
+  readonly slowestStopMs: number;
+  readonly seconds: number;
+}
+
+/** When a round kills. Every round kills under load; some do it elsewhere too. */
+export type RoundKind = 'load' | 'start' | 'stop';
+
+const PATTERN: readonly RoundKind[] = ['load', 'start', 'load', 'stop'];
+
+const ROLES: readonly Role[] = [
+  ...['ada', 'bob', 'cid', 'dora'].map((guest) => ({ guest, region: 'europe', mode: 'softcore' as const })),
+  ...['eve', 'finn'].map((guest) => ({ guest, region: 'asia', mode: 'hardcore' as const })),
+];
+
+/** A start takes a second; the issue allows 10 s for a recovery. */
+const START_MS = 15_000;
+const WORK_MIN_MS = 5;
+const WORK_MAX_MS = 220;
+/** An orderly stop takes about so long: kills fall before, in, and after it. */
+const STOP_KILL_MAX_MS = 150;
+const STARTS_KILLED_MAX = 3;
+
+/** See the head of this file. One per data directory. */
+export class Drill {
+  readonly #directory: string;
+  readonly #prng: Prng;
+  readonly #seed: string;
+  readonly #tell: (line: string) => void;
+  readonly #books = new Books();
+  readonly #players: readonly Player[];
+  readonly #killed: Record<RoundKind, number> = { load: 0, start: 0, stop: 0 };
+  #violations = 0;
+  #commands = 0;
+  #interrupted = 0;
+  #slowestStartMs = 0;
+  #slowestStopMs = 0;
+
+  constructor(options: { readonly directory: string; readonly prng: Prng; readonly seed: string; readonly tell: (line: string) => void }) {
+    this.#directory = options.directory;
+    this.#prng = options.prng;
+    this.#seed = options.seed;
+    this.#tell = options.tell;
+    this.#players = ROLES.map((role) => new Player(role, this.#books));
+  }
+
+  /** Runs the rounds and the end. Rejects only if the drill itself cannot go on. */
+  async run(rounds: number): Promise<DrillResult> {
+    const startedAt = performance.now();
+    let round = 0;
+    while (round < rounds && this.#violations === 0) {
+      const kind = PATTERN[round % PATTERN.length] ?? 'load';
+      round++;
+      await this.#round(round, kind, this.#prng.fork(round));
+    }
+    if (this.#violations === 0) await this.#stopInOrder(this.#prng.fork('stop'));
+    if (this.#violations === 0) await this.#lastLook();
+    return {
+      rounds: round,
+      violations: this.#violations,
+      seed: this.#seed,
+      commands: this.#commands,
+      interrupted: this.#interrupted,
+      killed: this.#killed,
+      slowestStartMs: Math.round(this.#slowestStartMs),
+      slowestStopMs: Math.round(this.#slowestStopMs),
+      seconds: Number(((performance.now() - startedAt) / 1_000).toFixed(1)),
+    };
+  }
+
+  async #round(round: number, kind: RoundKind, prng: Prng): Promise<void> {
+    if (kind === 'start') await this.#killStarts(prng);
+    const server = await this.#ready(prng);
+    // What is wrong stays as it is, for whoever looks into it.
+    if (this.#violations > 0) return this.#abandon(server);
+    const before = { commands: this.#commands, interrupted: this.#interrupted };
+    const workMs = await this.#workUntil(prng, async () => {
+      if (kind === 'stop') {
+        server.interrupt();
+        await pause(prng.integer(0, STOP_KILL_MAX_MS));
+      } else if (!server.isRunning) this.#violation('the server ended by itself');
+      await server.kill();
+    });
+    this.#killed[kind === 'stop' ? 'stop' : 'load']++;
+    this.#listen(server);
+    const [commands, interrupted] = [this.#commands - before.commands, this.#interrupted - before.interrupted];
+    this.#tell(`round ${round} (${kind}): ${commands} commands in ${workMs} ms, ${interrupted} without an answer`);
+  }
+
+  /** Kills the server a few times between its first moment and a little after it serves. */
+  async #killStarts(prng: Prng): Promise<void> {
+    const typicalMs = this.#slowestStartMs === 0 ? 1_000 : this.#slowestStartMs;
+    for (let left = prng.integer(1, STARTS_KILLED_MAX); left > 0; left--) {
+      const server = new ServerChild(this.#directory);
+      await pause(prng.integer(0, Math.round(typicalMs * 1.1)));
+      if (!server.isRunning) this.#violation('the server ended while it started');
+      await server.kill();
+      this.#listen(server);
+      this.#killed.start++;
+    }
+  }
+
+  /** A server that serves, with all players in it, all commands answered and everything checked. */
+  async #ready(prng: Prng): Promise<ServerChild> {
+    const server = new ServerChild(this.#directory);
+    const startedAt = performance.now();
+    const url = await server.serving(START_MS);
+    this.#slowestStartMs = Math.max(this.#slowestStartMs, performance.now() - startedAt);
+    await Promise.all(this.#players.map((player) => player.connect(url)));
+    for (const fault of await check(this.#players, this.#books, prng.fork('check'))) this.#violation(fault);
+    return server;
+  }
+
+  /** Lets the players work for a while, then ends the server in the way given, and lets go of all connections. */
+  async #workUntil(prng: Prng, end: () => Promise<void>): Promise<number> {
+    const stop = new AbortController();
+    const working = work(this.#players, prng.fork('work'), stop.signal);
+    const workMs = prng.integer(WORK_MIN_MS, WORK_MAX_MS);
+    await pause(workMs);
+    await end();
+    stop.abort();
+    await Promise.all(this.#players.map((player) => player.leave()));
+    const { asked, answered } = await working;
+    this.#commands += asked;
+    this.#interrupted += asked - answered;
+    return workMs;
+  }
+
+  /** Ctrl-C with commands under way: exit code 0, in time. */
+  async #stopInOrder(prng: Prng): Promise<void> {
+    const server = await this.#ready(prng);
+    if (this.#violations > 0) return this.#abandon(server);
+    await this.#workUntil(prng, () => this.#stop(server));
+  }
+
+  /** After a stop in order everything is there too; a second server on the same directory is refused; and it stops without load. */
+  async #lastLook(): Promise<void> {
+    const server = await this.#ready(this.#prng.fork('last look'));
+    for (const fault of await checkLedgers(this.#players)) this.#violation(fault);
+    await this.#refuseSecond();
+    for (const fault of await check(this.#players, this.#books, this.#prng.fork('after the second'))) this.#violation(fault);
+    await Promise.all(this.#players.map((player) => player.leave()));
+    await this.#stop(server);
+  }
+
+  async #refuseSecond(): Promise<void> {
+    const second = new ServerChild(this.#directory);
+    const { code } = await second.end(START_MS);
+    if (code === 0 || code === null || !/in use by a running server/.test(second.complaints)) {
+      this.#violation(`a second server on the same directory ended with ${code ?? 'a signal'} and said: ${second.complaints}`);
+    }
+  }
+
+  async #abandon(server: ServerChild): Promise<void> {
+    await server.kill();
+    this.#listen(server);
+    await Promise.all(this.#players.map((player) => player.leave()));
+  }
+
+  async #stop(server: ServerChild): Promise<void> {
+    const { code, tookMs } = await server.stop(limits.drainMaxMs * 2);
+    this.#slowestStopMs = Math.max(this.#slowestStopMs, tookMs);
+    if (code !== 0) this.#violation(`the server stopped with ${code ?? 'a signal'} instead of 0`);
+    if (tookMs > limits.drainMaxMs) this.#violation(`the server took ${Math.round(tookMs)} ms to stop`);
+    this.#listen(server);
+  }
+
+  /** A server that has something to say on standard error in a drill has met what it should not. */
+  #listen(server: ServerChild): void {
+    for (const line of server.complaints.split('\n')) {
+      if (/^gavel( error| alert)?:/.test(line)) this.#violation(`the server said: ${line}`);
+    }
+  }
+
+  #violation(sentence: string): void {
+    this.#violations++;
+    this.#tell(`VIOLATION ${sentence}`);
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * Which commands of other nodes were taken, so that no copy of one is taken again: a refused command has changed nothing, and a copy of
+ * it must not change something later.
+ *
+ * 1. A command is taken at most once in the life of a node.
+ * 2. A command is taken soon after it was sent or never, so that what was taken need not be remembered for long.
+ * 3. A command that may have been sent before this node started is not taken: the life before may have taken its twin.
+ */
+import { limits } from '#shared/limits.ts';
+import { durationMs, later, type Instant } from '#shared/units.ts';
+
+/** How a command that came from another node is received: take it, forget it, or tell that it was not taken. */
+export type Reception = 'take' | 'forget' | 'turn-away';
+
+/** How long after it was sent a command may be taken. Its sender waits longer, by more than clocks may differ. */
+export const TAKE_MS = durationMs(4_000);
+
+/** See the head of this file. One per life of a node. */
+export class TakenCalls {
+  readonly #startedAt: Instant;
+  /** When each was received, oldest first. */
+  readonly #receivedAt = new Map<string, Instant>();
+
+  constructor(startedAt: Instant) {
+    this.#startedAt = startedAt;
+  }
+
+  /** Decides about a command; `sentAt` is by the clock of its sender, and `call` names it among all that were ever sent. */
+  receive(call: string, sentAt: Instant, now: Instant): Reception {
+    this.#forgetOld(now);
+    if (this.#receivedAt.has(call) || later(sentAt, TAKE_MS) < now) return 'forget';
+    if (sentAt < later(this.#startedAt, limits.clockPeerDifferenceMaxMs)) return 'turn-away';
+    this.#receivedAt.set(call, now);
+    return 'take';
+  }
+
+  /** A copy that comes after this time is too late by its own word. */
+  #forgetOld(now: Instant): void {
+    for (const [call, at] of this.#receivedAt) {
+      if (later(at, REMEMBERED_MS) >= now) return;
+      this.#receivedAt.delete(call);
+    }
+  }
+}
+
+/** The sender's clock may be ahead: by its word, the command may be taken for so much longer. */
+const REMEMBERED_MS = durationMs(TAKE_MS + limits.clockPeerDifferenceMaxMs);
