@@ -12,10 +12,9 @@ import type { Persister } from '#server/journal/persister.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
-import type { Message } from '#server/shard/message.ts';
+import type { Message, Reply } from '#server/shard/message.ts';
 import { OutputGate } from './gate.ts';
 import type { Envelope, Part } from './part.ts';
-import type { Answering, Resident } from './resident.ts';
 import { WakeList } from './wake-list.ts';
 
 /** What a cell host needs from its surroundings. */
@@ -33,37 +32,48 @@ export interface CellHostOptions {
   readonly onChanges: (position: number, changes: ChangeSet) => void;
 }
 
+/** Takes the final word to a command. */
+export type Answering = (reply: Reply) => void;
+
+/** A shard in memory, as its host sees it. The three fields are the host's own notes on it. */
+export interface Tenant {
+  /** What it was last counted with against the memory budget. */
+  memoryBytes: number;
+  /** For which time it is on the wake list; 0 for none. */
+  wakeListedAt: number;
+  /** Whether it was used since the eviction hand last came by. */
+  isUsed: boolean;
+  /** Lets the shard look at its alarms. */
+  wake(): void;
+  /** Takes up what waits in the inbox, now that the disk has caught up. */
+  resume(): void;
+  /** Drops the shard from memory, if nothing speaks against it; tells whether it did. */
+  evict(): boolean;
+  /** Puts the shard on the wake list for its earliest alarm. */
+  listWake(): void;
+  /** Whether somebody still waits for that operation. */
+  isAwaited(operation: number): boolean;
+  /** Tells whoever waits that the outcome of the trade is unknown, if it still is. */
+  giveUp(operation: number, answering: Answering): void;
+}
+
 /** A command that waits for the outcome of its trade. */
 export interface Expectation {
-  readonly resident: Resident;
+  readonly resident: Tenant;
   readonly operation: number;
   readonly answering: Answering;
-}
-
-/** What a cell does for its host. */
-export interface Housed {
-  /** Lets the shard look at its alarms. */
-  wake(shard: Resident): void;
-  /** Takes up what waits in the shard's inbox. */
-  resume(shard: Resident): void;
-  /** Tells a command that the outcome of its trade is unknown, if it still waits. */
-  giveUp(expectation: Expectation): void;
-  /** Drops the shard from memory, if nothing speaks against it. */
-  evict(shard: Resident): boolean;
-}
-
-interface Tenancy {
-  readonly cell: Housed;
-  readonly resident: Resident;
 }
 
 /** See the head of this file. */
 export class CellHost {
   readonly options: CellHostOptions;
   readonly gate: OutputGate;
-  readonly wakeList: WakeList<Resident>;
-  readonly #tenancies = new Map<Resident, Tenancy>();
-  readonly #stalled = new Set<Resident>();
+  readonly wakeList: WakeList<Tenant>;
+  /** Shards in memory, in the order in which the eviction hand comes to them. */
+  readonly #residents = new Set<Tenant>();
+  /** Shards that have changed since messages were last delivered. */
+  readonly #changed = new Set<Tenant>();
+  readonly #stalled = new Set<Tenant>();
   #envelopes: Envelope[] = [];
   #fresh: Expectation[] = [];
   readonly #watched: { readonly at: number; readonly expectation: Expectation }[] = [];
@@ -75,12 +85,17 @@ export class CellHost {
   constructor(options: CellHostOptions) {
     this.options = options;
     this.gate = new OutputGate(options.persister);
-    this.wakeList = new WakeList(options.platform, (resident) => this.#tenancies.get(resident)?.cell.wake(resident));
+    this.wakeList = new WakeList(options.platform, (resident) => resident.wake());
   }
 
   /** The time for a turn. */
   now(): Instant {
     return this.options.platform.clock.now();
+  }
+
+  /** Everything up to here survives any crash. */
+  get durable(): number {
+    return this.options.persister.durable;
   }
 
   /** Whether turns must wait for the disk. */
@@ -95,28 +110,30 @@ export class CellHost {
 
   /** Shards in memory, and the bytes that they take, about. */
   get usage(): { readonly shards: number; readonly bytes: number } {
-    return { shards: this.#tenancies.size, bytes: this.#memoryBytes };
+    return { shards: this.#residents.size, bytes: this.#memoryBytes };
   }
 
   /** Counts a shard in, or anew after a turn, and makes room if the budget is passed. */
-  house(cell: Housed, resident: Resident, memoryBytes: number): void {
+  house(resident: Tenant, memoryBytes: number): void {
     this.#memoryBytes += memoryBytes - resident.memoryBytes;
     resident.memoryBytes = memoryBytes;
     resident.isUsed = true;
-    if (!this.#tenancies.has(resident)) this.#tenancies.set(resident, { cell, resident });
+    this.#residents.add(resident);
+    this.#changed.add(resident);
     if (this.#memoryBytes > this.options.memoryBudgetBytes) this.#evictSome();
   }
 
   /** Counts a shard out. */
-  release(resident: Resident): void {
+  release(resident: Tenant): void {
     this.#memoryBytes -= resident.memoryBytes;
     this.wakeList.remove(resident);
-    this.#tenancies.delete(resident);
+    this.#residents.delete(resident);
+    this.#changed.delete(resident);
     this.#stalled.delete(resident);
   }
 
   /** Has the shard's inbox taken up once the disk has caught up. */
-  stall(resident: Resident): void {
+  stall(resident: Tenant): void {
     if (this.#isStopped) return;
     if (this.#stalled.size === 0) void this.options.persister.whenReady().then(() => this.#resumeStalled());
     this.#stalled.add(resident);
@@ -144,6 +161,9 @@ export class CellHost {
     }
     this.#envelopes = [];
     this.#isDelivering = false;
+    // Only now: what a trade within the node wants to be woken for is over by the time that it is delivered.
+    for (const resident of this.#changed) resident.listWake();
+    this.#changed.clear();
     if (this.#fresh.length > 0) this.#watchFresh();
   }
 
@@ -163,7 +183,7 @@ export class CellHost {
   #watchFresh(): void {
     const at = this.now() + OUTCOME_WAIT_MS;
     for (const expectation of this.#fresh) {
-      if (expectation.resident.answeringByOperation.has(expectation.operation)) this.#watched.push({ at, expectation });
+      if (expectation.resident.isAwaited(expectation.operation)) this.#watched.push({ at, expectation });
     }
     this.#fresh = [];
     if (this.#watched.length > 0 && !this.#isWatching) this.#watch(OUTCOME_WAIT_MS);
@@ -177,7 +197,7 @@ export class CellHost {
       const now = this.now();
       const late = this.#watched.findIndex(({ at }) => at > now);
       const over = this.#watched.splice(0, late === -1 ? this.#watched.length : late);
-      for (const { expectation } of over) this.#tenancies.get(expectation.resident)?.cell.giveUp(expectation);
+      for (const { expectation } of over) expectation.resident.giveUp(expectation.operation, expectation.answering);
       const next = this.#watched[0];
       if (next !== undefined && !this.#isWatching) this.#watch(next.at - now);
     });
@@ -191,18 +211,18 @@ export class CellHost {
   #resumeStalled(): void {
     const stalled = [...this.#stalled];
     this.#stalled.clear();
-    for (const resident of stalled) this.#tenancies.get(resident)?.cell.resume(resident);
+    for (const resident of stalled) resident.resume();
   }
 
   /** Second chance: the hand goes round the shards in the order of their coming; who was used since stays once more. */
   #evictSome(): void {
-    let looks = Math.min(this.#tenancies.size, EVICTION_LOOKS);
-    for (const [resident, tenancy] of this.#tenancies) {
+    let looks = Math.min(this.#residents.size, EVICTION_LOOKS);
+    for (const resident of this.#residents) {
       if (looks-- === 0 || this.#memoryBytes <= this.options.memoryBudgetBytes) return;
-      this.#tenancies.delete(resident);
-      this.#tenancies.set(resident, tenancy);
+      this.#residents.delete(resident);
+      this.#residents.add(resident);
       if (resident.isUsed) resident.isUsed = false;
-      else tenancy.cell.evict(resident);
+      else resident.evict();
     }
   }
 }

@@ -225,10 +225,10 @@ function fitsInterior(children: readonly Child[], reserved: number): boolean {
   return (children.length - 1) * INTERIOR_CELL_BYTES_MAX <= PAGE_BYTES - INTERIOR_HEADER_BYTES - reserved;
 }
 
-/** Children of inner pages: as many to each as there is room for, and never only one. */
+/** Children of inner pages, evenly: a page with a single child would be none. */
 function interiorGroups(children: readonly Child[]): readonly (readonly Child[])[] {
   const most = Math.floor((PAGE_BYTES - INTERIOR_HEADER_BYTES) / INTERIOR_CELL_BYTES_MAX) + 1;
   const count = Math.ceil(children.length / most);
-  const each = Math.ceil(children.length / count);
-  return Array.from({ length: count }, (_, index) => children.slice(index * each, (index + 1) * each));
+  const startOf = (index: number): number => Math.floor((index * children.length) / count);
+  return Array.from({ length: count }, (_, index) => children.slice(startOf(index), startOf(index + 1)));
 }

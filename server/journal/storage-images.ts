@@ -22,9 +22,10 @@ import { promisify } from 'node:util';
 import type { ShardId } from '#shared/units.ts';
 import type { RawChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/codec.ts';
+import { decodeImage, encodeImage, isUntouched, nextRows, parseImage, type ImageRows } from './image-file-codec.ts';
 import { ImageError, type ImageDraft, type ImageStore } from './storage.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
-import { ImageEditor, readImage } from './storage-image.ts';
+import { readWithSqlite } from './storage-image.ts';
 
 /** Directories synced at once. */
 const DIRECTORIES_AT_ONCE = 16;
@@ -50,22 +51,19 @@ export class FileImages implements ImageStore {
   read(shard: ShardId): RawChangeSet | undefined {
     const bytes = readIfThere(this.#path(shard));
     if (bytes === undefined) return undefined;
-    const image = readImage(bytes, this.#schemas);
+    const image = isUntouched(bytes) ? decodeImage(parseImage(bytes), this.#schemas) : readWithSqlite(bytes, this.#schemas);
     assertShard(shard, image);
     return image;
   }
 
   draft(shard: ShardId): ImageDraft {
     const bytes = readIfThere(this.#path(shard));
-    const editor = new ImageEditor(bytes, this.#schemas);
-    if (editor.header !== undefined && editor.header.shard !== shard) {
-      editor.close();
-      assertShard(shard, editor.header);
-    }
+    const old = bytes === undefined ? undefined : this.#rows(bytes);
+    if (old !== undefined) assertShard(shard, old.header);
     return {
-      version: editor.header?.version ?? 0,
-      stage: (changes) => this.#stage(shard, editor.finish(changes)),
-      discard: () => editor.close(),
+      version: old?.header.version ?? 0,
+      stage: (changes) => this.#stage(shard, encodeImage(nextRows(old, changes, this.#schemas), this.#schemas)),
+      discard: () => undefined,
     };
   }
 
@@ -94,6 +92,10 @@ export class FileImages implements ImageStore {
       const some = directories.slice(start, start + DIRECTORIES_AT_ONCE);
       await Promise.all(some.map((name) => syncDirectory(join(this.#images, name))));
     }
+  }
+
+  #rows(bytes: Buffer): ImageRows {
+    return isUntouched(bytes) ? parseImage(bytes) : nextRows(undefined, readWithSqlite(bytes, this.#schemas), this.#schemas);
   }
 
   #path(shard: ShardId): string {

@@ -3,7 +3,8 @@ import type Database from 'better-sqlite3';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Position } from './persister.ts';
 import type { Batch, JournalReader, JournalState, JournalStore, KeptRecord, Note } from './storage.ts';
-import { APPLICATION_ID, openDurable, openReader } from './storage-sqlite.ts';
+import { APPLICATION_ID } from './image-file-codec.ts';
+import { openDurable, openReader } from './storage-sqlite.ts';
 
 /** The version of the layout of `journal.db`, in its `user_version`. */
 export const JOURNAL_VERSION = 1;

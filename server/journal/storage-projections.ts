@@ -4,7 +4,8 @@ import type { Instant, ShardId } from '#shared/units.ts';
 import type { Position, Total } from './persister.ts';
 import type { FoldDelta, LedgerSegment, ProjectionStore, RowChange } from './storage.ts';
 import { hasTable } from './storage-journal.ts';
-import { APPLICATION_ID, openDurable } from './storage-sqlite.ts';
+import { APPLICATION_ID } from './image-file-codec.ts';
+import { openDurable } from './storage-sqlite.ts';
 
 /** The version of the layout of `node.db`, in its `user_version`. */
 export const PROJECTIONS_VERSION = 1;

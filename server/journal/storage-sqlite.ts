@@ -4,9 +4,6 @@ import Database from 'better-sqlite3';
 /** The oldest SQLite without the corruption at the reset of a write-ahead log. */
 const SQLITE_VERSION_MIN = [3, 51, 3] as const;
 
-/** Marks the files of Gavel for `file` and for `PRAGMA application_id`: "Gavl". */
-export const APPLICATION_ID = 0x47_61_76_6c;
-
 /** A database that is not as it must be. */
 export class DatabaseError extends Error {
   override readonly name = 'DatabaseError';

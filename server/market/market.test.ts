@@ -3,9 +3,10 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { listingId } from '#shared/address.ts';
 import { createPrng } from '#shared/prng.ts';
 import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
-import { GOLD_MAX, gold, type ListingId, type ShardId } from '#shared/units.ts';
+import { GOLD_MAX, gold, instant, type ListingId, type ShardId } from '#shared/units.ts';
 import type { Handled } from '#server/shard/message.ts';
 import { hold } from '#server/trade/entities.ts';
+import type { Offer } from '#server/trade/messages.ts';
 import type { ShardNetwork } from '#server/trade/testing/shard-network.ts';
 import { commodity, completed, item, listing, player as playerEntity, wallet } from './entities.ts';
 import { marketNetwork, nameOf, opening, player, testItem, testRules } from './testing/market-bench.ts';
@@ -309,6 +310,20 @@ describe('buyout', () => {
     expect(nameOf(net.replyTo(BOB, 'buy'))).toBe('listing-gone');
     expect(entriesOf(net, ADA)).toEqual([['cancelled', 'ada-0']]);
     expectGoodBooks(net);
+  });
+
+  it('of a listing whose time is over is refused also if its alarm has not rung yet', () => {
+    const net = market();
+    const id = list(net, ADA, 'ada-0', 400, { durationMs: HOUR });
+    net.command(BOB, 'buyout', { listingId: id, price: 400 }, 'buy');
+    const [letter] = net.intercept();
+    const offer = { ...(JSON.parse(letter?.text ?? '') as Offer), offerUntil: instant(net.now + 2 * HOUR) };
+    const seller = net.driver(ADA);
+    const verdicts = [HOUR - 1, 1].map((ms) => {
+      seller.wait(ms);
+      return seller.shard.turn({ ...offer, tx: `${ms}.1.${BOB}` } as Offer, seller.now).emitted[0]?.message;
+    });
+    expect(verdicts).toMatchObject([{ verdict: { kind: 'committed' } }, { verdict: { kind: 'aborted', reason: 'listing-gone' } }]);
   });
 
   it('across regions is possible only where the market is the world, and never across modes', () => {

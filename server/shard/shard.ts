@@ -67,6 +67,11 @@ export class Shard {
     return this.#state.shard;
   }
 
+  /** The earliest alarm of any row, or 0. */
+  get wakeAt(): Instant | 0 {
+    return this.#state.wakeAt;
+  }
+
   /** The counters as of the last turn. */
   get header(): ShardHeader {
     const { version, now, wakeAt } = this.#state;

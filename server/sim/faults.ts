@@ -4,16 +4,14 @@
  */
 import type { Prng } from '#shared/prng.ts';
 import type { MemoryOperation, Outcome } from '#server/journal/storage-memory.ts';
-import { CALM_WEATHER, type BusWeather, type SimulatedBus } from './simulated-bus.ts';
+import { CALM_WEATHER, type BusWeather } from './simulated-bus.ts';
 import type { SimulatedNode } from './simulated-node.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { SimulatedWorld } from './simulated-world.ts';
 
 /** What faults need of the simulation. */
 export interface FaultSetup {
-  readonly scheduler: Scheduler;
+  readonly world: SimulatedWorld;
   readonly prng: Prng;
-  readonly bus: SimulatedBus;
-  readonly nodes: readonly SimulatedNode[];
   /** From one fault of a kind to the next at each node, at most. */
   readonly periodUs: number;
 }
@@ -30,7 +28,8 @@ export class Faults {
   }
 
   start(): void {
-    const { bus, nodes, prng } = this.#setup;
+    const { world, prng } = this.#setup;
+    const { bus, nodes } = world;
     bus.weather(weatherFrom(prng.fork('weather')));
     for (const node of nodes) {
       void this.#crashes(node, prng.fork(`crashes of ${node.name}`));
@@ -42,7 +41,7 @@ export class Faults {
   /** The storm is over: everything works from now on, and whoever is down comes back. */
   stop(): void {
     this.#isOver = true;
-    const { bus, nodes } = this.#setup;
+    const { bus, nodes } = this.#setup.world;
     bus.weather(CALM_WEATHER);
     for (const node of nodes) {
       bus.mend(node.name);
@@ -52,7 +51,8 @@ export class Faults {
   }
 
   async #crashes(node: SimulatedNode, prng: Prng): Promise<void> {
-    const { scheduler, periodUs } = this.#setup;
+    const { world, periodUs } = this.#setup;
+    const { scheduler } = world;
     for (;;) {
       await scheduler.pause(prng.integer(0, periodUs));
       if (this.#isOver) return;
@@ -63,7 +63,8 @@ export class Faults {
   }
 
   async #cuts(node: SimulatedNode, prng: Prng): Promise<void> {
-    const { scheduler, bus, periodUs } = this.#setup;
+    const { world, periodUs } = this.#setup;
+    const { scheduler, bus } = world;
     for (;;) {
       await scheduler.pause(prng.integer(0, periodUs * 4));
       if (this.#isOver) return;
@@ -75,7 +76,8 @@ export class Faults {
 
   /** Now and then one call of the disk fails, before or after it has written: the process ends at that very point. */
   async #diskFaults(node: SimulatedNode, prng: Prng): Promise<void> {
-    const { scheduler, periodUs } = this.#setup;
+    const { world, periodUs } = this.#setup;
+    const { scheduler } = world;
     for (;;) {
       await scheduler.pause(prng.integer(0, periodUs));
       if (this.#isOver) return;

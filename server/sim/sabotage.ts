@@ -15,7 +15,7 @@ export interface Catch {
   readonly seed: number;
 }
 
-const SEEDS_MAX = 40;
+const SEEDS_MAX = 80;
 const TRADES = 60;
 
 /** Runs one deliberate fault from seed 1 on; `undefined` if nobody noticed. */
@@ -34,7 +34,11 @@ export async function runSabotages(say: (line: string) => void): Promise<Sabotag
   for (const sabotage of SABOTAGES) {
     const found = await runSabotage(sabotage);
     if (found !== undefined) caught++;
-    say(found === undefined ? `NOT CAUGHT: ${sabotage.name}` : `caught: ${sabotage.name}\n    by seed ${found.seed}, ${found.checker}: ${found.detail.split('\n')[0]}`);
+    say(
+      found === undefined
+        ? `NOT CAUGHT: ${sabotage.name}`
+        : `caught: ${sabotage.name}\n    by seed ${found.seed}, ${found.checker}: ${found.detail.split('\n')[0]}`,
+    );
   }
   return { sabotages: SABOTAGES.length, caught };
 }

@@ -7,15 +7,17 @@ import { completed, listing } from '#server/market/entities.ts';
 import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { Persister } from '#server/journal/persister.ts';
 import type { Batch } from '#server/journal/storage.ts';
+import type { Platform } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
-import type { Handled, Message } from '#server/shard/message.ts';
+import type { Handled } from '#server/shard/message.ts';
 import { operation } from '#server/shard/operations.ts';
-import { onAlarm, type AlarmHandler, type Handler, type Powerup } from '#server/shard/powerup.ts';
+import { onAlarm, onMessage, type AlarmHandler, type Handler, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { decision, hold } from '#server/trade/entities.ts';
-import { onMessage } from '#server/shard/powerup.ts';
+import type { DecisionRow } from '#server/trade/decider.ts';
 import type { Offer, Outcome, Settled } from '#server/trade/messages.ts';
+import type { Hold } from '#server/trade/trade-kind.ts';
 import type { Seams } from './seams.ts';
 import { withCommit } from './stores.ts';
 
@@ -35,18 +37,24 @@ export const SABOTAGES: readonly Sabotage[] = [
   { name: 'alarms of shards on disk are not looked up', seams: () => ({ persister: withoutDue }) },
   { name: 'published images are not made durable', seams: () => ({ stores: withoutDirectorySync }) },
   { name: 'the fold forgets a row now and then', seams: () => ({ stores: foldingCarelessly() }) },
-  { name: 'ids are the same in every life', seams: () => ({ platform: (real) => ({ ...real, random: { ...real.random, id: () => 'the-one-and-only-life' } }) }) },
+  { name: 'ids are the same in every life', seams: () => ({ platform: withoutIds }) },
   { name: 'a doubled command is taken twice', seams: () => ({ bus: doublingCommands() }) },
   { name: 'a holder gives up alone after its offer is late', seams: () => tradeAlarm('repeat-offer', givingUpAlone) },
   { name: 'an unanswered offer is never repeated', seams: () => tradeAlarm('repeat-offer', () => onAlarm(hold, neverAgain)) },
   { name: 'an unsettled outcome is never told again', seams: () => tradeAlarm('repeat-outcome', () => onAlarm(decision, neverToldAgain)) },
-  { name: 'a decider forgets a decision as soon as it is settled', seams: () => tradeHandler('settled', () => onMessage<Settled>(forgetting)) },
+  {
+    name: 'a decider forgets a decision as soon as it is settled',
+    seams: () => tradeHandler('settled', () => onMessage<Settled>(forgetting)),
+  },
   { name: 'a decider forgets what it decided and decides anew', seams: () => tradeHandler('offer', decidingAnew) },
   { name: 'a decider accepts what comes late', seams: () => tradeHandler('offer', acceptingLate) },
   { name: 'an abort leaves no trace', seams: () => tradeHandler('offer', abortingWithoutTrace) },
   { name: 'a doubled outcome is applied twice', seams: () => tradeHandler('outcome', applyingTwice) },
   { name: 'a lost outcome is taken for an abort', seams: () => tradeHandler('outcome', takingForAbort) },
-  { name: 'cancelling leaves the listing where it is', seams: () => ({ powerups: (all) => wrapping(all, 'stall', 'cancel', leavingListing) }) },
+  {
+    name: 'cancelling leaves the listing where it is',
+    seams: () => ({ powerups: (all) => wrapping(all, 'stall', 'cancel', leavingListing) }),
+  },
 ];
 
 type Wrap<T> = (real: T, powerup: Powerup) => T;
@@ -60,7 +68,9 @@ function tradeAlarm(alarm: string, wrap: Wrap<AlarmHandler>): Seams {
     powerups: (all) =>
       all.map((powerup) => {
         const real = powerup.alarms?.[alarm];
-        return powerup.name === 'trades' && real !== undefined ? { ...powerup, alarms: { ...powerup.alarms, [alarm]: wrap(real, powerup) } } : powerup;
+        return powerup.name === 'trades' && real !== undefined
+          ? { ...powerup, alarms: { ...powerup.alarms, [alarm]: wrap(real, powerup) } }
+          : powerup;
       }),
   };
 }
@@ -68,12 +78,17 @@ function tradeAlarm(alarm: string, wrap: Wrap<AlarmHandler>): Seams {
 function wrapping(all: readonly Powerup[], name: string, kind: string, wrap: Wrap<Handler>): readonly Powerup[] {
   return all.map((powerup) => {
     const real = powerup.handlers?.[kind];
-    return powerup.name === name && real !== undefined ? { ...powerup, handlers: { ...powerup.handlers, [kind]: wrap(real, powerup) } } : powerup;
+    return powerup.name === name && real !== undefined
+      ? { ...powerup, handlers: { ...powerup.handlers, [kind]: wrap(real, powerup) } }
+      : powerup;
   });
 }
 
 /** The persister with some of its members replaced. */
-function persisterWith(real: Persister, changed: Partial<Pick<Persister, 'append' | 'due'>> & { readonly isAllDurable?: boolean }): Persister {
+function persisterWith(
+  real: Persister,
+  changed: Partial<Pick<Persister, 'append' | 'due'>> & { readonly isAllDurable?: boolean },
+): Persister {
   return {
     recovered: real.recovered,
     get appended() {
@@ -98,6 +113,10 @@ function persisterWith(real: Persister, changed: Partial<Pick<Persister, 'append
     stats: () => real.stats(),
     close: (deadlineMs) => real.close(deadlineMs),
   };
+}
+
+function withoutIds(real: Platform): Platform {
+  return { ...real, random: { ...real.random, id: () => 'always-the-same-life' } };
 }
 
 function withoutGate(real: Persister): Persister {
@@ -185,33 +204,45 @@ function foldingCarelessly(): (stores: InlineStores) => InlineStores {
   };
 }
 
-/** Every command comes a second time, as another call. */
+/** Every command comes a second time, a little later and as another call. */
 function doublingCommands(): (bus: Bus) => Bus {
+  const copies: { readonly to: string; readonly bytes: Uint8Array }[] = [];
   return (bus) => ({
     send: (to, bytes) => {
       bus.send(to, bytes);
+      const oldest = copies.length > COPIES_MAX ? copies.shift() : undefined;
+      if (oldest !== undefined) bus.send(oldest.to, oldest.bytes);
       const text = new TextDecoder().decode(bytes);
-      if (text.includes('"issuer"')) bus.send(to, new TextEncoder().encode(text.replace('"number":', '"number":9')));
+      if (text.includes('"issuer"')) copies.push({ to, bytes: new TextEncoder().encode(text.replace('"number":', '"number":9')) });
     },
     onReceive: (listener) => bus.onReceive(listener),
   });
 }
 
+/** So many commands come before the copy of one does. */
+const COPIES_MAX = 6;
+
 function givingUpAlone(real: AlarmHandler, trades: Powerup): AlarmHandler {
   return onAlarm(hold, (turn, held) => {
     if (turn.now <= held.offerUntil) return real(turn, held);
-    const outcome: Outcome = { kind: 'outcome', key: held.tx, tx: held.tx, decider: held.decider, verdict: { kind: 'aborted', reason: 'unavailable' } };
+    const outcome: Outcome = {
+      kind: 'outcome',
+      key: held.tx,
+      tx: held.tx,
+      decider: held.decider,
+      verdict: { kind: 'aborted', reason: 'unavailable' },
+    };
     trades.handlers?.['outcome']?.(turn, outcome);
   });
 }
 
 const A_LONG_TIME = durationMs(1_000_000_000);
 
-function neverAgain(turn: Turn, held: Parameters<Parameters<typeof onAlarm<(typeof hold)['attributes']>>[1]>[1]): void {
+function neverAgain(turn: Turn, held: Hold): void {
   turn.put(hold, { ...held, repeatAt: later(turn.now, A_LONG_TIME) });
 }
 
-function neverToldAgain(turn: Turn, known: Parameters<Parameters<typeof onAlarm<(typeof decision)['attributes']>>[1]>[1]): void {
+function neverToldAgain(turn: Turn, known: DecisionRow): void {
   turn.put(decision, { ...known, repeatAt: later(turn.now, A_LONG_TIME) });
 }
 
@@ -255,14 +286,14 @@ function withoutId<Row extends { readonly id: number }>({ id: _id, ...values }: 
   return values;
 }
 
-/** Forgets the decider's word when it has been asked for more than once. */
+/** Forgets the decider's word when it had to be asked for more than once. */
 function takingForAbort(real: Handler): Handler {
-  return (turn: Turn, message: Message) =>
-    onMessage<Outcome>((_turn, outcome) => {
-      const held = turn.table(hold).find('tx', outcome.tx);
-      const isLost = held !== undefined && held.attempts > 0;
-      return real(turn, isLost ? { ...outcome, verdict: { kind: 'aborted', reason: 'unavailable' } } : outcome);
-    })(turn, message);
+  return onMessage<Outcome>((turn, outcome) => {
+    const held = turn.table(hold).find('tx', outcome.tx);
+    const isLost = held !== undefined && held.attempts > 0;
+    const told: Outcome = isLost ? { ...outcome, verdict: { kind: 'aborted', reason: 'unavailable' } } : outcome;
+    return real(turn, told);
+  });
 }
 
 function leavingListing(real: Handler): Handler {
@@ -270,7 +301,9 @@ function leavingListing(real: Handler): Handler {
     real(
       new Proxy(turn, {
         get: (target, name) => {
-          if (name === 'remove') return (entity: { readonly name: string }, id: number) => (entity.name === listing.name ? undefined : target.remove(entity, id));
+          if (name === 'remove')
+            return (entity: Parameters<Turn['remove']>[0], id: number) =>
+              entity.name === listing.name ? undefined : target.remove(entity, id);
           const member: unknown = Reflect.get(target, name, target);
           return typeof member === 'function' ? member.bind(target) : member;
         },

@@ -8,26 +8,20 @@ import type { Rules } from '#shared/rules.ts';
 import { operationId, type ShardId } from '#shared/units.ts';
 import { completed, item, listing, player } from '#server/market/entities.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
-import type { AnswerBook, Asked } from './answer-book.ts';
-import type { Model } from './model.ts';
-import type { Scheduler } from './scheduler.ts';
-import type { SimulatedNode } from './simulated-node.ts';
+import type { Asked } from './answer-book.ts';
+import type { SimulatedWorld } from './simulated-world.ts';
 import { fieldsOf } from './row-decode.ts';
-import type { Trace } from './trace.ts';
 
 /** What clients need of the simulation. */
 export interface WorkloadSetup {
-  readonly scheduler: Scheduler;
+  readonly world: SimulatedWorld;
   readonly prng: Prng;
-  readonly model: Model;
-  readonly book: AnswerBook;
-  readonly trace: Trace;
   readonly rules: Rules;
   readonly players: readonly ShardId[];
-  readonly nodes: readonly SimulatedNode[];
-  readonly ownerOf: (shard: ShardId) => SimulatedNode;
   /** How long a client thinks between two commands at most. */
   readonly thinkUsMax: number;
+  /** The share of commands that go to any node, in place of the owner of the shard. */
+  readonly detourShare: number;
 }
 
 /** What a client would like to do; `to` is the shard that is asked, the player's own unless given. */
@@ -87,7 +81,7 @@ export class Workload {
   /** Thaws everybody, so that the end is not decided by a moderator. */
   async thawAll(): Promise<void> {
     for (const shard of this.#setup.players) {
-      if (this.#setup.model.rows(shard, player)[0]?.frozen !== true) continue;
+      if (this.#setup.world.model.rows(shard, player)[0]?.frozen !== true) continue;
       await this.#perform(this.#setup.prng, {
         shard,
         command: { kind: 'freeze', issuer: 'staff', op: this.#op(), body: { frozen: false } },
@@ -96,7 +90,8 @@ export class Workload {
   }
 
   async #client(prng: Prng): Promise<void> {
-    const { scheduler, players, book, thinkUsMax } = this.#setup;
+    const { world, players, thinkUsMax } = this.#setup;
+    const { scheduler, book } = world;
     let last: Asked | undefined;
     while (!this.#isOver) {
       await scheduler.pause(prng.integer(0, thinkUsMax));
@@ -118,7 +113,7 @@ export class Workload {
 
   /** Asks until there is a final word, or the client has had enough. Returns whether there was one. */
   async #perform(prng: Prng, asked: Asked): Promise<boolean> {
-    const { scheduler, book } = this.#setup;
+    const { scheduler, book } = this.#setup.world;
     this.#busy++;
     let isFinal = false;
     for (let asks = 0; asks < ASKS_MAX && !isFinal; asks++) {
@@ -136,13 +131,14 @@ export class Workload {
     const asked: Asked = { shard, command: { ...command, body: { ...fieldsOf(command.body), itemId: 'another', listingId: 'another' } } };
     this.#busy++;
     const reply = await this.#ask(prng, asked);
-    if (reply !== undefined) this.#setup.book.toldOfReuse(asked, reply);
+    if (reply !== undefined) this.#setup.world.book.toldOfReuse(asked, reply);
     this.#busy--;
   }
 
   async #ask(prng: Prng, { shard, command }: Asked): Promise<Reply | undefined> {
-    const { scheduler, nodes, ownerOf, trace } = this.#setup;
-    const entry = prng.chance(0.7) ? ownerOf(shard) : prng.pick(nodes);
+    const { world, detourShare } = this.#setup;
+    const { scheduler, trace } = world;
+    const entry = prng.chance(detourShare) ? prng.pick(world.nodes) : world.ownerOf(shard);
     trace.add('asks', shard, command.kind, command.op, command.body, `at ${entry.name}`);
     const patience = scheduler.pause(prng.integer(PATIENCE_US.min, PATIENCE_US.max)).then(() => undefined);
     const reply = await Promise.race([entry.accept({ to: shard, message: command, creates: command.kind === 'open' }), patience]);
@@ -155,7 +151,7 @@ export class Workload {
   }
 
   #sell(prng: Prng, who: ShardId): Wish | undefined {
-    const items = this.#setup.model.rows(who, item);
+    const items = this.#setup.world.model.rows(who, item);
     if (items.length === 0) return undefined;
     const { durationMinMs } = this.#setup.rules;
     const itemId = prng.chance(0.03) ? 'an-item-of-nobody' : prng.pick(items).itemId;
@@ -165,7 +161,7 @@ export class Workload {
   }
 
   #buy(prng: Prng, who: ShardId): Wish | undefined {
-    const offers = this.#setup.model.allRows(listing);
+    const offers = this.#setup.world.model.allRows(listing);
     if (offers.length === 0) return undefined;
     // Many want the newest: so buyers run into each other.
     const { shard, row } = prng.chance(0.3) ? (offers.at(-1) ?? prng.pick(offers)) : prng.pick(offers);
@@ -176,27 +172,27 @@ export class Workload {
   }
 
   #cancel(prng: Prng, who: ShardId): Wish | undefined {
-    const own = this.#setup.model.rows(who, listing);
+    const own = this.#setup.world.model.rows(who, listing);
     if (own.length === 0) return undefined;
     return { command: { kind: 'cancel', issuer: 'client', body: { listingId: listingId(prng.pick(own).id, who) } } };
   }
 
   #claim(prng: Prng, who: ShardId): Wish | undefined {
-    const entries = this.#setup.model.rows(who, completed);
+    const entries = this.#setup.world.model.rows(who, completed);
     if (entries.length === 0 && prng.chance(0.9)) return undefined;
     const body = entries.length > 0 && prng.chance(0.4) ? { entryId: prng.pick(entries).id } : { all: true };
     return { command: { kind: 'claim', issuer: 'client', body } };
   }
 
   #look(prng: Prng): Wish | undefined {
-    const offers = this.#setup.model.allRows(listing);
+    const offers = this.#setup.world.model.allRows(listing);
     if (offers.length === 0) return undefined;
     const { shard, row } = prng.pick(offers);
     return { to: shard, command: { kind: 'listing', issuer: 'client', body: { listingId: listingId(row.id, shard) } } };
   }
 
   #freeze(prng: Prng, who: ShardId): Wish | undefined {
-    const isFrozen = this.#setup.model.rows(who, player)[0]?.frozen === true;
+    const isFrozen = this.#setup.world.model.rows(who, player)[0]?.frozen === true;
     if (isFrozen === prng.chance(0.8)) return { command: { kind: 'freeze', issuer: 'staff', body: { frozen: !isFrozen } } };
     return undefined;
   }

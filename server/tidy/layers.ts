@@ -2,7 +2,7 @@
  * The layers of Gavel and what each may use: the one place where the direction of imports is written down.
  *
  * A layer is a folder, or one of the files that stand above all folders. It may use exactly the layers and packages that
- * its row names; test files may use anything. Node's own modules are ruled by the lint configuration instead.
+ * its row names; tests, and what they share in folders called `testing`, may use anything. Node's own modules are ruled by the lint configuration instead.
  */
 import { lineAt, type SourceText } from './source-text.ts';
 
@@ -26,7 +26,16 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   'server/ledger': { uses: ['shared', 'server/platform'], packages: ['better-sqlite3'] },
   'server/routing': { uses: ['shared', 'server/platform', 'server/shard', 'server/cell'], packages: [] },
   'server/edge': {
-    uses: ['shared', 'server/platform', 'server/shard', 'server/cell', 'server/market', 'server/routing', 'server/listing-index', 'server/ledger'],
+    uses: [
+      'shared',
+      'server/platform',
+      'server/shard',
+      'server/cell',
+      'server/market',
+      'server/routing',
+      'server/listing-index',
+      'server/ledger',
+    ],
     packages: ['@colyseus/core', '@colyseus/schema', '@colyseus/ws-transport', 'express', 'jose', 'zod'],
   },
   'server/console': {
@@ -96,7 +105,7 @@ export function importsOf(source: SourceText): readonly Import[] {
 }
 
 function importProblem(path: string, layer: string, specifier: string): string | undefined {
-  const isTest = path.endsWith('.test.ts');
+  const isTest = path.endsWith('.test.ts') || path.includes('/testing/');
   const rule = LAYERS[layer];
   const target = resolveImport(path, specifier);
   if (target === undefined) return isTest || rule === undefined ? undefined : packageProblem(layer, rule, specifier);

@@ -1,0 +1,187 @@
+/**
+ * A simulated world: some nodes, the bus between them, the model of their journals, and the referee that watches. What happens in it is
+ * the business of whoever made it: a simulation at random, or a directed scenario.
+ */
+import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
+import { limits } from '#shared/limits.ts';
+import type { Prng } from '#shared/prng.ts';
+import type { Rules } from '#shared/rules.ts';
+import type { ShardId } from '#shared/units.ts';
+import type { InlineDelays } from '#server/journal/backend-inline.ts';
+import type { ReportedEvent } from '#server/platform/platform.ts';
+import { cellOf } from '#server/routing/hash.ts';
+import { marketPowerups } from '#server/market/market.ts';
+import { defineShard } from '#server/shard/definition.ts';
+import { AnswerBook } from './answer-book.ts';
+import type { Checker } from './checker.ts';
+import { Model } from './model.ts';
+import { doubts, quietCheckers } from './quiet-checkers.ts';
+import { Referee } from './referee.ts';
+import { Scheduler } from './scheduler.ts';
+import type { Seams } from './seams.ts';
+import { SimulatedBus } from './simulated-bus.ts';
+import { SimulatedNode } from './simulated-node.ts';
+import { Trace } from './trace.ts';
+import { tradeCheckers } from './trade-checkers.ts';
+import { turnCheckers } from './turn-checkers.ts';
+
+/** What one node of the world is like. */
+export interface NodeNature {
+  readonly memoryBudgetBytes: number;
+  readonly delays: InlineDelays;
+  readonly persisterHaste: number;
+  readonly clockOffsetMs: () => number;
+}
+
+/** What a world is made from. */
+export interface WorldOptions {
+  readonly prng: Prng;
+  readonly rules: Rules;
+  readonly nodes: number;
+  readonly natureOf: (node: string, prng: Prng) => NodeNature;
+  readonly seams?: Seams;
+  readonly isTraceEndless?: boolean;
+  /** What the operator is told may be expected: a scenario that breaks a shard hears of it. */
+  readonly isExpected?: (event: ReportedEvent) => boolean;
+}
+
+/** The one region of every simulated world. */
+export const REGION = 'europe';
+
+const LIVELY: Pick<Checker, 'name' | 'sentence'> = {
+  name: 'nodes run',
+  sentence: 'a node starts from whatever a crash has left, serves, and reports no error but those of its disk',
+};
+
+const START_US_MAX = 60_000_000;
+const CHECK_US_MAX = 60_000_000;
+/** Without faults everything must be settled within this: a few of the longest pauses between repeats. */
+const SETTLE_US_MAX = 4 * limits.retryMaxMs * 1_000;
+
+/** See the head of this file. */
+export class SimulatedWorld {
+  readonly scheduler = new Scheduler();
+  readonly trace: Trace;
+  readonly bus: SimulatedBus;
+  readonly model: Model;
+  readonly book: AnswerBook;
+  readonly referee: Referee;
+  readonly nodes: readonly SimulatedNode[];
+  readonly #options: WorldOptions;
+  #purchases = 0;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    const { prng, rules, seams = {} } = options;
+    const nowUs = (): number => this.scheduler.nowUs;
+    this.trace = new Trace(nowUs, options.isTraceEndless === true);
+    this.bus = new SimulatedBus(this.scheduler, prng.fork('bus'));
+    const market = marketPowerups(rules, [REGION]);
+    const powerups = seams.powerups?.(market) ?? market;
+    const definition = defineShard(powerups);
+    this.model = new Model(definition, (turn) => {
+      for (const { cause } of turn.changes.ledger) if (cause === 'purchase') this.#purchases++;
+      this.trace.add('durable', turn.node, turn.position, turn.changes.shard, turn.changes.version, wordsOf(turn.deltas));
+      this.referee.turn(turn);
+    });
+    this.book = new AnswerBook(this.model, nowUs, (checker, detail) => this.referee.complain(checker, detail));
+    this.referee = new Referee([...turnCheckers(), ...tradeCheckers(), ...this.book.checkers, ...quietCheckers], nowUs);
+    const names = Array.from({ length: options.nodes }, (_, index) => `node-${index + 1}`);
+    const ownerOf = (_market: string, cell: number): string => names[cell % names.length] ?? '';
+    this.nodes = names.map((name) => {
+      const own = prng.fork(name);
+      return new SimulatedNode({
+        name,
+        scheduler: this.scheduler,
+        prng: own,
+        bus: this.bus,
+        definition,
+        powerups,
+        rules,
+        catalogue: BUILT_IN_CATALOGUE,
+        regions: [REGION],
+        ownerOf,
+        ...options.natureOf(name, own),
+        witness: {
+          durable: (node, batch) => this.model.observe(node, batch),
+          reported: (node, event) => this.#reported(node, event),
+          broke: (node, error) => this.referee.complain(LIVELY, `${node}: ${inWords(error)}`),
+          changed: (node, what) => this.trace.add('node', node, what),
+        },
+        seams,
+      });
+    });
+  }
+
+  /** Purchases that are durable. */
+  get purchases(): number {
+    return this.#purchases;
+  }
+
+  /** Whether every node serves. */
+  get allServe(): boolean {
+    return this.nodes.every(({ node }) => node !== undefined);
+  }
+
+  /** The node that owns a shard. */
+  ownerOf(shard: ShardId): SimulatedNode {
+    const node = this.nodes[cellOf(shard, limits.cellsPerRegion) % this.nodes.length];
+    if (node === undefined) throw new Error(`nobody owns ${shard}`);
+    return node;
+  }
+
+  /** Runs until the condition holds, the time is over, or a promise is broken. */
+  until(isDone: () => boolean, spanUs: number): Promise<boolean> {
+    return this.scheduler.runUntil(() => this.referee.violations.length > 0 || isDone(), this.scheduler.nowUs + spanUs);
+  }
+
+  /** Starts the nodes that are down, and runs until all serve. */
+  async startAll(): Promise<void> {
+    for (const node of this.nodes) node.start();
+    await this.until(() => this.allServe, START_US_MAX);
+  }
+
+  /** Runs until nothing is in doubt and `isDone` holds, or for as long as that may take. */
+  async settle(isDone: () => boolean = () => true): Promise<void> {
+    await this.until(() => isDone() && this.allServe && doubts(this.model).length === 0, SETTLE_US_MAX);
+  }
+
+  /** Runs until the promise has settled; that it does in time is a promise, too. */
+  async finish(promise: Promise<unknown>): Promise<void> {
+    let isSettled = false;
+    void promise.then(() => (isSettled = true));
+    const isInTime = await this.until(() => isSettled, CHECK_US_MAX);
+    if (!isInTime) this.referee.complain(LIVELY, 'a check did not come to an end');
+  }
+
+  /** Has the referee look at the whole. */
+  async check(when: string): Promise<void> {
+    if (this.referee.violations.length > 0) return;
+    this.trace.add('check', when);
+    if (!this.allServe) return this.referee.complain(LIVELY, 'a node has not come back');
+    await this.finish(this.referee.quiet({ model: this.model, nodes: this.nodes }));
+  }
+
+  /** Errors are for the operator of a real node, and none of the faults of a simulation may cause one. */
+  #reported(node: string, event: ReportedEvent): void {
+    const { level, message, error } = event;
+    this.trace.add('report', node, level, message);
+    if ((level !== 'error' && level !== 'alert') || this.#options.isExpected?.(event) === true) return;
+    this.referee.complain(LIVELY, `${node} reports: ${message}${error === undefined ? '' : `: ${inWords(error)}`}`);
+  }
+}
+
+function inWords(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function wordsOf(
+  deltas: readonly { readonly entity: string; readonly id: number; readonly before: unknown; readonly after: unknown }[],
+): string {
+  return deltas.map(({ entity, id, before, after }) => `${signOf(before, after)}${entity}/${id}`).join(' ');
+}
+
+function signOf(before: unknown, after: unknown): string {
+  if (after === undefined) return '-';
+  return before === undefined ? '+' : '~';
+}
