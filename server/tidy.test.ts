@@ -56,6 +56,7 @@ describe('the tidy rules', () => {
     ['server/shard/turn.ts', "import express from 'express';", 'may not use the package express'],
     ['server/shard/turn.ts', "import { z } from '#server/shard/query.ts';", 'same folder'],
     ['server/shard/turn.ts', "export * from '../cell/cell.ts';", 'leaves its folder'],
+    ['server/shard/turn.ts', "import { bench } from './testing/bench.ts';", 'is for tests only'],
     ['server/strange/turn.ts', '', 'belongs to no layer'],
   ])('catch in %s: %s', (path, text, problem) => {
     expect(importFaults(readSource(path, text)).map((fault) => fault.problem)).toEqual([expect.stringContaining(problem)]);

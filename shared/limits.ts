@@ -108,7 +108,7 @@ export const limits = {
   /** Appended records that wait for their commit. Past it, turns wait: the disk is slower than the node. */
   journalUnsentBytesMax: 64 * MIB,
   /** Journal records folded into `node.db` by one transaction: large ones net more away, small ones hold up fewer queries. */
-  foldChunkBytes: 32 * MIB,
+  foldChunkBytes: 64 * MIB,
   /** How far `node.db` may fall behind on a calm node. */
   foldIntervalMs: durationMs(1 * SECOND),
 

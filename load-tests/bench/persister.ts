@@ -5,7 +5,7 @@
  *
  * It does not measure shards, trades or the network: the change sets are made beforehand, and only their counters move.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -80,6 +80,28 @@ persister.onDurable((durable) => {
   }
 });
 
+/** Processor seconds of this process by kind of thread, where the system tells them (Linux). */
+function threadSeconds(): ReadonlyMap<string, number> {
+  const seconds = new Map<string, number>();
+  let workers = 0;
+  try {
+    for (const task of readdirSync('/proc/self/task').toSorted((a, b) => Number(a) - Number(b))) {
+      const text = readFileSync(`/proc/self/task/${task}/stat`, 'utf8');
+      const name = text.slice(text.indexOf('(') + 1, text.lastIndexOf(')'));
+      const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+      const used = (Number(fields[11]) + Number(fields[12])) / 100;
+      // The threads of the persister are started in this order.
+      const known =
+        name === 'WorkerThread' ? (['commits', 'images', 'folds'][workers++] ?? 'other') : name.includes('Main') ? 'main' : 'other';
+      seconds.set(known, (seconds.get(known) ?? 0) + used);
+    }
+  } catch {
+    return new Map();
+  }
+  return seconds;
+}
+
+const threadsBefore = threadSeconds();
 let appendMs = 0;
 let backlogMax = 0;
 const loopBefore = performance.eventLoopUtilization();
@@ -129,6 +151,9 @@ const result = {
   appendMicroseconds: Number(((appendMs * 1_000) / appended).toFixed(2)),
   appendShareOfMainThread: Number((appendMs / elapsedMs).toFixed(3)),
   mainThreadUtilization: Number(loop.utilization.toFixed(3)),
+  microsecondsPerTurn: Object.fromEntries(
+    [...threadSeconds()].map(([name, used]) => [name, Number((((used - (threadsBefore.get(name) ?? 0)) * 1e6) / appended).toFixed(2))]),
+  ),
   processCores: Number(((cpu.user + cpu.system) / 1_000 / elapsedMs).toFixed(2)),
   commitP50Ms: Number((latencies[Math.floor(latencies.length / 2)] ?? 0).toFixed(2)),
   commitP99Ms: Number((latencies[Math.floor(latencies.length * 0.99)] ?? 0).toFixed(2)),

@@ -162,7 +162,7 @@ export class CellHost {
     this.#envelopes = [];
     this.#isDelivering = false;
     // Only now: what a trade within the node wants to be woken for is over by the time that it is delivered.
-    for (const resident of this.#changed) resident.listWake();
+    if (!this.#isStopped) for (const resident of this.#changed) resident.listWake();
     this.#changed.clear();
     if (this.#fresh.length > 0) this.#watchFresh();
   }

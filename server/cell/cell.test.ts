@@ -80,6 +80,16 @@ describe('the output gate of a cell', () => {
     expect(bench.host.isStopped).toBe(true);
   });
 
+  it('stays shut once the host has stopped, also if the commit under way succeeds', async () => {
+    const bench = await Bench.open();
+    await bench.create(ADA);
+    const asked = bench.ask(ADA, 'add', { value: 1 });
+    await bench.run(COMMIT_MS / 2);
+    bench.host.stop();
+    await bench.run(1_000);
+    expect([bench.persister.durable, asked.reply]).toEqual([bench.persister.appended, undefined]);
+  });
+
   it('does not stand between shards of one node: cause and effect are one commit', async () => {
     const bench = await Bench.open();
     await bench.create(ADA, BOB);
@@ -396,14 +406,15 @@ describe('alarms', () => {
     expect(await valueOf(second, ADA)).toEqual(answer(1_000));
   });
 
-  it('that cannot be handled do not spin', async () => {
-    const broken: Powerup = { ...counting, alarms: { 'count-up': () => undefined } };
+  it('that cannot be handled are tried again and again, but do not spin', async () => {
+    let rings = 0;
+    const broken: Powerup = { ...counting, alarms: { 'count-up': () => void rings++ } };
     const bench = await Bench.open({ powerups: [broken] });
     await bench.create(ADA);
     bench.ask(ADA, 'ring', { afterMs: 10 });
-    const before = bench.scheduler.count;
     await bench.run(1_000);
-    expect(bench.scheduler.count - before).toBeLessThan(200);
+    expect(rings).toBeGreaterThan(10);
+    expect(rings).toBeLessThanOrEqual(50);
   });
 });
 

@@ -63,6 +63,8 @@ export class WakeList<T extends { wakeListedAt: number }> {
       const sleepers = this.#slots.get(slot) ?? [];
       this.#slots.delete(slot);
       for (const sleeper of sleepers) {
+        // Whoever was woken before may have taken this one off the list: it is not there any more.
+        if (sleeper.wakeListedAt !== slot) continue;
         sleeper.wakeListedAt = 0;
         this.#wake(sleeper);
       }

@@ -114,7 +114,10 @@ export function decodeImage({ header, cellsByTable, ledger }: ImageRows, schemas
 
 function overlay(changed: Map<string, Map<number, Cell | undefined>>, table: string): Map<number, Cell | undefined> {
   let cells = changed.get(table);
-  if (cells === undefined) changed.set(table, (cells = new Map()));
+  if (cells === undefined) {
+    cells = new Map();
+    changed.set(table, cells);
+  }
   return cells;
 }
 

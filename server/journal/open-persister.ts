@@ -7,20 +7,21 @@
  * 4. Images are only written of what is folded, so what is dropped is in both.
  */
 import { limits } from '#shared/limits.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/codec.ts';
 import type { Backend, Opened } from './backend.ts';
-import type {
-  LoadedShard,
-  Persister,
-  PersisterDefinition,
-  PersisterStats,
-  Position,
-  ProjectedRow,
-  RecoveryReport,
-  Total,
+import {
+  ShardFault,
+  type LoadedShard,
+  type Persister,
+  type PersisterDefinition,
+  type PersisterStats,
+  type Position,
+  type ProjectedRow,
+  type RecoveryReport,
+  type Total,
 } from './persister.ts';
 import type { Batch } from './storage.ts';
 
@@ -102,7 +103,8 @@ class NodePersister implements Persister {
     this.#backlogBytes = bytes;
     this.recovered = { position, now, pendingRecords: position - dropped, durationMs, remarks };
     backend.onFault((fault) => this.#fail(fault));
-    this.#maintain();
+    // What a crash left is slow to load, shard by shard: into images with it.
+    if (dropped < position) this.#pass();
   }
 
   get appended(): Position {
@@ -148,28 +150,28 @@ class NodePersister implements Persister {
   }
 
   async load(shard: ShardId): Promise<LoadedShard> {
-    const found = await this.#backend.load(shard, this.#durable);
+    const found = await this.#asked(this.#backend.load(shard, this.#durable));
     return found === undefined ? { kind: 'absent' } : { kind: 'found', shard: found };
   }
 
   due(now: Instant, limit: number): Promise<readonly ShardId[]> {
-    return this.#backend.due(now, limit);
+    return this.#asked(this.#backend.due(now, limit));
   }
 
   history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]> {
-    return this.#backend.history(shard, before, limit, this.#durable);
+    return this.#asked(this.#backend.history(shard, before, limit, this.#durable));
   }
 
   transaction(tx: string, shards: readonly ShardId[]): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]> {
-    return this.#backend.transaction(tx, shards, this.#durable);
+    return this.#asked(this.#backend.transaction(tx, shards, this.#durable));
   }
 
   projection(entity: string): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }> {
-    return this.#backend.projection(entity, this.#durable);
+    return this.#asked(this.#backend.projection(entity, this.#durable));
   }
 
   totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }> {
-    return this.#backend.totals(this.#durable);
+    return this.#asked(this.#backend.totals(this.#durable));
   }
 
   stats(): Promise<PersisterStats> {
@@ -201,10 +203,18 @@ class NodePersister implements Persister {
     return this.#phase.kind === 'open' || this.#phase.kind === 'closing';
   }
 
+  /** What cannot be answered is a fault of the node, unless it is one of a single shard. */
+  #asked<T>(answer: Promise<T>): Promise<T> {
+    return answer.catch((error: unknown) => {
+      if (!(error instanceof ShardFault)) this.#fail(error);
+      throw error;
+    });
+  }
+
   /** Closes the open batch: what is appended from now on goes into the next one. */
   #seal(): void {
     if (this.#writer.length === 0) return;
-    this.#sealed.push({ first: this.#openFirst, last: this.#appended, now: this.#openNow as Instant, records: this.#writer.take() });
+    this.#sealed.push({ first: this.#openFirst, last: this.#appended, now: instant(this.#openNow), records: this.#writer.take() });
     this.#openFirst = this.#appended + 1;
     this.#openNow = 0;
   }

@@ -86,7 +86,7 @@ function outcome<Facts>(rows: readonly RecoveryRow<Facts>[], facts: Facts): { re
 function checkRow<Facts>(rows: readonly RecoveryRow<Facts>[], row: RecoveryRow<Facts>, facts: Facts, says: string): void {
   expect(rows.filter(({ when }) => when(facts)).map(({ finding }) => finding)).toEqual([row.finding]);
   const { kind, says: said } = outcome(rows, facts);
-  expect(kind).toBe(row.then.kind);
+  expect(kind).toBe(row.outcome.kind);
   expect(said).toContain(says);
 }
 

@@ -4,8 +4,7 @@
  * What is found shard by shard (a journal ahead of an image, equal to it, or behind it) is decided when the shard is loaded, in `load.ts`:
  * a start does not look at a million images.
  */
-import type { Position } from './persister.ts';
-import { DataDirectoryError, type PersisterDefinition } from './persister.ts';
+import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
 
 /** The version of the layout of a data directory. */
 export const DIRECTORY_FORMAT = 1;
@@ -57,7 +56,7 @@ export interface StoreFacts {
 export interface RecoveryRow<Facts> {
   readonly finding: string;
   readonly when: (facts: Facts) => boolean;
-  readonly then: { readonly kind: 'refuse' | 'remark' | 'settle'; readonly sentence: (facts: Facts) => string };
+  readonly outcome: { readonly kind: 'refuse' | 'remark' | 'settle'; readonly sentence: (facts: Facts) => string };
 }
 
 /** Before anything is opened. */
@@ -65,37 +64,37 @@ export const DIRECTORY_ROWS: readonly RecoveryRow<DirectoryFacts>[] = [
   {
     finding: 'gavel.json cannot be read',
     when: ({ manifest }) => manifest.kind === 'unreadable',
-    then: refuse(({ path }) => `${path} cannot be opened: its gavel.json is not what Gavel writes`),
+    outcome: refuse(({ path }) => `${path} cannot be opened: its gavel.json is not what Gavel writes`),
   },
   {
     finding: 'stores without gavel.json',
     when: ({ manifest, known }) => manifest.kind === 'missing' && known.some((name) => STORES.includes(name)),
-    then: refuse(({ path, known }) => `${path} cannot be opened: it has ${known.join(', ')}, but no gavel.json to say whose they are`),
+    outcome: refuse(({ path, known }) => `${path} cannot be opened: it has ${known.join(', ')}, but no gavel.json to say whose they are`),
   },
   {
     finding: 'a newer format',
     when: ({ manifest }) => manifest.kind === 'read' && manifest.manifest.format > DIRECTORY_FORMAT,
-    then: refuse(({ path }) => `${path} cannot be opened: it was written by a newer version of Gavel`),
+    outcome: refuse(({ path }) => `${path} cannot be opened: it was written by a newer version of Gavel`),
   },
   {
     finding: 'another world',
     when: ({ manifest, world }) => manifest.kind === 'read' && manifest.manifest.world !== world.name,
-    then: refuse(({ path, manifest, world }) => `${path} belongs to the world ${worldOf(manifest)}, and not to ${world.name}`),
+    outcome: refuse(({ path, manifest, world }) => `${path} belongs to the world ${worldOf(manifest)}, and not to ${world.name}`),
   },
   {
     finding: 'another node',
     when: ({ manifest, world }) => manifest.kind === 'read' && manifest.manifest.node !== world.node,
-    then: refuse(({ path, manifest, world }) => `${path} belongs to the node ${nodeOf(manifest)}, and not to ${world.node}`),
+    outcome: refuse(({ path, manifest, world }) => `${path} belongs to the node ${nodeOf(manifest)}, and not to ${world.node}`),
   },
   {
     finding: 'another number of cells',
     when: ({ manifest, world }) => manifest.kind === 'read' && manifest.manifest.cellsPerRegion !== world.cellsPerRegion,
-    then: refuse(({ path, world }) => `${path} was made for another number of cells per region than ${world.cellsPerRegion}`),
+    outcome: refuse(({ path, world }) => `${path} was made for another number of cells per region than ${world.cellsPerRegion}`),
   },
   {
     finding: 'unknown files',
     when: ({ unknown }) => unknown.length > 0,
-    then: remark(({ unknown }) => `not files of Gavel, left alone: ${unknown.join(', ')}`),
+    outcome: remark(({ unknown }) => `not files of Gavel, left alone: ${unknown.join(', ')}`),
   },
 ];
 
@@ -104,48 +103,48 @@ export const STORE_ROWS: readonly RecoveryRow<StoreFacts>[] = [
   {
     finding: 'the journal is missing, and there are images or projections',
     when: ({ journal, projections, hasImages }) => journal.kind === 'missing' && (hasImages || projections.kind === 'open'),
-    then: refuse(() => 'the journal (journal.db) is missing: what was traded since the last images is lost without it'),
+    outcome: refuse(() => 'the journal (journal.db) is missing: what was traded since the last images is lost without it'),
   },
   {
     finding: 'the journal is of another directory',
     when: ({ journal, instance }) => journal.kind === 'open' && journal.instance !== instance,
-    then: refuse(() => 'the journal (journal.db) is of another data directory'),
+    outcome: refuse(() => 'the journal (journal.db) is of another data directory'),
   },
   {
     finding: 'the journal has lost turns',
     when: ({ journal }) => journal.kind === 'open' && journal.damage !== undefined,
-    then: refuse(({ journal }) => `the journal (journal.db) is damaged: ${journal.kind === 'open' ? String(journal.damage) : ''}`),
+    outcome: refuse(({ journal }) => `the journal (journal.db) is damaged: ${journal.kind === 'open' ? String(journal.damage) : ''}`),
   },
   {
     finding: 'the images are missing',
     when: ({ journal, hasImages }) => journal.kind === 'open' && journal.notes > 0 && !hasImages,
-    then: refuse(() => 'the shard images (images) are missing'),
+    outcome: refuse(() => 'the shard images (images) are missing'),
   },
   {
     finding: 'the projections are missing, and cannot be made again',
     when: ({ journal, projections }) => journal.kind === 'open' && projections.kind === 'missing' && journal.dropped > 0,
-    then: refuse(() => 'the projections (node.db) are missing, and the journal no longer has all that they were made of'),
+    outcome: refuse(() => 'the projections (node.db) are missing, and the journal no longer has all that they were made of'),
   },
   {
     finding: 'the projections are of another directory',
     when: ({ projections, instance }) => projections.kind === 'open' && projections.instance !== instance,
-    then: refuse(() => 'the projections (node.db) are of another data directory'),
+    outcome: refuse(() => 'the projections (node.db) are of another data directory'),
   },
   {
     finding: 'the projections are behind what the journal has dropped',
     when: ({ journal, projections }) => journal.kind === 'open' && projections.kind === 'open' && projections.folded < journal.dropped,
-    then: refuse(() => 'the projections (node.db) are older than the journal: ledger lines between them are lost'),
+    outcome: refuse(() => 'the projections (node.db) are older than the journal: ledger lines between them are lost'),
   },
   {
     finding: 'the projections are ahead of the journal',
     when: ({ journal, projections }) => journal.kind === 'open' && projections.kind === 'open' && projections.folded > journal.position,
-    then: refuse(() => 'the journal (journal.db) is older than the projections (node.db): turns are lost'),
+    outcome: refuse(() => 'the journal (journal.db) is older than the projections (node.db): turns are lost'),
   },
   {
     finding: 'the projections are missing, and are made again',
     when: ({ journal, projections }) =>
       journal.kind === 'open' && projections.kind === 'missing' && journal.position > 0 && journal.dropped === 0,
-    then: remark(() => 'the projections (node.db) were missing, and were made again from the journal'),
+    outcome: remark(() => 'the projections (node.db) were missing, and were made again from the journal'),
   },
   {
     finding: 'the projections are behind the journal',
@@ -154,22 +153,22 @@ export const STORE_ROWS: readonly RecoveryRow<StoreFacts>[] = [
       projections.kind === 'open' &&
       projections.folded >= journal.dropped &&
       projections.folded < journal.position,
-    then: settle(() => 'the rest of the journal is folded'),
+    outcome: settle(() => 'the rest of the journal is folded'),
   },
   {
     finding: 'images were left in the staging area',
     when: ({ staged }) => staged > 0,
-    then: remark(({ staged }) => `${staged} images that were not finished were thrown away; their turns are in the journal`),
+    outcome: remark(({ staged }) => `${staged} images that were not finished were thrown away; their turns are in the journal`),
   },
 ];
 
 /** Walks a table. Throws `DataDirectoryError` at the first row that refuses; returns the remarks. */
 export function decide<Facts>(rows: readonly RecoveryRow<Facts>[], facts: Facts): readonly string[] {
   const remarks: string[] = [];
-  for (const { when, then } of rows) {
+  for (const { when, outcome } of rows) {
     if (!when(facts)) continue;
-    if (then.kind === 'refuse') throw new DataDirectoryError(then.sentence(facts));
-    if (then.kind === 'remark') remarks.push(then.sentence(facts));
+    if (outcome.kind === 'refuse') throw new DataDirectoryError(outcome.sentence(facts));
+    if (outcome.kind === 'remark') remarks.push(outcome.sentence(facts));
   }
   return remarks;
 }
@@ -184,14 +183,14 @@ function nodeOf(manifest: DirectoryFacts['manifest']): string {
   return manifest.kind === 'read' ? manifest.manifest.node : '';
 }
 
-function refuse<Facts>(sentence: (facts: Facts) => string): RecoveryRow<Facts>['then'] {
+function refuse<Facts>(sentence: (facts: Facts) => string): RecoveryRow<Facts>['outcome'] {
   return { kind: 'refuse', sentence };
 }
 
-function remark<Facts>(sentence: (facts: Facts) => string): RecoveryRow<Facts>['then'] {
+function remark<Facts>(sentence: (facts: Facts) => string): RecoveryRow<Facts>['outcome'] {
   return { kind: 'remark', sentence };
 }
 
-function settle<Facts>(sentence: (facts: Facts) => string): RecoveryRow<Facts>['then'] {
+function settle<Facts>(sentence: (facts: Facts) => string): RecoveryRow<Facts>['outcome'] {
   return { kind: 'settle', sentence };
 }

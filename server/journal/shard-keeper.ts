@@ -42,8 +42,10 @@ type Outcome =
   | { readonly kind: 'written-before'; readonly note: Note }
   | { readonly kind: 'fault'; readonly sentence: string; readonly kept: readonly KeptRecord[] };
 
-const READ_BYTES = 4 * 1024 * 1024;
-const CACHE_BYTES = 32 * 1024 * 1024;
+/** Read at once: a few milliseconds, which is what a load may have to wait. */
+const READ_BYTES = 1024 * 1024;
+/** Batches kept in memory for loads of shards that were just written to. */
+const CACHE_BYTES = 64 * 1024 * 1024;
 /** Images synced at once: enough to keep a disk busy, few enough to be open files. */
 const SHARDS_PER_SYNC = 64;
 /** Notes of one transaction of the journal: it must not hold up a group commit. */
@@ -57,6 +59,8 @@ export class ShardKeeper {
   readonly #index: PendingIndex;
   readonly #cache = new BatchCache(CACHE_BYTES);
   readonly #keptShards: Set<ShardId>;
+  /** What the pass under way has read, by the first position of each batch: loads use it as well. */
+  readonly #bufferByFirst = new Map<Position, Buffer>();
 
   constructor(journal: JournalReader, images: ImageStore, schemas: Schemas, dropped: Position) {
     this.#journal = journal;
@@ -106,7 +110,7 @@ export class ShardKeeper {
     const faults: string[] = [];
     if (end === undefined) return { imaged: through, imagesWritten: 0, droppedBytes: 0, faults };
 
-    const buffers = yield* this.#readPrefix(batches);
+    yield* this.#readPrefix(batches);
     const endAddress = end.address + end.bytes;
     const shards = this.#index.shardsBefore(endAddress);
     const written: Note[] = [];
@@ -116,7 +120,7 @@ export class ShardKeeper {
     for (let start = 0; start < shards.length; start += SHARDS_PER_SYNC) {
       const staged: ShardId[] = [];
       for (const shard of shards.slice(start, start + SHARDS_PER_SYNC)) {
-        const outcome = this.#stage(shard, this.#recordsBefore(shard, endAddress, buffers));
+        const outcome = this.#stage(shard, this.#records(shard, endAddress));
         if (outcome.kind === 'fault') {
           faults.push(outcome.sentence);
           kept.push(...outcome.kept);
@@ -132,6 +136,7 @@ export class ShardKeeper {
     yield { kind: 'sync-directories', shards: written.map(({ shard }) => shard) };
     yield* this.#note(written, kept);
     this.#index.trim(end.last);
+    this.#bufferByFirst.clear();
     yield { kind: 'drop', through: end.last };
     return { imaged: end.last, imagesWritten, droppedBytes, faults };
   }
@@ -148,18 +153,17 @@ export class ShardKeeper {
     return prefix;
   }
 
-  *#readPrefix(batches: readonly BatchPlace[]): Generator<PassStep, ReadonlyMap<Position, Buffer>> {
-    const buffers = new Map<Position, Buffer>();
+  *#readPrefix(batches: readonly BatchPlace[]): Generator<PassStep, void> {
+    this.#bufferByFirst.clear();
     const last = batches.at(-1)?.last ?? 0;
     let after = (batches[0]?.first ?? 1) - 1;
     while (after < last) {
       for (const batch of this.#journal.read(after, READ_BYTES)) {
-        if (batch.last <= last) buffers.set(batch.first, asBuffer(batch.records));
+        if (batch.last <= last) this.#bufferByFirst.set(batch.first, asBuffer(batch.records));
         after = batch.last;
       }
       yield { kind: 'pause' };
     }
-    return buffers;
   }
 
   #stage(shard: ShardId, records: readonly RecordPlace[]): Outcome {
@@ -226,25 +230,13 @@ export class ShardKeeper {
     });
   }
 
-  /** All records of a shard that may not be in its image yet, oldest first. */
-  #records(shard: ShardId): readonly RecordPlace[] {
-    const pending = this.#index.addresses(shard).map((address) => {
+  /** All records of a shard that may not be in its image yet, oldest first; those before an address only, if one is given. */
+  #records(shard: ShardId, end?: number): readonly RecordPlace[] {
+    const pending = this.#index.addresses(shard, end).map((address) => {
       const batch = this.#index.batchAt(address);
       return { bytes: this.#batch(batch), offset: address - batch.address };
     });
     return this.#withKept(shard, pending);
-  }
-
-  #recordsBefore(shard: ShardId, end: number, buffers: ReadonlyMap<Position, Buffer>): readonly RecordPlace[] {
-    const records: RecordPlace[] = [];
-    for (const address of this.#index.addresses(shard)) {
-      if (address >= end) break;
-      const batch = this.#index.batchAt(address);
-      const bytes = buffers.get(batch.first);
-      if (bytes === undefined) throw new Error(`the batch at ${batch.first} was not read`);
-      records.push({ bytes, offset: address - batch.address });
-    }
-    return this.#withKept(shard, records);
   }
 
   /** Records put aside come first. After a crash between the putting aside and the drop, the journal has them as well. */
@@ -257,7 +249,7 @@ export class ShardKeeper {
   }
 
   #batch({ first }: BatchPlace): Buffer {
-    const cached = this.#cache.get(first);
+    const cached = this.#bufferByFirst.get(first) ?? this.#cache.get(first);
     if (cached !== undefined) return cached;
     const batch = this.#journal.batch(first);
     if (batch === undefined) throw new Error(`the journal has no batch at ${first}`);

@@ -20,7 +20,7 @@ const POOL_SLOTS = 1 << 14;
 
 /** Words that come again and again (tables, places, shards), found by their bytes. A new word takes the slot of an old one. */
 class TextPool {
-  readonly #texts: string[] = new Array<string>(POOL_SLOTS).fill('');
+  readonly #texts: string[] = Array<string>(POOL_SLOTS).fill('');
 
   /** The text of these bytes, which must be UTF-8. */
   text(bytes: Buffer, start: number, end: number): string {
@@ -45,6 +45,12 @@ function isText(text: string, bytes: Buffer, start: number, end: number): boolea
     if (byte > 127 || text.charCodeAt(index) !== byte) return false;
   }
   return true;
+}
+
+/** The same as `readUInt32LE`, whose checks cost more than the rest of a key. */
+function length32(bytes: Buffer, offset: number): number {
+  const high = (bytes[offset + 3] ?? 0) * 2 ** 24;
+  return high + (((bytes[offset + 2] ?? 0) << 16) | ((bytes[offset + 1] ?? 0) << 8) | (bytes[offset] ?? 0));
 }
 
 interface TablePlan {
@@ -117,7 +123,7 @@ export class RecordSkimmer {
     if (offset + 4 > bytes.length) throw new CodecError('a record is cut short');
     this.#bytes = bytes;
     this.#offset = offset + 4;
-    this.end = this.#offset + bytes.readUInt32LE(offset);
+    this.end = this.#offset + length32(bytes, offset);
     if (this.end > bytes.length) throw new CodecError('a record is cut short');
     this.shard = this.#word() as ShardId;
     this.version = this.#count();

@@ -153,24 +153,30 @@ describe('a data directory', () => {
     expect(readdirSync(join(path, 'staging'))).toEqual([]);
   });
 
-  it('is taken up to the last commit that is whole, if the end of its log is torn', () => {
+  it('holds, cut where its log ended when a commit was confirmed, everything that was confirmed', () => {
     const path = newPath();
     const directory = open(path);
-    for (let turn = 1; turn <= 4; turn++) {
-      directory.journal.commit({ first: turn, last: turn, now: instant(1), records: new Uint8Array(10_000).fill(turn) });
+    const log = (of: string): string => join(of, 'journal.db-wal');
+    const confirmedBytes: number[] = [];
+    const commit = (turn: number): void => {
+      directory.journal.commit({ first: turn, last: turn, now: instant(1), records: new Uint8Array(50_000).fill(turn) });
+      confirmedBytes.push(statSync(log(path)).size);
+    };
+    for (let turn = 1; turn <= 5; turn++) commit(turn);
+    // Copied by another process: within this one, closing a copied file would let go of SQLite's locks.
+    for (const [index, bytes] of confirmedBytes.entries()) {
+      for (const extraBytes of [0, 6_000]) {
+        const copy = `${path}-${index}-${extraBytes}`;
+        execFileSync('cp', ['-r', path, copy]);
+        // What came after the last confirmed commit may be torn anywhere, or not be there at all.
+        truncateSync(log(copy), Math.min(bytes + extraBytes, statSync(log(copy)).size));
+        const recovered = open(copy);
+        expect(recovered.journal.read(0, 1e9).map(({ last, records }) => [last, records[0]])).toEqual(
+          Array.from({ length: index + 1 }, (_, turn) => [turn + 1, turn + 1]),
+        );
+        shut(recovered);
+      }
     }
-    // A copy made by another process, as a backup of a running node would be: then the end of its log is cut off.
-    const copy = `${path}-copy`;
-    execFileSync('cp', ['-r', path, copy]);
-    const log = join(copy, 'journal.db-wal');
-    truncateSync(log, statSync(log).size - 6_000);
-    const { journal } = open(copy);
-    expect(journal.state.position).toBe(3);
-    expect(journal.read(0, 1e9).map(({ last, records }) => [last, records[0]])).toEqual([
-      [1, 1],
-      [2, 2],
-      [3, 3],
-    ]);
   });
 });
 

@@ -25,13 +25,9 @@ export class Sums {
 
   /** Adds to one sum. */
   add(market: string, place: string, assetClass: string, amount: number): void {
-    let byPlace = this.#sums.get(market);
-    if (byPlace === undefined) this.#sums.set(market, (byPlace = new Map()));
-    let byAsset = byPlace.get(place);
-    if (byAsset === undefined) byPlace.set(place, (byAsset = new Map()));
-    let sum = byAsset.get(assetClass);
-    if (sum === undefined) byAsset.set(assetClass, (sum = new Sum()));
-    sum.add(amount);
+    const byPlace = getOrAdd(this.#sums, market, () => new Map<string, Map<string, Sum>>());
+    const byAsset = getOrAdd(byPlace, place, () => new Map<string, Sum>());
+    getOrAdd(byAsset, assetClass, () => new Sum()).add(amount);
   }
 
   /** All sums that are not zero. */
@@ -44,4 +40,12 @@ export class Sums {
     }
     return amountByKey;
   }
+}
+
+function getOrAdd<T>(map: Map<string, T>, key: string, make: () => T): T {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }

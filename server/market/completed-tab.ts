@@ -54,22 +54,19 @@ function claim(rules: Rules, turn: Turn, { entryId }: Omit<CommandRequest<'claim
     if (obstacle !== undefined) return refusal(obstacle);
     return answer(claimRows(turn, rules, [row]));
   }
-  const rows: CompletedRow[] = [];
-  for (const row of turn.table(completed).rows()) {
-    if (rows.length === limits.claimEntriesMax) break;
-    rows.push(row);
-  }
-  return answer(claimRows(turn, rules, rows));
+  return answer(claimRows(turn, rules, [...turn.table(completed).rows()]));
 }
 
+/** Claims what fits, oldest first, at most so many; names of the rest as many as are shown. */
 function claimRows(turn: Turn, rules: Rules, rows: readonly CompletedRow[]): ClaimAnswer {
   const claimed: CompletedRow[] = [];
   const left: { entryId: number; reason: RefusalName }[] = [];
   const postings: Posting[] = [];
   for (const row of rows) {
+    if (claimed.length === limits.claimEntriesMax) break;
     const obstacle = obstacleTo(turn, rules, row);
     if (obstacle !== undefined) {
-      left.push({ entryId: row.id, reason: obstacle });
+      if (left.length < rules.completedShown) left.push({ entryId: row.id, reason: obstacle });
       continue;
     }
     turn.remove(completed, row.id);

@@ -51,7 +51,7 @@ function sell(rules: Rules, turn: Turn, { itemId, startBid, buyout, durationMs =
 function cancel(turn: Turn, body: Body<'cancel'>): Handled {
   const named = parseListingId(body.listingId);
   const row = named?.shard === turn.shard ? turn.table(listing).get(named.row) : undefined;
-  if (row === undefined) return refusal('listing-gone');
+  if (row === undefined || row.endsAt <= turn.now) return refusal('listing-gone');
   if (turn.now > row.cancelUntil) return refusal('cancel-window-over');
   // After this point the command must succeed.
   end(turn, row, 'cancelled');

@@ -35,6 +35,7 @@ export class Faults {
       void this.#crashes(node, prng.fork(`crashes of ${node.name}`));
       void this.#cuts(node, prng.fork(`cuts of ${node.name}`));
       void this.#diskFaults(node, prng.fork(`disk of ${node.name}`));
+      void this.#stalls(node, prng.fork(`stalls of ${node.name}`));
     }
   }
 
@@ -56,7 +57,8 @@ export class Faults {
     for (;;) {
       await scheduler.pause(prng.integer(0, periodUs));
       if (this.#isOver) return;
-      node.crash();
+      if (prng.chance(0.8)) node.crash();
+      else node.stop();
       await scheduler.pause(prng.integer(0, pauseUs(prng, periodUs)));
       node.start();
     }
@@ -71,6 +73,16 @@ export class Faults {
       bus.cutOff(node.name);
       await scheduler.pause(prng.integer(0, pauseUs(prng, periodUs)));
       bus.mend(node.name);
+    }
+  }
+
+  /** Now and then the disk is behind, and turns have to wait for it. */
+  async #stalls(node: SimulatedNode, prng: Prng): Promise<void> {
+    const { world, periodUs } = this.#setup;
+    for (;;) {
+      await world.scheduler.pause(prng.integer(0, periodUs * 4));
+      if (this.#isOver) return;
+      node.stall(prng.integer(0, pauseUs(prng, periodUs) / 4));
     }
   }
 

@@ -3,12 +3,13 @@ import { parseArgs } from 'node:util';
 import { runSabotages } from './sabotage.ts';
 import { simulate, type SimulationResult } from './simulation.ts';
 
-const USAGE = 'npm run sim -- [--seed FIRST] [--seeds COUNT] [--trades TOTAL] [--json] [--sabotage] [--trace]';
+const USAGE = 'npm run sim -- [--seed FIRST] [--seeds COUNT] [--trades TOTAL] [--nodes COUNT] [--json] [--sabotage] [--trace]';
 
 interface Options {
   readonly seed: number;
   readonly seeds: number;
   readonly trades: number;
+  readonly nodes: number;
   readonly isJson: boolean;
   readonly isSabotage: boolean;
   readonly isTrace: boolean;
@@ -48,12 +49,12 @@ async function runSeeds(options: Options, say: (line: string) => void): Promise<
   let [trades, crashes, violations, events] = [0, 0, 0, 0];
   for (let index = 0; index < options.seeds; index++) {
     const share = Math.floor(((index + 1) * options.trades) / options.seeds) - Math.floor((index * options.trades) / options.seeds);
-    const result = await simulate({ seed: options.seed + index, trades: share, isTraceEndless: options.isTrace });
+    const result = await simulate({ seed: options.seed + index, trades: share, nodes: options.nodes, isTraceEndless: options.isTrace });
     trades += result.trades;
     crashes += result.crashes;
     events += result.events;
     violations += result.violations.length;
-    if (result.violations.length > 0) console.log(inWords(result, share));
+    if (result.violations.length > 0) console.log(inWords(result, share, options.nodes));
     else if (options.isTrace) console.log(result.lastEvents.join('\n'));
     else
       say(
@@ -63,12 +64,12 @@ async function runSeeds(options: Options, say: (line: string) => void): Promise<
   return { seeds: options.seeds, trades, crashes, violations, events, seconds: Math.round(performance.now() - startedAt) / 1_000 };
 }
 
-function inWords({ seed, violations, lastEvents }: SimulationResult, trades: number): string {
+function inWords({ seed, violations, lastEvents }: SimulationResult, trades: number, nodes: number): string {
   const broken = violations.map(
     ({ checker, sentence, detail, atMs }) => `  at ${atMs} ms: ${checker}\n    promised: ${sentence}\n    found: ${detail}`,
   );
   return [
-    `seed ${seed} broke a promise; again with: npm run sim -- --seed ${seed} --seeds 1 --trades ${trades}`,
+    `seed ${seed} broke a promise; again with: npm run sim -- --seed ${seed} --seeds 1 --trades ${trades} --nodes ${nodes}`,
     ...broken,
     '  the last events:',
     ...lastEvents.map((line) => `    ${line}`),
@@ -82,15 +83,16 @@ function readOptions(): Options | undefined {
         seed: { type: 'string', default: '1' },
         seeds: { type: 'string', default: '20' },
         trades: { type: 'string' },
+        nodes: { type: 'string', default: '2' },
         json: { type: 'boolean', default: false },
         sabotage: { type: 'boolean', default: false },
         trace: { type: 'boolean', default: false },
       },
     });
-    const [seed, seeds] = [Number(values.seed), Number(values.seeds)];
+    const [seed, seeds, nodes] = [Number(values.seed), Number(values.seeds), Number(values.nodes)];
     const trades = values.trades === undefined ? seeds * TRADES_PER_SEED : Number(values.trades);
-    const isUsable = [seed, seeds, trades].every((value) => Number.isSafeInteger(value) && value >= 0) && seeds > 0;
-    return isUsable ? { seed, seeds, trades, isJson: values.json, isSabotage: values.sabotage, isTrace: values.trace } : undefined;
+    const isUsable = [seed, seeds, trades, nodes].every((value) => Number.isSafeInteger(value) && value >= 0) && seeds > 0 && nodes > 0;
+    return isUsable ? { seed, seeds, trades, nodes, isJson: values.json, isSabotage: values.sabotage, isTrace: values.trace } : undefined;
   } catch {
     return undefined; // An unknown option: the usage is shown.
   }

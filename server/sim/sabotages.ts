@@ -18,6 +18,7 @@ import { decision, hold } from '#server/trade/entities.ts';
 import type { DecisionRow } from '#server/trade/decider.ts';
 import type { Offer, Outcome, Settled } from '#server/trade/messages.ts';
 import type { Hold } from '#server/trade/trade-kind.ts';
+import { persisterWith } from './persister-with.ts';
 import type { Seams } from './seams.ts';
 import { withCommit } from './stores.ts';
 
@@ -84,43 +85,12 @@ function wrapping(all: readonly Powerup[], name: string, kind: string, wrap: Wra
   });
 }
 
-/** The persister with some of its members replaced. */
-function persisterWith(
-  real: Persister,
-  changed: Partial<Pick<Persister, 'append' | 'due'>> & { readonly isAllDurable?: boolean },
-): Persister {
-  return {
-    recovered: real.recovered,
-    get appended() {
-      return real.appended;
-    },
-    get durable() {
-      return changed.isAllDurable === true ? real.appended : real.durable;
-    },
-    get full() {
-      return real.full;
-    },
-    append: changed.append ?? ((changes) => real.append(changes)),
-    onDurable: (listener) => real.onDurable(listener),
-    onFault: (listener) => real.onFault(listener),
-    whenReady: () => real.whenReady(),
-    load: (shard) => real.load(shard),
-    due: changed.due ?? ((now, limit) => real.due(now, limit)),
-    history: (shard, before, limit) => real.history(shard, before, limit),
-    transaction: (tx, shards) => real.transaction(tx, shards),
-    projection: (entity) => real.projection(entity),
-    totals: () => real.totals(),
-    stats: () => real.stats(),
-    close: (deadlineMs) => real.close(deadlineMs),
-  };
-}
-
 function withoutIds(real: Platform): Platform {
   return { ...real, random: { ...real.random, id: () => 'always-the-same-life' } };
 }
 
 function withoutGate(real: Persister): Persister {
-  return persisterWith(real, { isAllDurable: true });
+  return persisterWith(real, { durable: () => real.appended });
 }
 
 function withoutDue(real: Persister): Persister {
@@ -296,18 +266,25 @@ function takingForAbort(real: Handler): Handler {
   });
 }
 
+/** The turn as it is, but that no listing can be removed. */
 function leavingListing(real: Handler): Handler {
-  return (turn, message) =>
-    real(
-      new Proxy(turn, {
-        get: (target, name) => {
-          if (name === 'remove')
-            return (entity: Parameters<Turn['remove']>[0], id: number) =>
-              entity.name === listing.name ? undefined : target.remove(entity, id);
-          const member: unknown = Reflect.get(target, name, target);
-          return typeof member === 'function' ? member.bind(target) : member;
-        },
-      }),
-      message,
-    );
+  return (turn, message) => {
+    const careless: Turn = {
+      shard: turn.shard,
+      now: turn.now,
+      operation: turn.operation,
+      minted: turn.minted,
+      table: (entity) => turn.table(entity),
+      insert: (entity, values) => turn.insert(entity, values),
+      put: (entity, row) => turn.put(entity, row),
+      remove: (entity, id) => {
+        if (entity.name !== listing.name) turn.remove(entity, id);
+      },
+      emit: (to, sent) => turn.emit(to, sent),
+      post: (draft) => turn.post(draft),
+      mintSequence: () => turn.mintSequence(),
+      complete: (operationId, reply) => turn.complete(operationId, reply),
+    };
+    return real(careless, message);
+  };
 }

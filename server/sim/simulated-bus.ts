@@ -93,6 +93,11 @@ export class SimulatedBus {
     };
   }
 
+  /** Has a packet arrive that nobody sent. */
+  inject(packet: Packet): void {
+    this.#carry(packet, 0);
+  }
+
   #send(packet: Packet): void {
     const ruling = this.#rule(packet);
     if (ruling.kind === 'lose' || this.#prng.chance(this.#weather.lossShare)) return;

@@ -9,7 +9,6 @@ import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Prng } from '#shared/prng.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
-import type { ShardId } from '#shared/units.ts';
 import type { Envelope } from '#server/cell/part.ts';
 import { InlineBackend, type InlineDelays } from '#server/journal/backend-inline.ts';
 import { openPersister } from '#server/journal/open-persister.ts';
@@ -22,6 +21,7 @@ import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import { openNode, type GavelNode } from '#server/world.ts';
+import { persisterWith } from './persister-with.ts';
 import type { Seams } from './seams.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimulatedBus } from './simulated-bus.ts';
@@ -64,9 +64,17 @@ export interface NodeWitness {
 
 interface Running extends Life {
   isOver: boolean;
+  isStalled: boolean;
+  isStopping: boolean;
+  /** Whether the next life is to begin when this one ends. */
+  isFollowed: boolean;
+  /** Who waits for the stall to end. */
+  readonly waiting: (() => void)[];
   node: GavelNode | undefined;
 }
 
+/** How long a node may take to stop. */
+const STOP_MS = 2_000;
 /** How long a node stays down after its disk failed. */
 const RESTART_US = 400_000;
 
@@ -106,12 +114,19 @@ export class SimulatedNode {
     return node === undefined ? Promise.resolve(refusal('unavailable')) : node.world.accept(envelope);
   }
 
-  /** Begins a life, unless there is one. */
+  /** Begins a life, unless there is one; after the present one, if that is about to end. */
   start(): void {
-    if (this.#life !== undefined) return;
+    if (this.#life !== undefined) {
+      this.#life.isFollowed = this.#life.isStopping;
+      return;
+    }
     const { clockOffsetMs, witness } = this.#setup;
     const life: Running = {
       isOver: false,
+      isStalled: false,
+      isStopping: false,
+      isFollowed: false,
+      waiting: [],
       clockOffsetMs: clockOffsetMs(this.#lives++),
       node: undefined,
       onThrow: (error) => {
@@ -141,10 +156,26 @@ export class SimulatedNode {
     if (this.#life !== undefined) this.#end(this.#life, 'crashes');
   }
 
-  /** Drops the shard from memory as eviction would, by asking for it anew: what the disk has is what it is. */
-  loadFromDisk(shard: ShardId): ReturnType<Persister['load']> {
-    const node = this.#life?.node;
-    return node === undefined ? Promise.reject(new Error(`${this.name} is down`)) : node.persister.load(shard);
+  /** The process is told to stop: it lets out what was done, closes its journal, and ends. */
+  stop(): void {
+    const life = this.#life;
+    if (life?.node === undefined) return this.crash();
+    if (life.isStopping) return;
+    life.isStopping = true;
+    this.#setup.witness.changed(this.name, 'is told to stop');
+    void life.node.close(STOP_MS).then(() => this.#end(life, 'stops'));
+  }
+
+  /** For so long, or until the life ends, the disk says that it is behind, and no turn may start. */
+  stall(forUs: number): void {
+    const life = this.#life;
+    if (life === undefined || life.isStalled) return;
+    life.isStalled = true;
+    this.#setup.scheduler.after(forUs, () => {
+      life.isStalled = false;
+      const waiting = life.waiting.splice(0);
+      if (!life.isOver) for (const wake of waiting) wake();
+    });
   }
 
   #open(life: Running): Promise<GavelNode> {
@@ -167,9 +198,17 @@ export class SimulatedNode {
         const observed = observedStores(this.disk, (batch) => this.#setup.witness.durable(this.name, batch));
         const backend = new InlineBackend(platform.timers, seams.stores?.(observed) ?? observed, this.#setup.delays);
         const persister = await openPersister(hasty(platform, this.#setup.persisterHaste), definition, backend);
-        return seams.persister?.(persister) ?? persister;
+        const stalling = this.#stalling(persister, life);
+        return seams.persister?.(stalling) ?? stalling;
       },
       powerups: this.#setup.powerups,
+    });
+  }
+
+  #stalling(real: Persister, life: Running): Persister {
+    return persisterWith(real, {
+      full: () => life.isStalled || real.full,
+      whenReady: () => (life.isStalled ? new Promise((resolve) => life.waiting.push(resolve)) : real.whenReady()),
     });
   }
 
@@ -188,6 +227,7 @@ export class SimulatedNode {
     const { prng, witness } = this.#setup;
     this.disk.crash(() => prng.chance(0.5));
     witness.changed(this.name, how);
+    if (life.isFollowed) this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
 }
 

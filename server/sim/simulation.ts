@@ -12,6 +12,7 @@ import type { Command } from '#server/shard/message.ts';
 import type { Opening } from '#server/market/opening.ts';
 import type { Violation } from './checker.ts';
 import { Faults } from './faults.ts';
+import { RoomWatch } from './room-watch.ts';
 import type { Seams } from './seams.ts';
 import { REGION, SimulatedWorld, type NodeNature } from './simulated-world.ts';
 import { CLOCK_OFFSET_MS_MAX } from './virtual-platform.ts';
@@ -44,10 +45,14 @@ export interface SimulationResult {
 }
 
 /** The storm ends after so much virtual time, however few trades there were. */
-const STORM_US_MAX = 900_000_000;
+const STORM_US_MAX = 600_000_000;
+/** If there were few, clients go on in fair weather for so long. */
+const FAIR_WEATHER_US_MAX = 600_000_000;
 /** Faults that come faster than nodes start leave no time for trades. */
 const FAULT_PERIOD_US_MIN = 2_000_000;
 const OPENING_US_MAX = 60_000_000;
+/** Players who look at their shard at any time. */
+const ROOMS = 2;
 /** Answers that are asked for once more at the end. */
 const REPEATED = 30;
 const LAST_EVENTS = 60;
@@ -62,16 +67,22 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await open(world, prng.fork('loot'), players);
   const thinkUsMax = prng.fork('pace').pick([20_000, 200_000, 1_000_000]);
   const detourShare = prng.fork('detours').pick([0.1, 0.4, 1]);
-  const workload = new Workload({ world, prng: prng.fork('workload'), rules, players, thinkUsMax, detourShare });
+  const latecomers = [shardId('late-1', REGION, 'softcore'), shardId('late-2', REGION, 'softcore')];
+  const workload = new Workload({ world, prng: prng.fork('workload'), rules, players, latecomers, thinkUsMax, detourShare });
   const periodUs = Math.max(FAULT_PERIOD_US_MIN, thinkUsMax * prng.fork('faults').pick([8, 30, 120]));
   const faults = new Faults({ world, prng: prng.fork('storm'), periodUs });
 
+  const rooms = new RoomWatch({ world, prng: prng.fork('rooms'), players });
+
   faults.start();
+  rooms.start(ROOMS);
   workload.start(prng.fork('clients').integer(3, 12));
   await world.until(() => world.purchases >= options.trades, STORM_US_MAX);
   world.trace.add('calm', 'the storm is over');
   faults.stop();
+  await world.until(() => world.purchases >= options.trades, FAIR_WEATHER_US_MAX);
   workload.finish();
+  rooms.finish();
   await world.settle(() => workload.busy === 0);
   await world.check('live');
 

@@ -13,7 +13,6 @@ interface Transaction {
   readonly offerUntil: number;
   verdict: 'committed' | 'aborted' | undefined;
   resolution: 'purchase' | 'release' | undefined;
-  sales: number;
   readonly clearing: Map<string, number>;
 }
 
@@ -22,17 +21,31 @@ type Transactions = Map<string, Transaction>;
 /** New ones for one simulation. They share what they know, and the first of them keeps it. */
 export function tradeCheckers(): readonly Checker[] {
   const transactions: Transactions = new Map();
+  const created = new Set<string>();
   const endedListings = new Set<string>();
   return [
     {
       name: 'T1 T2 a hold goes only with the outcome',
       sentence: 'a hold is made once, never changed, and goes only after the decider has durably decided, in the way that it decided',
-      onTurn: (turn, complain) => forEachHold(turn, (delta) => checkHold(transactions, turn, delta, complain)),
+      onTurn: (turn, complain) => {
+        created.add(turn.changes.shard);
+        forEachHold(turn, (delta) => checkHold(transactions, created, turn, delta, complain));
+      },
     },
     {
       name: 'T3 T4 a decision is final',
       sentence: 'a transaction is decided once, for a durable hold, in time if it commits, with all effects of its side or none',
       onTurn: (turn, complain) => checkDecisions(transactions, turn, complain),
+    },
+    {
+      name: 'T5 a trade has its effects once',
+      sentence: 'however often its messages come, a transaction holds once, sells at most once, and either buys or releases once',
+      onTurn: effectsOnce(),
+    },
+    {
+      name: 'T9 a decision goes when it is of no more use, and not before',
+      sentence: 'a decision is settled only after its holder has acted, and forgotten only when its offer can no longer be accepted',
+      onTurn: (turn, complain) => checkSettling(transactions, turn, complain),
     },
     {
       name: 'T7 clearing is empty in the end',
@@ -55,13 +68,19 @@ function forEachHold({ deltas }: DurableTurn, visit: (delta: RowDelta) => void):
   for (const delta of deltas) if (delta.entity === hold.name) visit(delta);
 }
 
-function checkHold(transactions: Transactions, { changes }: DurableTurn, { before, after }: RowDelta, complain: Complain): void {
+function checkHold(
+  transactions: Transactions,
+  created: ReadonlySet<string>,
+  { changes }: DurableTurn,
+  { before, after }: RowDelta,
+  complain: Complain,
+): void {
   const old = rowAs(hold, hold.name, before);
   const row = rowAs(hold, hold.name, after);
   if (old === undefined && row !== undefined) {
     if (transactions.has(row.tx)) complain(`${row.tx} is minted twice`);
     const { tx, gold: price, offerUntil } = row;
-    const fresh = { verdict: undefined, resolution: undefined, sales: 0, clearing: new Map<string, number>() };
+    const fresh = { verdict: undefined, resolution: undefined, clearing: new Map<string, number>() };
     transactions.set(tx, { tx, holder: changes.shard, price, offerUntil, ...fresh });
   } else if (old !== undefined && row !== undefined) {
     const isKept = old.tx === row.tx && old.gold === row.gold && old.decider === row.decider && old.offerUntil === row.offerUntil;
@@ -74,6 +93,8 @@ function checkHold(transactions: Transactions, { changes }: DurableTurn, { befor
       return complain(`the hold of ${old.tx} went with the ledger lines [${causes.join(', ')}]`);
     }
     known.resolution = resolution;
+    // Where there is no shard, nothing can be written down: its cell aborts what is late.
+    if (known.verdict === undefined && resolution === 'release' && !created.has(old.decider)) return;
     const expected = resolution === 'purchase' ? 'committed' : 'aborted';
     if (known.verdict !== expected)
       complain(`the hold of ${old.tx} became a ${resolution}, and its decider has ${known.verdict ?? 'decided nothing'}`);
@@ -85,20 +106,19 @@ function checkDecisions(transactions: Transactions, turn: DurableTurn, complain:
     const old = rowAs(decision, entity, before);
     const row = rowAs(decision, entity, after);
     if (old === undefined && row !== undefined) checkNewDecision(transactions, turn, row, complain);
-    if (old !== undefined) checkOldDecision(transactions, turn, old, row, complain);
+    if (old !== undefined) checkOldDecision(turn, old, row, complain);
   }
   for (const { cause, tx } of turn.changes.ledger) {
-    if (cause !== 'sale' || tx === null) continue;
-    const known = transactions.get(tx);
-    if (known === undefined) complain(`${turn.changes.shard} sells for ${tx}, which nobody holds gold for`);
-    else if (++known.sales > 1) complain(`${tx} is sold for twice`);
-    else if (known.verdict !== 'committed') complain(`${tx} is sold for, and its verdict is ${known.verdict ?? 'none'}`);
+    if (cause !== 'sale') continue;
+    const known = tx === null ? undefined : transactions.get(tx);
+    if (known?.verdict !== 'committed')
+      complain(`${turn.changes.shard} sells for ${String(tx)}, of which the verdict is ${known?.verdict ?? 'none'}`);
   }
 }
 
 type DecisionRow = NonNullable<ReturnType<typeof rowAs<(typeof decision)['attributes']>>>;
 
-function checkNewDecision(transactions: Transactions, { changes }: DurableTurn, row: DecisionRow, complain: Complain): void {
+function checkNewDecision(transactions: Transactions, { changes, deltas }: DurableTurn, row: DecisionRow, complain: Complain): void {
   const known = transactions.get(row.tx);
   const where = `${changes.shard} version ${changes.version}`;
   if (known === undefined) return complain(`${where} decides ${row.tx}, for which there is no durable hold`);
@@ -108,9 +128,13 @@ function checkNewDecision(transactions: Transactions, { changes }: DurableTurn, 
     complain(`${where} believes that ${row.tx} is offered until ${row.offerUntil}, not ${known.offerUntil}`);
   if (row.state === 'committed') {
     if (changes.now > row.offerUntil) complain(`${where} commits ${row.tx} ${changes.now - row.offerUntil} ms too late`);
-    if (known.verdict !== undefined) complain(`${where} commits ${row.tx}, which is ${known.verdict} already`);
+    const isOver = known.verdict ?? known.resolution;
+    if (isOver !== undefined) complain(`${where} commits ${row.tx}, which has its ${isOver} already`);
     if (!changes.ledger.some(({ cause, tx }) => cause === 'sale' && tx === row.tx)) complain(`${where} commits ${row.tx} without its sale`);
     const paid = fieldsOf(row.verdict?.kind === 'committed' ? row.verdict.result : undefined)['paid'];
+    const sold = deltas.flatMap(({ entity, before, after }) => (after === undefined ? (rowAs(listing, entity, before) ?? []) : []));
+    if (sold.length !== 1 || sold[0]?.buyout !== paid)
+      complain(`${where} takes ${String(paid)} for ${row.tx}, and no listing of that price ends`);
     if (typeof paid !== 'number' || paid > known.price)
       complain(`${where} takes ${String(paid)} for ${row.tx}, which holds ${known.price}`);
   } else if (known.verdict === 'committed' && known.resolution === undefined) {
@@ -120,22 +144,40 @@ function checkNewDecision(transactions: Transactions, { changes }: DurableTurn, 
   known.verdict ??= row.state;
 }
 
-function checkOldDecision(
-  transactions: Transactions,
-  turn: DurableTurn,
-  old: DecisionRow,
-  row: DecisionRow | undefined,
-  complain: Complain,
-): void {
-  const where = `${turn.changes.shard} version ${turn.changes.version}`;
-  const known = transactions.get(old.tx);
-  if (row !== undefined && row.state !== old.state && row.state !== 'settled')
-    complain(`${where}: ${old.tx} goes from ${old.state} to ${row.state}`);
-  if (row !== undefined && row.verdict !== null && !isSame(row.verdict, old.verdict))
-    complain(`${where}: the verdict of ${old.tx} is changed`);
-  const isOver = row === undefined || row.state === 'settled';
-  if (isOver && known?.resolution === undefined) complain(`${where} takes ${old.tx} for settled, and its holder still holds`);
-  if (row === undefined && turn.changes.now <= old.offerUntil) complain(`${where} forgets ${old.tx}, which may still be offered`);
+function checkOldDecision({ changes }: DurableTurn, old: DecisionRow, row: DecisionRow | undefined, complain: Complain): void {
+  if (row === undefined) return;
+  const where = `${changes.shard} version ${changes.version}`;
+  if (row.state !== old.state && row.state !== 'settled') complain(`${where}: ${old.tx} goes from ${old.state} to ${row.state}`);
+  if (row.verdict !== null && !isSame(row.verdict, old.verdict)) complain(`${where}: the verdict of ${old.tx} is changed`);
+}
+
+function checkSettling(transactions: Transactions, { changes, deltas }: DurableTurn, complain: Complain): void {
+  const where = `${changes.shard} version ${changes.version}`;
+  for (const { entity, before, after } of deltas) {
+    const old = rowAs(decision, entity, before);
+    const row = rowAs(decision, entity, after);
+    if (old === undefined || (row !== undefined && row.state !== 'settled')) continue;
+    const known = transactions.get(old.tx);
+    if (known?.resolution === undefined) complain(`${where} takes ${old.tx} for settled, and its holder still holds`);
+    if (row === undefined && changes.now <= old.offerUntil) complain(`${where} forgets ${old.tx}, which may still be offered`);
+  }
+}
+
+/** The lines of a trade, and which of them exclude each other. */
+const EFFECTS: Readonly<Record<string, 'hold' | 'sale' | 'end'>> = { buyout: 'hold', sale: 'sale', purchase: 'end', release: 'end' };
+
+function effectsOnce(): (turn: DurableTurn, complain: Complain) => void {
+  const causeByEffect = new Map<string, string>();
+  return ({ changes }, complain) => {
+    for (const { cause, tx } of changes.ledger) {
+      const effect = EFFECTS[cause];
+      if (effect === undefined || tx === null) continue;
+      const key = `${effect} ${tx}`;
+      const earlier = causeByEffect.get(key);
+      if (earlier !== undefined) complain(`${changes.shard} version ${changes.version}: ${tx} has a ${cause} after its ${earlier}`);
+      causeByEffect.set(key, cause);
+    }
+  };
 }
 
 function checkClearing(transactions: Transactions, { changes }: DurableTurn, complain: Complain): void {

@@ -18,6 +18,8 @@ export interface WorkloadSetup {
   readonly prng: Prng;
   readonly rules: Rules;
   readonly players: readonly ShardId[];
+  /** Shards that are created late, or never. At least one. */
+  readonly latecomers: readonly ShardId[];
   /** How long a client thinks between two commands at most. */
   readonly thinkUsMax: number;
   /** The share of commands that go to any node, in place of the owner of the shard. */
@@ -54,7 +56,7 @@ export class Workload {
       { weight: 16, idea: (prng, who) => this.#claim(prng, who) },
       { weight: 5, idea: (prng) => this.#look(prng) },
       { weight: 2, idea: (prng, who) => this.#freeze(prng, who) },
-      { weight: 1, idea: (_prng, who) => ({ command: { kind: 'open', issuer: 'service', body: { name: nameOf(who) } } }) },
+      { weight: 1, idea: (prng, who) => this.#open(prng, who) },
     ];
   }
 
@@ -150,6 +152,12 @@ export class Workload {
     return operationId(`op-${++this.#operations}`);
   }
 
+  /** Now and then somebody comes of whom others may have wanted to buy before. */
+  #open(prng: Prng, who: ShardId): Wish {
+    const to = prng.chance(0.1) ? prng.pick(this.#setup.latecomers) : who;
+    return { to, command: { kind: 'open', issuer: 'service', body: { name: nameOf(to) } } };
+  }
+
   #sell(prng: Prng, who: ShardId): Wish | undefined {
     const items = this.#setup.world.model.rows(who, item);
     if (items.length === 0) return undefined;
@@ -161,7 +169,12 @@ export class Workload {
   }
 
   #buy(prng: Prng, who: ShardId): Wish | undefined {
-    const offers = this.#setup.world.model.allRows(listing);
+    const { world, latecomers } = this.#setup;
+    if (prng.chance(0.02)) {
+      const body = { listingId: listingId(prng.integer(1, 20), prng.pick(latecomers)), price: prng.integer(1, 500) };
+      return { command: { kind: 'buyout', issuer: 'client', body } };
+    }
+    const offers = world.model.allRows(listing);
     if (offers.length === 0) return undefined;
     // Many want the newest: so buyers run into each other.
     const { shard, row } = prng.chance(0.3) ? (offers.at(-1) ?? prng.pick(offers)) : prng.pick(offers);

@@ -104,10 +104,16 @@ export function importsOf(source: SourceText): readonly Import[] {
   });
 }
 
+/** Tests, and what they share in folders called `testing`. */
+function isTestFile(path: string): boolean {
+  return path.endsWith('.test.ts') || path.includes('/testing/');
+}
+
 function importProblem(path: string, layer: string, specifier: string): string | undefined {
-  const isTest = path.endsWith('.test.ts') || path.includes('/testing/');
+  const isTest = isTestFile(path);
   const rule = LAYERS[layer];
   const target = resolveImport(path, specifier);
+  if (target !== undefined && isTestFile(target) && !isTest && layer !== 'load-tests') return `'${specifier}' is for tests only`;
   if (target === undefined) return isTest || rule === undefined ? undefined : packageProblem(layer, rule, specifier);
 
   const targetLayer = layerOf(target);

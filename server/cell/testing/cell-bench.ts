@@ -7,7 +7,7 @@ import { refusal } from '#shared/refusals.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import { InlineBackend } from '#server/journal/backend-inline.ts';
 import { openPersister } from '#server/journal/open-persister.ts';
-import type { Persister } from '#server/journal/persister.ts';
+import { ShardFault, type Persister } from '#server/journal/persister.ts';
 import { MemoryDisk } from '#server/journal/storage-memory.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import { Region } from '#server/routing/region.ts';
@@ -100,7 +100,7 @@ export class FlakyBackend extends InlineBackend {
   override async load(shard: ShardId, through: number): ReturnType<InlineBackend['load']> {
     this.loads.push(shard);
     const raw = await super.load(shard, through);
-    if (this.failuresLeft-- > 0) throw new Error('the disk did not answer');
+    if (this.failuresLeft-- > 0) throw new ShardFault('the disk did not answer');
     return raw;
   }
 }

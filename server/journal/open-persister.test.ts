@@ -1,0 +1,197 @@
+import { describe, expect, it } from '@jest/globals';
+import { limits } from '#shared/limits.ts';
+import type { ChangeSet } from '#server/shard/change-set.ts';
+import { InlineBackend } from './backend-inline.ts';
+import { openPersister } from './open-persister.ts';
+import type { Persister } from './persister.ts';
+import { MemoryDisk } from './storage-memory.ts';
+import { DEFINITION, oddment, picker, replay, sampleShard, SampleShard, SCHEMA_BY_TABLE } from './testing/sample.ts';
+import { VirtualTime } from './testing/virtual-time.ts';
+
+interface Node {
+  readonly time: VirtualTime;
+  readonly disk: MemoryDisk;
+  readonly persister: Persister;
+}
+
+async function start(disk = new MemoryDisk(SCHEMA_BY_TABLE), commitMs = 0): Promise<Node> {
+  const time = new VirtualTime();
+  const backend = new InlineBackend(time.timers, disk, { commitMs: () => commitMs, stepMs: () => 0 });
+  return { time, disk, persister: await time.until(openPersister(time, DEFINITION, backend)) };
+}
+
+async function durable({ time, persister }: Node): Promise<void> {
+  while (persister.durable < persister.appended) await time.step();
+}
+
+/** Writes images of everything that is appended. */
+async function imaged(node: Node): Promise<void> {
+  const { time, persister } = node;
+  for (;;) {
+    const { imagedPosition } = await persister.stats();
+    if (imagedPosition === persister.appended) return;
+    await time.step();
+  }
+}
+
+function turnsOf(index: number, count: number): readonly ChangeSet[] {
+  const shard = new SampleShard(index, picker(index));
+  return Array.from({ length: count }, (_, turn) => shard.turn(1_000 + turn));
+}
+
+/** A turn whose record takes that many bytes, about. */
+function large(version: number, bytes: number): ChangeSet {
+  const [turn] = turnsOf(1, 1);
+  if (turn === undefined) throw new Error('no turn');
+  const row = { id: version, label: null, count: 0, data: null, note: 'x'.repeat(bytes) };
+  return { ...turn, version, puts: [{ entity: oddment, row }], removes: [], ledger: [] };
+}
+
+describe('the persister', () => {
+  it('puts everything that is appended in one turn of the event loop into one commit', async () => {
+    const node = await start();
+    const { time, persister, disk } = node;
+    const told: number[] = [];
+    persister.onDurable((position) => told.push(position));
+    for (const changes of turnsOf(1, 5)) persister.append(changes);
+    expect([persister.appended, persister.durable]).toEqual([5, 0]);
+    await durable(node);
+    for (const changes of turnsOf(2, 2)) persister.append(changes);
+    await durable(node);
+    expect(told).toEqual([5, 7]);
+    expect(disk.journal.read(0, 1e9).map(({ first, last }) => [first, last])).toEqual([
+      [1, 5],
+      [6, 7],
+    ]);
+    expect(await time.until(persister.load(sampleShard(1)))).toEqual({ kind: 'found', shard: replay(turnsOf(1, 5)) });
+  });
+
+  it('has one commit under way at a time, and gathers the next one meanwhile', async () => {
+    const node = await start(new MemoryDisk(SCHEMA_BY_TABLE), 50);
+    const { time, persister, disk } = node;
+    const turns = turnsOf(1, 10);
+    for (const changes of turns) {
+      persister.append(changes);
+      await time.step();
+      if (persister.durable > 0) break;
+    }
+    await durable(node);
+    const spans = disk.journal.read(0, 1e9).map(({ first, last }) => [first, last]);
+    expect(spans.length).toBeLessThanOrEqual(2);
+    expect(spans.at(-1)?.[1]).toBe(persister.appended);
+  });
+
+  it('bounds the size of a commit', async () => {
+    const node = await start();
+    for (let version = 1; version <= 30; version++) node.persister.append(large(version, 900_000));
+    await durable(node);
+    const sizes = node.disk.journal.read(0, 1e12).map(({ records }) => records.length);
+    expect(sizes.length).toBeGreaterThan(3);
+    for (const size of sizes) expect(size).toBeLessThanOrEqual(limits.commitBytesMax);
+  });
+
+  it('says when it is full, and when it is ready again', async () => {
+    const node = await start();
+    const { time, persister } = node;
+    let version = 0;
+    while (!persister.full) persister.append(large(++version, 900_000));
+    expect(version * 900_000).toBeGreaterThan(limits.journalUnsentBytesMax - 2_000_000);
+    let isReady = false;
+    const ready = persister.whenReady().then(() => (isReady = true));
+    await Promise.resolve();
+    expect(isReady).toBe(false);
+    await time.until(ready);
+    expect(persister.full).toBe(false);
+    await durable(node);
+  });
+
+  it('writes images after the interval, and drops what is in them', async () => {
+    const node = await start();
+    for (const changes of turnsOf(1, 20)) node.persister.append(changes);
+    await imaged(node);
+    const stats = await node.persister.stats();
+    expect(stats).toEqual({
+      commits: 1,
+      committedBytes: stats.committedBytes,
+      backlogBytes: 0,
+      backlogRecords: 0,
+      imagesWritten: 1,
+      foldedPosition: 20,
+      imagedPosition: 20,
+    });
+    expect(node.disk.journal.state).toMatchObject({ position: 20, dropped: 20, bytes: 0 });
+    expect(node.disk.images.read(sampleShard(1))).toEqual(replay(turnsOf(1, 20)));
+  });
+
+  it('writes images at once of what a crash left', async () => {
+    const { disk, persister, time } = await start();
+    for (const changes of turnsOf(1, 20)) persister.append(changes);
+    while (persister.durable < 20) await time.step();
+    const next = await start(disk);
+    const before = next.time.clock.now();
+    await imaged(next);
+    expect(next.time.clock.now() - before).toBeLessThan(limits.imagePassIntervalMs);
+    expect(next.persister.recovered).toMatchObject({ position: 20, pendingRecords: 20, now: 1_019 });
+  });
+
+  it('takes nothing after it was closed', async () => {
+    const { time, persister } = await start();
+    await time.until(persister.close(1_000));
+    expect(() => persister.append(large(1, 10))).toThrow('takes no more turns');
+    await time.until(persister.close(1_000));
+  });
+});
+
+describe('one bad image', () => {
+  it.each(['garble', 'remove'] as const)('(%s) stops neither the other shards nor the dropping, and its turns are kept', async (how) => {
+    const node = await start();
+    const { time, persister, disk } = node;
+    const [bad, good] = [sampleShard(1), sampleShard(2)];
+    const all = turnsOf(1, 30);
+    for (const changes of [...all.slice(0, 10), ...turnsOf(2, 10)]) persister.append(changes);
+    await imaged(node);
+    const saved = disk.images.read(bad);
+    disk.damage(bad, how);
+    for (const changes of all.slice(10, 20)) persister.append(changes);
+    await imaged(node);
+    for (const changes of all.slice(20)) persister.append(changes);
+    await imaged(node);
+    expect(time.events.map(({ level, message }) => [level, message.startsWith(`shard ${bad} keeps its old image`)])).toEqual([
+      ['alert', true],
+      ['alert', true],
+    ]);
+    expect(disk.journal.state.bytes).toBe(0);
+    await expect(time.until(persister.load(bad))).rejects.toThrow(`shard ${bad} cannot be loaded: its image`);
+    expect(await time.until(persister.load(good))).toEqual({ kind: 'found', shard: replay(turnsOf(2, 10)) });
+
+    // The operator puts the old image back: the turns that were put aside apply to it, in this life and in the next.
+    if (saved === undefined) throw new Error('there was an image');
+    disk.damage(bad, 'remove');
+    disk.images.draft(bad).stage(saved);
+    await disk.images.sync([bad]);
+    disk.images.publish([bad]);
+    const expected = { kind: 'found', shard: replay(all) };
+    expect(await time.until(persister.load(bad))).toEqual(expected);
+    const next = await start(disk);
+    expect(await next.time.until(next.persister.load(bad))).toEqual(expected);
+    next.persister.append(large(31, 10));
+    await imaged(next);
+    expect(disk.journal.keptShards()).toEqual([]);
+    expect(disk.images.read(bad)?.version).toBe(31);
+  });
+
+  it('is asked about again, and found, once it is there', async () => {
+    const node = await start();
+    const { time, persister, disk } = node;
+    for (const changes of turnsOf(1, 10)) persister.append(changes);
+    await imaged(node);
+    const saved = disk.images.read(sampleShard(1));
+    disk.damage(sampleShard(1), 'remove');
+    await expect(time.until(persister.load(sampleShard(1)))).rejects.toThrow('its image of version 10 or later is missing');
+    if (saved === undefined) throw new Error('there was an image');
+    disk.images.draft(sampleShard(1)).stage(saved);
+    await disk.images.sync([sampleShard(1)]);
+    disk.images.publish([sampleShard(1)]);
+    expect(await time.until(persister.load(sampleShard(1)))).toEqual({ kind: 'found', shard: saved });
+  });
+});

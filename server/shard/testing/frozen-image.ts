@@ -1,0 +1,24 @@
+/** A shard image as text: what a frozen image must still say when a later program opens it. */
+import type { RawChangeSet } from '../change-set.ts';
+import type { Schemas } from '../codec.ts';
+import { rowsByEntity } from './shard-driver.ts';
+
+/** The header, every row with its entity and version in the order of entities and ids, and every ledger line, one JSON value per line. */
+export function linesOfImage(image: RawChangeSet, schemas: Schemas): readonly string[] {
+  const { puts, removes: _removes, ledger, ...header } = image;
+  const versionByEntity = new Map(puts.map(({ table }) => [schemas.get(table)?.name, schemas.get(table)?.version]));
+  const rows = [...rowsByEntity(image, schemas)].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return [
+    JSON.stringify({ header }),
+    ...rows.flatMap(([entity, ofEntity]) => {
+      const version = versionByEntity.get(entity);
+      return ofEntity.toSorted((a, b) => a.id - b.id).map((row) => JSON.stringify({ entity, version, row: sorted(row) }));
+    }),
+    ...ledger.map((entry) => JSON.stringify({ ledger: sorted(entry) })),
+  ];
+}
+
+/** The attributes in the order of their names: the order in which a program lists them is no part of what it keeps. */
+function sorted(value: object): object {
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}

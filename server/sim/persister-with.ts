@@ -1,0 +1,38 @@
+/** A persister with some of its members replaced. */
+import type { Persister } from '#server/journal/persister.ts';
+
+/** What may be replaced. */
+export interface PersisterChanges extends Partial<Pick<Persister, 'append' | 'due' | 'whenReady'>> {
+  /** In place of `durable`. */
+  readonly durable?: () => number;
+  /** In place of `full`. */
+  readonly full?: () => boolean;
+}
+
+/** The real one, but for the changes. */
+export function persisterWith(real: Persister, { durable, full, append, due, whenReady }: PersisterChanges): Persister {
+  return {
+    recovered: real.recovered,
+    get appended() {
+      return real.appended;
+    },
+    get durable() {
+      return durable === undefined ? real.durable : durable();
+    },
+    get full() {
+      return full === undefined ? real.full : full();
+    },
+    append: append ?? ((changes) => real.append(changes)),
+    onDurable: (listener) => real.onDurable(listener),
+    onFault: (listener) => real.onFault(listener),
+    whenReady: whenReady ?? (() => real.whenReady()),
+    load: (shard) => real.load(shard),
+    due: due ?? ((now, limit) => real.due(now, limit)),
+    history: (shard, before, limit) => real.history(shard, before, limit),
+    transaction: (tx, shards) => real.transaction(tx, shards),
+    projection: (entity) => real.projection(entity),
+    totals: () => real.totals(),
+    stats: () => real.stats(),
+    close: (deadlineMs) => real.close(deadlineMs),
+  };
+}
