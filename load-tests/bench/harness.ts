@@ -14,6 +14,7 @@ import { createPrng } from '#shared/prng.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { gold, itemId, operationId, type ShardId } from '#shared/units.ts';
 import { openFilePersister } from '#server/journal/open-file-persister.ts';
+import type { PersisterPace } from '#server/journal/open-persister.ts';
 import { nodePlatform } from '#server/platform/node-platform.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import { openNode, type GavelNode } from '#server/world.ts';
@@ -37,7 +38,7 @@ export async function inTemporaryDirectory<T>(run: (directory: string) => Promis
 }
 
 /** Opens a node on that directory, as `npm start` does, with listings enough for everybody. A fault ends the process. */
-export async function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2 ** 30): Promise<BenchNode> {
+export async function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2 ** 30, pace?: PersisterPace): Promise<BenchNode> {
   const platform = nodePlatform();
   const node = await openNode({
     platform,
@@ -46,7 +47,7 @@ export async function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2
     regions: ['europe'],
     world: 'bench',
     node: 'bench',
-    openPersister: (definition) => openFilePersister({ platform, definition, directory }),
+    openPersister: (definition) => openFilePersister({ platform, definition, directory, ...(pace === undefined ? {} : { pace }) }),
     memoryBudgetBytes,
     onFault: (fault) => {
       process.stderr.write(`${fault.stack ?? fault.message}\n`);
@@ -95,11 +96,13 @@ export function itemOf(player: number, index: number): string {
   return `i${player}-${index}`;
 }
 
+/** Each process has operations of its own: one that comes after another must not repeat its. */
+const run = `${process.pid}-${Date.now().toString(36)}`;
 let operations = 0;
 
 /** Sends a player's command with an operation id of its own. */
 export function command(node: GavelNode, player: number, kind: string, body: unknown): Promise<Reply> {
-  const message: Command = { kind, issuer: 'client', op: operationId(`o${operations++}`), body };
+  const message: Command = { kind, issuer: 'client', op: operationId(`${run}-${operations++}`), body };
   return node.world.accept({ to: playerShard(player), message });
 }
 

@@ -25,6 +25,8 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   },
 };
 
+class UnknownOption extends Error {}
+
 await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<void> {
@@ -43,8 +45,6 @@ async function main(args: readonly string[]): Promise<void> {
   if (rest.includes('--json')) process.stdout.write(`${JSON.stringify(result)}\n`);
   else for (const [key, value] of Object.entries(result)) process.stdout.write(`${key.padEnd(24)}${JSON.stringify(value)}\n`);
 }
-
-class UnknownOption extends Error {}
 
 function parseOptions(args: readonly string[]): ReadonlyMap<string, number> | undefined {
   const options = new Map<string, number>();

@@ -1,11 +1,19 @@
 /** The children of `bench recovery`: one that makes turns and waits to be killed, one that recovers and says how it went. */
+import { limits } from '#shared/limits.ts';
 import { command, expectAnswer, itemOf, openBenchNode, openPlayers, textOf } from './harness.ts';
 
 const [role = '', directory = '', turnsText = '0', playersText = '0'] = process.argv.slice(2);
 const CHUNK = 500;
+const MEMORY_BYTES = 4 * 2 ** 30;
+/** No image pass comes in between. */
+const HOUR_MS = 3_600_000;
 
 async function make(turns: number, players: number): Promise<void> {
-  const { node } = await openBenchNode(directory);
+  const { node } = await openBenchNode(directory, MEMORY_BYTES, {
+    ...limits,
+    imagePassBytes: limits.journalBacklogBytesMax,
+    imagePassIntervalMs: HOUR_MS,
+  });
   await openPlayers(node, players, 4);
   for (let turn = 0; turn < turns - players; turn += 2 * CHUNK) {
     await Promise.all(Array.from({ length: CHUNK }, (_, offset) => sellAndCancel((turn / 2 + offset) % players)));

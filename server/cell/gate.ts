@@ -49,7 +49,8 @@ export class OutputGate {
     for (;;) {
       const next = this.#waiting[this.#head];
       if (next === undefined || next.position > durable) break;
-      this.#head++;
+      // What has gone out must not be held on to by its place in the list: the collector would take it for something that lasts.
+      this.#waiting[this.#head++] = GONE;
       next.run();
     }
     if (this.#head === this.#waiting.length) {
@@ -61,3 +62,5 @@ export class OutputGate {
     }
   }
 }
+
+const GONE: Waiting = { position: 0, run: () => undefined };

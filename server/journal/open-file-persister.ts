@@ -1,7 +1,7 @@
 /** The persister of a real node: threads over a data directory. */
 import type { Platform } from '#server/platform/platform.ts';
 import { openPersister, type PersisterPace } from './open-persister.ts';
-import type { Persister, PersisterDefinition } from './persister.ts';
+import { DataDirectoryError, type Persister, type PersisterDefinition } from './persister.ts';
 import { fileBackend } from './storage-threads.ts';
 
 /** What a real node's persister needs. */
@@ -15,6 +15,11 @@ export interface FilePersisterOptions {
 }
 
 /** Opens a data directory. Rejects with `DataDirectoryError`, and nothing touched, if it must not be opened. */
-export function openFilePersister({ platform, definition, directory, pace }: FilePersisterOptions): Promise<Persister> {
-  return openPersister(platform, definition, fileBackend(platform, directory), pace);
+export async function openFilePersister({ platform, definition, directory, pace }: FilePersisterOptions): Promise<Persister> {
+  try {
+    return await openPersister(platform, definition, fileBackend(platform, directory), pace);
+  } catch (error) {
+    if (error instanceof DataDirectoryError || !(error instanceof Error)) throw error;
+    throw new DataDirectoryError(`The data directory ${directory} cannot be used: ${error.message}.`, { cause: error });
+  }
 }

@@ -133,7 +133,7 @@ describe('sums', () => {
     fc.assert(
       fc.property(fc.array(fc.maxSafeInteger()), (amounts) => {
         const sums = new Sums();
-        for (const amount of amounts) sums.add('europe.softcore', 'wallet', 'gold', amount);
+        for (const amount of amounts) sums.market('europe.softcore').add(0, 'gold', amount);
         const expected = amounts.reduce((sum, amount) => sum + BigInt(amount), 0n);
         expect(sums.byKey().get('europe.softcore wallet gold') ?? 0n).toBe(expected);
       }),

@@ -87,7 +87,7 @@ export class RecordSkimmer {
   transactionEnd = 0;
 
   /** The posting under the cursor. */
-  place: Place = PLACES[0];
+  placeNumber = 0;
   assetStart = 0;
   assetEnd = 0;
   amount = 0;
@@ -213,7 +213,7 @@ export class RecordSkimmer {
   nextPosting(): boolean {
     if (this.#postings === 0) return false;
     this.#postings--;
-    this.place = this.#place();
+    this.placeNumber = this.#count();
     const length = this.#count();
     this.assetStart = this.#offset;
     this.assetEnd = this.#offset + length;

@@ -1,13 +1,28 @@
-/** Reads a shard image that somebody has written to with SQLite: an operator who repaired it, say. */
+/** Shard images as bytes, whoever wrote them: by our own reader, or, if somebody has repaired one with SQLite, by SQLite. */
 import Database from 'better-sqlite3';
 import type { LedgerEntry, RawChangeSet, RawPut, RawValue, ShardHeader } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/codec.ts';
-import { postingsOf, schemaOf } from './image-file-codec.ts';
+import { decodeImage, encodeImage, isUntouched, nextRows, parseImage, postingsOf, schemaOf, type ImageRows } from './image-file-codec.ts';
 import { ImageError } from './storage.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
 
 const HEADER =
   'SELECT id AS shard, version, cell, epoch, now, next_id AS nextId, generation, seq, ledger_seq AS ledgerSeq, wake_at AS wakeAt FROM gavel_shard';
+
+/** The image of a shard from all that is in it. */
+export function writeImage(image: RawChangeSet, schemas: Schemas): Buffer {
+  return encodeImage(nextRows(undefined, image, schemas), schemas);
+}
+
+/** Everything that is in an image. Throws `ImageError` if it is damaged, newer than this program, or none. */
+export function readImage(bytes: Buffer, schemas: Schemas): RawChangeSet {
+  return isUntouched(bytes) ? decodeImage(parseImage(bytes), schemas) : readWithSqlite(bytes, schemas);
+}
+
+/** An image in parts, as a base for the next one. Throws as `readImage` does. */
+export function readRows(bytes: Buffer, schemas: Schemas): ImageRows {
+  return isUntouched(bytes) ? parseImage(bytes) : nextRows(undefined, readWithSqlite(bytes, schemas), schemas);
+}
 
 /** Reads a whole image with SQLite. Throws `ImageError` if it is damaged, or has tables that this program does not know. */
 export function readWithSqlite(bytes: Buffer, schemas: Schemas): RawChangeSet {

@@ -23,10 +23,10 @@ import { promisify } from 'node:util';
 import type { ShardId } from '#shared/units.ts';
 import type { RawChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/codec.ts';
-import { decodeImage, encodeImage, isUntouched, nextRows, parseImage, type ImageRows } from './image-file-codec.ts';
+import { encodeImage, nextRows } from './image-file-codec.ts';
 import { ImageError, type ImageDraft, type ImageStore } from './storage.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
-import { readWithSqlite } from './storage-image.ts';
+import { readImage, readRows } from './storage-image.ts';
 
 /** Directories synced at once. */
 const DIRECTORIES_AT_ONCE = 16;
@@ -52,14 +52,14 @@ export class FileImages implements ImageStore {
   read(shard: ShardId): RawChangeSet | undefined {
     const bytes = readIfThere(this.#path(shard));
     if (bytes === undefined) return undefined;
-    const image = isUntouched(bytes) ? decodeImage(parseImage(bytes), this.#schemas) : readWithSqlite(bytes, this.#schemas);
+    const image = readImage(bytes, this.#schemas);
     assertShard(shard, image);
     return image;
   }
 
   draft(shard: ShardId): ImageDraft {
     const bytes = readIfThere(this.#path(shard));
-    const old = bytes === undefined ? undefined : this.#rows(bytes);
+    const old = bytes === undefined ? undefined : readRows(bytes, this.#schemas);
     if (old !== undefined) assertShard(shard, old.header);
     return {
       version: old?.header.version ?? 0,
@@ -93,10 +93,6 @@ export class FileImages implements ImageStore {
       const some = directories.slice(start, start + DIRECTORIES_AT_ONCE);
       await Promise.all(some.map((name) => syncDirectory(join(this.#images, name))));
     }
-  }
-
-  #rows(bytes: Buffer): ImageRows {
-    return isUntouched(bytes) ? parseImage(bytes) : nextRows(undefined, readWithSqlite(bytes, this.#schemas), this.#schemas);
   }
 
   #path(shard: ShardId): string {

@@ -1,4 +1,5 @@
 /** Sums by market, place and asset class, exact beyond 2^53. The keys are those of `totalKey`. */
+import { PLACES } from '#server/shard/change-set.ts';
 
 /** The part of a sum that has left the safe integers goes into a BigInt; the rest stays a number, which is far cheaper. */
 class Sum {
@@ -19,33 +20,51 @@ class Sum {
   }
 }
 
+/** The sums of one market. */
+export class MarketSums {
+  readonly #sumsByPlace: readonly Map<string, Sum>[] = PLACES.map(() => new Map<string, Sum>());
+
+  /** Adds to one sum; a place is its number in `PLACES`. */
+  add(placeNumber: number, assetClass: string, amount: number): void {
+    const sums = this.#sumsByPlace[placeNumber];
+    if (sums === undefined) throw new Error(`there is no place number ${placeNumber}`);
+    let sum = sums.get(assetClass);
+    if (sum === undefined) {
+      sum = new Sum();
+      sums.set(assetClass, sum);
+    }
+    sum.add(amount);
+  }
+
+  /** All sums: place, asset class, amount. */
+  *entries(): Generator<readonly [place: string, assetClass: string, amount: bigint]> {
+    for (const [number, place] of PLACES.entries()) {
+      for (const [assetClass, { amount }] of this.#sumsByPlace[number] ?? []) yield [place, assetClass, amount];
+    }
+  }
+}
+
 /** See the head of this file. */
 export class Sums {
-  readonly #sums = new Map<string, Map<string, Map<string, Sum>>>();
+  readonly #sumsByMarket = new Map<string, MarketSums>();
 
-  /** Adds to one sum. */
-  add(market: string, place: string, assetClass: string, amount: number): void {
-    const byPlace = getOrAdd(this.#sums, market, () => new Map<string, Map<string, Sum>>());
-    const byAsset = getOrAdd(byPlace, place, () => new Map<string, Sum>());
-    getOrAdd(byAsset, assetClass, () => new Sum()).add(amount);
+  /** The sums of a market. */
+  market(market: string): MarketSums {
+    let sums = this.#sumsByMarket.get(market);
+    if (sums === undefined) {
+      sums = new MarketSums();
+      this.#sumsByMarket.set(market, sums);
+    }
+    return sums;
   }
 
   /** All sums that are not zero. */
   byKey(): ReadonlyMap<string, bigint> {
     const amountByKey = new Map<string, bigint>();
-    for (const [market, byPlace] of this.#sums) {
-      for (const [place, byAsset] of byPlace) {
-        for (const [asset, { amount }] of byAsset) if (amount !== 0n) amountByKey.set(`${market} ${place} ${asset}`, amount);
-      }
+    for (const [market, sums] of this.#sumsByMarket) {
+      for (const [place, assetClass, amount] of sums.entries())
+        if (amount !== 0n) amountByKey.set(`${market} ${place} ${assetClass}`, amount);
     }
     return amountByKey;
   }
-}
-
-function getOrAdd<T>(map: Map<string, T>, key: string, make: () => T): T {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  map.set(key, made);
-  return made;
 }

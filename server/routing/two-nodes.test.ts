@@ -243,7 +243,7 @@ describe('a seller that cannot be reached', () => {
     expect(nameOf(again.reply)).toBe('outcome-unknown');
     const last = buy(world, id);
     await world.run(200);
-    expect(nameOf(last.reply)).toBe('unavailable');
+    expect(nameOf(last.reply)).toBe('offer-expired');
     await expectEnd(world, 'unsold');
   });
 

@@ -5,6 +5,8 @@ import { simulate, type SimulationResult } from './simulation.ts';
 
 const USAGE = 'npm run sim -- [--seed FIRST] [--seeds COUNT] [--trades TOTAL] [--nodes COUNT] [--json] [--sabotage] [--trace]';
 
+const TRADES_PER_SEED = 100;
+
 interface Options {
   readonly seed: number;
   readonly seeds: number;
@@ -77,6 +79,15 @@ function inWords({ seed, violations, lastEvents }: SimulationResult, trades: num
 }
 
 function readOptions(): Options | undefined {
+  const values = readArguments();
+  if (values === undefined) return undefined;
+  const [seed, seeds, nodes] = [Number(values.seed), Number(values.seeds), Number(values.nodes)];
+  const trades = values.trades === undefined ? seeds * TRADES_PER_SEED : Number(values.trades);
+  const isUsable = [seed, seeds, trades, nodes].every((value) => Number.isSafeInteger(value) && value >= 0) && seeds > 0 && nodes > 0;
+  return isUsable ? { seed, seeds, trades, nodes, isJson: values.json, isSabotage: values.sabotage, isTrace: values.trace } : undefined;
+}
+
+function readArguments() {
   try {
     const { values } = parseArgs({
       options: {
@@ -89,13 +100,8 @@ function readOptions(): Options | undefined {
         trace: { type: 'boolean', default: false },
       },
     });
-    const [seed, seeds, nodes] = [Number(values.seed), Number(values.seeds), Number(values.nodes)];
-    const trades = values.trades === undefined ? seeds * TRADES_PER_SEED : Number(values.trades);
-    const isUsable = [seed, seeds, trades, nodes].every((value) => Number.isSafeInteger(value) && value >= 0) && seeds > 0 && nodes > 0;
-    return isUsable ? { seed, seeds, trades, nodes, isJson: values.json, isSabotage: values.sabotage, isTrace: values.trace } : undefined;
+    return values;
   } catch {
     return undefined; // An unknown option: the usage is shown.
   }
 }
-
-const TRADES_PER_SEED = 100;

@@ -4,6 +4,7 @@ import { decision, hold } from '#server/trade/entities.ts';
 import { isSame, type Checker, type Complain } from './checker.ts';
 import type { DurableTurn, RowDelta } from './model.ts';
 import { fieldsOf, rowAs } from './row-decode.ts';
+import { CLOCK_OFFSET_MS_MAX } from './virtual-platform.ts';
 
 /** What the journals have said of one transaction. */
 interface Transaction {
@@ -21,15 +22,15 @@ type Transactions = Map<string, Transaction>;
 /** New ones for one simulation. They share what they know, and the first of them keeps it. */
 export function tradeCheckers(): readonly Checker[] {
   const transactions: Transactions = new Map();
-  const created = new Set<string>();
+  const createdAt = new Map<string, number>();
   const endedListings = new Set<string>();
   return [
     {
       name: 'T1 T2 a hold goes only with the outcome',
       sentence: 'a hold is made once, never changed, and goes only after the decider has durably decided, in the way that it decided',
       onTurn: (turn, complain) => {
-        created.add(turn.changes.shard);
-        forEachHold(turn, (delta) => checkHold(transactions, created, turn, delta, complain));
+        if (turn.previous === undefined) createdAt.set(turn.changes.shard, turn.changes.now);
+        forEachHold(turn, (delta) => checkHold(transactions, createdAt, turn, delta, complain));
       },
     },
     {
@@ -70,7 +71,7 @@ function forEachHold({ deltas }: DurableTurn, visit: (delta: RowDelta) => void):
 
 function checkHold(
   transactions: Transactions,
-  created: ReadonlySet<string>,
+  createdAt: ReadonlyMap<string, number>,
   { changes }: DurableTurn,
   { before, after }: RowDelta,
   complain: Complain,
@@ -93,8 +94,10 @@ function checkHold(
       return complain(`the hold of ${old.tx} went with the ledger lines [${causes.join(', ')}]`);
     }
     known.resolution = resolution;
-    // Where there is no shard, nothing can be written down: its cell aborts what is late.
-    if (known.verdict === undefined && resolution === 'release' && !created.has(old.decider)) return;
+    // Where there is no shard, nothing can be written down: its cell aborts what is late, and the shard may come to be a moment later.
+    const hasComeAt = createdAt.get(old.decider) ?? Number.POSITIVE_INFINITY;
+    const isOfNobody = hasComeAt > old.offerUntil - 2 * CLOCK_OFFSET_MS_MAX;
+    if (known.verdict === undefined && resolution === 'release' && isOfNobody) return;
     const expected = resolution === 'purchase' ? 'committed' : 'aborted';
     if (known.verdict !== expected)
       complain(`the hold of ${old.tx} became a ${resolution}, and its decider has ${known.verdict ?? 'decided nothing'}`);

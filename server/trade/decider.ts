@@ -64,7 +64,7 @@ export function forgetSettled(turn: Turn): void {
   }
 }
 
-const LATE: Decision = { kind: 'abort', reason: 'unavailable' };
+const LATE: Decision = { kind: 'abort', reason: 'offer-expired' };
 
 function decide(turn: Turn, { tx, offerUntil }: Offer, decided: Decision): void {
   const common = { tx, offerUntil, attempts: 0 };

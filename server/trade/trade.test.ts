@@ -79,7 +79,7 @@ describe('T2: a holder never decides alone', () => {
     expect(net.replyTo(ADA, 'a')).toBeUndefined();
     net.wait(3_600_000);
     net.settle();
-    expect(net.replyTo(ADA, 'a')).toEqual(refusal('unavailable'));
+    expect(net.replyTo(ADA, 'a')).toEqual(refusal('offer-expired'));
     expect(coins(net, ADA)).toMatchObject({ coins: 1_000, held: 0 });
   });
 
@@ -157,7 +157,7 @@ describe('T4: a late offer is answered from what is known', () => {
     for (const { to, text: sent } of letters) net.inject(to, sent);
     net.settle();
     expect(net.driver(BOB).rows(sale)).toEqual([]);
-    expect(net.replyTo(ADA, 'a')).toEqual(refusal('unavailable'));
+    expect(net.replyTo(ADA, 'a')).toEqual(refusal('offer-expired'));
   });
 });
 
@@ -387,7 +387,7 @@ describe('a trade', () => {
     expect(new Set(net.failures.map(({ message }) => message))).toEqual(new Set(['the decider cannot decide']));
     expect(net.failures.length).toBeLessThan(limits.turnAttemptsMax);
     expect(net.driver(BOB).rows(failure)).toEqual([]);
-    expect(net.replyTo(ADA, 'a')).toEqual(refusal('unavailable'));
+    expect(net.replyTo(ADA, 'a')).toEqual(refusal('offer-expired'));
     expect(coins(net, ADA)).toMatchObject({ coins: PURSE_START, held: 0 });
   });
 

@@ -100,7 +100,7 @@ describe('a decider', () => {
     losing(scenario);
     await scenario.world.settle();
     expect(scenario.of(scenario.buyer)).toMatchObject({ gold: 10_000, held: 0, holds: 0 });
-    expect(await scenario.tell(scenario.buyer, command)).toMatchObject({ name: 'unavailable' });
+    expect(await scenario.tell(scenario.buyer, command)).toMatchObject({ name: 'offer-expired' });
     expect(scenario.of(scenario.seller)).toMatchObject({ listings: 1 });
     expect(await scenario.end()).toEqual([]);
   });

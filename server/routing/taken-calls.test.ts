@@ -1,0 +1,38 @@
+/** Commands of other nodes are taken at most once, soon or never. */
+import { describe, expect, it } from '@jest/globals';
+import { limits } from '#shared/limits.ts';
+import { instant } from '#shared/units.ts';
+import { TAKE_MS, TakenCalls } from './taken-calls.ts';
+
+const START = 1_000_000;
+/** The first instant at which a command cannot have been sent before the start, by whatever clock. */
+const OPEN = START + limits.clockPeerDifferenceMaxMs;
+
+function receive(calls: TakenCalls, call: string, sentAt: number, now: number): string {
+  return calls.receive(call, instant(sentAt), instant(now));
+}
+
+describe('a command from another node', () => {
+  it('is taken once, however often it comes', () => {
+    const calls = new TakenCalls(instant(START));
+    expect(receive(calls, 'a', OPEN, OPEN)).toBe('take');
+    expect(receive(calls, 'a', OPEN, OPEN)).toBe('forget');
+    expect(receive(calls, 'b', OPEN, OPEN)).toBe('take');
+  });
+
+  it('is never taken late, also when it is no longer remembered', () => {
+    const calls = new TakenCalls(instant(START));
+    expect(receive(calls, 'a', OPEN, OPEN + TAKE_MS)).toBe('take');
+    expect(receive(calls, 'b', OPEN, OPEN + TAKE_MS + 1)).toBe('forget');
+    // Its sender's clock is ahead by as much as it may be: until the last instant at which it could be taken, it is remembered.
+    const ahead = OPEN + limits.clockPeerDifferenceMaxMs;
+    expect(receive(calls, 'c', ahead, OPEN)).toBe('take');
+    for (let now = OPEN; now <= ahead + 2 * TAKE_MS; now += 100) expect(receive(calls, 'c', ahead, now)).toBe('forget');
+  });
+
+  it('is turned away if the life before may have taken it', () => {
+    const calls = new TakenCalls(instant(START));
+    expect(receive(calls, 'a', OPEN - 1, OPEN)).toBe('turn-away');
+    expect(receive(calls, 'b', OPEN, OPEN)).toBe('take');
+  });
+});
