@@ -266,7 +266,9 @@ function parseSessionRate(text: string, profile: Profile): Config['sessionRate']
 function loadRules({ readText }: ConfigSource, text: string): Rules {
   if (isRulesProfile(text)) return RULES_PROFILES[text];
   try {
-    return parseRules(fileContent(readText, 'rules', text));
+    const rules = parseRules(fileContent(readText, 'rules', text));
+    if (rules.marketScope === 'region') return rules;
+    throw new RulesError('marketScope must be region: nobody can search a market of the whole world yet');
   } catch (error) {
     if (error instanceof RulesError) throw new ConfigError(`The rules in ${quote(text)} cannot be used: ${error.message}.`);
     throw error;

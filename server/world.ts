@@ -94,7 +94,10 @@ export class GavelNode implements Backend {
   readonly #host: CellHost;
   readonly #feed: ListingFeed;
   readonly #cellsByMarket: ReadonlyMap<string, readonly (Cell | undefined)[]>;
+  /** Shards with a due alarm that are in the data, but in no cell of this node: of a region that is no longer configured. */
+  readonly #foreign = new Set<ShardId>();
   #isOpen = false;
+  #isFaulty = false;
   #cancelScan: Cancel | undefined;
 
   constructor(options: NodeOptions, definition: ShardDefinition, persister: Persister) {
@@ -111,15 +114,13 @@ export class GavelNode implements Backend {
       world,
       replyOfNobody: ({ to, message }, now) => replyOfNobody(to, message, now),
       memoryBudgetBytes: options.memoryBudgetBytes,
+      onFault: (fault) => this.#fail(fault),
       onChanges: (position, changes) => this.#feed.push(position, listingChanges(changes)),
     });
     this.#cellsByMarket = this.#buildRegions(world);
     this.index = createListingIndex(options.catalogue.itemClasses);
     this.#feed = this.#newFeed(definition);
-    persister.onFault((fault) => {
-      this.#halt();
-      options.onFault(fault);
-    });
+    persister.onFault((fault) => this.#fail(fault));
   }
 
   /** Feeds the index and starts the alarms; from then on the node takes messages. */
@@ -215,12 +216,26 @@ export class GavelNode implements Backend {
   /** Wakes shards that are not in memory and whose alarm is due; those in memory have their own timers. */
   async #scan(): Promise<void> {
     try {
-      const due = await this.persister.due(this.#host.now(), ALARM_SCAN_SHARDS);
-      for (const shard of due) if (this.#isOpen) this.#ownCell(shard)?.wakeShard(shard);
+      // Those that cannot be woken stay due: they must not stand in the way of the others.
+      const due = await this.persister.due(this.#host.now(), ALARM_SCAN_SHARDS + this.#foreign.size + this.#host.unloadable);
+      for (const shard of due) this.#wakeDue(shard);
     } catch (error) {
       this.#options.platform.report({ level: 'error', message: 'alarms could not be looked up', error });
     }
     if (this.#isOpen) this.#scheduleScan();
+  }
+
+  #wakeDue(shard: ShardId): void {
+    const cell = this.#ownCell(shard);
+    if (cell === undefined) this.#foreign.add(shard);
+    else if (this.#isOpen && this.#host.isWakeable(shard)) cell.wakeShard(shard);
+  }
+
+  #fail(fault: Error): void {
+    if (this.#isFaulty) return;
+    this.#isFaulty = true;
+    this.#halt();
+    this.#options.onFault(fault);
   }
 
   #drained(deadlineMs: number): Promise<void> {

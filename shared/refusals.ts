@@ -37,7 +37,7 @@ const table = {
   'no-such-order': [1501, 'There is no such order.', false],
   'not-enough-supply': [1502, 'There are not enough goods on offer at that price.', true],
   'market-closed': [1601, 'This market is closed right now.', true],
-  'outcome-unknown': [1701, 'The seller cannot be reached right now. Your offer stands; ask again for the outcome.', true],
+  'outcome-unknown': [1701, 'The outcome is not known yet. If anything was promised, it stands; ask again for the outcome.', true],
   'offer-expired': [1702, 'The seller could not be reached in time. Nothing was bought.', false],
 } as const satisfies Record<string, readonly [code: number, message: string, retryable: boolean]>;
 

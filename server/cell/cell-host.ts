@@ -28,6 +28,8 @@ export interface CellHostOptions {
   readonly replyOfNobody: (envelope: Envelope, now: Instant) => { readonly to: ShardId; readonly message: Message } | undefined;
   /** Shards in memory may take this much, about. */
   readonly memoryBudgetBytes: number;
+  /** Called once if a turn that has happened could not be appended or sent on: memory and journal differ, and the process must end. */
+  readonly onFault: (fault: Error) => void;
   /** Told of every change set with rows of projected entities, in the order of the journal, once durable: the feed of the index. */
   readonly onChanges: (position: number, changes: ChangeSet) => void;
 }
@@ -74,6 +76,7 @@ export class CellHost {
   /** Shards that have changed since messages were last delivered. */
   readonly #changed = new Set<Tenant>();
   readonly #stalled = new Set<Tenant>();
+  readonly #unloadable = new Map<ShardId, { readonly attempts: number; readonly wakeAgainAt: number }>();
   #envelopes: Envelope[] = [];
   #fresh: Expectation[] = [];
   readonly #watched: { readonly at: number; readonly expectation: Expectation }[] = [];
@@ -132,6 +135,42 @@ export class CellHost {
     this.#stalled.delete(resident);
   }
 
+  /** Takes turns, and delivers what they sent. What throws in here has broken the order of the journal: the node stops. */
+  run(turns: () => void): void {
+    if (this.#isStopped) return;
+    try {
+      turns();
+      this.#deliver();
+    } catch (error) {
+      this.stop();
+      this.options.onFault(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** Notes a shard that cannot be loaded; tells whether it is time to say so: at first, then ever more rarely. */
+  noteUnloadable(shard: ShardId): boolean {
+    const attempts = (this.#unloadable.get(shard)?.attempts ?? 0) + 1;
+    const pauseMs = Math.min(limits.retryMaxMs, limits.retryFirstMs * limits.retryFactor ** attempts);
+    if (this.#unloadable.size < UNLOADABLE_MAX) this.#unloadable.set(shard, { attempts, wakeAgainAt: this.now() + pauseMs });
+    return (attempts & (attempts - 1)) === 0;
+  }
+
+  /** A shard was loaded: whatever was wrong with it is over. */
+  noteLoaded(shard: ShardId): void {
+    if (this.#unloadable.size > 0) this.#unloadable.delete(shard);
+  }
+
+  /** How many shards could not be loaded when last asked for. */
+  get unloadable(): number {
+    return this.#unloadable.size;
+  }
+
+  /** Whether a shard with an alarm is worth a try by now. */
+  isWakeable(shard: ShardId): boolean {
+    const known = this.#unloadable.get(shard);
+    return known === undefined || known.wakeAgainAt <= this.now();
+  }
+
   /** Has the shard's inbox taken up once the disk has caught up. */
   stall(resident: Tenant): void {
     if (this.#isStopped) return;
@@ -152,7 +191,7 @@ export class CellHost {
   }
 
   /** Delivers what was sent, and what that leads to, until nothing is left. */
-  deliver(): void {
+  #deliver(): void {
     if (this.#isDelivering) return;
     this.#isDelivering = true;
     for (let index = 0; index < this.#envelopes.length && !this.#isStopped; index++) {
@@ -226,6 +265,9 @@ export class CellHost {
     }
   }
 }
+
+/** Shards remembered as damaged at most; more than that is a disk that is gone. */
+const UNLOADABLE_MAX = 100_000;
 
 /** How many shards one turn looks at for eviction: enough to keep up, too few to be felt. */
 const EVICTION_LOOKS = 16;

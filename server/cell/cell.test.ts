@@ -7,7 +7,7 @@ import type { ShardId } from '#shared/units.ts';
 import type { Persister } from '#server/journal/persister.ts';
 import { MemoryDisk } from '#server/journal/storage-memory.ts';
 import { defineShard } from '#server/shard/definition.ts';
-import { defineEntity, integer } from '#server/shard/entity.ts';
+import { defineEntity, integer, json } from '#server/shard/entity.ts';
 import { answer, DONE, type Message, type Reply } from '#server/shard/message.ts';
 import { upgrader, type Powerup } from '#server/shard/powerup.ts';
 import { ADA, BOB } from '#server/shard/testing/shard-driver.ts';
@@ -17,6 +17,51 @@ import { ballast, Bench, COMMIT_MS, counter, counting, type Ping } from './testi
 
 const no = (name: RefusalName, details?: object) => refusal(name, details as never);
 const nobody = no('unauthorized', { reason: 'no such player here' });
+
+describe('a turn that has happened and cannot be appended', () => {
+  it('stops the node before anything of it is believed, and leaves the journal whole', async () => {
+    const boxed = defineEntity('box', { version: 1, attributes: { content: json<object>() } });
+    const boxes: Powerup = {
+      name: 'boxes',
+      entities: [boxed],
+      // A value that JSON has no words for: it passes the entity, and throws when it is encoded.
+      handlers: { box: (turn) => answer(turn.insert(boxed, { content: { amount: 1n } }).id) },
+    };
+    const disk = new MemoryDisk(defineShard([counting, boxes]).schemas);
+    const bench = await Bench.open({ disk, powerups: [counting, boxes] });
+    await bench.create(ADA, BOB);
+    const broken = bench.ask(ADA, 'box');
+    const after = bench.ask(BOB, 'add', { value: 1 });
+    await bench.run(1_000);
+    expect(bench.faults).toHaveLength(1);
+    expect([broken.reply, after.reply]).toEqual([undefined, undefined]);
+    const again = await Bench.open({ disk, powerups: [counting, boxes] });
+    const asked = again.ask(BOB, 'look');
+    await again.run(1_000);
+    expect(asked.reply).toEqual(answer(0));
+  });
+});
+
+describe('a shard that cannot be loaded', () => {
+  it('is reported at first and then ever more rarely, and is not woken meanwhile', async () => {
+    const disk = new MemoryDisk(defineShard([counting]).schemas);
+    await (await Bench.open({ disk })).create(ADA);
+    const bench = await Bench.open({ disk });
+    bench.backend.failuresLeft = 5;
+    for (let attempt = 0; attempt < 5; attempt++) {
+      expect(bench.host.isWakeable(ADA)).toBe(attempt === 0);
+      bench.ask(ADA, 'look');
+      await bench.run(100);
+    }
+    expect(bench.reported).toHaveLength(3);
+    expect(bench.host.unloadable).toBe(1);
+    await bench.run(limits.retryMaxMs);
+    expect(bench.host.isWakeable(ADA)).toBe(true);
+    bench.ask(ADA, 'look');
+    await bench.run(100);
+    expect(bench.host.unloadable).toBe(0);
+  });
+});
 
 describe('the output gate of a cell', () => {
   it('lets nothing out before the journal is durable: no answer, no refusal, no read, no repeated answer (G1)', async () => {

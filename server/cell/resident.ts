@@ -100,8 +100,7 @@ export class Resident implements Part, Tenant {
   }
 
   resume(): void {
-    this.#work();
-    this.#host.deliver();
+    this.#host.run(() => this.#work());
   }
 
   evict(): boolean {
@@ -133,8 +132,9 @@ export class Resident implements Part, Tenant {
   #enter(waiting: Waiting): void {
     this.#inbox.push(waiting);
     this.isUsed = true;
-    if (this.#inbox.length === 1) this.#work();
-    this.#host.deliver();
+    this.#host.run(() => {
+      if (this.#inbox.length === 1) this.#work();
+    });
   }
 
   /** Takes what waits in the inbox, as far as the shard is there and the disk keeps up. */
@@ -223,24 +223,25 @@ export class Resident implements Part, Tenant {
 
   #load(): void {
     this.#host.options.persister.load(this.id).then(
-      (loaded) => this.#loaded(loaded),
+      (loaded) => this.#host.run(() => this.#loaded(loaded)),
       (error: unknown) => this.#unavailable(error),
     );
   }
 
   #loaded(loaded: LoadedShard): void {
-    if (this.#host.isStopped) return;
+    this.#host.noteLoaded(this.id);
     if (loaded.kind === 'absent') return this.#absent();
+    let opened: ReturnType<typeof Shard.load>;
     try {
-      const { shard, upgrade } = Shard.load(this.#host.options.definition, loaded.shard, this.#home.index, this.#home.epoch);
-      this.#shard = shard;
-      this.#host.house(this, shard.memoryBytes);
-      if (upgrade !== undefined) this.#append(shard, upgrade);
+      opened = Shard.load(this.#host.options.definition, loaded.shard, this.#home.index, this.#home.epoch);
     } catch (error) {
       return this.#unavailable(error);
     }
+    const { shard, upgrade } = opened;
+    this.#shard = shard;
+    this.#host.house(this, shard.memoryBytes);
+    if (upgrade !== undefined) this.#append(shard, upgrade);
     this.#work();
-    this.#host.deliver();
   }
 
   /** Nobody was here before. Who may create the shard does; the others hear that there is none. */
@@ -255,7 +256,6 @@ export class Resident implements Part, Tenant {
     }
     if (this.#shard === undefined) this.#leave();
     else this.#work();
-    this.#host.deliver();
   }
 
   #create(message: Message, answering: Answering | undefined): void {
@@ -284,8 +284,7 @@ export class Resident implements Part, Tenant {
   }
 
   #unavailable(error: unknown): void {
-    this.#report(`${this.id} could not be loaded`, error);
-    this.#shard = undefined;
+    if (this.#host.noteUnloadable(this.id)) this.#report(`${this.id} could not be loaded`, error);
     this.#leave();
     for (const waiting of this.#inbox) {
       if (waiting.kind === 'wake' || waiting.answering === undefined) continue;

@@ -4,6 +4,7 @@
  */
 import type { Instant } from '#shared/units.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
+import { NumberHeap } from './number-heap.ts';
 
 /** Alarms may be late by as much: far less than any time that a player sets. */
 const SLOT_MS = 20;
@@ -13,6 +14,8 @@ export class WakeList<T extends { wakeListedAt: number }> {
   readonly #platform: Pick<Platform, 'clock' | 'timers'>;
   readonly #wake: (sleeper: T) => void;
   readonly #slots = new Map<number, Set<T>>();
+  /** The times of the slots, and of some that are empty by now. */
+  readonly #times = new NumberHeap();
   #timer: { readonly slot: number; readonly cancel: Cancel } | undefined;
 
   constructor(platform: Pick<Platform, 'clock' | 'timers'>, wake: (sleeper: T) => void) {
@@ -27,8 +30,11 @@ export class WakeList<T extends { wakeListedAt: number }> {
     this.remove(sleeper);
     sleeper.wakeListedAt = slot;
     const sleepers = this.#slots.get(slot);
-    if (sleepers === undefined) this.#slots.set(slot, new Set([sleeper]));
-    else sleepers.add(sleeper);
+    if (sleepers !== undefined) sleepers.add(sleeper);
+    else {
+      this.#slots.set(slot, new Set([sleeper]));
+      this.#times.push(slot);
+    }
     if (slot < this.#timerSlot()) this.#setTimer(slot);
   }
 
@@ -44,6 +50,7 @@ export class WakeList<T extends { wakeListedAt: number }> {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#slots.clear();
+    this.#times.clear();
   }
 
   #setTimer(slot: number): void {
@@ -59,18 +66,25 @@ export class WakeList<T extends { wakeListedAt: number }> {
   #ring(): void {
     this.#timer = undefined;
     const present = Math.floor(this.#platform.clock.now() / SLOT_MS);
-    for (const slot of [...this.#slots.keys()].filter((listed) => listed <= present)) {
-      const sleepers = this.#slots.get(slot) ?? [];
-      this.#slots.delete(slot);
-      for (const sleeper of sleepers) {
-        // Whoever was woken before may have taken this one off the list: it is not there any more.
-        if (sleeper.wakeListedAt !== slot) continue;
-        sleeper.wakeListedAt = 0;
-        this.#wake(sleeper);
-      }
+    const due: number[] = [];
+    for (let slot = this.#times.least; slot !== undefined && slot <= present; slot = this.#times.least) {
+      this.#times.pop();
+      due.push(slot);
     }
-    const next = Math.min(...this.#slots.keys());
+    for (const slot of due) this.#wakeSlot(slot);
+    const next = this.#times.least;
     // Whoever was woken may have been listed anew, and `add` has then set a timer already.
-    if (next < this.#timerSlot()) this.#setTimer(next);
+    if (next !== undefined && next < this.#timerSlot()) this.#setTimer(next);
+  }
+
+  #wakeSlot(slot: number): void {
+    const sleepers = this.#slots.get(slot) ?? [];
+    this.#slots.delete(slot);
+    for (const sleeper of sleepers) {
+      // Whoever was woken before may have taken this one off the list: it is not there any more.
+      if (sleeper.wakeListedAt !== slot) continue;
+      sleeper.wakeListedAt = 0;
+      this.#wake(sleeper);
+    }
   }
 }

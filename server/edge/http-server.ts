@@ -76,6 +76,7 @@ async function respond(services: HttpServices, incoming: IncomingMessage, outgoi
   try {
     write(outgoing, headers, await answerOf(services, incoming));
   } catch (error) {
+    if (incoming.destroyed && !incoming.complete) return; // The caller has hung up in the middle: nobody to answer, nothing to report.
     services.platform.report({ level: 'error', message: `${incoming.method ?? '?'} ${pathOf(incoming)} failed`, error });
     write(outgoing, headers, refusal('internal'));
   }

@@ -180,6 +180,34 @@ describe('one bad image', () => {
     expect(disk.images.read(bad)?.version).toBe(31);
   });
 
+  it('has its turns once, after a crash between their being put aside and their being dropped', async () => {
+    const node = await start();
+    const { time, persister, disk } = node;
+    const all = turnsOf(1, 20);
+    for (const changes of all.slice(0, 10)) persister.append(changes);
+    await imaged(node);
+    const saved = disk.images.read(sampleShard(1));
+    disk.damage(sampleShard(1), 'garble');
+    for (const changes of all.slice(10)) persister.append(changes);
+    const faults: Error[] = [];
+    persister.onFault((fault) => faults.push(fault));
+    disk.inject((operation) => (operation === 'drop' ? 'fail' : 'work'));
+    while (faults.length === 0) await time.step();
+    disk.inject(() => 'work');
+    expect([disk.journal.keptShards(), disk.journal.state.dropped]).toEqual([[sampleShard(1)], 10]);
+
+    if (saved === undefined) throw new Error('there was an image');
+    disk.damage(sampleShard(1), 'remove');
+    disk.images.draft(sampleShard(1)).stage(saved);
+    await disk.images.sync([sampleShard(1)]);
+    disk.images.publish([sampleShard(1)]);
+    const next = await start(disk);
+    expect(await next.time.until(next.persister.load(sampleShard(1)))).toEqual({ kind: 'found', shard: replay(all) });
+    await imaged(next);
+    expect(disk.images.read(sampleShard(1))).toEqual(replay(all));
+    expect(disk.journal.keptShards()).toEqual([]);
+  });
+
   it('is asked about again, and found, once it is there', async () => {
     const node = await start();
     const { time, persister, disk } = node;

@@ -3,7 +3,7 @@ import type { Item } from '#shared/item.ts';
 import { gold, type Gold } from '#shared/units.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Posting } from '#server/shard/change-set.ts';
-import { answer, type Handled } from '#server/shard/message.ts';
+import { answer, type Command, type Handled } from '#server/shard/message.ts';
 import { onCommand, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { player } from './entities.ts';
@@ -17,13 +17,14 @@ export interface StartGoods {
   readonly commodities: readonly { readonly commodity: string; readonly quantity: number }[];
 }
 
-/** The body of `open`. A shard that is there already takes no start goods. */
+/** The body of `open`, which only the server's own edge sends. A shard that is there already takes no start goods. */
 export interface Opening {
   readonly name: string;
   readonly start?: StartGoods;
 }
 
-function open(turn: Turn, { name, start }: Opening): Handled {
+function open(turn: Turn, { name, start }: Opening, { issuer }: Command): Handled {
+  if (issuer !== 'service') return refusal('unauthorized');
   const known = turn.table(player).first();
   if (known !== undefined) {
     if (known.name !== name) turn.put(player, { ...known, name });

@@ -116,7 +116,7 @@ describe('a link', () => {
     expect(await asked).toEqual(answer('done'));
   });
 
-  it('tells a command whose reply is lost that the owner is unavailable, and is not confused by the reply that comes too late', async () => {
+  it('tells a command whose reply is lost that its outcome is unknown, and is not confused by the reply that comes too late', async () => {
     const { one, two, deliver, sent, hand } = wire();
     const asked = one.link.remoteCell('two').accept({ to: BOB, message: command('look', {}) });
     await deliver();

@@ -3,7 +3,7 @@
  *
  * 1. Nothing leaves before the output gate lets it: another node learns only what is durable.
  * 2. A message between shards is sent and forgotten: rows and alarms drive it again.
- * 3. A command waits for its reply for a bounded time; then `unavailable`, and its `op` tells the truth when asked again.
+ * 3. A command waits for its reply for a bounded time; then its outcome is unknown, and its `op` tells the truth when asked again.
  * 4. A command is taken at most once, soon or never, and a reply reaches only the call that it answers, in the life that made it.
  */
 import { parseShardId } from '#shared/address.ts';
@@ -80,7 +80,8 @@ export class Link {
     const { clock, timers } = this.#options.platform;
     const call: Call = { life: this.#life, number: this.#nextCall++, sentAt: clock.now() };
     return new Promise((resolve) => {
-      const cancel = timers.after(CALL_MS, () => this.#finish(call, refusal('unavailable')));
+      const silence = refusal(isCommand(envelope.message) && envelope.message.op !== undefined ? 'outcome-unknown' : 'unavailable');
+      const cancel = timers.after(CALL_MS, () => this.#finish(call, silence));
       this.#calls.set(call.number, (reply) => {
         cancel();
         resolve(reply);

@@ -269,12 +269,12 @@ describe('a command that enters at the other node', () => {
     await expectEnd(world, 'sold');
   });
 
-  it('is told unavailable if the owner is down, and may be asked again with the same op', async () => {
+  it('is told that the outcome is unknown if the owner is down, and may be asked again with the same op', async () => {
     const { world, id } = await withListing();
     world.kill('one');
     const asked = buy(world, id, 'buy', 'two');
     await world.run(9_000);
-    expect(asked.reply).toEqual(refusal('unavailable'));
+    expect(asked.reply).toEqual(refusal('outcome-unknown'));
     await world.start('one');
     await world.run(limits.clockPeerDifferenceMaxMs + 500);
     const again = buy(world, id, 'buy', 'two');

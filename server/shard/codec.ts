@@ -52,8 +52,18 @@ export class RecordWriter {
     return bytes;
   }
 
-  /** Appends one change set and returns the size of its record in bytes. */
+  /** Appends one change set and returns the size of its record in bytes. On a throw, nothing of it is there. */
   changeSet(changes: ChangeSet): number {
+    const start = this.#length;
+    try {
+      return this.#changeSet(changes);
+    } catch (error) {
+      this.#length = start;
+      throw error;
+    }
+  }
+
+  #changeSet(changes: ChangeSet): number {
     const start = this.#begin(changes);
     this.#count(changes.puts.length);
     for (const { entity, row } of changes.puts) {

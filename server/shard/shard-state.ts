@@ -106,9 +106,9 @@ export class ShardState {
     let earliest: Instant | 0 = 0;
     for (const table of this.tables) {
       for (const { alarm, dueByRow } of table.alarms) {
-        for (const [row, due] of dueByRow) {
+        dueByRow.forEach((due, row) => {
           if ((earliest === 0 || due < earliest) && isSuspended?.(alarmKey(alarm, row)) !== true) earliest = due;
-        }
+        });
       }
     }
     return earliest;

@@ -118,10 +118,10 @@ export class Shard {
     const due: AlarmMessage[] = [];
     for (const table of this.#state.tables) {
       for (const { alarm, dueByRow } of table.alarms) {
-        for (const [row, at] of dueByRow) {
+        dueByRow.forEach((at, row) => {
           const key = alarmKey(alarm, row);
           if (at <= turn.now && !isSuspended(turn, key)) due.push({ kind: 'alarm', alarm, entity: table.entity.name, row, key });
-        }
+        });
       }
     }
     return due;

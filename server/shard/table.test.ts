@@ -62,7 +62,9 @@ function check(table: Table, { rows, committed }: Twin): void {
     expect(wanted.length === 0 ? [undefined] : wanted).toContain(table.firstOf('state', state)?.id);
   }
   const dues = new Map(rows.flatMap(({ id, due }) => (due === null ? [] : [[id, due] as const])));
-  expect(new Map(table.alarms[0]?.dueByRow)).toEqual(dues);
+  const listed = new Map<number, number>();
+  table.alarms[0]?.dueByRow.forEach((due, row) => listed.set(row, due));
+  expect(listed).toEqual(dues);
   const ids = new Set([...rows, ...committed].map(({ id }) => id));
   const changed = [...ids].filter((id) => rows.find((row) => row.id === id) !== committed.find((row) => row.id === id));
   expect(

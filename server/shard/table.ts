@@ -9,6 +9,7 @@
  */
 import { instant, type Instant } from '#shared/units.ts';
 import { check, type AnyRow, type Entity } from './entity.ts';
+import { IdMap } from './id-map.ts';
 import { Query } from './query.ts';
 import { PlainIndex, UniqueIndex, type TableIndex } from './table-index.ts';
 
@@ -19,7 +20,7 @@ export interface RowChange {
   readonly after: AnyRow | undefined;
 }
 
-/** Reads the rows of one entity. Rows come in the order in which they came to be, unless a query says otherwise. */
+/** Reads the rows of one entity. Rows come in the order of their ids, in which they came to be, unless a query says otherwise. */
 export interface TableReader<R extends { readonly id: number }> {
   readonly size: number;
   /** The row of that id. */
@@ -28,8 +29,8 @@ export interface TableReader<R extends { readonly id: number }> {
   find<Name extends keyof R & string>(attribute: Name, value: R[Name]): R | undefined;
   /** The oldest row still there, without a walk. */
   first(): R | undefined;
-  /** A walk over the rows, oldest first. */
-  rows(): IterableIterator<R>;
+  /** The rows as they are now, oldest first. */
+  rows(): readonly R[];
   /** The rows with that value of an attribute with a plain index, in the order in which they got it. Throws if it has none. */
   rowsOf<Name extends keyof R & string>(attribute: Name, value: R[Name]): Iterable<R>;
   /** The first of `rowsOf`, without a walk. */
@@ -47,7 +48,7 @@ interface Alarm {
   readonly alarm: string;
   readonly column: number;
   /** The rows for which it is set. */
-  readonly dueByRow: Map<number, Instant>;
+  readonly dueByRow: IdMap<Instant>;
 }
 
 interface Touched {
@@ -59,21 +60,19 @@ interface Touched {
 export class Table {
   readonly entity: Entity;
   readonly alarms: readonly Alarm[];
-  readonly #rows = new Map<number, AnyRow>();
+  readonly #rows = new IdMap<AnyRow>();
   readonly #indexes: readonly TableIndex[];
   /** What the turn under way has touched: few rows, so a list is quicker than a map. */
   #touched: Touched[] = [];
   readonly #touchedTables: Table[];
   #bytes = 0;
-  /** The first row, if it was asked for since it last changed: most entities of one row are read in every turn. */
-  #first: AnyRow | undefined;
 
   /** `touchedTables` is where the table puts itself down when a turn first touches it. */
   constructor(entity: Entity, touchedTables: Table[]) {
     this.entity = entity;
     this.#touchedTables = touchedTables;
     this.alarms = entity.attributeList.flatMap(([, { alarm }], column) =>
-      alarm === undefined ? [] : [{ alarm, column, dueByRow: new Map() }],
+      alarm === undefined ? [] : [{ alarm, column, dueByRow: new IdMap() }],
     );
     this.#indexes = entity.attributeList.flatMap(([attribute, { index }], column) => {
       if (index === undefined) return [];
@@ -110,11 +109,10 @@ export class Table {
   }
 
   first(): AnyRow | undefined {
-    if (this.#first === undefined) for (this.#first of this.#rows.values()) break;
-    return this.#first;
+    return this.#rows.first();
   }
 
-  rows(): IterableIterator<AnyRow> {
+  rows(): readonly AnyRow[] {
     return this.#rows.values();
   }
 
@@ -178,22 +176,10 @@ export class Table {
 
   /** Ends the turn and takes its effect back. */
   rollback(): void {
-    let isReordered = false;
     for (const { id, before } of this.#touched) {
-      const present = this.#rows.get(id);
-      this.#set(id, present, before, before === undefined ? NO_VALUES : this.entity.valuesOf(before));
-      isReordered ||= present === undefined && before !== undefined;
+      this.#set(id, this.#rows.get(id), before, before === undefined ? NO_VALUES : this.entity.valuesOf(before));
     }
     this.#touched = [];
-    if (isReordered) this.#restoreOrder();
-  }
-
-  /** A row that was removed and came back is the last one of its map: it goes back to its place. */
-  #restoreOrder(): void {
-    const rows = [...this.#rows].toSorted(([a], [b]) => a - b);
-    this.#rows.clear();
-    this.#first = undefined;
-    for (const [id, row] of rows) this.#rows.set(id, row);
   }
 
   #touch(id: number, before: AnyRow | undefined): void {
@@ -213,7 +199,6 @@ export class Table {
     }
     if (after === undefined) this.#rows.delete(id);
     else this.#rows.set(id, after);
-    if (before === this.#first) this.#first = undefined;
   }
 
   #unique(attribute: string): UniqueIndex {

@@ -118,6 +118,8 @@ export class Bench {
   readonly scheduler = new Scheduler();
   readonly reported: ReportedEvent[] = [];
   readonly changed: number[] = [];
+  /** What the host said must end the process. */
+  readonly faults: Error[] = [];
   readonly host: CellHost;
   readonly cell: Cell;
   readonly world = new World();
@@ -127,13 +129,13 @@ export class Bench {
   private constructor(
     scheduler: Scheduler,
     reported: ReportedEvent[],
-    host: (world: World, changed: number[]) => CellHost,
+    host: (world: World, changed: number[], faults: Error[]) => CellHost,
     backend: FlakyBackend,
     persister: Persister,
   ) {
     this.scheduler = scheduler;
     this.reported = reported;
-    this.host = host(this.world, this.changed);
+    this.host = host(this.world, this.changed, this.faults);
     this.cell = new Cell(3, this.host);
     this.world.add('europe.softcore', new Region([this.cell]));
     this.backend = backend;
@@ -177,7 +179,7 @@ export class Bench {
     return new Bench(
       scheduler,
       reported,
-      (world, changed) =>
+      (world, changed, faults) =>
         new CellHost({
           platform,
           persister,
@@ -185,6 +187,7 @@ export class Bench {
           world,
           replyOfNobody,
           memoryBudgetBytes,
+          onFault: (fault) => void faults.push(fault),
           onChanges: (position) => void changed.push(position),
         }),
       backend,

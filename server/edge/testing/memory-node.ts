@@ -50,6 +50,9 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     world,
     replyOfNobody: () => undefined,
     memoryBudgetBytes: Number.MAX_SAFE_INTEGER,
+    onFault: (fault) => {
+      throw fault;
+    },
     onChanges: feedTo(index),
   });
   const cellsByMarket = new Map<string, readonly Cell[]>();
