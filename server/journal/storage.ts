@@ -3,7 +3,7 @@
  * files is synchronous. A call that throws may have happened, in part or whole, unless its words say otherwise: whoever calls
  * ends the process and looks at what is durable at the next start.
  *
- * Adapters: `storage-files.ts` (SQLite and files) and `storage-memory.ts` (for the simulator). One contract suite holds both.
+ * Adapters: `storage-journal.ts`, `storage-projections.ts` and `storage-images.ts` (SQLite and files) and `storage-memory.ts` (for the simulator). One contract suite holds both.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';

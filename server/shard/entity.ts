@@ -137,7 +137,7 @@ export function check({ name, attributeList }: Entity, values: readonly unknown[
 
 /**
  * Each row is checked and encoded by walking its columns. Read by name in one loop for all entities, every access would be a look-up;
- * in a function of its own for each entity it is a load. Measured: a third of the time of a turn.
+ * in a function of its own for each entity it is a load.
  */
 function compileValues(columns: readonly Column[]): (row: AnyRow) => readonly unknown[] {
   // oxlint-disable-next-line typescript/no-implied-eval, typescript/no-unsafe-type-assertion -- Column names are plain words: `defineEntity` checks them.

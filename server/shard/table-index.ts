@@ -1,5 +1,4 @@
-/** The indexes of a table. Owned by it, and told of every row that comes, goes or is replaced. */
-/** What a table needs of an index. */
+/** What a table needs of an index. The table owns it, and tells it of every row that comes, goes or is replaced. */
 export interface TableIndex {
   readonly attribute: string;
   /** Throws `Error` if a row with these values may not come in. */

@@ -18,7 +18,7 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   'server/platform': { uses: ['shared'], packages: [] },
   'server/config': { uses: ['shared', 'server/platform'], packages: ['zod'] },
   'server/shard': { uses: ['shared', 'server/platform'], packages: [] },
-  'server/journal': { uses: ['shared', 'server/platform', 'server/shard'], packages: ['better-sqlite3', 'msgpackr'] },
+  'server/journal': { uses: ['shared', 'server/platform', 'server/shard'], packages: ['better-sqlite3'] },
   'server/trade': { uses: ['shared', 'server/platform', 'server/shard'], packages: ['zod'] },
   'server/cell': { uses: ['shared', 'server/platform', 'server/shard', 'server/journal'], packages: [] },
   'server/market': { uses: ['shared', 'server/platform', 'server/shard', 'server/trade'], packages: [] },
@@ -36,7 +36,7 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
       'server/listing-index',
       'server/ledger',
     ],
-    packages: ['@colyseus/core', '@colyseus/schema', '@colyseus/ws-transport', 'express', 'jose', 'zod'],
+    packages: ['@colyseus/core', '@colyseus/schema', '@colyseus/ws-transport', 'jose', 'zod'],
   },
   'server/console': {
     uses: ['shared', 'server/platform', 'server/routing', 'server/listing-index', 'server/ledger'],
