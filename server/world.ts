@@ -118,9 +118,8 @@ export class GavelNode implements Backend {
       onChanges: (position, changes) => this.#feed.push(position, listingChanges(changes)),
     });
     this.#cellsByMarket = this.#buildRegions(world);
-    const index = createListingIndex(options.catalogue.itemClasses);
-    this.#feed = this.#newFeed(definition, index);
-    this.index = caughtUp(index, this.#feed);
+    this.index = createListingIndex(options.catalogue.itemClasses);
+    this.#feed = this.#newFeed(definition);
     persister.onFault((fault) => this.#fail(fault));
   }
 
@@ -191,7 +190,7 @@ export class GavelNode implements Backend {
     return cellsByMarket;
   }
 
-  #newFeed({ schemas }: ShardDefinition, index: ListingIndex): ListingFeed {
+  #newFeed({ schemas }: ShardDefinition): ListingFeed {
     const { platform, node } = this.#options;
     const snapshot = async (): Promise<FeedSnapshot> => {
       const { position, rows } = await this.persister.projection(INDEXED_ENTITY);
@@ -202,7 +201,7 @@ export class GavelNode implements Backend {
       });
       return { position, changes };
     };
-    return new ListingFeed({ index, node, incarnation: platform.random.id(), platform, snapshot });
+    return new ListingFeed({ index: this.index, node, incarnation: platform.random.id(), platform, snapshot });
   }
 
   #ownCell(shard: ShardId): Cell | undefined {
@@ -261,18 +260,4 @@ export class GavelNode implements Backend {
 function replyOfNobody(to: ShardId, message: Message, now: Instant): { readonly to: ShardId; readonly message: Message } | undefined {
   const outcome = isOffer(message) ? outcomeOfNobody(message, to, now) : undefined;
   return outcome === undefined ? undefined : { to: holderOf(outcome.tx), message: outcome };
-}
-
-/** The index as this node's edge asks it: with everything in it that is durable here. */
-function caughtUp(index: ListingIndex, feed: ListingFeed): ListingIndex {
-  const ask = <T>(question: () => T): T => {
-    feed.catchUp();
-    return question();
-  };
-  return {
-    apply: (batch) => index.apply(batch),
-    search: (query) => ask(() => index.search(query)),
-    get: (id) => ask(() => index.get(id)),
-    stats: () => ask(() => index.stats()),
-  };
 }

@@ -3,8 +3,7 @@
  * whenever the index asks for one.
  *
  * 1. Changes come in the order of the journal, and only durable ones.
- * 2. Whoever asks the index through its node finds every durable change in it: `catchUp` comes first.
- * 3. After a snapshot at some position only later changes follow: none is lost between the two, and none counts twice.
+ * 2. After a snapshot at some position only later changes follow: none is lost between the two, and none counts twice.
  */
 import type { Instant } from '#shared/units.ts';
 import type { Platform } from '#server/platform/platform.ts';
@@ -33,8 +32,6 @@ interface Pushed {
 
 /** Rows of a snapshot that are applied at once: each part holds up the node for a few milliseconds. */
 const SNAPSHOT_PART_ROWS = 500;
-/** Changes wait so long for others to go with them. Listings that come and go meanwhile cost the index nearly nothing. */
-const BATCH_MS = 20;
 /** How long a failed snapshot waits before it is tried again. */
 const SNAPSHOT_RETRY_MS = 1_000;
 
@@ -70,12 +67,7 @@ export class ListingFeed {
     this.#pushed.push({ position, changes });
     this.#pushedSince ??= this.#options.platform.clock.now();
     if (this.#isFlushing || this.#pushed.length > 1) return;
-    this.#options.platform.timers.after(BATCH_MS, () => this.#flush());
-  }
-
-  /** Gives the index at once what waits for the next batch: before somebody asks it. */
-  catchUp(): void {
-    this.#flush();
+    this.#options.platform.timers.defer(() => this.#flush());
   }
 
   /** Feeds no more. */
@@ -88,7 +80,8 @@ export class ListingFeed {
     if (this.#isFlushing || this.#isStopped) return;
     const last = this.#pushed.at(-1);
     if (last === undefined) return;
-    if (this.#apply({ from: this.#fed, to: last.position, changes: netted(this.#pushed) })) {
+    const changes = this.#pushed.flatMap((pushed) => pushed.changes);
+    if (this.#apply({ from: this.#fed, to: last.position, changes })) {
       this.#pushed = [];
       this.#pushedSince = undefined;
       return;
@@ -140,11 +133,4 @@ export class ListingFeed {
       else timers.after(ms, resolve);
     });
   }
-}
-
-/** The last change of each listing, in the order of the journal. */
-function netted(pushed: readonly Pushed[]): readonly FeedChange[] {
-  const lastById = new Map<string, FeedChange>();
-  for (const { changes } of pushed) for (const change of changes) lastById.set(change.kind === 'put' ? change.row.id : change.id, change);
-  return [...lastById.values()];
 }
