@@ -1,6 +1,6 @@
 /**
  * A shard image: one SQLite file that anybody can open with `sqlite3`, written and read without SQLite. A shard has few rows and an image
- * is replaced whole, so this costs a fifth of what the library does for it; the measurement is in `docs/decisions/`. What the library
+ * is replaced whole, so this costs two fifths of what the library does for it; the measurement is in `docs/decisions/009`. What the library
  * makes of these files is the twin in the tests, and a file that anybody else has written to is read by the library.
  *
  * The header has two places that must agree, the change counter and `version-valid-for`; both carry the CRC-32 of the file as it is with
