@@ -9,19 +9,21 @@ import { join } from 'node:path';
 import type { GameClient } from '#client/game-client.ts';
 import { Books } from './demo/books.ts';
 import { Narrator, standardStage, type Say } from './demo/narrator.ts';
-import { abandonServers, ServerProcess } from './demo/server-process.ts';
 import { play } from './demo/story.ts';
+import { ServerChild } from './server-child.ts';
 
 /** The story takes a few seconds; a machine under load may take some more. */
 const DEADLINE_MS = 55_000;
+/** A start takes far less; recovery of a long journal up to ten seconds. */
+const START_MS = 20_000;
+const STOP_MS = 8_000;
 
 async function main(): Promise<number> {
   const narrator = new Narrator(standardStage());
   const dataDirectory = await mkdtemp(join(tmpdir(), 'gavel-demo-'));
   const clients: GameClient[] = [];
-  let server: ServerProcess | undefined;
+  let server: ServerChild | undefined;
   const bail = (): never => {
-    abandonServers();
     rmSync(dataDirectory, { recursive: true, force: true });
     process.exit(1);
   };
@@ -32,25 +34,28 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, bail);
   narrator.title('Gavel: an auction house that keeps every player in a small store of its own');
   try {
-    const first = await narrator.step('The server starts', async (say) => {
-      const started = await ServerProcess.start({ dataDirectory, port: 0 });
-      say(`${started.url}, process ${started.pid}, data in ${dataDirectory}`);
-      return started;
-    });
+    const first = new ServerChild(dataDirectory);
     server = first;
+    const url = await narrator.step('The server starts', async (say) => {
+      const served = await first.serving(START_MS);
+      say(`${served}, process ${first.pid}, data in ${dataDirectory}`);
+      return served;
+    });
     const powerCut = async (say: Say): Promise<void> => {
       await server?.kill();
       const killedAt = performance.now();
-      server = await ServerProcess.start({ dataDirectory, port: first.port });
+      const next = new ServerChild(dataDirectory, Number(new URL(url).port));
+      server = next;
+      await next.serving(START_MS);
       say(
-        `kill -9 for process ${first.pid}; process ${server.pid} has recovered and serves after ${(performance.now() - killedAt).toFixed(0)} ms`,
+        `kill -9 for process ${first.pid}; process ${next.pid} has recovered and serves after ${(performance.now() - killedAt).toFixed(0)} ms`,
       );
     };
-    await play({ narrator, books: new Books(), url: first.url, powerCut, clients });
+    await play({ narrator, books: new Books(), url, powerCut, clients });
     await narrator.step('Everybody leaves, and the server stops in order', async () => {
       await Promise.all(clients.map((client) => client.close()));
-      const code = await server?.stop();
-      if (code !== 0) throw new Error(`the server ended with ${code ?? 'a signal'}`);
+      const ending = await server?.stop(STOP_MS);
+      if (ending?.code !== 0) throw new Error(`the server ended with ${ending?.code ?? 'a signal'}`);
     });
     narrator.verdict(true, 'Nothing was lost, nothing was made.');
     return 0;
@@ -60,7 +65,6 @@ async function main(): Promise<number> {
   } finally {
     clearTimeout(giveUp);
     await Promise.all(clients.map((client) => client.close()));
-    abandonServers();
     await server?.kill();
     await rm(dataDirectory, { recursive: true, force: true });
   }

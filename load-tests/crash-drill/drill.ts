@@ -11,7 +11,7 @@ import { limits } from '#shared/limits.ts';
 import { Books } from './books.ts';
 import { check, checkLedgers } from './checks.ts';
 import { Player, type Role } from './player.ts';
-import { ServerChild } from './server-child.ts';
+import { ServerChild } from '../server-child.ts';
 import { work } from './workload.ts';
 
 /** What a drill came to. */

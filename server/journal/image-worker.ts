@@ -1,7 +1,8 @@
 /** The thread that loads shards and writes their images. A load waits for at most a few milliseconds of a pass. */
 import { parentPort, type MessagePort } from 'node:worker_threads';
 import type { ShardId } from '#shared/units.ts';
-import { RecordWriter, type Schemas } from '#server/shard/codec.ts';
+import type { Schemas } from '#server/shard/codec.ts';
+import { RecordWriter } from '#server/shard/record-writer.ts';
 import type { NoteApi } from './commit-worker.ts';
 import { drivePass, type PassHands } from './drive-pass.ts';
 import type { PersisterDefinition, Position } from './persister.ts';

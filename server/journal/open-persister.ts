@@ -10,7 +10,7 @@ import { limits } from '#shared/limits.ts';
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
-import { RecordWriter } from '#server/shard/codec.ts';
+import { RecordWriter } from '#server/shard/record-writer.ts';
 import type { Backend, Opened } from './backend.ts';
 import {
   ShardFault,

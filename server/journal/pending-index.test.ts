@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { instant, type ShardId } from '#shared/units.ts';
-import { RecordWriter } from '#server/shard/codec.ts';
+import { RecordWriter } from '#server/shard/record-writer.ts';
 import { PendingIndex } from './pending-index.ts';
 import { RecordSkimmer } from './skim-codec.ts';
 import type { Batch } from './storage.ts';

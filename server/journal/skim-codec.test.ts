@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { assetClass, type RawChangeSet } from '#server/shard/change-set.ts';
-import { CodecError, RecordReader, RecordWriter } from '#server/shard/codec.ts';
+import { CodecError, RecordReader } from '#server/shard/codec.ts';
+import { RecordWriter } from '#server/shard/record-writer.ts';
 import { RecordSkimmer } from './skim-codec.ts';
 import { picker, SampleShard, SCHEMA_BY_TABLE } from './testing/sample.ts';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
-import { RecordWriter } from '#server/shard/codec.ts';
+import { RecordWriter } from '#server/shard/record-writer.ts';
 import { fingerprint } from './fingerprint.ts';
 import { applyChanges } from './merge.ts';
 import {

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { instant } from '#shared/units.ts';
-import { RecordWriter } from '#server/shard/codec.ts';
+import { RecordWriter } from '#server/shard/record-writer.ts';
 import { openDirectory, type OpenDirectory } from './storage-directory.ts';
 import { assertDurable, openDurable, sqliteProblem } from './storage-sqlite.ts';
 import { DEFINITION, picker, SampleShard } from './testing/sample.ts';

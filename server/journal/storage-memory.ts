@@ -8,7 +8,8 @@
  */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
-import { RecordReader, RecordWriter, type Schemas } from '#server/shard/codec.ts';
+import { RecordReader, type Schemas } from '#server/shard/codec.ts';
+import { RecordWriter } from '#server/shard/record-writer.ts';
 import { applyChanges } from './merge.ts';
 import type { Position } from './persister.ts';
 import {

@@ -54,7 +54,7 @@ function claim(rules: Rules, turn: Turn, { entryId }: Omit<CommandRequest<'claim
     if (obstacle !== undefined) return refusal(obstacle);
     return answer(claimRows(turn, rules, [row]));
   }
-  return answer(claimRows(turn, rules, [...turn.table(completed).rows()]));
+  return answer(claimRows(turn, rules, turn.table(completed).rows()));
 }
 
 /** Claims what fits, oldest first, at most so many; names of the rest as many as are shown. */

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { shardId } from '#shared/address.ts';
 import { gold as goldUnit, instant } from '#shared/units.ts';
 import { PLACES, type ChangeSet, type LedgerEntry, type ShardHeader } from './change-set.ts';
-import { CodecError, RecordReader, RecordWriter, rowFromRaw } from './codec.ts';
+import { CodecError, RecordReader, rowFromRaw } from './codec.ts';
+import { RecordWriter } from './record-writer.ts';
 import { boolean, bytes, defineEntity, gold, integer, json, oneOf, reference, text, timestamp } from './entity.ts';
 
 const everything = defineEntity('everything', {

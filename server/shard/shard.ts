@@ -129,7 +129,7 @@ export class Shard {
 
   /** Every row of an entity, as of the last turn. Rows are immutable: the list may be kept. */
   rows(entity: string): readonly AnyRow[] {
-    return [...this.#state.tableNamed(entity).rows()];
+    return this.#state.tableNamed(entity).rows();
   }
 
   #handle(turn: ShardTurn, message: Message): Handled {

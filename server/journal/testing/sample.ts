@@ -3,7 +3,8 @@ import { shardId } from '#shared/address.ts';
 import { createPrng } from '#shared/prng.ts';
 import { gold, instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { ChangeSet, LedgerEntry, Put, RawChangeSet, Remove } from '#server/shard/change-set.ts';
-import { RecordReader, RecordWriter, type Schemas } from '#server/shard/codec.ts';
+import { RecordReader, type Schemas } from '#server/shard/codec.ts';
+import { RecordWriter } from '#server/shard/record-writer.ts';
 import {
   boolean,
   bytes,

@@ -1,7 +1,7 @@
 /**
- * A real server as a child process, in the hand of the drill from its first moment, so that it can be killed before it serves.
+ * A real server as a child process, in the hand of demo or drill from its first moment, so that it can be killed before it serves.
  *
- * Owns the process: it ends with `kill`, with `interrupt`, or with the drill itself.
+ * Owns the process: it ends with `kill`, with `interrupt`, or with the process that started it.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -28,9 +28,9 @@ export class ServerChild {
   #said = '';
   #complaints = '';
 
-  /** Starts it, with any free port. */
-  constructor(dataDirectory: string) {
-    this.#child = spawn(process.execPath, [...NODE_ARGS, MAIN, '--data', dataDirectory, '--port', '0'], {
+  /** Starts it; port 0 is any that is free. */
+  constructor(dataDirectory: string, port = 0) {
+    this.#child = spawn(process.execPath, [...NODE_ARGS, MAIN, '--data', dataDirectory, '--port', String(port)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout?.on('data', (chunk) => (this.#said = (this.#said + String(chunk)).slice(-SAID_MAX)));
@@ -46,6 +46,11 @@ export class ServerChild {
         });
       }
     });
+  }
+
+  /** The process id. */
+  get pid(): number | undefined {
+    return this.#child.pid;
   }
 
   /** Whether the process is still there. */
