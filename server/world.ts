@@ -17,7 +17,8 @@ import type { Backend } from '#server/edge/backend.ts';
 import type { Persister, PersisterDefinition } from '#server/journal/persister.ts';
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
-import { INDEXED_ENTITY, listingChanges, listingOfMirrored } from '#server/market/listing-projection.ts';
+import type { ListingRow } from '#server/market/entities.ts';
+import { INDEXED_ENTITY, indexedListing, listingOfMirrored, tellListings } from '#server/market/listing-projection.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
 import { cellOf } from '#server/routing/hash.ts';
@@ -28,7 +29,8 @@ import type { LedgerEntry } from '#server/shard/change-set.ts';
 import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
 import type { Message, Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
-import { holderOf, outcomeOfNobody } from '#server/trade/decider.ts';
+import { outcomeOfNobody } from '#server/trade/decider.ts';
+import { holderOf } from '#server/trade/transaction.ts';
 import { decodeMessage, isOffer } from '#server/trade/messages.ts';
 
 /** What a node is made from. */
@@ -92,7 +94,7 @@ export class GavelNode implements Backend {
   readonly persister: Persister;
   readonly #options: NodeOptions;
   readonly #host: CellHost;
-  readonly #feed: ListingFeed;
+  readonly #feed: ListingFeed<ListingRow>;
   readonly #cellsByMarket: ReadonlyMap<string, readonly (Cell | undefined)[]>;
   /** Shards with a due alarm that are in the data, but in no cell of this node: of a region that is no longer configured. */
   readonly #foreign = new Set<ShardId>();
@@ -115,11 +117,11 @@ export class GavelNode implements Backend {
       replyOfNobody: ({ to, message }, now) => replyOfNobody(to, message, now),
       memoryBudgetBytes: options.memoryBudgetBytes,
       onFault: (fault) => this.#fail(fault),
-      onChanges: (position, changes) => this.#feed.push(position, listingChanges(changes)),
+      onChanges: (position, changes) => tellListings(position, changes, this.#feed),
     });
     this.#cellsByMarket = this.#buildRegions(world);
-    this.index = createListingIndex(options.catalogue.itemClasses);
     this.#feed = this.#newFeed(definition);
+    this.index = this.#feed.index;
     persister.onFault((fault) => this.#fail(fault));
   }
 
@@ -190,8 +192,9 @@ export class GavelNode implements Backend {
     return cellsByMarket;
   }
 
-  #newFeed({ schemas }: ShardDefinition): ListingFeed {
-    const { platform, node } = this.#options;
+  #newFeed({ schemas }: ShardDefinition): ListingFeed<ListingRow> {
+    const { platform, node, catalogue } = this.#options;
+    const index = createListingIndex(catalogue.itemClasses);
     const snapshot = async (): Promise<FeedSnapshot> => {
       const { position, rows } = await this.persister.projection(INDEXED_ENTITY);
       const changes = rows.flatMap((row) => {
@@ -201,7 +204,7 @@ export class GavelNode implements Backend {
       });
       return { position, changes };
     };
-    return new ListingFeed({ index: this.index, node, incarnation: platform.random.id(), platform, snapshot });
+    return new ListingFeed({ index, node, incarnation: platform.random.id(), platform, snapshot, indexed: indexedListing });
   }
 
   #ownCell(shard: ShardId): Cell | undefined {

@@ -3,13 +3,13 @@
  * the last row into the gap. The owner of the rows keeps which slot a row is in, by the row's handle.
  *
  * Invariants: C1 every column has at least `size` slots and nothing but missing values beyond. C2 a stat column exists
- * once a row has that stat. C3 each row holds its name in the dictionary once.
+ * once a row has that stat. C3 each row holds its name in the dictionary once. C4 `columns` has every column once.
  */
-import { RARITIES } from '#shared/item.ts';
-import { statOf, type IndexedListing } from '#shared/search.ts';
+import { RARITIES, type Item } from '#shared/item.ts';
+import type { IndexedListing } from '#shared/search.ts';
 import { Column, grownCapacity } from './column.ts';
 import type { NameDictionary } from './name-dictionary.ts';
-import { sellerOf, type ColumnPart } from './row-codec.ts';
+import type { ColumnPart } from './row-codec.ts';
 
 /** The columns of one class. */
 export class ClassTable {
@@ -22,6 +22,7 @@ export class ClassTable {
   /** Affixes, damage and armor by name. */
   readonly stats = new Map<string, Column>();
   readonly #names: NameDictionary;
+  readonly #columns: Column[];
   #rarities = new Uint8Array(0);
   #nameNumbers = new Int32Array(0);
   #sellerHashes = new Int32Array(0);
@@ -38,6 +39,7 @@ export class ClassTable {
     this.currentBid = new Column('float64', 0);
     this.endsAt = new Column('float64', 0);
     this.level = new Column('int32', 0);
+    this.#columns = [this.buyout, this.currentBid, this.endsAt, this.level];
   }
 
   /** How many rows there are. */
@@ -68,16 +70,17 @@ export class ClassTable {
   /** Adds a row under a handle and returns its slot. */
   append(row: IndexedListing, handle: number): number {
     const slot = this.#size;
+    const { item } = row;
     this.#reserve(slot + 1);
     this.#size += 1;
     this.buyout.write(slot, row.buyout);
     this.currentBid.write(slot, row.currentBid);
     this.endsAt.write(slot, row.endsAt);
-    this.level.write(slot, row.item.level);
-    for (const stat of statsOf(row)) this.#statColumn(stat).write(slot, statOf(row.item, stat));
-    this.#rarities[slot] = RARITIES.indexOf(row.item.rarity);
-    this.#nameNumbers[slot] = this.#names.hold(row.item.name);
-    this.#sellerHashes[slot] = hashText(sellerOf(row.id));
+    this.level.write(slot, item.level);
+    this.#writeStats(slot, item);
+    this.#rarities[slot] = RARITIES.indexOf(item.rarity);
+    this.#nameNumbers[slot] = this.#names.hold(item.name);
+    this.#sellerHashes[slot] = hashText(row.seller);
     this.#handles[slot] = handle;
     return slot;
   }
@@ -86,8 +89,11 @@ export class ClassTable {
   removeAt(slot: number): number | undefined {
     const last = this.#size - 1;
     this.#names.release(this.#nameNumbers[slot] ?? 0);
-    for (const column of this.#columns()) column.replaceByLast(slot, last);
-    for (const array of [this.#rarities, this.#nameNumbers, this.#sellerHashes, this.#handles]) array[slot] = array[last] ?? 0;
+    for (const column of this.#columns) column.replaceByLast(slot, last);
+    this.#rarities[slot] = this.#rarities[last] ?? 0;
+    this.#nameNumbers[slot] = this.#nameNumbers[last] ?? 0;
+    this.#sellerHashes[slot] = this.#sellerHashes[last] ?? 0;
+    this.#handles[slot] = this.#handles[last] ?? 0;
     this.#size = last;
     return slot === last ? undefined : this.#handles[slot];
   }
@@ -96,15 +102,19 @@ export class ClassTable {
   partAt(slot: number): ColumnPart {
     const { market, itemClass } = this;
     const [buyout, currentBid] = [this.buyout.read(slot), this.currentBid.read(slot)];
-    return { market, itemClass, buyout, currentBid, endsAt: this.endsAt.read(slot) ?? 0 };
+    const name = this.#names.nameOf(this.#nameNumbers[slot] ?? -1);
+    return { market, itemClass, name, buyout, currentBid, endsAt: this.endsAt.read(slot) ?? 0 };
   }
 
-  *#columns(): Generator<Column> {
-    yield this.buyout;
-    yield this.currentBid;
-    yield this.endsAt;
-    yield this.level;
-    yield* this.stats.values();
+  /** As `statOf` has it: of affixes with one id the first counts, and damage and armor are the item's own. */
+  #writeStats(slot: number, { affixes, dps, armor }: Item): void {
+    if (dps !== undefined) this.#statColumn('dps').write(slot, dps);
+    if (armor !== undefined) this.#statColumn('armor').write(slot, armor);
+    for (const { id, value } of affixes) {
+      if (id === 'dps' || id === 'armor') continue;
+      const column = this.#statColumn(id);
+      if (column.read(slot) === undefined) column.write(slot, value);
+    }
   }
 
   #statColumn(stat: string): Column {
@@ -112,13 +122,14 @@ export class ClassTable {
     if (known !== undefined) return known;
     const column = new Column('int32', this.#capacity);
     this.stats.set(stat, column);
+    this.#columns.push(column);
     return column;
   }
 
   #reserve(size: number): void {
     const capacity = grownCapacity(this.#capacity, size);
     if (capacity === this.#capacity) return;
-    for (const column of this.#columns()) column.grow(capacity);
+    for (const column of this.#columns) column.grow(capacity);
     this.#rarities = copied(this.#rarities, new Uint8Array(capacity));
     this.#nameNumbers = copied(this.#nameNumbers, new Int32Array(capacity));
     this.#sellerHashes = copied(this.#sellerHashes, new Int32Array(capacity));
@@ -132,11 +143,6 @@ export function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
   return hash;
-}
-
-function statsOf({ item }: IndexedListing): readonly string[] {
-  const derived = [...(item.dps === undefined ? [] : ['dps']), ...(item.armor === undefined ? [] : ['armor'])];
-  return [...derived, ...item.affixes.map((affix) => affix.id).filter((id) => id !== 'dps' && id !== 'armor')];
 }
 
 function copied<Values extends Uint8Array | Int32Array>(from: Values, to: Values): Values {

@@ -71,8 +71,17 @@ export class Column {
 
   /** Moves the last slot's value into `slot` and clears the last slot, as a removal does. */
   replaceByLast(slot: number, last: number): void {
-    if (slot !== last) this.write(slot, this.read(last));
-    this.write(last, undefined);
+    const values = this.#values;
+    const missing = this.#missing;
+    if (values[slot] !== missing) {
+      this.#presentCount -= 1;
+      values[slot] = missing;
+    }
+    const moved = values[last];
+    // Most columns of a class are stats that few of its rows have.
+    if (slot === last || moved === missing || moved === undefined) return;
+    values[slot] = moved;
+    values[last] = missing;
   }
 
   /** Makes room for that many slots. */

@@ -3,10 +3,14 @@
  * whenever the index asks for one.
  *
  * 1. Changes come in the order of the journal, and only durable ones.
- * 2. After a snapshot at some position only later changes follow: none is lost between the two, and none counts twice.
+ * 2. A batch has the last change of each listing, and no other: what a listing was in between is never worked out.
+ * 3. Whoever asks through `index` finds every durable change in it, unless a snapshot is under way; `lagMs` tells that.
+ * 4. After a snapshot at some position only later changes follow: none is lost between the two, and none counts twice.
  */
-import type { Instant } from '#shared/units.ts';
-import type { Platform } from '#server/platform/platform.ts';
+import { listingId } from '#shared/address.ts';
+import type { IndexedListing } from '#shared/search.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { Cancel, Platform } from '#server/platform/platform.ts';
 import type { FeedBatch, FeedChange, ListingIndex } from './listing-index.ts';
 
 /** All rows of the node as of one durable position. */
@@ -15,93 +19,129 @@ export interface FeedSnapshot {
   readonly changes: readonly FeedChange[];
 }
 
-/** What a feed needs. */
-export interface ListingFeedOptions {
+/** What a feed needs. `Row` is a listing as its shard has it. */
+export interface ListingFeedOptions<Row> {
   readonly index: ListingIndex;
   readonly node: string;
   /** Random per start of the node. */
   readonly incarnation: string;
   readonly platform: Pick<Platform, 'clock' | 'timers' | 'report'>;
   readonly snapshot: () => Promise<FeedSnapshot>;
+  /** What the index is to know of a row that a shard of that version has. */
+  readonly indexed: (shard: ShardId, version: number, row: Row) => IndexedListing;
 }
 
-interface Pushed {
-  readonly position: number;
-  readonly changes: readonly FeedChange[];
+/** The last change of one listing since the last batch. Without a row it was removed. */
+interface Pending<Row> {
+  readonly id: number;
+  position: number;
+  version: number;
+  row: Row | undefined;
+  /** Another listing of the same shard. */
+  readonly next: Pending<Row> | undefined;
 }
 
 /** Rows of a snapshot that are applied at once: each part holds up the node for a few milliseconds. */
 const SNAPSHOT_PART_ROWS = 500;
+/** Changes wait so long for others to go with them. Listings that come and go meanwhile cost the index nearly nothing. */
+const BATCH_MS = 20;
 /** How long a failed snapshot waits before it is tried again. */
 const SNAPSHOT_RETRY_MS = 1_000;
 
 /** See the head of this file. */
-export class ListingFeed {
-  readonly #options: ListingFeedOptions;
-  #pushed: Pushed[] = [];
-  #pushedSince: Instant | undefined;
+export class ListingFeed<Row extends { readonly id: number }> {
+  /** The index, for whoever is to find in it what was acknowledged. */
+  readonly index: ListingIndex;
+  readonly #options: ListingFeedOptions<Row>;
+  /** By shard and not by listing: the id of a listing is a text that would have to be made for each change. */
+  readonly #pendingByShard = new Map<ShardId, Pending<Row>>();
+  #pendingSince: Instant | undefined;
+  #pendingTo = 0;
   #fed = 0;
-  #isFlushing = false;
-  #isStopped = false;
+  #phase: 'snapshot' | 'live' | 'stopped' = 'snapshot';
+  #cancelBatch: Cancel | undefined;
 
-  constructor(options: ListingFeedOptions) {
+  constructor(options: ListingFeedOptions<Row>) {
     this.#options = options;
+    this.index = this.#caughtUp(options.index);
   }
 
   /** How long the oldest change has waited that the index does not know yet, in milliseconds. */
   get lagMs(): number {
-    return this.#pushedSince === undefined ? 0 : Math.max(0, this.#options.platform.clock.now() - this.#pushedSince);
+    return this.#pendingSince === undefined ? 0 : Math.max(0, this.#options.platform.clock.now() - this.#pendingSince);
   }
 
   /** Gives the index everything that there is; resolves when it has it. */
   async start(): Promise<void> {
-    this.#isFlushing = true;
     await this.#snapshot();
-    this.#isFlushing = false;
     this.#flush();
   }
 
-  /** Takes the changes of one durable turn. */
-  push(position: number, changes: readonly FeedChange[]): void {
-    if (changes.length === 0 || this.#isStopped) return;
-    this.#pushed.push({ position, changes });
-    this.#pushedSince ??= this.#options.platform.clock.now();
-    if (this.#isFlushing || this.#pushed.length > 1) return;
-    this.#options.platform.timers.defer(() => this.#flush());
+  /** Takes a listing that a durable turn has put. */
+  put(position: number, shard: ShardId, version: number, row: Row): void {
+    this.#note(position, shard, version, row.id, row);
+  }
+
+  /** Takes that a durable turn has removed a listing. */
+  remove(position: number, shard: ShardId, version: number, id: number): void {
+    this.#note(position, shard, version, id, undefined);
   }
 
   /** Feeds no more. */
   stop(): void {
-    this.#isStopped = true;
-    this.#pushed = [];
+    this.#phase = 'stopped';
+    this.#cancelBatch?.();
+    this.#pendingByShard.clear();
   }
 
-  #flush(): void {
-    if (this.#isFlushing || this.#isStopped) return;
-    const last = this.#pushed.at(-1);
-    if (last === undefined) return;
-    const changes = this.#pushed.flatMap((pushed) => pushed.changes);
-    if (this.#apply({ from: this.#fed, to: last.position, changes })) {
-      this.#pushed = [];
-      this.#pushedSince = undefined;
-      return;
+  #note(position: number, shard: ShardId, version: number, id: number, row: Row | undefined): void {
+    if (this.#phase === 'stopped') return;
+    const newest = this.#pendingByShard.get(shard);
+    let known = newest;
+    while (known !== undefined && known.id !== id) known = known.next;
+    if (known === undefined) this.#pendingByShard.set(shard, { id, position, version, row, next: newest });
+    else {
+      known.position = position;
+      known.version = version;
+      known.row = row;
     }
-    this.#isFlushing = true;
-    void this.#snapshot().then(() => {
-      this.#isFlushing = false;
+    this.#pendingTo = position;
+    this.#pendingSince ??= this.#options.platform.clock.now();
+    this.#cancelBatch ??= this.#options.platform.timers.after(BATCH_MS, () => {
+      this.#cancelBatch = undefined;
       this.#flush();
     });
   }
 
+  /** Gives the index what waits for the next batch. During a snapshot it goes on waiting: what follows a snapshot must be later than it. */
+  #flush(): void {
+    if (this.#phase !== 'live' || this.#pendingByShard.size === 0) return;
+    if (this.#apply({ from: this.#fed, to: this.#pendingTo, changes: this.#changes() })) {
+      this.#pendingByShard.clear();
+      this.#pendingSince = undefined;
+      return;
+    }
+    this.#phase = 'snapshot';
+    void this.#snapshot().then(() => this.#flush());
+  }
+
+  #changes(): readonly FeedChange[] {
+    const changes: FeedChange[] = [];
+    for (const [shard, newest] of this.#pendingByShard) {
+      for (let each: Pending<Row> | undefined = newest; each !== undefined; each = each.next) {
+        const { id, version, row } = each;
+        if (row === undefined) changes.push({ kind: 'remove', id: listingId(id, shard), version });
+        else changes.push({ kind: 'put', row: this.#options.indexed(shard, version, row) });
+      }
+    }
+    return changes;
+  }
+
   async #snapshot(): Promise<void> {
-    while (!this.#isStopped) {
+    while (this.#phase === 'snapshot') {
       try {
         const { position, changes } = await this.#options.snapshot();
-        if (await this.#applySnapshot(position, changes)) {
-          this.#pushed = this.#pushed.filter((pushed) => pushed.position > position);
-          if (this.#pushed.length === 0) this.#pushedSince = undefined;
-          return;
-        }
+        if (await this.#applySnapshot(position, changes)) return this.#goLive(position);
       } catch (error) {
         this.#options.platform.report({ level: 'error', message: 'the listing index could not be given a snapshot', error });
       }
@@ -116,6 +156,18 @@ export class ListingFeed {
       if (!this.#apply({ from: position, to: position, changes: changes.slice(start, start + SNAPSHOT_PART_ROWS) })) return false;
     }
     return true;
+  }
+
+  /** The index has everything up to a position: what waits and is not later has gone with it. */
+  #goLive(position: number): void {
+    if (this.#phase === 'stopped') return;
+    for (const [shard, newest] of this.#pendingByShard) {
+      const left = laterThan(position, newest);
+      if (left === undefined) this.#pendingByShard.delete(shard);
+      else this.#pendingByShard.set(shard, left);
+    }
+    if (this.#pendingByShard.size === 0) this.#pendingSince = undefined;
+    this.#phase = 'live';
   }
 
   #apply(batch: Omit<FeedBatch, 'node' | 'incarnation'>): boolean {
@@ -133,4 +185,22 @@ export class ListingFeed {
       else timers.after(ms, resolve);
     });
   }
+
+  #caughtUp(index: ListingIndex): ListingIndex {
+    const ask = <T>(question: () => T): T => {
+      this.#flush();
+      return question();
+    };
+    return {
+      apply: (batch) => index.apply(batch),
+      search: (query) => ask(() => index.search(query)),
+      get: (id) => ask(() => index.get(id)),
+      stats: () => ask(() => index.stats()),
+    };
+  }
+}
+
+function laterThan<Row>(position: number, newest: Pending<Row>): Pending<Row> | undefined {
+  const next = newest.next === undefined ? undefined : laterThan(position, newest.next);
+  return newest.position > position ? { ...newest, next } : next;
 }

@@ -261,6 +261,28 @@ describe('the listing index', () => {
     );
   });
 
+  it('has the first of two affixes of one id, damage and armor only from the item itself, and nothing of rows whose slots are used again', () => {
+    const [index, twin] = [createListingIndex(itemClasses), new Twin()];
+    const [row] = fc.sample(rowArbitrary, { numRuns: 1, seed: 1 });
+    if (row === undefined) throw new Error('no row');
+    const affixes = ['might', 'might', 'dps', 'armor'].map((id, place) => ({ id, value: place + 1 }));
+    const { dps: _dps, armor: _armor, ...plain } = row.item;
+    const queries = ['might', 'dps', 'armor'].flatMap((stat) =>
+      [1, 2, 3, 4, 7].map((value) => ({ criteria: { stats: [{ stat, min: value, max: value }] }, sort: { by: stat } })),
+    );
+    const items = [{ ...plain, affixes }, { ...plain, affixes, dps: 7 }, { ...plain, affixes, armor: 7 }, plain, { ...plain, affixes: [] }];
+    for (const [place, item] of items.entries()) {
+      const put: FeedChange = { kind: 'put', row: { ...row, item, endsAt: instant(NOW + 1), version: place } };
+      // A second row, so that the one that is replaced is not always the last of its table.
+      const second: FeedChange = { kind: 'put', row: { ...put.row, id: listingId(99, row.shard), item: items.at(place - 1) ?? item } };
+      feedBoth(index, twin, [{ node: 'node-1', isSnapshot: false, changes: [put, second] }]);
+      for (const query of queries) {
+        const asked = { ...query, market: row.market, limit: 5, now: NOW };
+        expect(pageOf(index, asked).rows).toEqual(twin.found(asked));
+      }
+    }
+  });
+
   it('takes memory back: names are forgotten and slots used again', () => {
     const index = createListingIndex(itemClasses);
     const [row] = fc.sample(rowArbitrary, { numRuns: 1, seed: 1 });

@@ -1,5 +1,5 @@
 /**
- * Every name in the index once, as searches see it, with a number. A column of these numbers makes a search for a
+ * Every name in the index once, with a number, and as searches see it. A column of these numbers makes a search for a
  * part of a name one pass over the distinct names, which are far fewer than the listings.
  *
  * Invariants: N1 a number stands for one name while anybody holds it. N2 `held` is how many listings do; at zero the
@@ -11,6 +11,7 @@ import { foldName } from '#shared/search.ts';
 export class NameDictionary {
   readonly #numberByName = new Map<string, number>();
   readonly #names: string[] = [];
+  readonly #foldedNames: string[] = [];
   readonly #held: number[] = [];
   readonly #free: number[] = [];
 
@@ -21,8 +22,7 @@ export class NameDictionary {
 
   /** The number of a name, held once more. */
   hold(name: string): number {
-    const folded = foldName(name);
-    const number = this.#numberByName.get(folded) ?? this.#add(folded);
+    const number = this.#numberByName.get(name) ?? this.#add(name);
     this.#held[number] = (this.#held[number] ?? 0) + 1;
     return number;
   }
@@ -32,24 +32,31 @@ export class NameDictionary {
     const held = (this.#held[number] ?? 0) - 1;
     this.#held[number] = held;
     if (held > 0) return;
-    this.#numberByName.delete(this.#names[number] ?? '');
+    this.#numberByName.delete(this.nameOf(number));
     this.#names[number] = '';
+    this.#foldedNames[number] = '';
     this.#free.push(number);
+  }
+
+  /** The name of a number that somebody holds. */
+  nameOf(number: number): string {
+    return this.#names[number] ?? '';
   }
 
   /** One flag per number: 1 where the name contains the fragment. Numbers that stand for no name say nothing. */
   containing(fragment: string): Uint8Array {
     const folded = foldName(fragment);
-    const flags = new Uint8Array(this.#names.length);
-    for (const [number, name] of this.#names.entries()) if (name.includes(folded)) flags[number] = 1;
+    const flags = new Uint8Array(this.#foldedNames.length);
+    for (const [number, name] of this.#foldedNames.entries()) if (name.includes(folded)) flags[number] = 1;
     return flags;
   }
 
-  #add(folded: string): number {
+  #add(name: string): number {
     const number = this.#free.pop() ?? this.#names.length;
-    this.#names[number] = folded;
+    this.#names[number] = name;
+    this.#foldedNames[number] = foldName(name);
     this.#held[number] = 0;
-    this.#numberByName.set(folded, number);
+    this.#numberByName.set(name, number);
     return number;
   }
 }

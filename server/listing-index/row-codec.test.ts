@@ -31,7 +31,8 @@ describe('the text of a row', () => {
         const ids = { id: listingId(7, shard), shard, seller: playerId('ada'), market: 'europe.softcore' };
         const row: IndexedListing = { ...ids, item, ...prices, startsAt: instant(5), endsAt: instant(9), version: 3 };
         const text = encodeRow(row);
-        const columns = { market: row.market, itemClass: 'ring', buyout: row.buyout, currentBid: row.currentBid, endsAt: row.endsAt };
+        const { name } = item;
+        const columns = { market: row.market, itemClass: 'ring', name, buyout: row.buyout, currentBid: row.currentBid, endsAt: row.endsAt };
         expect(decodeRow(row.id, text, columns)).toEqual(row);
         expect(/^[\0-\xff]*$/.test(text)).toBe(true);
       }),

@@ -18,7 +18,7 @@ export class RowStore {
   readonly #tables: ClassTable[] = [];
   readonly #tableNumbersByMarket = new Map<string, Map<string, number>>();
   readonly #handleById = new Map<ListingId, number>();
-  readonly #rowsByNode = new Map<number, number>();
+  readonly #rowCounts: number[] = [];
   readonly #ids: (ListingId | undefined)[] = [];
   readonly #texts: string[] = [];
   readonly #versions: number[] = [];
@@ -39,7 +39,7 @@ export class RowStore {
 
   /** How many rows a node feeds. */
   rowsOf(node: number): number {
-    return this.#rowsByNode.get(node) ?? 0;
+    return this.#rowCounts[node] ?? 0;
   }
 
   /** The tables of a market, in no order of meaning. */
@@ -64,7 +64,7 @@ export class RowStore {
     this.#tableNumbers[handle] = tableNumber;
     this.#slots[handle] = this.#tableAt(tableNumber).append(row, handle);
     this.#handleById.set(row.id, handle);
-    this.#rowsByNode.set(node, this.rowsOf(node) + 1);
+    this.#rowCounts[node] = this.rowsOf(node) + 1;
   }
 
   /** Removes a listing's row, unless it is of a higher version. */
@@ -104,7 +104,7 @@ export class RowStore {
     const moved = this.#tableAt(this.#tableNumbers[handle] ?? -1).removeAt(slot);
     if (moved !== undefined) this.#slots[moved] = slot;
     const node = this.#nodes[handle] ?? -1;
-    this.#rowsByNode.set(node, this.rowsOf(node) - 1);
+    this.#rowCounts[node] = this.rowsOf(node) - 1;
     this.#handleById.delete(id);
     this.#ids[handle] = undefined;
     this.#texts[handle] = '';

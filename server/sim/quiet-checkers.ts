@@ -1,5 +1,10 @@
-/** Checkers of the whole, when nothing is under way: what nodes, images and projections say is what the journals come to. */
-import { listingId } from '#shared/address.ts';
+/**
+ * Checkers of the whole, when nothing is under way: what nodes, images and projections say is what the journals come to.
+ *
+ * Players and faults rest by then; alarms do not: a listing ends while a checker waits for an answer. The model hears of such a turn when
+ * it is on the disk, the node only when the disk has said so, a moment later. So each look at a node goes through `whileStill`.
+ */
+import { listingId, shardId } from '#shared/address.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/resident.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
@@ -25,26 +30,22 @@ export const quietCheckers: readonly Checker[] = [
   {
     name: 'journal replay is the live state',
     sentence: 'what a shard shows is what its durable turns come to',
-    onQuiet: (quiet, complain) => forEachShard(quiet, (node, shard) => checkLive(quiet.model, node, shard, complain)),
+    onQuiet: (quiet, complain) => forEachShard(quiet, complain, (look, shard) => checkLive(look, shard)),
   },
   {
     name: 'image and pending records are the shard',
     sentence: 'what is loaded from an image and the records after it is what all turns since the first come to',
-    onQuiet: (quiet, complain) => forEachShard(quiet, (node, shard) => checkLoaded(quiet.model, node, shard, complain)),
+    onQuiet: (quiet, complain) => forEachShard(quiet, complain, (look, shard) => checkLoaded(look, shard)),
   },
   {
     name: 'projections are the fold of the shards',
     sentence: 'the live rows, running totals, ledger lines and alarms of the node database are those of its shards',
-    onQuiet: async (quiet, complain) => {
-      for (const { node, name } of quiet.nodes) if (node !== undefined) await checkProjections(quiet.model, node, name, complain);
-    },
+    onQuiet: (quiet, complain) => forEachNode(quiet, complain, checkProjections),
   },
   {
     name: 'the index is the fold of the shards',
     sentence: 'the listing index has each live listing of its node once, as its shard has it, and no other',
-    onQuiet: ({ model, nodes }, complain) => {
-      for (const { node, name } of nodes) if (node !== undefined) checkIndex(model, node, name, complain);
-    },
+    onQuiet: (quiet, complain) => forEachNode(quiet, complain, checkIndex),
   },
 ];
 
@@ -60,14 +61,51 @@ export function doubts(model: Model): readonly string[] {
   ];
 }
 
-async function forEachShard({ model, nodes }: Quiet, visit: (node: GavelNode, shard: ShardModel) => Promise<void>): Promise<void> {
-  for (const shard of model.shards.values()) {
-    const node = nodes.find(({ name }) => name === shard.node)?.node;
-    if (node !== undefined) await visit(node, shard);
-  }
+/** One look at one node. */
+interface Look {
+  readonly model: Model;
+  readonly node: GavelNode;
+  readonly name: string;
+  readonly complain: Complain;
 }
 
-async function checkLive(model: Model, node: GavelNode, shard: ShardModel, complain: Complain): Promise<void> {
+async function forEachNode(quiet: Quiet, complain: Complain, check: (look: Look) => void | Promise<void>): Promise<void> {
+  for (const { name } of quiet.nodes) await whileStill(quiet, name, complain, check);
+}
+
+async function forEachShard(quiet: Quiet, complain: Complain, check: (look: Look, shard: ShardModel) => Promise<void>): Promise<void> {
+  for (const shard of quiet.model.shards.values()) await whileStill(quiet, shard.node, complain, (look) => check(look, shard));
+}
+
+/** Looks at a node before it is said that it does not come to rest. Between two of them the disk makes a step, and a turn on it is confirmed after one. */
+const LOOKS_MAX = 100;
+/** A shard that was never created. */
+const NOBODY = shardId('nobody', 'nowhere', 'softcore');
+
+/**
+ * Looks at a node until it stood still meanwhile: when the look began, the last turn of its journal was confirmed to it, and when it ended,
+ * that was still the last one. Then everything that was read is of that turn, as the model is, and what was found counts. Any other look
+ * mixed two moments: what it found is dropped, and so is that it found nothing.
+ */
+async function whileStill({ model, nodes }: Quiet, name: string, complain: Complain, check: (look: Look) => void | Promise<void>) {
+  const node = nodes.find((each) => each.name === name)?.node;
+  if (node === undefined) return;
+  for (let looks = 0; looks < LOOKS_MAX; looks++) {
+    const position = model.position(name);
+    if (node.persister.durable === position) {
+      const found: string[] = [];
+      await check({ model, node, name, complain: (detail) => found.push(detail) });
+      if (model.position(name) === position) return found.forEach(complain);
+    }
+    // Time passes only while the disk is asked for something. Of all questions this one leaves what is looked at as it is: nothing is folded.
+    await node.persister.load(NOBODY);
+  }
+  complain(
+    `${name} does not come to rest: turn ${node.persister.durable} is confirmed to it, and its journal is at ${model.position(name)}`,
+  );
+}
+
+async function checkLive({ model, node, complain }: Look, shard: ShardModel): Promise<void> {
   const news: ShardNews[] = [];
   const listener = (one: ShardNews): void => void news.push(one);
   const reply = await node.subscribe(shard.id, listener);
@@ -82,7 +120,7 @@ async function checkLive(model: Model, node: GavelNode, shard: ShardModel, compl
   }
 }
 
-async function checkLoaded(model: Model, node: GavelNode, shard: ShardModel, complain: Complain): Promise<void> {
+async function checkLoaded({ model, node, complain }: Look, shard: ShardModel): Promise<void> {
   const loaded = await node.persister.load(shard.id);
   if (loaded.kind !== 'found') return complain(`${shard.id} is not on the disk`);
   const { puts, removes, ledger, ...header } = loaded.shard;
@@ -125,7 +163,7 @@ function compareRows(what: string, actual: readonly AnyRow[], expected: readonly
   else if (are.length !== mustBe.length) complain(`${what} has ${are.length} rows in place of ${mustBe.length}`);
 }
 
-async function checkProjections(model: Model, node: GavelNode, name: string, complain: Complain): Promise<void> {
+async function checkProjections({ model, node, name, complain }: Look): Promise<void> {
   const own = [...model.shards.values()].filter((shard) => shard.node === name);
   for (const entity of model.definition.projected) {
     const { position, rows } = await node.persister.projection(entity);
@@ -138,7 +176,7 @@ async function checkProjections(model: Model, node: GavelNode, name: string, com
     if (sorted(keyed) !== sorted(expected))
       complain(`${name} mirrors ${rows.length} rows of ${entity}, and its shards have ${expected.length}, or others`);
   }
-  await checkTotals(node, name, own, complain);
+  await checkTotals({ model, node, name, complain }, own);
   for (const shard of own) {
     const lines = await node.persister.history(shard.id, Number.MAX_SAFE_INTEGER, shard.ledger.length + 1);
     if (canonical(lines.toReversed()) !== canonical(shard.ledger)) {
@@ -151,7 +189,7 @@ async function checkProjections(model: Model, node: GavelNode, name: string, com
   if (due.size !== waking.length) complain(`${name} would wake ${due.size} shards, and ${waking.length} have alarms`);
 }
 
-async function checkTotals(node: GavelNode, name: string, own: readonly ShardModel[], complain: Complain): Promise<void> {
+async function checkTotals({ node, name, complain }: Look, own: readonly ShardModel[]): Promise<void> {
   const expected = new Map<string, bigint>();
   for (const { id, ledger } of own) {
     for (const posting of ledger.flatMap(({ postings }) => postings)) {
@@ -167,13 +205,13 @@ async function checkTotals(node: GavelNode, name: string, own: readonly ShardMod
   }
 }
 
-function checkIndex(model: Model, { index }: GavelNode, name: string, complain: Complain): void {
+function checkIndex({ model, node: { index }, name, complain }: Look): void {
   const live = model.allRows(listing).filter(({ shard }) => model.shards.get(shard)?.node === name);
   const { rows } = index.stats();
   if (rows !== live.length) complain(`the index of ${name} has ${rows} rows, and its shards have ${live.length} listings`);
   for (const { shard, row } of live) {
     const indexed = index.get(listingId(row.id, shard));
-    const isSameListing = indexed?.buyout === row.buyout && indexed.endsAt === row.endsAt && indexed.item.id === row.item.id;
+    const isSameListing = indexed?.buyout === row.buyout && indexed.endsAt === row.endsAt && indexed.item.id === row.item.value.id;
     if (!isSameListing) complain(`the index of ${name} has not the listing ${row.id} of ${shard} as it is`);
   }
 }
