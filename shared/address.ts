@@ -20,8 +20,8 @@ export interface ShardAddress {
 }
 
 const REGION_PATTERN = /^[a-z][a-z0-9-]{0,31}$/;
-const SHARD_PATTERN = /^([A-Za-z0-9_-]{1,64})@([a-z][a-z0-9-]{0,31})\.(softcore|hardcore)$/;
-const LISTING_PATTERN = /^([1-9][0-9]{0,15})\.(.+)$/;
+const SHARD_PATTERN = /^[A-Za-z0-9_-]{1,64}@[a-z][a-z0-9-]{0,31}\.(?:softcore|hardcore)$/;
+const ROW_PATTERN = /^[1-9][0-9]{0,15}$/;
 
 /** Whether a text can name a region: a lower-case word of at most 32 letters, digits and dashes. */
 export function isRegionName(text: string): boolean {
@@ -40,12 +40,17 @@ export function shardId(player: string, region: string, mode: Mode): ShardId {
   return `${player}@${region}.${mode}` as ShardId;
 }
 
+/** Whether a text is the address of a shard. */
+export function isShardId(text: string): text is ShardId {
+  return SHARD_PATTERN.test(text);
+}
+
 /** The parts of a shard's address, or `undefined` if the text is none. */
 export function parseShardId(text: string): ShardAddress | undefined {
-  const match = SHARD_PATTERN.exec(text);
-  if (match === null) return undefined;
-  const [, player, region, mode] = match;
-  return { player: player as PlayerId, region: region as string, mode: mode as Mode };
+  if (!isShardId(text)) return undefined;
+  const at = text.indexOf('@');
+  const dot = text.indexOf('.', at);
+  return { player: text.slice(0, at) as PlayerId, region: text.slice(at + 1, dot), mode: text.slice(dot + 1) as Mode };
 }
 
 /** The market that a shard belongs to, `region.mode`: what follows the `@`. */
@@ -60,9 +65,9 @@ export function listingId(row: number, shard: ShardId): ListingId {
 
 /** The shard and the row that a listing id names, or `undefined` if the text is none. */
 export function parseListingId(text: string): { readonly row: number; readonly shard: ShardId } | undefined {
-  const match = LISTING_PATTERN.exec(text);
-  const shard = match?.[2];
-  if (match === null || shard === undefined || parseShardId(shard) === undefined) return undefined;
-  const row = Number(match[1]);
-  return Number.isSafeInteger(row) ? { row, shard: shard as ShardId } : undefined;
+  const dot = text.indexOf('.');
+  const [digits, shard] = [text.slice(0, dot), text.slice(dot + 1)];
+  if (!ROW_PATTERN.test(digits) || !isShardId(shard)) return undefined;
+  const row = Number(digits);
+  return Number.isSafeInteger(row) ? { row, shard } : undefined;
 }

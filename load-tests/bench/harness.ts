@@ -57,9 +57,12 @@ export async function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2
   return { node, directory, close: () => node.close(60_000) };
 }
 
+/** Addresses by the player's number: each is made once, as a session would. */
+const shards: ShardId[] = [];
+
 /** The shard of the benchmark's player of that number. */
 export function playerShard(number: number): ShardId {
-  return shardId(`p${number}`, 'europe', 'softcore');
+  return (shards[number] ??= shardId(`p${number}`, 'europe', 'softcore'));
 }
 
 const TEMPLATES = 500;
@@ -122,8 +125,8 @@ export function textOf(answered: unknown, name: string): string {
 /** The texts in a list of an answer; throws if there is none of that name. */
 export function textsOf(answered: unknown, name: string): readonly string[] {
   const value = fieldOf(answered, name);
-  if (Array.isArray(value)) return value.map(String);
-  throw new Error(`the answer has no list ${name}`);
+  if (Array.isArray(value) && value.every(isText)) return value;
+  throw new Error(`the answer has no list of texts ${name}`);
 }
 
 /** A number in an answer; throws if there is none of that name. */
@@ -134,7 +137,15 @@ export function numberOf(answered: unknown, name: string): number {
 }
 
 function fieldOf(answered: unknown, name: string): unknown {
-  return typeof answered === 'object' && answered !== null ? new Map(Object.entries(answered)).get(name) : undefined;
+  return isRecord(answered) && Object.hasOwn(answered, name) ? answered[name] : undefined;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 /** The value below which that share of the sorted list lies. */

@@ -14,8 +14,10 @@ import type { ChangeSet } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { Message, Reply } from '#server/shard/message.ts';
 import { OutputGate } from './gate.ts';
+import { Housing, type Lodger } from './housing.ts';
 import type { Envelope, Part } from './part.ts';
-import { WakeList } from './wake-list.ts';
+import { Queue } from './queue.ts';
+import { WakeList, type Sleeper } from './wake-list.ts';
 
 /** What a cell host needs from its surroundings. */
 export interface CellHostOptions {
@@ -37,33 +39,31 @@ export interface CellHostOptions {
 /** Takes the final word to a command. */
 export type Answering = (reply: Reply) => void;
 
-/** A shard in memory, as its host sees it. The three fields are the host's own notes on it. */
-export interface Tenant {
-  /** What it was last counted with against the memory budget. */
-  memoryBytes: number;
-  /** For which time it is on the wake list; 0 for none. */
-  wakeListedAt: number;
-  /** Whether it was used since the eviction hand last came by. */
-  isUsed: boolean;
-  /** Lets the shard look at its alarms. */
-  wake(): void;
-  /** Takes up what waits in the inbox, now that the disk has caught up. */
-  resume(): void;
-  /** Drops the shard from memory, if nothing speaks against it; tells whether it did. */
-  evict(): boolean;
-  /** Puts the shard on the wake list for its earliest alarm. */
-  listWake(): void;
-  /** Whether somebody still waits for that operation. */
-  isAwaited(operation: number): boolean;
-  /** Tells whoever waits that the outcome of the trade is unknown, if it still is. */
-  giveUp(operation: number, answering: Answering): void;
+/** Takes turns when told to. */
+export interface Worker {
+  work(): void;
 }
 
-/** A command that waits for the outcome of its trade. */
+/** A shard in memory, as its host sees it. */
+export interface Tenant extends Worker, Lodger, Sleeper {
+  /** Whether it has been touched by the delivery under way: the host's own note. */
+  isTouched: boolean;
+  /** Takes up what waits in the inbox, as far as the disk keeps up. */
+  work(): void;
+  /** Lets the shard look at its alarms. */
+  wake(): void;
+  /** Puts the shard on the wake list for its earliest alarm. */
+  listWake(): void;
+  /** Tells whoever waits that the outcome of the trade is unknown, if it still is. */
+  giveUp(expectation: Expectation): void;
+}
+
+/** A command that waits for the outcome of its trade. The resident owns it. */
 export interface Expectation {
   readonly resident: Tenant;
   readonly operation: number;
-  readonly answering: Answering;
+  /** `undefined` once it is answered. */
+  answering: Answering | undefined;
 }
 
 /** See the head of this file. */
@@ -71,29 +71,36 @@ export class CellHost {
   readonly options: CellHostOptions;
   readonly gate: OutputGate;
   readonly wakeList: WakeList<Tenant>;
-  /** Shards in memory, in the order in which the eviction hand comes to them. */
-  readonly #residents = new Set<Tenant>();
-  /** Shards that have changed since messages were last delivered. */
-  readonly #changed = new Set<Tenant>();
+  readonly #housing: Housing;
+  readonly #envelopes = new Queue<Envelope>();
+  /** Shards that may want to be woken at another time than before the delivery under way. */
+  readonly #touched = new Queue<Tenant>();
+  /** Commands that began to wait during the delivery under way. */
+  readonly #expected = new Queue<Expectation>();
+  readonly #watched = new Queue<{ readonly at: number; readonly expectation: Expectation }>();
   readonly #stalled = new Set<Tenant>();
   readonly #unloadable = new Map<ShardId, { readonly attempts: number; readonly wakeAgainAt: number }>();
-  #envelopes: Envelope[] = [];
-  #fresh: Expectation[] = [];
-  readonly #watched: { readonly at: number; readonly expectation: Expectation }[] = [];
+  #turnTime: Instant;
   #isWatching = false;
-  #isDelivering = false;
-  #memoryBytes = 0;
+  #isRunning = false;
   #isStopped = false;
 
   constructor(options: CellHostOptions) {
     this.options = options;
     this.gate = new OutputGate(options.persister);
     this.wakeList = new WakeList(options.platform, (resident) => resident.wake());
+    this.#housing = new Housing(options.memoryBudgetBytes);
+    this.#turnTime = this.now();
   }
 
-  /** The time for a turn. */
+  /** The time. */
   now(): Instant {
     return this.options.platform.clock.now();
+  }
+
+  /** The time for the turns under way: read once for a message and all that it leads to within the node. */
+  get turnTime(): Instant {
+    return this.#turnTime;
   }
 
   /** Everything up to here survives any crash. */
@@ -113,34 +120,42 @@ export class CellHost {
 
   /** Shards in memory, and the bytes that they take, about. */
   get usage(): { readonly shards: number; readonly bytes: number } {
-    return { shards: this.#residents.size, bytes: this.#memoryBytes };
+    return this.#housing.usage;
   }
 
   /** Counts a shard in, or anew after a turn, and makes room if the budget is passed. */
   house(resident: Tenant, memoryBytes: number): void {
-    this.#memoryBytes += memoryBytes - resident.memoryBytes;
-    resident.memoryBytes = memoryBytes;
-    resident.isUsed = true;
-    this.#residents.add(resident);
-    this.#changed.add(resident);
-    if (this.#memoryBytes > this.options.memoryBudgetBytes) this.#evictSome();
+    this.#housing.house(resident, memoryBytes);
+    this.touch(resident);
   }
 
   /** Counts a shard out. */
   release(resident: Tenant): void {
-    this.#memoryBytes -= resident.memoryBytes;
+    this.#housing.release(resident);
     this.wakeList.remove(resident);
-    this.#residents.delete(resident);
-    this.#changed.delete(resident);
     this.#stalled.delete(resident);
   }
 
-  /** Takes turns, and delivers what they sent. What throws in here has broken the order of the journal: the node stops. */
-  run(turns: () => void): void {
+  /** Has the shard put on the wake list once the delivery under way is over. */
+  touch(resident: Tenant): void {
+    if (resident.isTouched) return;
+    resident.isTouched = true;
+    this.#touched.push(resident);
+  }
+
+  /**
+   * Has turns taken, and delivers what they sent, unless that is what is happening already. What throws in here has broken the order of
+   * the journal: the node stops.
+   */
+  run(worker: Worker): void {
     if (this.#isStopped) return;
     try {
-      turns();
+      if (this.#isRunning) return worker.work();
+      this.#isRunning = true;
+      this.#turnTime = this.now();
+      worker.work();
       this.#deliver();
+      this.#isRunning = false;
     } catch (error) {
       this.stop();
       this.options.onFault(error instanceof Error ? error : new Error(String(error)));
@@ -181,34 +196,38 @@ export class CellHost {
   /** Appends the changes of a turn and tells, once durable, who wants to know. Returns the journal position. */
   append(changes: ChangeSet): number {
     const position = this.options.persister.append(changes);
-    if (this.#isProjected(changes)) this.gate.release(() => this.options.onChanges(position, changes));
+    if (this.#isProjected(changes)) this.#feed(position, changes);
     return position;
   }
 
+  #feed(position: number, changes: ChangeSet): void {
+    this.gate.release(() => this.options.onChanges(position, changes));
+  }
+
   /** Sends a message on its way. Its cause is appended; between nodes, the bus waits for the gate. */
-  send(to: ShardId, message: Message): void {
-    this.#envelopes.push({ to, message });
+  send(envelope: Envelope): void {
+    this.#envelopes.push(envelope);
   }
 
   /** Delivers what was sent, and what that leads to, until nothing is left. */
   #deliver(): void {
-    if (this.#isDelivering) return;
-    this.#isDelivering = true;
-    for (let index = 0; index < this.#envelopes.length && !this.#isStopped; index++) {
-      const envelope = this.#envelopes[index];
-      if (envelope !== undefined) void this.options.world.accept(envelope); // Never rejects; a `busy` is driven again by the sender's alarm.
+    for (let envelope = this.#envelopes.shift(); envelope !== undefined && !this.#isStopped; envelope = this.#envelopes.shift()) {
+      void this.options.world.accept(envelope); // Never rejects; a `busy` is driven again by the sender's alarm.
     }
-    this.#envelopes = [];
-    this.#isDelivering = false;
-    // Only now: what a trade within the node wants to be woken for is over by the time that it is delivered.
-    if (!this.#isStopped) for (const resident of this.#changed) resident.listWake();
-    this.#changed.clear();
-    if (this.#fresh.length > 0) this.#watchFresh();
+    if (this.#isStopped) return;
+    // Only now: what a trade within the node wants to be woken for, and who waits for it, is over by the time that it is delivered.
+    for (let resident = this.#touched.shift(); resident !== undefined; resident = this.#touched.shift()) {
+      resident.isTouched = false;
+      resident.listWake();
+    }
+    for (let expectation = this.#expected.shift(); expectation !== undefined; expectation = this.#expected.shift()) {
+      if (expectation.answering !== undefined) this.#watch(expectation);
+    }
   }
 
   /** Sees to it that a command does not wait for ever for the outcome of its trade. */
   expect(expectation: Expectation): void {
-    this.#fresh.push(expectation);
+    this.#expected.push(expectation);
   }
 
   /** No more turns, no more output: the process is ending. */
@@ -218,59 +237,41 @@ export class CellHost {
     this.wakeList.clear();
   }
 
-  /** Trades within the node are over by now; the clock runs only for what still waits. */
-  #watchFresh(): void {
-    const at = this.now() + OUTCOME_WAIT_MS;
-    for (const expectation of this.#fresh) {
-      if (expectation.resident.isAwaited(expectation.operation)) this.#watched.push({ at, expectation });
-    }
-    this.#fresh = [];
-    if (this.#watched.length > 0 && !this.#isWatching) this.#watch(OUTCOME_WAIT_MS);
+  #watch(expectation: Expectation): void {
+    this.#watched.push({ at: this.#turnTime + OUTCOME_WAIT_MS, expectation });
+    if (!this.#isWatching) this.#watchAfter(OUTCOME_WAIT_MS);
   }
 
-  #watch(afterMs: number): void {
+  #watchAfter(ms: number): void {
     this.#isWatching = true;
-    this.options.platform.timers.after(Math.max(WATCH_STEP_MS, afterMs), () => {
+    this.options.platform.timers.after(Math.max(WATCH_STEP_MS, ms), () => {
       this.#isWatching = false;
       if (this.#isStopped) return;
       const now = this.now();
-      const late = this.#watched.findIndex(({ at }) => at > now);
-      const over = this.#watched.splice(0, late === -1 ? this.#watched.length : late);
-      for (const { expectation } of over) expectation.resident.giveUp(expectation.operation, expectation.answering);
-      const next = this.#watched[0];
-      if (next !== undefined && !this.#isWatching) this.#watch(next.at - now);
+      for (let next = this.#watched.first; next !== undefined; next = this.#watched.first) {
+        if (next.at > now) return this.#watchAfter(next.at - now);
+        this.#watched.shift();
+        next.expectation.resident.giveUp(next.expectation);
+      }
     });
   }
 
   #isProjected({ puts, removes }: ChangeSet): boolean {
     const { projectedTables } = this.options.definition;
-    return puts.some(({ entity }) => projectedTables.has(entity.schema.table)) || removes.some(({ table }) => projectedTables.has(table));
+    for (const { entity } of puts) if (projectedTables.has(entity.schema.table)) return true;
+    for (const { table } of removes) if (projectedTables.has(table)) return true;
+    return false;
   }
 
   #resumeStalled(): void {
     const stalled = [...this.#stalled];
     this.#stalled.clear();
-    for (const resident of stalled) resident.resume();
-  }
-
-  /** Second chance: the hand goes round the shards in the order of their coming; who was used since stays once more. */
-  #evictSome(): void {
-    let looks = Math.min(this.#residents.size, EVICTION_LOOKS);
-    for (const resident of this.#residents) {
-      if (looks-- === 0 || this.#memoryBytes <= this.options.memoryBudgetBytes) return;
-      this.#residents.delete(resident);
-      this.#residents.add(resident);
-      if (resident.isUsed) resident.isUsed = false;
-      else resident.evict();
-    }
+    for (const resident of stalled) this.run(resident);
   }
 }
 
 /** Shards remembered as damaged at most; more than that is a disk that is gone. */
 const UNLOADABLE_MAX = 100_000;
-
-/** How many shards one turn looks at for eviction: enough to keep up, too few to be felt. */
-const EVICTION_LOOKS = 16;
 
 /** Late outcomes are looked for in steps, so that thousands per second cost no more than a few. */
 const WATCH_STEP_MS = 250;

@@ -7,12 +7,12 @@ import type { ShardId } from '#shared/units.ts';
 import type { Persister } from '#server/journal/persister.ts';
 import { MemoryDisk } from '#server/journal/storage-memory.ts';
 import { defineShard } from '#server/shard/definition.ts';
-import { defineEntity, integer, json } from '#server/shard/entity.ts';
+import { bytes, defineEntity, integer } from '#server/shard/entity.ts';
 import { answer, DONE, type Message, type Reply } from '#server/shard/message.ts';
-import { upgrader, type Powerup } from '#server/shard/powerup.ts';
+import { onMessage, upgrader, type Powerup } from '#server/shard/powerup.ts';
 import { ADA, BOB } from '#server/shard/testing/shard-driver.ts';
 import { OUTCOME_WAIT_MS } from './cell-host.ts';
-import type { ShardNews } from './resident.ts';
+import { Resident, type ShardNews } from './resident.ts';
 import { ballast, Bench, COMMIT_MS, counter, counting, type Ping } from './testing/cell-bench.ts';
 
 const no = (name: RefusalName, details?: object) => refusal(name, details as never);
@@ -20,12 +20,19 @@ const nobody = no('unauthorized', { reason: 'no such player here' });
 
 describe('a turn that has happened and cannot be appended', () => {
   it('stops the node before anything of it is believed, and leaves the journal whole', async () => {
-    const boxed = defineEntity('box', { version: 1, attributes: { content: json<object>() } });
+    const boxed = defineEntity('box', { version: 1, attributes: { content: bytes() } });
     const boxes: Powerup = {
       name: 'boxes',
       entities: [boxed],
-      // A value that JSON has no words for: it passes the entity, and throws when it is encoded.
-      handlers: { box: (turn) => answer(turn.insert(boxed, { content: { amount: 1n } }).id) },
+      // Bytes that are gone when they are to be encoded: they pass the entity, and throw then.
+      handlers: {
+        box: (turn) => {
+          const content = new Uint8Array(8);
+          const row = turn.insert(boxed, { content });
+          structuredClone(content, { transfer: [content.buffer] });
+          return answer(row.id);
+        },
+      },
     };
     const disk = new MemoryDisk(defineShard([counting, boxes]).schemas);
     const bench = await Bench.open({ disk, powerups: [counting, boxes] });
@@ -161,6 +168,51 @@ describe('the output gate of a cell', () => {
     expect(bench.changed).toHaveLength(known);
     await bench.run(1_000);
     expect(bench.changed.slice(known)).toEqual([start + 1, start + 3]);
+  });
+});
+
+describe('messages between shards of one node', () => {
+  it('may lead to one another many times over: each is taken when the one before is done, not inside it', async () => {
+    interface Ball extends Message {
+      readonly left: number;
+    }
+    const ball = (left: number): Ball => ({ kind: 'ball', key: 'ball/1', left });
+    const playing: Powerup = {
+      name: 'playing',
+      entities: [],
+      handlers: {
+        serve: (turn) => {
+          turn.emit(BOB, ball(20_000));
+          return answer(undefined);
+        },
+        ball: onMessage<Ball>((turn, { left }) => {
+          if (left > 0) turn.emit(turn.shard === ADA ? BOB : ADA, ball(left - 1));
+          else turn.insert(ballast, { data: new Uint8Array() });
+          return DONE;
+        }),
+      },
+    };
+    const bench = await Bench.open({ powerups: [counting, playing] });
+    await bench.create(ADA, BOB);
+    const position = bench.persister.appended;
+    bench.ask(ADA, 'serve');
+    await bench.run(1_000);
+    expect([bench.faults, bench.persister.appended]).toEqual([[], position + 1]);
+  });
+});
+
+describe('a shard that has left memory', () => {
+  it('takes no more turns, whoever still knows it', async () => {
+    const bench = await Bench.open();
+    const resident = new Resident(ADA, { index: 3, epoch: 1, host: bench.host, forget: () => undefined });
+    const look: Message = { kind: 'look', issuer: 'client', body: {} } as Message;
+    void resident.accept({ message: look, creates: true });
+    await bench.run(1_000);
+    expect(resident.evict()).toBe(true);
+    const position = bench.persister.appended;
+    void resident.accept({ message: { kind: 'ping', key: 'ping/1', value: 1 } as Ping });
+    await bench.run(1_000);
+    expect(bench.persister.appended).toBe(position);
   });
 });
 
@@ -349,6 +401,20 @@ describe('a command that waits for the outcome of its trade', () => {
   });
 });
 
+describe('commands that wait for the outcomes of their trades', () => {
+  it('are told each in its time that the outcome is unknown', async () => {
+    const bench = await Bench.open();
+    await bench.create(ADA);
+    const first = bench.ask(ADA, 'begin', {}, { op: 'a' });
+    await bench.run(1_000);
+    const second = bench.ask(ADA, 'begin', {}, { op: 'b' });
+    await bench.run(OUTCOME_WAIT_MS - 500);
+    expect([first.reply, second.reply]).toEqual([no('outcome-unknown'), undefined]);
+    await bench.run(1_000);
+    expect(second.reply).toEqual(no('outcome-unknown'));
+  });
+});
+
 describe('a subscriber', () => {
   const subscribe = (bench: Bench, shard: ShardId) => {
     const news: ShardNews[] = [];
@@ -391,6 +457,18 @@ describe('a subscriber', () => {
       .then(() => (heardBefore = told(news)));
     await bench.run(100);
     expect(heardBefore).toEqual(['snapshot 1: 0', 'change 2']);
+  });
+
+  it('may ask something of the shard while it hears: that waits for its turn', async () => {
+    const bench = await Bench.open();
+    await bench.create(ADA);
+    const news: ShardNews[] = [];
+    void bench.cell.subscribe(ADA, (one) => {
+      news.push(one);
+      if (one.kind === 'snapshot') bench.ask(ADA, 'add', { value: 1 });
+    });
+    await bench.run(1_000);
+    expect(told(news)).toEqual(['snapshot 1: 0', 'change 2']);
   });
 
   it('hears nothing more once it has left, not even what was under way', async () => {

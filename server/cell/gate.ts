@@ -5,6 +5,7 @@
  * 1. What is let through goes in the order in which it came.
  * 2. After a fault nothing goes out any more.
  */
+import { Queue } from './queue.ts';
 
 /** What the gate has to know of the journal. */
 export interface Durability {
@@ -13,16 +14,12 @@ export interface Durability {
   onDurable(listener: (durable: number) => void): void;
 }
 
-interface Waiting {
-  readonly position: number;
-  readonly run: () => void;
-}
-
 /** See the head of this file. */
 export class OutputGate {
   readonly #journal: Durability;
-  #waiting: Waiting[] = [];
-  #head = 0;
+  /** What waits, and in step with it, the position that each waits for: two queues, so that nothing is made for each. */
+  readonly #outputs = new Queue<() => void>();
+  readonly #positions = new Queue<number>();
   #isShut = false;
 
   constructor(journal: Durability) {
@@ -34,33 +31,22 @@ export class OutputGate {
   release(run: () => void): void {
     if (this.#isShut) return;
     const position = this.#journal.appended;
-    if (position <= this.#journal.durable && this.#head === this.#waiting.length) run();
-    else this.#waiting.push({ position, run });
+    if (this.#outputs.size === 0 && position <= this.#journal.durable) return run();
+    this.#outputs.push(run);
+    this.#positions.push(position);
   }
 
   /** Discards what waits, and everything from now on. */
   shut(): void {
     this.#isShut = true;
-    this.#waiting = [];
-    this.#head = 0;
+    this.#outputs.clear();
+    this.#positions.clear();
   }
 
   #open(durable: number): void {
-    for (;;) {
-      const next = this.#waiting[this.#head];
-      if (next === undefined || next.position > durable) break;
-      // What has gone out must not be held on to by its place in the list: the collector would take it for something that lasts.
-      this.#waiting[this.#head++] = GONE;
-      next.run();
-    }
-    if (this.#head === this.#waiting.length) {
-      this.#waiting = [];
-      this.#head = 0;
-    } else if (this.#head > 8_192) {
-      this.#waiting = this.#waiting.slice(this.#head);
-      this.#head = 0;
+    for (let position = this.#positions.first; position !== undefined && position <= durable; position = this.#positions.first) {
+      this.#positions.shift();
+      this.#outputs.shift()?.();
     }
   }
 }
-
-const GONE: Waiting = { position: 0, run: () => undefined };

@@ -1,6 +1,6 @@
 /** "The whole accepts requests, the parts accept requests, the parts of the parts accept requests": the one interface. */
 import type { ShardId } from '#shared/units.ts';
-import type { Message, Reply } from '#server/shard/message.ts';
+import { answer, type Message, type Reply } from '#server/shard/message.ts';
 
 /** A message with its address. */
 export interface Envelope {
@@ -19,3 +19,6 @@ export interface Envelope {
 export interface Part {
   accept(envelope: Envelope): Promise<Reply>;
 }
+
+/** What a message between shards is answered with, by whatever part takes it. */
+export const TAKEN: Promise<Reply> = Promise.resolve(answer(undefined));

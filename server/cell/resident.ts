@@ -15,10 +15,13 @@ import { instant, type ShardId } from '#shared/units.ts';
 import type { LoadedShard } from '#server/journal/persister.ts';
 import type { ChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import type { AnyRow } from '#server/shard/entity.ts';
-import { answer, isCommand, type Message, type Reply } from '#server/shard/message.ts';
+import { answer, isCommand, type Command, type Message, type Reply } from '#server/shard/message.ts';
 import { Shard, type TurnResult } from '#server/shard/shard.ts';
-import type { Answering, CellHost, Tenant } from './cell-host.ts';
-import type { Envelope, Part } from './part.ts';
+import type { Answering, CellHost, Expectation, Tenant } from './cell-host.ts';
+import { Chain } from './chain.ts';
+import { HOMELESS } from './housing.ts';
+import { TAKEN, type Envelope, type Part } from './part.ts';
+import { NOWHERE } from './wake-list.ts';
 
 /** What a subscriber of one shard hears, in order and only when durable: first how it stands, then each change. */
 export type ShardNews =
@@ -37,29 +40,41 @@ export interface Home {
   forget(shard: ShardId): void;
 }
 
-type Waiting =
+/** What waits in an inbox. `next` belongs to the chain. */
+type Waiting = { next: Waiting | undefined } & (
   | { readonly kind: 'message'; readonly message: Message; readonly creates: boolean; readonly answering: Answering | undefined }
-  | { readonly kind: 'subscribe'; readonly listener: ShardListener; readonly answering: Answering }
-  | { readonly kind: 'wake' };
+  /** There is no subscription any more once it was taken back. */
+  | { readonly kind: 'subscribe'; subscription: Subscription | undefined }
+  | { readonly kind: 'wake' }
+);
 
-const TAKEN: Promise<Reply> = Promise.resolve(answer(undefined));
+interface Subscription {
+  readonly listener: ShardListener;
+  readonly answering: Answering;
+}
+
 const BUSY: Promise<Reply> = Promise.resolve(refusal('busy'));
+/** There are hundreds of thousands of residents, and next to nobody listens to or waits for most of them. */
+const NOBODY: readonly never[] = [];
 /** The least pause before an alarm that was just handled may ring again. */
 const RING_AGAIN_MS = 20;
 
 /** See the head of this file. */
 export class Resident implements Part, Tenant {
   readonly id: ShardId;
+  seat = HOMELESS;
   memoryBytes = 0;
-  wakeListedAt = 0;
   isUsed = true;
+  isTouched = false;
+  wakeSeat = NOWHERE;
+  wakeSlot = 0;
   readonly #home: Home;
   readonly #host: CellHost;
-  readonly #inbox: Waiting[] = [];
-  readonly #listeners = new Set<ShardListener>();
-  /** Who waits for an operation under way, by the operation's row. */
-  readonly #answeringsByOperation = new Map<number, Answering[]>();
-  /** `undefined` while it is loaded. */
+  readonly #inbox = new Chain<Waiting>();
+  #listeners: readonly ShardListener[] = NOBODY;
+  /** Who waits for an operation under way. */
+  #expectations: readonly Expectation[] = NOBODY;
+  /** `undefined` while it is loaded, and once it has left. */
   #shard: Shard | undefined;
   /** The journal position of its last change. */
   #position = 0;
@@ -74,37 +89,33 @@ export class Resident implements Part, Tenant {
   /** See `Part`. */
   accept({ message, creates = false }: Omit<Envelope, 'to'>): Promise<Reply> {
     if (this.#inbox.length >= limits.inboxMessagesMax) return BUSY;
-    if (isCommand(message)) return new Promise((resolve) => this.#enter({ kind: 'message', message, creates, answering: resolve }));
-    this.#enter({ kind: 'message', message, creates, answering: undefined });
+    if (isCommand(message)) return this.#ask(message, creates);
+    this.#enter({ kind: 'message', message, creates, answering: undefined, next: undefined });
     return TAKEN;
+  }
+
+  #ask(message: Command, creates: boolean): Promise<Reply> {
+    return new Promise((answering) => this.#enter({ kind: 'message', message, creates, answering, next: undefined }));
   }
 
   /** See `Cell.subscribe`. */
   subscribe(listener: ShardListener): Promise<Reply> {
     if (this.#inbox.length >= limits.inboxMessagesMax) return BUSY;
-    return new Promise((resolve) => this.#enter({ kind: 'subscribe', listener, answering: resolve }));
+    return new Promise((answering) => this.#enter({ kind: 'subscribe', subscription: { listener, answering }, next: undefined }));
   }
 
   /** Ends a subscription, also one that is still on its way: the listener hears nothing more. */
   unsubscribe(listener: ShardListener): void {
-    if (this.#listeners.delete(listener)) return;
-    const index = this.#inbox.findIndex((waiting) => waiting.kind === 'subscribe' && waiting.listener === listener);
-    const waiting = this.#inbox[index];
-    if (waiting?.kind !== 'subscribe') return;
-    this.#inbox[index] = { kind: 'wake' };
-    this.#host.gate.release(() => waiting.answering(refusal('unavailable')));
+    if (this.#listeners.includes(listener)) this.#listeners = this.#listeners.filter((one) => one !== listener);
+    else this.#takeBack(listener);
   }
 
   wake(): void {
-    if (this.#inbox.length < limits.inboxMessagesMax) this.#enter({ kind: 'wake' });
-  }
-
-  resume(): void {
-    this.#host.run(() => this.#work());
+    if (this.#inbox.length < limits.inboxMessagesMax) this.#enter({ kind: 'wake', next: undefined });
   }
 
   evict(): boolean {
-    const isWanted = this.#inbox.length > 0 || this.#listeners.size > 0 || this.#answeringsByOperation.size > 0;
+    const isWanted = this.#inbox.length > 0 || this.#listeners.length > 0 || this.#expectations.length > 0;
     if (isWanted || this.#shard === undefined || this.#position > this.#host.durable) return false;
     this.#leave();
     return true;
@@ -113,38 +124,38 @@ export class Resident implements Part, Tenant {
   listWake(): void {
     const wakeAt = this.#shard?.wakeAt ?? 0;
     // An alarm that is due again at once is a handler's bug, or a stuck row: it must not spin.
-    if (wakeAt !== 0) this.#host.wakeList.add(this, instant(Math.max(wakeAt, this.#host.now() + RING_AGAIN_MS)));
+    if (wakeAt !== 0) this.#host.wakeList.add(this, instant(Math.max(wakeAt, this.#host.turnTime + RING_AGAIN_MS)));
   }
 
-  isAwaited(operation: number): boolean {
-    return this.#answeringsByOperation.has(operation);
-  }
-
-  giveUp(operation: number, answering: Answering): void {
-    const answerings = this.#answeringsByOperation.get(operation);
-    const index = answerings?.indexOf(answering) ?? -1;
-    if (answerings === undefined || index === -1) return;
-    answerings.splice(index, 1);
-    if (answerings.length === 0) this.#answeringsByOperation.delete(operation);
-    this.#host.gate.release(() => answering(refusal('outcome-unknown')));
-  }
-
-  #enter(waiting: Waiting): void {
-    this.#inbox.push(waiting);
-    this.isUsed = true;
-    this.#host.run(() => {
-      if (this.#inbox.length === 1) this.#work();
-    });
+  giveUp(expectation: Expectation): void {
+    if (expectation.answering === undefined) return;
+    this.#tellOutcome(expectation, refusal('outcome-unknown'));
+    this.#expectations = this.#expectations.filter(isOpen);
   }
 
   /** Takes what waits in the inbox, as far as the shard is there and the disk keeps up. */
-  #work(): void {
+  work(): void {
     for (;;) {
-      const next = this.#inbox[0];
+      const next = this.#inbox.first;
       if (next === undefined || this.#shard === undefined) return;
       if (this.#host.mustWait) return this.#host.stall(this);
       this.#take(this.#shard, next);
       this.#inbox.shift();
+    }
+  }
+
+  #enter(waiting: Waiting): void {
+    this.isUsed = true;
+    this.#inbox.push(waiting);
+    if (this.#inbox.length === 1) this.#host.run(this);
+  }
+
+  #takeBack(listener: ShardListener): void {
+    for (let waiting = this.#inbox.first; waiting !== undefined; waiting = waiting.next) {
+      if (waiting.kind !== 'subscribe' || waiting.subscription?.listener !== listener) continue;
+      const { answering } = waiting.subscription;
+      waiting.subscription = undefined;
+      return this.#host.gate.release(() => answering(refusal('unavailable')));
     }
   }
 
@@ -155,12 +166,12 @@ export class Resident implements Part, Tenant {
       case 'wake':
         return this.#alarms(shard);
       case 'subscribe':
-        return this.#welcome(shard, next.listener, next.answering);
+        return this.#welcome(shard, next.subscription);
     }
   }
 
   #turn(shard: Shard, message: Message, answering: Answering | undefined): void {
-    const result = shard.turn(message, this.#host.now());
+    const result = shard.turn(message, this.#host.turnTime);
     this.#settle(shard, result);
     if (answering !== undefined) this.#answer(result, answering);
     if (result.failed !== undefined) this.#report(`a turn of ${this.id} failed on ${message.kind}`, result.failed);
@@ -169,22 +180,34 @@ export class Resident implements Part, Tenant {
   /** Appends what the turn changed and sends on what it emitted. From here on the turn has happened. */
   #settle(shard: Shard, { changes, emitted, completed }: TurnResult): void {
     if (changes !== undefined) this.#append(shard, changes);
-    for (const { to, message } of emitted) this.#host.send(to, message);
-    for (const { operation, reply } of completed) {
-      const answerings = this.#answeringsByOperation.get(operation) ?? [];
-      this.#answeringsByOperation.delete(operation);
-      for (const answering of answerings) this.#host.gate.release(() => answering(reply));
-    }
+    for (const envelope of emitted) this.#host.send(envelope);
+    for (const { operation, reply } of completed) this.#complete(operation, reply);
+  }
+
+  #complete(operation: number, reply: Reply): void {
+    if (this.#expectations.length === 0) return;
+    for (const expectation of this.#expectations) if (expectation.operation === operation) this.#tellOutcome(expectation, reply);
+    this.#expectations = this.#expectations.filter(isOpen);
+  }
+
+  #tellOutcome(expectation: Expectation, reply: Reply): void {
+    const { answering } = expectation;
+    expectation.answering = undefined;
+    if (answering !== undefined) this.#host.gate.release(() => answering(reply));
   }
 
   #append(shard: Shard, changes: ChangeSet): void {
     this.#position = this.#host.append(changes);
-    for (const listener of this.#listeners) this.#host.gate.release(() => this.#tell(listener, changes));
+    if (this.#listeners.length > 0) this.#tellAll(changes);
     this.#host.house(this, shard.memoryBytes);
   }
 
+  #tellAll(changes: ChangeSet): void {
+    for (const listener of this.#listeners) this.#host.gate.release(() => this.#tell(listener, changes));
+  }
+
   #tell(listener: ShardListener, changes: ChangeSet): void {
-    if (this.#listeners.has(listener)) listener({ kind: 'change', changes });
+    if (this.#listeners.includes(listener)) listener({ kind: 'change', changes });
   }
 
   #answer({ handled }: TurnResult, answering: Answering): void {
@@ -200,30 +223,31 @@ export class Resident implements Part, Tenant {
   }
 
   #await(operation: number, answering: Answering): void {
-    const answerings = this.#answeringsByOperation.get(operation);
-    if (answerings === undefined) this.#answeringsByOperation.set(operation, [answering]);
-    else answerings.push(answering);
-    this.#host.expect({ resident: this, operation, answering });
+    const expectation: Expectation = { resident: this, operation, answering };
+    this.#expectations = [...this.#expectations, expectation];
+    this.#host.expect(expectation);
   }
 
   #alarms(shard: Shard): void {
-    for (const alarm of shard.dueAlarms(this.#host.now())) this.#turn(shard, alarm, undefined);
-    this.listWake();
+    for (const alarm of shard.dueAlarms(this.#host.turnTime)) this.#turn(shard, alarm, undefined);
+    this.#host.touch(this);
   }
 
-  #welcome(shard: Shard, listener: ShardListener, answering: Answering): void {
+  #welcome(shard: Shard, subscription: Subscription | undefined): void {
+    if (subscription === undefined) return;
+    const { listener, answering } = subscription;
     const { header } = shard;
     const rowsByEntity = new Map([...this.#host.options.definition.entityByName.keys()].map((name) => [name, shard.rows(name)]));
-    this.#listeners.add(listener);
+    this.#listeners = [...this.#listeners, listener];
     this.#host.gate.release(() => {
-      if (this.#listeners.has(listener)) listener({ kind: 'snapshot', header, rows: (entity) => rowsByEntity.get(entity) ?? [] });
+      if (this.#listeners.includes(listener)) listener({ kind: 'snapshot', header, rows: (entity) => rowsByEntity.get(entity) ?? [] });
       answering(answer(undefined));
     });
   }
 
   #load(): void {
     this.#host.options.persister.load(this.id).then(
-      (loaded) => this.#host.run(() => this.#loaded(loaded)),
+      (loaded) => this.#host.run({ work: () => this.#loaded(loaded) }),
       (error: unknown) => this.#unavailable(error),
     );
   }
@@ -241,13 +265,13 @@ export class Resident implements Part, Tenant {
     this.#shard = shard;
     this.#host.house(this, shard.memoryBytes);
     if (upgrade !== undefined) this.#append(shard, upgrade);
-    this.#work();
+    this.work();
   }
 
   /** Nobody was here before. Who may create the shard does; the others hear that there is none. */
   #absent(): void {
     while (this.#shard === undefined) {
-      const waiting = this.#inbox[0];
+      const waiting = this.#inbox.first;
       if (waiting === undefined) break;
       if (this.#host.mustWait) return this.#retryLoad();
       if (waiting.kind === 'message' && waiting.creates) this.#create(waiting.message, waiting.answering);
@@ -255,13 +279,13 @@ export class Resident implements Part, Tenant {
       this.#inbox.shift();
     }
     if (this.#shard === undefined) this.#leave();
-    else this.#work();
+    else this.work();
   }
 
   #create(message: Message, answering: Answering | undefined): void {
     const { index, epoch } = this.#home;
-    const shard = Shard.create(this.#host.options.definition, this.id, index, epoch, this.#host.now());
-    const result = shard.turn(message, this.#host.now());
+    const shard = Shard.create(this.#host.options.definition, this.id, index, epoch, this.#host.turnTime);
+    const result = shard.turn(message, this.#host.turnTime);
     if (result.changes !== undefined) this.#shard = shard;
     this.#settle(shard, result);
     if (answering !== undefined) this.#answer(result, answering);
@@ -269,13 +293,12 @@ export class Resident implements Part, Tenant {
   }
 
   #turnAway(waiting: Waiting): void {
-    if (waiting.kind === 'wake') return;
-    const { answering } = waiting;
+    const answering = answeringOf(waiting);
     if (answering !== undefined)
       return this.#host.gate.release(() => answering(refusal('unauthorized', { reason: 'no such player here' })));
     if (waiting.kind !== 'message') return;
-    const reply = this.#host.options.replyOfNobody({ to: this.id, message: waiting.message }, this.#host.now());
-    if (reply !== undefined) this.#host.send(reply.to, reply.message);
+    const reply = this.#host.options.replyOfNobody({ to: this.id, message: waiting.message }, this.#host.turnTime);
+    if (reply !== undefined) this.#host.send(reply);
   }
 
   /** The disk is behind: nothing was decided yet, so the question is simply asked again when it has caught up. */
@@ -286,19 +309,36 @@ export class Resident implements Part, Tenant {
   #unavailable(error: unknown): void {
     if (this.#host.noteUnloadable(this.id)) this.#report(`${this.id} could not be loaded`, error);
     this.#leave();
-    for (const waiting of this.#inbox) {
-      if (waiting.kind === 'wake' || waiting.answering === undefined) continue;
-      const { answering } = waiting;
-      this.#host.gate.release(() => answering(refusal('unavailable')));
+    for (let waiting = this.#inbox.first; waiting !== undefined; waiting = waiting.next) {
+      const answering = answeringOf(waiting);
+      if (answering !== undefined) this.#host.gate.release(() => answering(refusal('unavailable')));
     }
   }
 
+  /** Who has left takes no more turns: the next message finds a resident of its own. */
   #leave(): void {
+    this.#shard = undefined;
     this.#home.forget(this.id);
     this.#host.release(this);
   }
 
   #report(message: string, error: unknown): void {
     this.#host.options.platform.report({ level: 'error', message, error });
+  }
+}
+
+function isOpen({ answering }: Expectation): boolean {
+  return answering !== undefined;
+}
+
+/** Who waits for word of it, if anybody does. */
+function answeringOf(waiting: Waiting): Answering | undefined {
+  switch (waiting.kind) {
+    case 'message':
+      return waiting.answering;
+    case 'subscribe':
+      return waiting.subscription?.answering;
+    case 'wake':
+      return undefined;
   }
 }

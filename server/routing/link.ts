@@ -6,11 +6,11 @@
  * 3. A command waits for its reply for a bounded time; then its outcome is unknown, and its `op` tells the truth when asked again.
  * 4. A command is taken at most once, soon or never, and a reply reaches only the call that it answers, in the life that made it.
  */
-import { parseShardId } from '#shared/address.ts';
+import { isShardId } from '#shared/address.ts';
 import { isRefusalName, refusal } from '#shared/refusals.ts';
-import { instant, type Instant, type ShardId } from '#shared/units.ts';
+import { instant, type Instant } from '#shared/units.ts';
 import type { OutputGate } from '#server/cell/gate.ts';
-import type { Envelope, Part } from '#server/cell/part.ts';
+import { TAKEN, type Envelope, type Part } from '#server/cell/part.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { answer, isCommand, type Message, type Reply } from '#server/shard/message.ts';
 import { TakenCalls } from './taken-calls.ts';
@@ -51,6 +51,9 @@ const CALL_MS = 8_000;
 /** Commands that wait for other nodes at most; beyond it, `busy`. */
 const CALLS_MAX = 10_000;
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
 /** See the head of this file. One per node. */
 export class Link {
   readonly #options: LinkOptions;
@@ -74,7 +77,7 @@ export class Link {
   #forward(owner: NodeName, envelope: Envelope): Promise<Reply> {
     if (!isCommand(envelope.message)) {
       this.#send(owner, { kind: 'envelope', call: null, envelope });
-      return Promise.resolve(answer(undefined));
+      return TAKEN;
     }
     if (this.#calls.size >= CALLS_MAX) return Promise.resolve(refusal('busy'));
     const { clock, timers } = this.#options.platform;
@@ -98,7 +101,7 @@ export class Link {
   }
 
   #send(to: NodeName, packet: Packet): void {
-    const bytes = new TextEncoder().encode(JSON.stringify(packet));
+    const bytes = encoder.encode(JSON.stringify(packet));
     this.#options.gate.release(() => this.#options.bus.send(to, bytes));
   }
 
@@ -137,7 +140,7 @@ export class Link {
     const envelope = value['kind'] === 'envelope' && isRecord(value['envelope']) ? value['envelope'] : undefined;
     const to = envelope?.['to'];
     const message = this.#options.decodeMessage(envelope?.['message']);
-    if (envelope === undefined || !isShardId(to) || message === undefined) return undefined;
+    if (envelope === undefined || typeof to !== 'string' || !isShardId(to) || message === undefined) return undefined;
     // A command names the call that it is; what shards exchange is none.
     if (isCommand(message) !== (call !== undefined)) return undefined;
     return { kind: 'envelope', call: call ?? null, envelope: { to, message, creates: envelope['creates'] === true } };
@@ -146,7 +149,7 @@ export class Link {
 
 function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const value: unknown = JSON.parse(decoder.decode(bytes));
     return isRecord(value) ? value : undefined;
   } catch {
     return undefined; // Rubbish is counted and reported by the caller.
@@ -172,8 +175,4 @@ function decodeReply(value: unknown): Reply | undefined {
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isShardId(value: unknown): value is ShardId {
-  return typeof value === 'string' && parseShardId(value) !== undefined;
 }

@@ -30,6 +30,13 @@ describe('a command from another node', () => {
     for (let now = OPEN; now <= ahead + 2 * TAKE_MS; now += 100) expect(receive(calls, 'c', ahead, now)).toBe('forget');
   });
 
+  it('is remembered from one span of remembering into the next', () => {
+    const calls = new TakenCalls(instant(START));
+    const ahead = OPEN + limits.clockPeerDifferenceMaxMs;
+    expect(receive(calls, 'a', ahead, OPEN)).toBe('take');
+    for (let now = OPEN; now <= ahead + 2 * TAKE_MS; now += 100) expect(receive(calls, 'a', ahead, now)).toBe('forget');
+  });
+
   it('is turned away if the life before may have taken it', () => {
     const calls = new TakenCalls(instant(START));
     expect(receive(calls, 'a', OPEN - 1, OPEN)).toBe('turn-away');

@@ -18,28 +18,31 @@ export const TAKE_MS = durationMs(4_000);
 /** See the head of this file. One per life of a node. */
 export class TakenCalls {
   readonly #startedAt: Instant;
-  /** When each was received, oldest first. */
-  readonly #receivedAt = new Map<string, Instant>();
+  /** What was received since `#since`, and in the span before: each is remembered for one span at least and two at most. */
+  #recent = new Set<string>();
+  #former = new Set<string>();
+  #since: Instant;
 
   constructor(startedAt: Instant) {
     this.#startedAt = startedAt;
+    this.#since = startedAt;
   }
 
   /** Decides about a command; `sentAt` is by the clock of its sender, and `call` names it among all that were ever sent. */
   receive(call: string, sentAt: Instant, now: Instant): Reception {
     this.#forgetOld(now);
-    if (this.#receivedAt.has(call) || later(sentAt, TAKE_MS) < now) return 'forget';
+    if (this.#recent.has(call) || this.#former.has(call) || later(sentAt, TAKE_MS) < now) return 'forget';
     if (sentAt < later(this.#startedAt, limits.clockPeerDifferenceMaxMs)) return 'turn-away';
-    this.#receivedAt.set(call, now);
+    this.#recent.add(call);
     return 'take';
   }
 
   /** A copy that comes after this time is too late by its own word. */
   #forgetOld(now: Instant): void {
-    for (const [call, at] of this.#receivedAt) {
-      if (later(at, REMEMBERED_MS) >= now) return;
-      this.#receivedAt.delete(call);
-    }
+    if (later(this.#since, REMEMBERED_MS) >= now) return;
+    this.#former = this.#recent;
+    this.#recent = new Set();
+    this.#since = now;
   }
 }
 
