@@ -21,6 +21,7 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
       limits.shardBytesReserved,
     limits.shardBytesMax * (7 / 8),
   ],
+  ['a shard tidies away what it makes', limits.tidyEveryTurns, limits.tidiedRowsMax],
   ['answered operations are among the remembered ones', limits.operationsAnsweredMax, limits.operationsRememberedMax],
   ['players do not outlast the service', limits.operationsRememberedMs, limits.operationsServiceRememberedMs],
   ['one player cannot fill an inbox with unfinished operations', limits.operationsUnfinishedMax, limits.inboxMessagesMax],

@@ -25,8 +25,10 @@ export const limits = {
   retryFactor: 2,
   /** A trade message or alarm that fails in this many turns marks its row `stuck`, for an operator. */
   turnAttemptsMax: 5,
-  /** Decisions that are settled and past their window, removed by one turn: a tax too small to notice. */
-  decisionsRemovedPerTurnMax: 8,
+  /** A shard tidies up in every so many of its turns: old rows lie far apart in memory, and cost less when looked at together. */
+  tidyEveryTurns: 8,
+  /** Rows of one kind that one turn tidies away: more than `tidyEveryTurns` turns can make, too few to be felt. */
+  tidiedRowsMax: 16,
 
   /** Messages that wait for one shard. Beyond it the sender is told `busy`; a shard does thousands of turns per second. */
   inboxMessagesMax: 1_024,

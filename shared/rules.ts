@@ -150,8 +150,8 @@ export function parseRules(content: unknown): Rules {
 
 /** The rules of gold that hold for an item class: its own numbers where it has some, else everybody's. */
 export function goldRulesOf(rules: Rules, itemClass: string): GoldRules {
-  const { byItemClass, ...everybody } = rules.gold;
-  return { ...everybody, ...(Object.hasOwn(byItemClass, itemClass) ? byItemClass[itemClass] : {}) };
+  const { byItemClass } = rules.gold;
+  return Object.hasOwn(byItemClass, itemClass) ? { ...rules.gold, ...byItemClass[itemClass] } : rules.gold;
 }
 
 /** What the seller pays when an item of that class sells at that price: the lines shown before posting and taken at the sale. */

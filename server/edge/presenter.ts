@@ -83,7 +83,7 @@ export class Presenter {
         item,
         (row) => {
           this.#keyByRow.set(row.id, row.itemId);
-          state.stash.set(row.itemId, itemState(row.item));
+          state.stash.set(row.itemId, itemState(row.item.value));
         },
         (id) => state.stash.delete(this.#takeKey(id)),
       ),

@@ -21,7 +21,7 @@ export function itemState(item: Item): ItemState {
 
 /** An own listing in the state. */
 export function listingState({ id, item, buyout, startsAt, endsAt }: ListingRow, shard: ShardId): ListingState {
-  return new ListingState({ id: listingId(id, shard), item: itemState(item), buyout, startsAt, endsAt, mine: true });
+  return new ListingState({ id: listingId(id, shard), item: itemState(item.value), buyout, startsAt, endsAt, mine: true });
 }
 
 /** A completed entry in the protocol's shape. */
@@ -29,11 +29,11 @@ export function completedEntry({ id, entry, item, commodity, quantity: count, go
   return {
     id,
     kind: entry,
-    ...(item === null ? {} : { item }),
+    ...(item === null ? {} : { item: item.value }),
     ...(commodity === null ? {} : { commodity }),
     ...(count === null ? {} : { quantity: quantity(count) }),
     ...(gold === null ? {} : { gold }),
-    fees,
+    fees: fees.value,
     ...(tx === null ? {} : { tx }),
     at,
   };

@@ -9,7 +9,8 @@ import type { Item } from '#shared/item.ts';
 import type { CommandRequest } from '#shared/protocol.ts';
 import { refusal, type RefusalName } from '#shared/refusals.ts';
 import { saleFees, type Rules } from '#shared/rules.ts';
-import { gold, subtractGold, type Gold, type ShardId } from '#shared/units.ts';
+import { gold, subtractGold, sumGold, type Gold, type ShardId } from '#shared/units.ts';
+import { Json } from '#server/shard/json.ts';
 import { answer, type Handled, type Reply } from '#server/shard/message.ts';
 import { onCommand, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
@@ -19,7 +20,6 @@ import type { Decision, Hold, TradeKind } from '#server/trade/trade-kind.ts';
 import { complete } from './completed-tab.ts';
 import { listing } from './entities.ts';
 import { isFrozen } from './moderation.ts';
-import { feesOf } from './stall.ts';
 import { fromTo, goldFromTo, hasRoomFor, move, walletOf } from './wallet.ts';
 
 /** The name of this kind of trade. */
@@ -47,7 +47,7 @@ function buyout(rules: Rules, regions: readonly string[], turn: Turn, { listingI
   // After this point the command must succeed.
   const terms: Terms = { row: named.row, price };
   const opened = openHold(turn, { trade: BUYOUT, decider: named.shard, gold: price, terms });
-  move(turn, BUYOUT, opened.hold.tx, goldFromTo('wallet', 'hold', price));
+  move(turn, BUYOUT, opened.hold.tx, [goldFromTo('wallet', 'hold', price)]);
   return opened.later;
 }
 
@@ -58,18 +58,20 @@ function decide(rules: Rules, turn: Turn, { tx, terms }: Offer): Decision {
   if (offered.startsAt > turn.now) return abort('listing-not-started');
   if (offered.buyout > price) return abort('price-changed');
   const paid = offered.buyout;
-  const fee = feesOf(rules, offered);
+  const goods = offered.item.value;
+  const fees = saleFees(rules, goods.itemClass, paid);
+  const fee = sumGold(...fees.map((line) => line.gold));
   const received = gold(paid - fee);
   if (!hasRoomFor(turn, received)) return abort('gold-overflow');
   // After this point the trade is committed.
   turn.remove(listing, offered.id);
-  complete(turn, { entry: 'sold', gold: received, fees: [...saleFees(rules, offered.item.itemClass, paid)], tx });
+  complete(turn, { entry: 'sold', gold: received, fees, tx });
   move(turn, 'sale', tx, [
-    ...fromTo(`item:${offered.item.id}`, 'listed', 'clearing'),
-    ...goldFromTo('clearing', 'completed', received),
-    ...goldFromTo('clearing', 'burned', fee),
+    fromTo(`item:${goods.id}`, 'listed', 'clearing'),
+    goldFromTo('clearing', 'completed', received),
+    goldFromTo('clearing', 'burned', fee),
   ]);
-  const sale: Sale = { item: offered.item, paid };
+  const sale: Sale = { item: goods, paid };
   return { kind: 'commit', result: sale };
 }
 
@@ -77,17 +79,17 @@ function commit(turn: Turn, { tx, gold: held }: Hold, result: TradeData): Reply 
   const { item, paid } = saleOf(result);
   const rest = subtractGold(held, paid);
   if (rest === undefined) throw new Error(`${tx} cost ${paid}, more than the ${held} that were held for it`);
-  complete(turn, { entry: 'bought', item, tx });
+  complete(turn, { entry: 'bought', item: Json.of(item), tx });
   move(turn, 'purchase', tx, [
-    ...goldFromTo('hold', 'clearing', paid),
-    ...goldFromTo('hold', 'wallet', rest),
-    ...fromTo(`item:${item.id}`, 'clearing', 'completed'),
+    goldFromTo('hold', 'clearing', paid),
+    goldFromTo('hold', 'wallet', rest),
+    fromTo(`item:${item.id}`, 'clearing', 'completed'),
   ]);
   return answer({ itemId: item.id, paid });
 }
 
 function release(turn: Turn, { tx, gold: held }: Hold, reason: RefusalName): Reply {
-  move(turn, 'release', tx, goldFromTo('hold', 'wallet', held));
+  move(turn, 'release', tx, [goldFromTo('hold', 'wallet', held)]);
   return refusal(reason);
 }
 

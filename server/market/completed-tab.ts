@@ -6,34 +6,36 @@ import type { CommandAnswer, CommandRequest, FeeLine } from '#shared/protocol.ts
 import { limits } from '#shared/limits.ts';
 import { refusal, type RefusalName } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
-import { gold, NO_GOLD, quantity, sumGold, type Gold } from '#shared/units.ts';
+import { gold, NO_GOLD, quantity, sumGold, type Gold, type ItemId } from '#shared/units.ts';
 import type { Item } from '#shared/item.ts';
-import type { Posting } from '#server/shard/change-set.ts';
+import { Json } from '#server/shard/json.ts';
 import { answer, type Handled } from '#server/shard/message.ts';
 import { onCommand, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { completed, type CompletedRow } from './entities.ts';
 import { addCommodity, addItem, hasSlot } from './stash.ts';
-import { fromTo, goldFromTo, move } from './wallet.ts';
+import { fromTo, goldFromTo, move, type Transfer } from './wallet.ts';
 
 /** What a new entry says; what it does not name is not there. */
 export interface EntryDraft {
   readonly entry: CompletedRow['entry'];
-  readonly item?: Item;
+  readonly item?: Json<Item>;
   readonly gold?: Gold;
   readonly fees?: readonly FeeLine[];
   readonly tx?: string;
 }
 
+const NO_FEES: CompletedRow['fees'] = Json.of([]);
+
 /** Writes an entry. Never refuses. The ledger line is the caller's. */
-export function complete(turn: Turn, { entry, item, gold: amount, fees = [], tx }: EntryDraft): CompletedRow {
+export function complete(turn: Turn, { entry, item, gold: amount, fees, tx }: EntryDraft): CompletedRow {
   return turn.insert(completed, {
     entry,
     item: item ?? null,
     commodity: null,
     quantity: null,
     gold: amount ?? null,
-    fees,
+    fees: fees === undefined ? NO_FEES : Json.of(fees),
     tx: tx ?? null,
     at: turn.now,
   });
@@ -61,7 +63,8 @@ function claim(rules: Rules, turn: Turn, { entryId }: Omit<CommandRequest<'claim
 function claimRows(turn: Turn, rules: Rules, rows: readonly CompletedRow[]): ClaimAnswer {
   const claimed: CompletedRow[] = [];
   const left: { entryId: number; reason: RefusalName }[] = [];
-  const postings: Posting[] = [];
+  const items: ItemId[] = [];
+  const transfers: Transfer[] = [];
   for (const row of rows) {
     if (claimed.length === limits.claimEntriesMax) break;
     const obstacle = obstacleTo(turn, rules, row);
@@ -71,22 +74,24 @@ function claimRows(turn: Turn, rules: Rules, rows: readonly CompletedRow[]): Cla
     }
     turn.remove(completed, row.id);
     if (row.item !== null) {
+      const { id } = row.item.value;
       addItem(turn, row.item);
-      postings.push(...fromTo(`item:${row.item.id}`, 'completed', 'stash'));
+      transfers.push(fromTo(`item:${id}`, 'completed', 'stash'));
+      items.push(id);
     }
     if (row.commodity !== null && row.quantity !== null) {
       addCommodity(turn, row.commodity, row.quantity);
-      postings.push(...fromTo(`commodity:${row.commodity}`, 'completed', 'stash', row.quantity));
+      transfers.push(fromTo(`commodity:${row.commodity}`, 'completed', 'stash', row.quantity));
     }
     claimed.push(row);
   }
   const amount = sumGold(...claimed.map((row) => row.gold ?? NO_GOLD));
-  if (amount > 0) postings.push(...goldFromTo('completed', 'wallet', amount));
-  if (postings.length > 0) move(turn, 'claim', null, postings);
+  if (amount > 0) transfers.push(goldFromTo('completed', 'wallet', amount));
+  if (transfers.length > 0) move(turn, 'claim', null, transfers);
   return {
     claimed: claimed.map(({ id }) => id),
     gold: gold(amount),
-    items: claimed.flatMap((row) => (row.item === null ? [] : [row.item.id])),
+    items,
     commodities: claimed.flatMap((row) =>
       row.commodity === null || row.quantity === null ? [] : [{ commodity: row.commodity, quantity: quantity(row.quantity) }],
     ),

@@ -4,6 +4,7 @@ import { listingId } from '#shared/address.ts';
 import { createPrng } from '#shared/prng.ts';
 import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
 import { GOLD_MAX, gold, instant, type ListingId, type ShardId } from '#shared/units.ts';
+import { Json } from '#server/shard/json.ts';
 import type { Handled } from '#server/shard/message.ts';
 import { hold } from '#server/trade/entities.ts';
 import type { Offer } from '#server/trade/messages.ts';
@@ -57,7 +58,7 @@ const entriesOf = (net: ShardNetwork, shard: ShardId) =>
   net
     .driver(shard)
     .rows(completed)
-    .map(({ entry, item: goods, gold: amount }) => [entry, goods?.id ?? amount]);
+    .map(({ entry, item: goods, gold: amount }) => [entry, goods?.value.id ?? amount]);
 
 function expectGoodBooks(net: ShardNetwork): void {
   const books = [...net.drivers.values()].map((driver) => ({ shard: driver.id, rows: (entity: string) => driver.shard.rows(entity) }));
@@ -112,7 +113,7 @@ describe('sell', () => {
     expect(handled).toMatchObject({ value: { endsAt: net.now + HOUR, fees: [{ name: 'sale', rate: 1_500, gold: 150 }] } });
     expect(net.driver(ADA).rows(item)).toHaveLength(2);
     expect(net.driver(ADA).rows(listing)).toMatchObject([
-      { item: { id: 'ada-0' }, buyout: 1_000, startsAt: net.now, endsAt: net.now + HOUR },
+      { item: { value: { id: 'ada-0' } }, buyout: 1_000, startsAt: net.now, endsAt: net.now + HOUR },
     ]);
     expectGoodBooks(net);
   });
@@ -211,7 +212,7 @@ describe('the fee', () => {
     open(net, BOB, { gold: price });
     expect(nameOf(buy(net, BOB, list(net, ADA, 'ada-0', price), price))).toBe('answer');
     expect(net.driver(ADA).rows(completed)).toMatchObject([
-      { entry: 'sold', gold: price - fee, fees: [{ name: 'sale', rate: 1_500, gold: fee }] },
+      { entry: 'sold', gold: price - fee, fees: Json.of([{ name: 'sale', rate: 1_500, gold: fee }]) },
     ]);
     expect(walletOf(net, ADA)).toEqual({ gold: 0, held: 0, unclaimed: price - fee });
     expect(walletOf(net, BOB)).toEqual({ gold: 0, held: 0, unclaimed: 0 });
@@ -223,13 +224,13 @@ describe('the fee', () => {
     list(net, ADA, 'ada-0', 1_000);
     net.wait(HOUR);
     expect(walletOf(net, ADA)).toEqual({ gold: 1_000, held: 0, unclaimed: 0 });
-    expect(net.driver(ADA).rows(completed)).toMatchObject([{ entry: 'expired', fees: [] }]);
+    expect(net.driver(ADA).rows(completed)).toMatchObject([{ entry: 'expired', fees: Json.of([]) }]);
   });
 
   it('may differ by item class', () => {
     const net = market(testRules({ gold: { byItemClass: { sword: { saleFeeBasisPoints: 0 } } } }));
     buy(net, BOB, list(net, ADA, 'ada-0', 1_000), 1_000);
-    expect(net.driver(ADA).rows(completed)).toMatchObject([{ gold: 1_000, fees: [] }]);
+    expect(net.driver(ADA).rows(completed)).toMatchObject([{ gold: 1_000, fees: Json.of([]) }]);
   });
 });
 

@@ -2,13 +2,13 @@
 import type { Item } from '#shared/item.ts';
 import { gold, type Gold } from '#shared/units.ts';
 import { refusal } from '#shared/refusals.ts';
-import type { Posting } from '#server/shard/change-set.ts';
+import { Json } from '#server/shard/json.ts';
 import { answer, type Command, type Handled } from '#server/shard/message.ts';
 import { onCommand, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { player } from './entities.ts';
 import { addCommodity, addItem } from './stash.ts';
-import { fromTo, goldFromTo, hasRoomFor, move } from './wallet.ts';
+import { fromTo, goldFromTo, hasRoomFor, move, type Transfer } from './wallet.ts';
 
 /** What a newcomer starts with. */
 export interface StartGoods {
@@ -38,16 +38,16 @@ function open(turn: Turn, { name, start }: Opening, { issuer }: Command): Handle
 }
 
 function give(turn: Turn, { gold: amount, items, commodities }: StartGoods): void {
-  const postings: Posting[] = amount > 0 ? [...goldFromTo('minted', 'wallet', gold(amount))] : [];
+  const transfers: Transfer[] = amount > 0 ? [goldFromTo('minted', 'wallet', gold(amount))] : [];
   for (const item of items) {
-    addItem(turn, item);
-    postings.push(...fromTo(`item:${item.id}`, 'minted', 'stash'));
+    addItem(turn, Json.of(item));
+    transfers.push(fromTo(`item:${item.id}`, 'minted', 'stash'));
   }
   for (const { commodity, quantity } of commodities) {
     addCommodity(turn, commodity, quantity);
-    postings.push(...fromTo(`commodity:${commodity}`, 'minted', 'stash', quantity));
+    transfers.push(fromTo(`commodity:${commodity}`, 'minted', 'stash', quantity));
   }
-  if (postings.length > 0) move(turn, 'start', null, postings);
+  if (transfers.length > 0) move(turn, 'start', null, transfers);
 }
 
 /** The powerup of being somebody: name, and the directory of players that is made of it. */

@@ -6,7 +6,7 @@ import { listingId, parseListingId } from '#shared/address.ts';
 import type { CommandAnswer, CommandRequest, Listing } from '#shared/protocol.ts';
 import { refusal } from '#shared/refusals.ts';
 import { goldRulesOf, saleFees, type Rules } from '#shared/rules.ts';
-import { later, sumGold, NO_GOLD } from '#shared/units.ts';
+import { later } from '#shared/units.ts';
 import { answer, type Handled } from '#server/shard/message.ts';
 import { onAlarm, onCommand, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
@@ -24,7 +24,8 @@ function sell(rules: Rules, turn: Turn, { itemId, startBid, buyout, durationMs =
   if (turn.table(listing).size >= rules.listingsPerPlayerMax) return refusal('listing-limit', { max: rules.listingsPerPlayerMax });
   const own = findItem(turn, itemId);
   if (own === undefined) return refusal('no-such-item');
-  const { priceMin, priceMax } = goldRulesOf(rules, own.item.itemClass);
+  const goods = own.item.value;
+  const { priceMin, priceMax } = goldRulesOf(rules, goods.itemClass);
   if (buyout < priceMin || buyout > priceMax) return refusal('price-out-of-range', { priceMin, priceMax });
   const { durationMinMs, durationMaxMs } = rules;
   if (durationMs < durationMinMs || durationMs > durationMaxMs) return refusal('duration-not-allowed', { durationMinMs, durationMaxMs });
@@ -39,11 +40,11 @@ function sell(rules: Rules, turn: Turn, { itemId, startBid, buyout, durationMs =
     cancelUntil: later(turn.now, rules.cancelWindowMs),
     endsAt: later(startsAt, durationMs),
   });
-  move(turn, 'sell', null, fromTo(`item:${own.item.id}`, 'stash', 'listed'));
+  move(turn, 'sell', null, [fromTo(`item:${goods.id}`, 'stash', 'listed')]);
   const posted: CommandAnswer<'sell'> = {
     listingId: listingId(row.id, turn.shard),
     endsAt: row.endsAt,
-    fees: [...saleFees(rules, own.item.itemClass, buyout)],
+    fees: [...saleFees(rules, goods.itemClass, buyout)],
   };
   return answer(posted);
 }
@@ -55,7 +56,7 @@ function cancel(turn: Turn, body: Body<'cancel'>): Handled {
   if (turn.now > row.cancelUntil) return refusal('cancel-window-over');
   // After this point the command must succeed.
   end(turn, row, 'cancelled');
-  const returned: CommandAnswer<'cancel'> = { item: { ...row.item, affixes: [...row.item.affixes] } };
+  const returned: CommandAnswer<'cancel'> = { item: whole(row) };
   return answer(returned);
 }
 
@@ -66,20 +67,21 @@ function show(turn: Turn, body: Body<'listing'>): Handled {
 }
 
 /** The listing without a seller's eyes; who asks for it says whether it is the player's own. */
-function viewOf(turn: Turn, { id, item: goods, buyout, startsAt, endsAt }: ListingRow): Listing {
-  return { id: listingId(id, turn.shard), item: { ...goods, affixes: [...goods.affixes] }, buyout, startsAt, endsAt, mine: false };
+function viewOf(turn: Turn, row: ListingRow): Listing {
+  const { id, buyout, startsAt, endsAt } = row;
+  return { id: listingId(id, turn.shard), item: whole(row), buyout, startsAt, endsAt, mine: false };
+}
+
+/** The item as an answer shows it: in arrays of its own. */
+function whole({ item: { value } }: ListingRow): NonNullable<Listing['item']> {
+  return { ...value, affixes: [...value.affixes] };
 }
 
 /** Ends a listing that did not sell: the item goes to the completed tab. */
 function end(turn: Turn, row: ListingRow, how: 'cancelled' | 'expired'): void {
   turn.remove(listing, row.id);
   complete(turn, { entry: how, item: row.item });
-  move(turn, how, null, fromTo(`item:${row.item.id}`, 'listed', 'completed'));
-}
-
-/** What all fees of a sale take together. */
-export function feesOf(rules: Rules, row: Pick<ListingRow, 'item' | 'buyout'>): ReturnType<typeof sumGold> {
-  return sumGold(NO_GOLD, ...saleFees(rules, row.item.itemClass, row.buyout).map((line) => line.gold));
+  move(turn, how, null, [fromTo(`item:${row.item.value.id}`, 'listed', 'completed')]);
 }
 
 /** The powerup of listings. */

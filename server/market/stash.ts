@@ -2,6 +2,7 @@
 import type { Item } from '#shared/item.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { Row } from '#server/shard/entity.ts';
+import type { Json } from '#server/shard/json.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { commodity, item } from './entities.ts';
@@ -17,8 +18,8 @@ export function hasSlot(turn: Turn, rules: Rules): boolean {
 }
 
 /** Puts an item in. The caller has checked for a slot; throws if the item is there already (T8). */
-export function addItem(turn: Turn, added: Item): void {
-  turn.insert(item, { itemId: added.id, item: added });
+export function addItem(turn: Turn, added: Json<Item>): void {
+  turn.insert(item, { itemId: added.value.id, item: added });
 }
 
 /** Adds to the stack of a commodity; throws if the stack would leave the safe integers. */

@@ -4,16 +4,19 @@
  * 1. `gold + held + unclaimed` never passes 2^53 - 1, so that nothing that comes back can overflow.
  * 2. `held` is the sum of the holds, `unclaimed` the sum of the completed entries.
  */
-import { addGold, gold, NO_GOLD, subtractGold, sumGold, type Gold } from '#shared/units.ts';
+import { addGold, isGold, NO_GOLD, sumGold, type Gold } from '#shared/units.ts';
 import type { Asset, Place, Posting } from '#server/shard/change-set.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { wallet, type Wallet } from './entities.ts';
 
-/** The parts of a wallet, by the ledger's name of the place. */
-const PART_BY_PLACE = { wallet: 'gold', hold: 'held', completed: 'unclaimed' } as const;
-/** A place where a player's own gold can be. */
-export type GoldPlace = keyof typeof PART_BY_PLACE;
+/** So much of an asset that goes from one place to another. */
+export interface Transfer {
+  readonly asset: Asset;
+  readonly from: Place;
+  readonly to: Place;
+  readonly amount: number;
+}
 
 /** The wallet of the shard; throws if the shard was never opened. */
 export function walletOf(turn: Turn): Wallet {
@@ -29,42 +32,47 @@ export function hasRoomFor(turn: Turn, more: Gold): boolean {
 }
 
 /**
- * A movement of gold and goods, written to the wallet and the ledger at once. `postings` at the wallet's own places move its parts.
- * Throws if a part would leave its bounds: the caller has checked.
+ * A movement of gold and goods, written to the wallet and the ledger at once: gold that comes to or goes from the wallet's own places
+ * moves its parts. Throws if a part would leave its bounds: the caller has checked.
  */
-export function move(turn: Turn, cause: string, tx: string | null, postings: readonly Posting[]): void {
-  let row = walletOf(turn);
-  for (const { place, asset, amount } of postings) {
-    if (asset === 'gold' && isGoldPlace(place)) row = { ...row, [PART_BY_PLACE[place]]: moved(row[PART_BY_PLACE[place]], amount, place) };
+export function move(turn: Turn, cause: string, tx: string | null, transfers: readonly Transfer[]): void {
+  const row = walletOf(turn);
+  const parts = { wallet: row.gold, hold: row.held, completed: row.unclaimed };
+  const postings: Posting[] = [];
+  let isGoldMoved = false;
+  for (const { asset, from, to, amount } of transfers) {
+    if (amount === 0) continue;
+    postings.push({ place: from, asset, amount: -amount }, { place: to, asset, amount });
+    if (asset !== 'gold') continue;
+    isGoldMoved = true;
+    add(parts, from, -amount);
+    add(parts, to, amount);
   }
-  if (row !== walletOf(turn)) {
-    sumGold(row.gold, row.held, row.unclaimed); // Throws beyond 2^53 - 1.
-    turn.put(wallet, row);
+  if (isGoldMoved) {
+    sumGold(parts.wallet, parts.hold, parts.completed); // Throws beyond 2^53 - 1.
+    turn.put(wallet, { ...row, gold: parts.wallet, held: parts.hold, unclaimed: parts.completed });
   }
-  turn.post({ cause, tx, balance: row.gold, postings: postings.filter(({ amount }) => amount !== 0) });
+  turn.post({ cause, tx, balance: parts.wallet, postings });
 }
 
 /** Gold from one place to another. */
-export function goldFromTo(from: Place, to: Place, amount: Gold): readonly Posting[] {
-  return fromTo('gold', from, to, amount);
+export function goldFromTo(from: Place, to: Place, amount: Gold): Transfer {
+  return { asset: 'gold', from, to, amount };
 }
 
 /** An asset from one place to another. */
-export function fromTo(asset: Asset, from: Place, to: Place, amount = 1): readonly Posting[] {
-  return [
-    { place: from, asset, amount: -amount },
-    { place: to, asset, amount },
-  ];
+export function fromTo(asset: Asset, from: Place, to: Place, amount = 1): Transfer {
+  return { asset, from, to, amount };
 }
 
-function moved(part: Gold, amount: number, place: GoldPlace): Gold {
-  const result = amount < 0 ? subtractGold(part, gold(-amount)) : addGold(part, gold(amount));
-  if (result === undefined) throw new Error(`gold at ${place} would leave its bounds: ${part} and ${amount}`);
-  return result;
-}
+/** The gold of a player by the ledger's name of the place; gold elsewhere is not the player's. */
+type Parts = Record<'wallet' | 'hold' | 'completed', Gold>;
 
-function isGoldPlace(place: Place): place is GoldPlace {
-  return Object.hasOwn(PART_BY_PLACE, place);
+function add(parts: Parts, place: Place, amount: number): void {
+  if (place !== 'wallet' && place !== 'hold' && place !== 'completed') return;
+  const part = parts[place] + amount;
+  if (!isGold(part)) throw new Error(`gold at ${place} would leave its bounds: ${parts[place]} and ${amount}`);
+  parts[place] = part;
 }
 
 /** The powerup of gold. */

@@ -4,6 +4,7 @@ import { shardId } from '#shared/address.ts';
 import { gold as goldUnit, instant } from '#shared/units.ts';
 import { PLACES, type ChangeSet, type LedgerEntry, type ShardHeader } from './change-set.ts';
 import { CodecError, RecordReader, rowFromRaw } from './codec.ts';
+import { Json } from './json.ts';
 import { RecordWriter } from './record-writer.ts';
 import { boolean, bytes, defineEntity, gold, integer, json, oneOf, reference, text, timestamp } from './entity.ts';
 
@@ -37,10 +38,9 @@ const words = fc.oneof(
   fc.constantFrom('', 'x'.repeat(48), 'x'.repeat(49), '東京 🗡', 'é'.repeat(48), `${'x'.repeat(47)}é`),
 );
 const plainBytes = fc.uint8Array({ maxLength: 40 });
-const jsonValue = fc.oneof(
-  fc.array(words, { maxLength: 3 }),
-  fc.dictionary(fc.string({ maxLength: 8 }), signed, { maxKeys: 3, noNullPrototype: true }),
-);
+const jsonValue = fc
+  .oneof(fc.array(words, { maxLength: 3 }), fc.dictionary(fc.string({ maxLength: 8 }), signed, { maxKeys: 3, noNullPrototype: true }))
+  .map((value) => Json.textOf<object>(value));
 
 const row = fc.record({
   id: count,

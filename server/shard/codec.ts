@@ -19,6 +19,7 @@ import {
   type ShardHeader,
 } from './change-set.ts';
 import type { AnyRow, Column, EntitySchema } from './entity.ts';
+import { Json } from './json.ts';
 
 /** The schemas of every entity version that records and images may contain, by table. */
 export type Schemas = ReadonlyMap<string, EntitySchema>;
@@ -208,6 +209,6 @@ export function rowFromRaw(schema: EntitySchema, put: RawPut): AnyRow {
 function fromRaw(column: Column, value: RawValue): unknown {
   if (value === null) return null;
   if (column.type === 'boolean') return value !== 0;
-  if (column.type === 'json' && typeof value === 'string') return JSON.parse(value);
+  if (column.type === 'json' && typeof value === 'string') return Json.written(value);
   return value;
 }

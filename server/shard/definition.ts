@@ -19,8 +19,8 @@ export interface ShardDefinition {
   readonly upgraders: ReadonlyMap<string, Upgrader>;
   /** Every version of every entity that images and records may contain. */
   readonly schemas: Schemas;
-  /** Tables of the present version, by entity. */
-  readonly currentTables: ReadonlySet<string>;
+  /** The entities of the present version by their tables. */
+  readonly entityByTable: ReadonlyMap<string, Entity>;
   /** Names of the entities of which the node mirrors the live rows. */
   readonly projected: readonly string[];
   /** Their tables, of all versions. */
@@ -67,7 +67,7 @@ export function defineShard(installed: readonly Powerup[]): ShardDefinition {
     tidies: powerups.flatMap(({ tidy }) => tidy ?? []),
     upgraders,
     schemas,
-    currentTables: new Set([...entities.values()].map((entity) => entity.schema.table)),
+    entityByTable: new Map([...entities.values()].map((entity) => [entity.schema.table, entity])),
     projected: [...projected],
     projectedTables: new Set([...schemas.values()].filter(({ name }) => projected.has(name)).map(({ table }) => table)),
   };

@@ -1,10 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { gold as goldOf, instant } from '#shared/units.ts';
+import { ConstraintError } from './constraint-error.ts';
 import {
   boolean,
   bytes,
-  check,
-  ConstraintError,
   defineEntity,
   gold,
   integer,
@@ -17,6 +16,7 @@ import {
   type AnyRow,
   type Entity,
 } from './entity.ts';
+import { Json } from './json.ts';
 import type { Powerup } from './powerup.ts';
 import { onCommand } from './powerup.ts';
 import { answer } from './message.ts';
@@ -28,7 +28,7 @@ function faultOf(attribute: Attribute<unknown>, value: unknown): string | undefi
   const entity: Entity = defineEntity('thing', { version: 1, attributes: { part: attribute } });
   const row: AnyRow = { id: 1, part: value };
   try {
-    check(entity, entity.valuesOf(row));
+    entity.rows.check(row);
     return undefined;
   } catch (error) {
     return error instanceof ConstraintError ? error.message : `not a ConstraintError: ${String(error)}`;
@@ -46,7 +46,7 @@ describe('an attribute', () => {
     ['bytes', bytes({ maxLength: 2 }), [new Uint8Array(), new Uint8Array(2)]],
     ['reference', reference(), [1]],
     ['enum', oneOf(['a', 'b']), ['a', 'b']],
-    ['json', json(), [{}, [], { deep: [{ a: null }] }]],
+    ['json', json(), [Json.of({}), Json.of([]), Json.of({ deep: [{ a: null }] })]],
     ['nullable', text({ nullable: true }), [null, 'x']],
   ])('takes what it allows: %s', (_name, attribute, values) => {
     for (const value of values) expect(faultOf(attribute, value)).toBeUndefined();
@@ -86,6 +86,7 @@ describe('an attribute', () => {
     ['too many bytes', bytes({ maxLength: 2 }), new Uint8Array(3), 'must be at most 2 bytes; not object'],
     ['row 0', reference(), 0, '[thing.part = reference()] must be the id of a row; not number 0'],
     ['another word', oneOf(['a', 'b']), 'c', '[thing.part = enum()] must be one of a, b; not string of 1 characters'],
+    ['a plain object as JSON', json(), {}, '[thing.part = json()] must be a JSON object or array; not object'],
     ['a string as JSON', json(), '{}', '[thing.part = json()] must be a JSON object or array; not string of 2 characters'],
     ['null where there must be something', text(), null, 'characters; not null'],
     ['nothing', integer(), undefined, 'not undefined'],

@@ -6,9 +6,9 @@
  * row has to be kept in step with it.
  */
 import type { Gold, Instant } from '#shared/units.ts';
-
-/** What an attribute can hold. `reference` is the row id of another entity of the same shard. */
-export type AttributeType = 'integer' | 'text' | 'gold' | 'boolean' | 'timestamp' | 'bytes' | 'reference' | 'enum' | 'json';
+import { ConstraintError } from './constraint-error.ts';
+import { compileRowFunctions, type AnyRow, type AttributeType, type RowFunctions } from './entity-compiler.ts';
+import { Json } from './json.ts';
 
 /** An attribute of which the table keeps an index: several rows per value, or at most one. */
 export type IndexKind = 'plain' | 'unique';
@@ -56,11 +56,7 @@ export type NewValues<A extends Attributes> = Omit<Values<A>, OmissibleName<A>> 
 /** An immutable row. `id` is unique in its shard over all entities and is never given twice. */
 export type RowOf<A extends Attributes> = Values<A> & { readonly id: number };
 
-/** A row of whatever entity, as the engine handles it. */
-export interface AnyRow {
-  readonly id: number;
-  readonly [column: string]: unknown;
-}
+export type { AnyRow };
 
 /** An entity type at its present version. Made by `defineEntity`. */
 export interface Entity<A extends Attributes = Attributes> {
@@ -69,26 +65,22 @@ export interface Entity<A extends Attributes = Attributes> {
   /** A small number of its own in this process, for tables in arrays. */
   readonly ordinal: number;
   readonly attributes: A;
-  /** The attributes as a list, in the order of the columns. */
-  readonly attributeList: readonly (readonly [string, Attribute<unknown>])[];
-  /** The values of a row in the order of the columns. */
-  readonly valuesOf: (row: AnyRow) => readonly unknown[];
+  readonly schema: EntitySchema;
+  /** The attributes of which the table keeps an index. */
+  readonly indexes: readonly { readonly attribute: string; readonly kind: IndexKind; readonly read: ReadAttribute }[];
+  /** The attributes that wake the shard. */
+  readonly alarms: readonly { readonly alarm: string; readonly read: ReadAttribute }[];
+  /** What is done to its rows on every turn. */
+  readonly rows: RowFunctions;
   /** A row of these values, with what is left out filled in. Nothing is checked. */
   newRow(values: NewValues<A>, id: number): RowOf<A>;
-  readonly schema: EntitySchema;
 }
+
+/** Reads one attribute of a row; null where there is no row. */
+export type ReadAttribute = (row: AnyRow | undefined) => unknown;
 
 /** The row type of an entity: `type Wallet = Row<typeof wallet>`. */
 export type Row<E extends Entity> = E extends Entity<infer A> ? RowOf<A> : never;
-
-/** A value that its attribute does not allow. The message names entity, attribute, what was expected and what came. */
-export class ConstraintError extends Error {
-  override readonly name = 'ConstraintError';
-
-  constructor(entity: string, attribute: string, type: string, expected: string, given: unknown) {
-    super(`[${entity}.${attribute} = ${type}()] must be ${expected}; not ${describe(given)}`);
-  }
-}
 
 const NAME_PATTERN = /^[a-z][a-zA-Z0-9]{0,62}$/;
 
@@ -103,61 +95,33 @@ export function defineEntity<const A extends Attributes>(
   definition: { readonly version: number; readonly attributes: A },
 ): Entity<A> {
   if (!NAME_PATTERN.test(name)) throw new Error(`entity name ${JSON.stringify(name)} is not a plain word`);
-  const columns = Object.entries(definition.attributes).map(([column, attribute]) => {
-    if (!NAME_PATTERN.test(column) || column === 'id')
-      throw new Error(`attribute name ${JSON.stringify(column)} of ${name} is not allowed`);
-    return { name: column, type: attribute.type, nullable: attribute.nullable };
-  });
-  for (const [column, { type, expected, initial, accepts }] of Object.entries<Attribute<unknown>>(definition.attributes)) {
-    if (initial !== undefined && initial !== null && !accepts(initial)) throw new ConstraintError(name, column, type, expected, initial);
+  const attributes = Object.entries<Attribute<unknown>>(definition.attributes);
+  for (const [attribute, { type, expected, initial, accepts }] of attributes) {
+    if (!NAME_PATTERN.test(attribute) || attribute === 'id')
+      throw new Error(`attribute name ${JSON.stringify(attribute)} of ${name} is not allowed`);
+    if (initial !== undefined && initial !== null && !accepts(initial)) throw new ConstraintError(name, attribute, type, expected, initial);
   }
-  const table = `${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}_v${definition.version}`;
+  const rows = compileRowFunctions(name, attributes);
+  const readerOf = (attribute: string): ReadAttribute => rows.readers[attribute] ?? (() => null);
   return {
     name,
     version: definition.version,
     ordinal: entitiesDefined++,
     attributes: definition.attributes,
-    attributeList: Object.entries(definition.attributes),
-    valuesOf: compileValues(columns),
-    newRow: compileNewRow(definition.attributes),
-    schema: { name, version: definition.version, table, columns },
+    schema: {
+      name,
+      version: definition.version,
+      table: `${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}_v${definition.version}`,
+      columns: attributes.map(([attribute, { type, nullable }]) => ({ name: attribute, type, nullable })),
+    },
+    indexes: attributes.flatMap(([attribute, { index }]) =>
+      index === undefined ? [] : [{ attribute, kind: index, read: readerOf(attribute) }],
+    ),
+    alarms: attributes.flatMap(([attribute, { alarm }]) => (alarm === undefined ? [] : [{ alarm, read: readerOf(attribute) }])),
+    rows,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Compiled from these very attributes.
+    newRow: (values, id) => rows.newRow(values, id) as RowOf<A>,
   };
-}
-
-/** Throws `ConstraintError` unless the entity's attributes allow the values, which are in the order of the columns. */
-export function check({ name, attributeList }: Entity, values: readonly unknown[]): void {
-  for (let index = 0; index < attributeList.length; index++) {
-    const entry = attributeList[index];
-    const value = values[index];
-    if (entry === undefined || (value === null ? entry[1].nullable : entry[1].accepts(value))) continue;
-    const [column, { type, expected, nullable }] = entry;
-    throw new ConstraintError(name, column, type, nullable ? `${expected}, or null` : expected, value);
-  }
-}
-
-/**
- * Each row is checked and encoded by walking its columns. Read by name in one loop for all entities, every access would be a look-up;
- * in a function of its own for each entity it is a load.
- */
-function compileValues(columns: readonly Column[]): (row: AnyRow) => readonly unknown[] {
-  // oxlint-disable-next-line typescript/no-implied-eval, typescript/no-unsafe-type-assertion -- Column names are plain words: `defineEntity` checks them.
-  return new Function('row', `return [${columns.map(({ name }) => `row.${name}`).join(', ')}];`) as (row: AnyRow) => readonly unknown[];
-}
-
-/** Likewise for rows that are made: all of one entity get their attributes in one order, and so stay quick to read. */
-function compileNewRow<A extends Attributes>(attributes: A): (values: NewValues<A>, id: number) => RowOf<A> {
-  const entries = Object.entries<Attribute<unknown>>(attributes);
-  const values = entries.map(([name, { isOmissible }], index) =>
-    isOmissible ? `${name}: values.${name} === undefined ? initials[${index}] : values.${name}` : `${name}: values.${name}`,
-  );
-  const initials = entries.map(([, { initial }]) => initial);
-  // oxlint-disable-next-line typescript/no-implied-eval, typescript/no-unsafe-type-assertion -- Attribute names are plain words: `defineEntity` checks them.
-  const make = new Function('values', 'id', 'initials', `return { ${[...values, 'id'].join(', ')} };`) as (
-    values: NewValues<A>,
-    id: number,
-    initials: readonly unknown[],
-  ) => RowOf<A>;
-  return (given, id) => make(given, id, initials);
 }
 
 interface Options<Nullable extends boolean, Default> {
@@ -267,18 +231,12 @@ export function oneOf<const Value extends string, Nullable extends boolean = fal
 }
 
 /**
- * An immutable JSON value. The type is the caller's word: the value was parsed at the edge or came from the shard's own
- * journal; only its being an object or array is checked here.
+ * An immutable JSON value. Its type is the caller's word: the value was parsed at the edge or came from the shard's own journal.
  */
-export function json<Value extends object, Nullable extends boolean = false, Default extends Value | undefined = undefined>(
+export function json<Value extends object, Nullable extends boolean = false, Default extends Json<Value> | undefined = undefined>(
   options: Options<Nullable, Default> = {},
-): Made<Value, NoInfer<Nullable>, NoInfer<Default>> {
-  return attribute<Value, Nullable, Default>(
-    'json',
-    options,
-    'a JSON object or array',
-    (value) => typeof value === 'object' && value !== null,
-  );
+): Made<Json<Value>, NoInfer<Nullable>, NoInfer<Default>> {
+  return attribute<Json<Value>, Nullable, Default>('json', options, 'a JSON object or array', (value) => value instanceof Json);
 }
 
 function isText(value: unknown, maxLength: number): boolean {
@@ -287,16 +245,4 @@ function isText(value: unknown, maxLength: number): boolean {
 
 function isWhole(value: unknown, min: number, max: number): boolean {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max;
-}
-
-function describe(value: unknown): string {
-  if (typeof value === 'string') return describeText(value);
-  if (typeof value === 'number') return `number ${value}`;
-  if (value === null || value === undefined) return String(value);
-  return Array.isArray(value) ? 'array' : typeof value;
-}
-
-function describeText(value: string): string {
-  if (value.includes('\0')) return 'string with NUL';
-  return value.isWellFormed() ? `string of ${value.length} characters` : 'string with a lone surrogate';
 }

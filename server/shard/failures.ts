@@ -33,11 +33,10 @@ export class StateLost extends Error {
 }
 
 /** Whether what this key names must be left alone for now; in a closed shard, everything must. */
-export function isSuspended(turn: Pick<Turn, 'table' | 'now'>, key: string): boolean {
-  const failures = turn.table(failure);
-  if (failures.size === 0) return false;
+export function isSuspended(turn: Pick<Turn, 'table' | 'isEmpty' | 'now'>, key: string): boolean {
+  if (turn.isEmpty(failure)) return false;
   if (isQuarantined(turn)) return true;
-  const row = failures.find('key', key);
+  const row = turn.table(failure).find('key', key);
   return row !== undefined && (row.stuck || (row.retryAt !== null && row.retryAt > turn.now));
 }
 
@@ -59,7 +58,7 @@ export function countFailure(turn: Turn, key: string, error: string): void {
 
 /** What failed before has succeeded. */
 export function clearFailure(turn: Turn, key: string): void {
-  if (turn.table(failure).size === 0) return;
+  if (turn.isEmpty(failure)) return;
   const known = turn.table(failure).find('key', key);
   if (known !== undefined) turn.remove(failure, known.id);
 }
@@ -70,9 +69,8 @@ export function quarantine(turn: Turn, reason: string): void {
 }
 
 /** Whether the shard answers nothing. */
-export function isQuarantined(turn: Pick<Turn, 'table'>): boolean {
-  const failures = turn.table(failure);
-  return failures.size > 0 && failures.find('key', QUARANTINE_KEY) !== undefined;
+export function isQuarantined(turn: Pick<Turn, 'table' | 'isEmpty'>): boolean {
+  return !turn.isEmpty(failure) && turn.table(failure).find('key', QUARANTINE_KEY) !== undefined;
 }
 
 function asErrorText(text: string): string {

@@ -1,75 +1,85 @@
 /**
- * A map by row id, kept in the order of the ids, in two arrays. A table has few rows, they come in the order of their ids, and they come
- * and go all the time: a hash map would be made anew at every few of them, and would lose their order when one comes back.
+ * A map by row id, kept in the order of the ids, in one array: id, value, id, value. A table has few rows, they come in the order of their
+ * ids, and they come and go all the time: a hash map would be made anew at every few of them, would lose their order when one comes back,
+ * and would lie in more places of the memory.
  */
 export class IdMap<V> {
-  readonly #ids: number[] = [];
-  readonly #values: V[] = [];
+  readonly #cells: (number | V)[] = [];
 
   get size(): number {
-    return this.#ids.length;
+    return this.#cells.length / 2;
   }
 
   get(id: number): V | undefined {
     const at = this.#placeOf(id);
-    return this.#ids[at] === id ? this.#values[at] : undefined;
+    return this.#cells[at] === id ? this.#valueAt(at) : undefined;
   }
 
   set(id: number, value: V): void {
     const at = this.#placeOf(id);
-    if (this.#ids[at] === id) this.#values[at] = value;
-    else if (at === this.#ids.length) {
-      this.#ids.push(id);
-      this.#values.push(value);
-    } else {
-      this.#ids.splice(at, 0, id);
-      this.#values.splice(at, 0, value);
-    }
+    if (this.#cells[at] === id) this.#cells[at + 1] = value;
+    else if (at === this.#cells.length) this.#cells.push(id, value);
+    else this.#cells.splice(at, 0, id, value);
   }
 
   delete(id: number): void {
     const at = this.#placeOf(id);
-    if (this.#ids[at] !== id) return;
-    if (at === this.#ids.length - 1) {
-      this.#ids.pop();
-      this.#values.pop();
-    } else {
-      this.#ids.splice(at, 1);
-      this.#values.splice(at, 1);
+    if (this.#cells[at] !== id) return;
+    if (at === this.#cells.length - 2) this.#cells.length = at;
+    else if (at > 0) this.#cells.splice(at, 2);
+    else {
+      // The oldest of many goes often: `shift` moves the start of the array, where `splice` moves all that is behind it.
+      this.#cells.shift();
+      this.#cells.shift();
     }
   }
 
   /** The value of the least id. */
   first(): V | undefined {
-    return this.#values[0];
+    return this.#valueAt(0);
+  }
+
+  /** The value at that place in the order of the ids. */
+  at(place: number): V | undefined {
+    return this.#valueAt(place * 2);
   }
 
   /** The values in the order of their ids, as they are now: the list may be walked while the map changes. */
   values(): readonly V[] {
-    return [...this.#values];
+    const values: V[] = [];
+    this.forEach((value) => values.push(value));
+    return values;
   }
 
   /** Calls back for each, in the order of the ids. The map must not change meanwhile. */
   forEach(visit: (value: V, id: number) => void): void {
-    for (let at = 0; at < this.#ids.length; at++) {
-      const id = this.#ids[at];
-      const value = this.#values[at];
-      if (id !== undefined && value !== undefined) visit(value, id);
+    for (let at = 0; at < this.#cells.length; at += 2) {
+      const value = this.#valueAt(at);
+      if (value !== undefined) visit(value, this.#idAt(at));
     }
   }
 
   /** Where the id is, or would go. */
   #placeOf(id: number): number {
-    const ids = this.#ids;
     let low = 0;
-    let high = ids.length;
+    let high = this.#cells.length;
     // Most ids asked for are the newest, or newer.
-    if (high === 0 || id > (ids[high - 1] ?? 0)) return high;
+    if (high === 0 || id > this.#idAt(high - 2)) return high;
     while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((ids[middle] ?? 0) < id) low = middle + 1;
+      const middle = ((low + high) >>> 2) * 2;
+      if (this.#idAt(middle) < id) low = middle + 2;
       else high = middle;
     }
     return low;
+  }
+
+  #idAt(at: number): number {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Even places hold ids.
+    return this.#cells[at] as number;
+  }
+
+  #valueAt(at: number): V | undefined {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Odd places hold values.
+    return this.#cells[at + 1] as V | undefined;
   }
 }

@@ -120,7 +120,7 @@ describe('an operation that waits for an outcome', () => {
     driver.command('open', { value: 1 }, 'standing');
     for (let index = 0; index < 200; index++) driver.command('add', { value: 1 }, `a${index}`);
     driver.wait(limits.operationsServiceRememberedMs * 2);
-    driver.command('add', { value: 1 }, 'last');
+    for (let index = 0; index < limits.tidyEveryTurns; index++) driver.command('add', { value: 1 }, `last${index}`);
     expect(stateOf(driver, 'standing')).toBe('open');
   });
 
@@ -146,35 +146,40 @@ describe('an operation that waits for an outcome', () => {
 });
 
 describe('finished operations', () => {
-  it('keep the answers of the newest 64; older ones are known to be done, and never done again', () => {
+  it('keep the answers of the newest 64 at least; older ones are known to be done, and never done again', () => {
     const driver = newDriver();
-    for (let index = 0; index <= limits.operationsAnsweredMax; index++) driver.command('add', { value: 1 }, `a${index}`);
+    const count = limits.operationsAnsweredMax + limits.tidyEveryTurns;
+    for (let index = 0; index < count; index++) driver.command('add', { value: 1 }, `a${index}`);
     expect(driver.command('add', { value: 1 }, 'a0').handled).toEqual(refusal('op-done'));
     expect(driver.command('add', { value: 2 }, 'a0').handled).toEqual(refusal('op-reused'));
-    expect(driver.command('add', { value: 1 }, 'a1').handled).toEqual(answer({ total: 2 }));
-    expect(total(driver)).toBe(limits.operationsAnsweredMax + 1);
+    for (let index = limits.tidyEveryTurns; index < count; index++)
+      expect(driver.command('add', { value: 1 }, `a${index}`).handled).toEqual(answer({ total: index + 1 }));
+    expect(total(driver)).toBe(count);
   });
 
   it('are forgotten after 24 h, a few per turn', () => {
     const driver = newDriver();
-    const count65 = limits.operationsAnsweredMax + 1;
-    for (let index = 0; index < count65; index++) driver.command('add', { value: 1 }, `a${index}`);
+    const old = limits.operationsAnsweredMax + limits.tidyEveryTurns;
+    for (let index = 0; index < old; index++) driver.command('add', { value: 1 }, `a${index}`);
     driver.wait(limits.operationsRememberedMs - 1);
-    driver.command('add', { value: 1 }, 'b0');
+    for (let index = 0; index < limits.tidyEveryTurns; index++) driver.command('add', { value: 1 }, `b${index}`);
     expect(stateOf(driver, 'a0')).toBe('known');
     driver.wait(1);
-    driver.command('add', { value: 1 }, 'b1');
+    for (let index = 0; index < limits.tidyEveryTurns; index++) driver.command('add', { value: 1 }, `c${index}`);
     expect(stateOf(driver, 'a0')).toBeUndefined();
-    for (let index = 2; index < limits.operationsAnsweredMax + 20; index++) driver.command('add', { value: 1 }, `b${index}`);
+    for (let index = 0; index < old + limits.tidyEveryTurns; index++) driver.command('add', { value: 1 }, `d${index}`);
     expect(driver.rows(operation).filter(({ key }) => key.startsWith('client/a'))).toEqual([]);
   });
 
-  it('are at most 4,096, whatever their age', () => {
+  it('are at most 4,096 and what a shard has not yet tidied away, whatever their age', () => {
     const driver = newDriver();
-    for (let index = 0; index < limits.operationsRememberedMax + 50; index++) driver.command('add', { value: 1 }, `a${index}`);
-    expect(driver.rows(operation)).toHaveLength(limits.operationsRememberedMax);
-    expect(stateOf(driver, 'a49')).toBeUndefined();
-    expect(stateOf(driver, 'a50')).toBe('known');
+    const made = limits.operationsRememberedMax + 50;
+    for (let index = 0; index < made; index++) driver.command('add', { value: 1 }, `a${index}`);
+    const { length } = driver.rows(operation);
+    expect(length).toBeGreaterThanOrEqual(limits.operationsRememberedMax);
+    expect(length).toBeLessThan(limits.operationsRememberedMax + limits.tidyEveryTurns);
+    expect(stateOf(driver, `a${made - length - 1}`)).toBeUndefined();
+    expect(stateOf(driver, `a${made - length}`)).toBe('known');
   });
 
   it('of the service keep their answers for 7 days, whatever else happens', () => {
@@ -185,7 +190,7 @@ describe('finished operations', () => {
     for (let index = 0; index < 200; index++) driver.command('add', { value: 1 }, `b${index}`);
     expect(driver.command('add', { value: 1 }, 'grant', 'service').handled).toEqual(answer({ total: 1 }));
     driver.wait(1);
-    driver.command('add', { value: 1 }, 'last');
+    for (let index = 0; index < limits.tidyEveryTurns; index++) driver.command('add', { value: 1 }, `last${index}`);
     expect(driver.rows(operation).some(({ key }) => key === 'service/grant')).toBe(false);
   });
 

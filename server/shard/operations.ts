@@ -8,6 +8,7 @@
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import { defineEntity, integer, json, oneOf, text, timestamp } from './entity.ts';
+import { Json } from './json.ts';
 import type { Command, Handled, Reply } from './message.ts';
 import type { Powerup } from './powerup.ts';
 import type { Turn } from './turn.ts';
@@ -34,7 +35,7 @@ export function recall(turn: Turn, command: Command): Handled | undefined {
   if (known !== undefined) {
     if (known.digest !== digest(command)) return refusal('op-reused');
     if (known.state === 'open') return { kind: 'later', operation: known.id };
-    return known.reply ?? refusal('op-done');
+    return known.reply?.value ?? refusal('op-done');
   }
   return command.issuer === 'client' && hasTooManyOpen(turn) ? refusal('rate-limited') : undefined;
 }
@@ -50,8 +51,8 @@ function hasTooManyOpen(turn: Turn): boolean {
 
 /** Writes the row of an operation, under the id that its turn was given for it: finished with its reply, or still open. */
 export function record(turn: Turn, id: number, command: Command, reply: Reply | undefined): void {
-  turn.put(operation, { id, key: keyOf(command), digest: digest(command), at: turn.now, ...stateOf(command.issuer === 'client', reply) });
-  if (reply !== undefined) forgetOldest(turn);
+  const outcome = stateOf(command.issuer === 'client', reply);
+  turn.put(operation, operation.newRow({ key: keyOf(command), digest: digest(command), at: turn.now, ...outcome }, id));
 }
 
 /** Completes an open operation with its reply. Throws `Error` if it is not open. */
@@ -59,24 +60,26 @@ export function finish(turn: Turn, id: number, reply: Reply): void {
   const row = turn.table(operation).get(id);
   if (row?.state !== 'open') throw new Error(`operation ${id} is not under way`);
   turn.put(operation, { ...row, ...stateOf(row.key.startsWith('client/'), reply) });
-  forgetOldest(turn);
 }
 
 /** The powerup of operations; part of every shard. */
-export const operations: Powerup = { name: 'operations', priority: 1000, entities: [operation] };
+export const operations: Powerup = { name: 'operations', priority: 1000, entities: [operation], tidy: forgetOldest };
 
 type OperationState = 'open' | 'answered' | 'kept';
 
-function stateOf(isClient: boolean, reply: Reply | undefined): { readonly state: OperationState; readonly reply: Reply | null } {
+function stateOf(isClient: boolean, reply: Reply | undefined): { readonly state: OperationState; readonly reply: Json<Reply> | null } {
   if (reply === undefined) return { state: 'open', reply: null };
-  return { state: isClient ? 'answered' : 'kept', reply };
+  return { state: isClient ? 'answered' : 'kept', reply: Json.textOf(reply) };
 }
 
-/** Lets the oldest answers go, then the oldest ids: a few at a time, in the order in which they finished. */
+/** Lets the oldest answers go, then the oldest ids, in the order in which they finished. */
 function forgetOldest(turn: Turn): void {
+  if (turn.isEmpty(operation)) return;
   const known = turn.table(operation);
-  const oldest = known.countOf('state', 'answered') > limits.operationsAnsweredMax ? known.firstOf('state', 'answered') : undefined;
-  if (oldest !== undefined) turn.put(operation, { ...oldest, state: 'known', reply: null });
+  for (let tooMany = known.countOf('state', 'answered') - limits.operationsAnsweredMax; tooMany > 0; tooMany--) {
+    const oldest = known.firstOf('state', 'answered');
+    if (oldest !== undefined) turn.put(operation, { ...oldest, state: 'known', reply: null });
+  }
   const tooMany = known.countOf('state', 'known') - (limits.operationsRememberedMax - limits.operationsAnsweredMax);
   forget(turn, 'known', limits.operationsRememberedMs, Math.max(0, tooMany));
   forget(turn, 'kept', limits.operationsServiceRememberedMs, 0);
@@ -84,14 +87,12 @@ function forgetOldest(turn: Turn): void {
 
 function forget(turn: Turn, state: 'known' | 'kept', rememberedMs: number, tooMany: number): void {
   const known = turn.table(operation);
-  for (let looks = 0; looks < FORGOTTEN_PER_TURN; looks++) {
+  for (let looks = 0; looks < limits.tidiedRowsMax; looks++) {
     const oldest = known.firstOf('state', state);
     if (oldest === undefined || (oldest.at + rememberedMs > turn.now && looks >= tooMany)) return;
     turn.remove(operation, oldest.id);
   }
 }
-
-const FORGOTTEN_PER_TURN = 4;
 
 function keyOf(command: Command): string {
   return `${command.issuer}/${command.op ?? ''}`;

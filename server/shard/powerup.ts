@@ -35,7 +35,7 @@ export interface Powerup {
   readonly upgraders?: readonly Upgrader[];
   /** May refuse any command before its handler sees it. */
   readonly guard?: (turn: Turn, command: Command) => Refusal | undefined;
-  /** Runs at the end of each turn that changed something, for small clean-ups. */
+  /** Runs at the end of every so many turns that changed something (`tidyEveryTurns`), for small clean-ups. */
   readonly tidy?: (turn: Turn) => void;
   /** Runs once per shard, in its first turn or in the first one after the powerup came to be. */
   readonly install?: (turn: Turn) => void;

@@ -1,10 +1,11 @@
 /** Writes records in the format of `codec.ts`. The one stateful part: the buffer in which the turns of one commit are collected. */
-import { PLACES, type ChangeSet, type LedgerEntry, type RawChangeSet, type RawValue, type Remove, type ShardHeader } from './change-set.ts';
+import { PLACES, type ChangeSet, type LedgerEntry, type Place, type RawChangeSet, type RawValue, type Remove } from './change-set.ts';
 import { CodecError, schemaOf, type Schemas } from './codec.ts';
 import type { Column } from './entity.ts';
+import type { ValueWriter } from './entity-compiler.ts';
 
 /** Appends records to a growing buffer. Owned by whoever collects the turns of one commit. */
-export class RecordWriter {
+export class RecordWriter implements ValueWriter {
   #buffer: Buffer;
   #length = 0;
 
@@ -29,162 +30,166 @@ export class RecordWriter {
   changeSet(changes: ChangeSet): number {
     const start = this.#length;
     try {
-      return this.#changeSet(changes);
+      this.#begin(changes);
+      this.count(changes.puts.length);
+      for (const { entity, row } of changes.puts) {
+        this.text(entity.schema.table);
+        this.count(row.id);
+        entity.rows.write(row, this);
+      }
+      return this.#end(start, changes.removes, changes.ledger);
     } catch (error) {
       this.#length = start;
       throw error;
     }
   }
 
-  #changeSet(changes: ChangeSet): number {
-    const start = this.#begin(changes);
-    this.#count(changes.puts.length);
-    for (const { entity, row } of changes.puts) {
-      const { table, columns } = entity.schema;
-      const values = entity.valuesOf(row);
-      this.#text(table);
-      this.#count(row.id);
-      for (let index = 0; index < columns.length; index++) this.#value(columns[index], values[index]);
-    }
-    return this.#end(start, changes.removes, changes.ledger);
-  }
-
   /** Appends a change set, or a whole image, that is already in the form in which it is kept. */
   raw(changes: RawChangeSet, schemas: Schemas): number {
-    const start = this.#begin(changes);
-    this.#count(changes.puts.length);
+    const start = this.#length;
+    this.#begin(changes);
+    this.count(changes.puts.length);
     for (const { table, id, values } of changes.puts) {
-      this.#text(table);
-      this.#count(id);
-      schemaOf(schemas, table).columns.forEach((column, index) => this.#column(column, values[index] ?? null));
+      this.text(table);
+      this.count(id);
+      schemaOf(schemas, table).columns.forEach((column, index) => this.#kept(column, values[index] ?? null));
     }
     return this.#end(start, changes.removes, changes.ledger);
   }
 
-  #begin(header: ShardHeader): number {
+  /** A whole number from 0, as a varint. */
+  count(value: number): void {
+    if (this.#length + VARINT_BYTES_MAX > this.#buffer.length) this.#grow(VARINT_BYTES_MAX);
+    this.#length = putCount(this.#buffer, this.#length, value);
+  }
+
+  /**
+   * A whole number. Small ones are zigzag, by arithmetic: 2^53 does not fit the 32 bits of the shift operators. Of large ones the
+   * magnitude keeps its full 53 bits, and the sign goes first.
+   */
+  signed(value: number): void {
+    if (value >= 0 && value < 0x4000_0000) return this.count(value * 2);
+    this.count(value < 0 ? 1 : 0x8000_0000);
+    this.count(Math.abs(value));
+  }
+
+  /** A text: its length in UTF-8, and its bytes. */
+  text(value: string): void {
+    const { length } = value;
+    const bytesMax = length * 3 + VARINT_BYTES_MAX;
+    if (this.#length + bytesMax > this.#buffer.length) this.#grow(bytesMax);
+    if (length <= SHORT_TEXT_MAX && this.#shortText(value, length)) return;
+    // Nearly all texts have one byte per character: the length is written as if, and moved if it needs another byte.
     const start = this.#length;
-    this.#reserve(4);
+    const guessed = putCount(this.#buffer, start, length);
+    const bytes = this.#buffer.write(value, guessed);
+    if (bytes !== length) {
+      const end = putCount(this.#buffer, start, bytes);
+      if (end === guessed) this.#length = end + bytes;
+      else this.#length = end + this.#buffer.write(value, end);
+    } else this.#length = guessed + bytes;
+  }
+
+  /** Bytes: how many, and they themselves. */
+  bytes(value: Uint8Array): void {
+    this.count(value.length);
+    if (this.#length + value.length > this.#buffer.length) this.#grow(value.length);
+    this.#buffer.set(value, this.#length);
+    this.#length += value.length;
+  }
+
+  #begin(header: Omit<ChangeSet, 'puts' | 'removes' | 'ledger'>): void {
+    this.#grow(RECORD_HEAD_BYTES);
     this.#length += 4;
-    this.#text(header.shard);
-    this.#count(header.version);
-    this.#count(header.cell);
-    this.#count(header.epoch);
-    this.#count(header.now);
-    this.#count(header.nextId);
-    this.#count(header.generation);
-    this.#count(header.seq);
-    this.#count(header.ledgerSeq);
-    this.#count(header.wakeAt);
-    return start;
+    this.text(header.shard);
+    this.count(header.version);
+    this.count(header.cell);
+    this.count(header.epoch);
+    this.count(header.now);
+    this.count(header.nextId);
+    this.count(header.generation);
+    this.count(header.seq);
+    this.count(header.ledgerSeq);
+    this.count(header.wakeAt);
   }
 
   #end(start: number, removes: readonly Remove[], ledger: readonly LedgerEntry[]): number {
-    this.#count(removes.length);
+    this.count(removes.length);
     for (const { table, id } of removes) {
-      this.#text(table);
-      this.#count(id);
+      this.text(table);
+      this.count(id);
     }
-    this.#count(ledger.length);
+    this.count(ledger.length);
     for (const entry of ledger) this.#ledgerEntry(entry);
     this.#buffer.writeUInt32LE(this.#length - start - 4, start);
     return this.#length - start;
   }
 
   #ledgerEntry(entry: LedgerEntry): void {
-    this.#count(entry.seq);
-    this.#count(entry.at);
-    this.#text(entry.cause);
-    this.#text(entry.tx ?? '');
-    this.#count(entry.balance);
-    this.#count(entry.postings.length);
-    for (const posting of entry.postings) {
-      this.#count(PLACES.indexOf(posting.place));
-      this.#text(posting.asset);
-      this.#signed(posting.amount);
+    this.count(entry.seq);
+    this.count(entry.at);
+    this.text(entry.cause);
+    this.text(entry.tx ?? '');
+    this.count(entry.balance);
+    this.count(entry.postings.length);
+    for (const { place, asset, amount } of entry.postings) {
+      this.count(PLACE_NUMBERS[place]);
+      this.text(asset);
+      this.signed(amount);
     }
   }
 
-  #column(column: Column, value: RawValue): void {
-    if (column.nullable) {
-      this.#count(value === null ? 0 : 1);
-      if (value === null) return;
+  #kept({ name, nullable }: Column, value: RawValue): void {
+    if (nullable) this.count(value === null ? 0 : 1);
+    if (typeof value === 'number') this.signed(value);
+    else if (typeof value === 'string') this.text(value);
+    else if (value !== null) this.bytes(value);
+    else if (!nullable) throw new CodecError(`column ${name} has no value`);
+  }
+
+  /** A text of one byte per character; tells whether it was one. */
+  #shortText(value: string, length: number): boolean {
+    const buffer = this.#buffer;
+    const start = this.#length + 1;
+    for (let index = 0; index < length; index++) {
+      const code = value.charCodeAt(index);
+      if (code > 127) return false;
+      buffer[start + index] = code;
     }
-    if (typeof value === 'number') this.#signed(value);
-    else if (typeof value === 'string') this.#text(value);
-    else if (value !== null) this.#bytes(value);
-    else throw new CodecError(`column ${column.name} has no value`);
+    buffer[start - 1] = length;
+    this.#length = start + length;
+    return true;
   }
 
-  #value(column: Column | undefined, value: unknown): void {
-    if (column === undefined) throw new CodecError('a row has more values than columns');
-    this.#column(column, toRaw(column, value));
-  }
-
-  #reserve(bytes: number): void {
+  /** Makes room for so many bytes more. */
+  #grow(bytes: number): void {
     if (this.#length + bytes <= this.#buffer.length) return;
     const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#length + bytes));
     this.#buffer.copy(larger, 0, 0, this.#length);
     this.#buffer = larger;
   }
-
-  #signed(value: number): void {
-    // Zigzag by arithmetic: 2^53 does not fit the 32 bits of the shift operators. The magnitude keeps its full 53 bits,
-    // the sign goes first.
-    if (value >= 0 && value < 0x4000_0000) this.#count(value * 2);
-    else {
-      this.#count(value < 0 ? 1 : 0x8000_0000);
-      this.#count(Math.abs(value));
-    }
-  }
-
-  #count(value: number): void {
-    this.#reserve(8);
-    const buffer = this.#buffer;
-    let rest = value;
-    while (rest >= 0x8000_0000) {
-      buffer[this.#length++] = (rest % 128) + 128;
-      rest = Math.floor(rest / 128);
-    }
-    while (rest > 127) {
-      buffer[this.#length++] = (rest & 127) | 128;
-      rest >>>= 7;
-    }
-    buffer[this.#length++] = rest;
-  }
-
-  #text(value: string): void {
-    const { length } = value;
-    this.#reserve(length * 3 + 8);
-    if (length <= 48) {
-      const buffer = this.#buffer;
-      const start = this.#length + 1;
-      let index = 0;
-      for (; index < length; index++) {
-        const code = value.charCodeAt(index);
-        if (code > 127) break;
-        buffer[start + index] = code;
-      }
-      if (index === length) {
-        buffer[this.#length] = length;
-        this.#length = start + length;
-        return;
-      }
-    }
-    this.#count(Buffer.byteLength(value));
-    this.#length += this.#buffer.write(value, this.#length);
-  }
-
-  #bytes(value: Uint8Array): void {
-    this.#count(value.length);
-    this.#reserve(value.length);
-    this.#buffer.set(value, this.#length);
-    this.#length += value.length;
-  }
 }
 
-function toRaw(column: Column, value: unknown): RawValue {
-  if (typeof value === 'number' || typeof value === 'string' || value === null || value instanceof Uint8Array) return value;
-  if (typeof value === 'boolean') return value ? 1 : 0;
-  if (typeof value === 'object') return JSON.stringify(value);
-  throw new CodecError(`column ${column.name} has no value`);
+const VARINT_BYTES_MAX = 8;
+const RECORD_HEAD_BYTES = 4;
+/** Up to here a loop is quicker than a call into the runtime; the length is one byte. */
+const SHORT_TEXT_MAX = 48;
+
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- It has exactly the places as keys.
+const PLACE_NUMBERS = Object.fromEntries(PLACES.map((place, number) => [place, number])) as Readonly<Record<Place, number>>;
+
+/** Writes a varint at that offset, where there must be room for it, and returns where it ends. */
+function putCount(buffer: Buffer, offset: number, value: number): number {
+  let at = offset;
+  let rest = value;
+  while (rest >= 0x8000_0000) {
+    buffer[at++] = (rest % 128) + 128;
+    rest = Math.floor(rest / 128);
+  }
+  while (rest > 127) {
+    buffer[at++] = (rest & 127) | 128;
+    rest >>>= 7;
+  }
+  buffer[at++] = rest;
+  return at;
 }

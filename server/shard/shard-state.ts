@@ -1,10 +1,11 @@
 /** What a shard consists of in memory: its tables and its counters. Owned by `Shard`. */
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { RawChangeSet, ShardHeader } from './change-set.ts';
-import { rowFromRaw } from './codec.ts';
+import type { AlarmIndex } from './alarm-index.ts';
+import type { ChangeSet, LedgerEntry, Put, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { Entity } from './entity.ts';
 import { alarmKey, Table } from './table.ts';
+import { UndoLog } from './undo-log.ts';
 
 /** Counters that a turn may move and a refusal takes back. */
 export interface Counters {
@@ -25,12 +26,14 @@ export class ShardState {
   seq = 0;
   ledgerSeq = 0;
   wakeAt: Instant | 0 = 0;
-  /** The tables that have, or had, a row: most entities of most shards have none. */
+  /** The tables that have, or had, a row, or were asked for one: most entities of most shards have none. */
   readonly tables: Table[] = [];
-  /** Those that the turn under way has touched. */
-  readonly touched: Table[] = [];
+  /** What the turn under way has done. */
+  readonly log = new UndoLog();
   readonly #definition: ShardDefinition;
   readonly #tableByOrdinal: (Table | undefined)[] = [];
+  /** The alarms of all tables. */
+  readonly #alarms: AlarmIndex[] = [];
 
   constructor(definition: ShardDefinition, shard: ShardId, cell: number, epoch: number, now: Instant) {
     this.#definition = definition;
@@ -49,9 +52,9 @@ export class ShardState {
     state.seq = raw.seq;
     state.ledgerSeq = raw.ledgerSeq;
     state.wakeAt = raw.wakeAt;
-    for (const put of raw.puts) {
-      const schema = definition.schemas.get(put.table);
-      if (schema !== undefined && definition.currentTables.has(put.table)) state.tableNamed(schema.name).load(rowFromRaw(schema, put));
+    for (const { table, id, values } of raw.puts) {
+      const entity = definition.entityByTable.get(table);
+      if (entity !== undefined) state.table(entity).restore(id, entity.rows.keptRow(values, id));
     }
     return state;
   }
@@ -59,6 +62,11 @@ export class ShardState {
   /** The table of an entity. */
   table({ name, ordinal }: Pick<Entity, 'name' | 'ordinal'>): Table {
     return this.#tableByOrdinal[ordinal] ?? this.tableNamed(name);
+  }
+
+  /** Whether an entity has no row. Most have no table either, and need none to answer that. */
+  isEmpty({ ordinal }: Pick<Entity, 'ordinal'>): boolean {
+    return (this.#tableByOrdinal[ordinal]?.size ?? 0) === 0;
   }
 
   /** The table of the entity of that name; throws `Error` for one that no powerup brings. */
@@ -70,54 +78,67 @@ export class ShardState {
 
   /** The size of all rows, in bytes as encoded, about. */
   get bytes(): number {
-    let bytes = 0;
-    for (const table of this.tables) bytes += table.bytes;
-    return bytes;
+    return this.log.bytes;
   }
 
   get counters(): Counters {
     return { nextId: this.nextId, seq: this.seq, ledgerSeq: this.ledgerSeq };
   }
 
-  /** Ends the turn under way and keeps what it did. */
-  commit(changes: ShardHeader): void {
-    this.version = changes.version;
-    this.now = changes.now;
-    this.wakeAt = changes.wakeAt;
-    while (this.touched.length > 0) this.touched.pop()?.commit();
+  /** Ends the turn under way and keeps what it did: the change set of it. */
+  commit(now: Instant, wakeAt: Instant | 0, ledger: readonly LedgerEntry[]): ChangeSet {
+    const puts: Put[] = [];
+    const removes: Remove[] = [];
+    for (const { table, id, before, after } of this.log.entries) {
+      if (before === after) continue;
+      if (after === undefined) removes.push({ table: table.entity.schema.table, id });
+      else puts.push({ entity: table.entity, row: after });
+    }
+    this.log.commit();
+    this.version++;
+    this.now = now;
+    this.wakeAt = wakeAt;
+    const { shard, version, cell, epoch, nextId, generation, seq, ledgerSeq } = this;
+    return { shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt, puts, removes, ledger };
   }
 
   /** Takes back what the turn under way did. */
   rollback({ nextId, seq, ledgerSeq }: Counters): void {
-    while (this.touched.length > 0) this.touched.pop()?.rollback();
+    this.log.rollback();
     this.nextId = nextId;
     this.seq = seq;
     this.ledgerSeq = ledgerSeq;
   }
 
-  /** The header that a change set of the turn under way gets. */
-  header(version: number, now: Instant, wakeAt: Instant | 0): ShardHeader {
-    const { shard, cell, epoch, nextId, generation, seq, ledgerSeq } = this;
+  /** The counters as of the last turn. */
+  get header(): ShardHeader {
+    const { shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt } = this;
     return { shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt };
   }
 
   /** The earliest alarm of any row, those of suspended rows left out; 0 for none. */
   nextWake(isSuspended: ((key: string) => boolean) | undefined): Instant | 0 {
     let earliest: Instant | 0 = 0;
-    for (const table of this.tables) {
-      for (const { alarm, dueByRow } of table.alarms) {
-        dueByRow.forEach((due, row) => {
-          if ((earliest === 0 || due < earliest) && isSuspended?.(alarmKey(alarm, row)) !== true) earliest = due;
-        });
-      }
+    for (const alarm of this.#alarms) {
+      const due = isSuspended === undefined ? alarm.earliest : earliestAwake(alarm, isSuspended);
+      if (due !== 0 && (earliest === 0 || due < earliest)) earliest = due;
     }
     return earliest;
   }
 
   #newTable(entity: Entity): Table {
-    const table = new Table(entity, this.touched);
+    const table = new Table(entity, this.log);
     this.#tableByOrdinal[entity.ordinal] = table;
     this.tables.push(table);
+    this.#alarms.push(...table.alarms);
     return table;
   }
+}
+
+function earliestAwake(alarm: AlarmIndex, isSuspended: (key: string) => boolean): Instant | 0 {
+  let earliest: Instant | 0 = 0;
+  alarm.forEach((due, row) => {
+    if ((earliest === 0 || due < earliest) && !isSuspended(alarmKey(alarm.alarm, row))) earliest = due;
+  });
+  return earliest;
 }

@@ -14,14 +14,23 @@ export interface Completed {
   readonly reply: Reply;
 }
 
+/** Most turns emit, complete and post one thing of each, if any: an array of exactly that many is made then. */
+const NOTHING: never[] = [];
+
+function added<T>(list: T[], one: T): T[] {
+  if (list === NOTHING) return [one];
+  list.push(one);
+  return list;
+}
+
 /** See `Turn`. */
 export class ShardTurn implements Turn {
   readonly shard: ShardId;
   readonly now: Instant;
   operation: number | undefined;
-  readonly emitted: Emitted[] = [];
-  readonly completed: Completed[] = [];
-  readonly ledger: LedgerEntry[] = [];
+  emitted: Emitted[] = NOTHING;
+  completed: Completed[] = NOTHING;
+  ledger: LedgerEntry[] = NOTHING;
   readonly #state: ShardState;
 
   constructor(state: ShardState, now: Instant) {
@@ -33,6 +42,10 @@ export class ShardTurn implements Turn {
   table<A extends Attributes>(entity: Entity<A>): TableReader<RowOf<A>> {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `put` and `load` let in rows of the table's entity only.
     return this.#state.table(entity) as unknown as TableReader<RowOf<A>>;
+  }
+
+  isEmpty(entity: Pick<Entity, 'ordinal'>): boolean {
+    return this.#state.isEmpty(entity);
   }
 
   /** An id for a row that this turn may write. */
@@ -55,13 +68,14 @@ export class ShardTurn implements Turn {
   }
 
   emit(to: ShardId, message: Message): void {
-    this.emitted.push({ to, message });
+    this.emitted = added(this.emitted, { to, message });
   }
 
   post(draft: LedgerDraft): void {
     const asset = unbalancedAsset(draft.postings);
     if (asset !== undefined) throw new Error(`the postings of ${draft.cause} do not sum to zero in ${asset}`);
-    this.ledger.push({ ...draft, seq: ++this.#state.ledgerSeq, at: this.now });
+    const { cause, tx, balance, postings } = draft;
+    this.ledger = added(this.ledger, { seq: ++this.#state.ledgerSeq, at: this.now, cause, tx, balance, postings });
   }
 
   get minted(): { readonly generation: number; readonly seq: number } {
@@ -74,6 +88,6 @@ export class ShardTurn implements Turn {
 
   complete(operation: number, reply: Reply): void {
     finish(this, operation, reply);
-    this.completed.push({ operation, reply });
+    this.completed = added(this.completed, { operation, reply });
   }
 }

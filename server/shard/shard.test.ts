@@ -5,6 +5,7 @@ import { refusal } from '#shared/refusals.ts';
 import { gold, instant, type Instant } from '#shared/units.ts';
 import { defineShard } from './definition.ts';
 import { defineEntity, integer, json, text, timestamp, type Row } from './entity.ts';
+import { Json } from './json.ts';
 import { installedPowerup } from './install.ts';
 import { answer, DONE, type Handled } from './message.ts';
 import { onAlarm, onCommand, onMessage, type Powerup } from './powerup.ts';
@@ -16,6 +17,8 @@ const note = defineEntity('note', {
   attributes: { name: text({ indexed: 'unique' }), worth: integer(), due: timestamp<true>({ nullable: true, alarm: 'note-due' }) },
 });
 type Note = Row<typeof note>;
+/** Takes some 400 bytes. */
+const BLOB = Json.of(Array.from({ length: 200 }, () => 7));
 const blob = defineEntity('blob', { version: 1, attributes: { data: json<readonly number[]>() } });
 
 type Step =
@@ -50,7 +53,7 @@ const notes: Powerup = {
       return answer(undefined);
     }),
     fill: onCommand<{ readonly rows: number }>((turn, { rows }) => {
-      for (let row = 0; row < rows; row++) turn.insert(blob, { data: [] });
+      for (let row = 0; row < rows; row++) turn.insert(blob, { data: BLOB });
       return answer(rows);
     }),
     empty: onCommand<{ readonly rows: number }>((turn, { rows }) => {
@@ -58,7 +61,7 @@ const notes: Powerup = {
       return answer(rows);
     }),
     'trade-fill': onMessage((turn) => {
-      for (let row = 0; row < 100; row++) turn.insert(blob, { data: [] });
+      for (let row = 0; row < 100; row++) turn.insert(blob, { data: BLOB });
       return DONE;
     }),
     unbalanced: onCommand((turn) => {
@@ -325,7 +328,9 @@ describe('powerups', () => {
       tidy: () => void seen.push(`tidy ${name}`),
     });
     const driver = new ShardDriver([watching('low', -1), watching('high', 5), notes, watching('middle', 0)]);
-    steps(driver, [put('a')]);
+    for (let turn = 1; turn < limits.tidyEveryTurns; turn++) steps(driver, [put(`a${turn}`)]);
+    seen.length = 0;
+    steps(driver, [put('b')]);
     expect(seen).toEqual(['guard high', 'guard middle', 'guard low', 'tidy high', 'tidy middle', 'tidy low']);
   });
 });

@@ -11,7 +11,7 @@
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { ChangeSet, Put, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
+import type { ChangeSet, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
 import { rowFromRaw } from './codec.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { AnyRow } from './entity.ts';
@@ -21,7 +21,7 @@ import { isAlarm, isCommand, type AlarmMessage, type Emitted, type Handled, type
 import { recall, record } from './operations.ts';
 import { ShardTurn, type Completed } from './shard-turn.ts';
 import { ShardState } from './shard-state.ts';
-import { alarmKey, type Table } from './table.ts';
+import { alarmKey } from './table.ts';
 
 /** What a turn did. `failed` is a bug that was taken back; with `changes`, the failure itself was noted. */
 export interface TurnResult {
@@ -74,8 +74,7 @@ export class Shard {
 
   /** The counters as of the last turn. */
   get header(): ShardHeader {
-    const { version, now, wakeAt } = this.#state;
-    return this.#state.header(version, now, wakeAt);
+    return this.#state.header;
   }
 
   /** What the shard takes in memory, in bytes, about: rows cost several times their encoded size as objects. */
@@ -92,7 +91,7 @@ export class Shard {
     const { counters, bytes } = this.#state;
     try {
       const handled = this.#handle(turn, message);
-      if (handled.kind === 'refusal' || !this.#hasEffect()) {
+      if (handled.kind === 'refusal' || !this.#state.log.hasEffect) {
         this.#state.rollback(counters);
         // A turn without effect may still repeat what is known: an outcome, a `settled`.
         return { ...QUIET, handled, emitted: handled.kind === 'refusal' ? [] : turn.emitted };
@@ -117,8 +116,9 @@ export class Shard {
     const turn = new ShardTurn(this.#state, now);
     const due: AlarmMessage[] = [];
     for (const table of this.#state.tables) {
-      for (const { alarm, dueByRow } of table.alarms) {
-        dueByRow.forEach((at, row) => {
+      for (const alarms of table.alarms) {
+        const { alarm } = alarms;
+        alarms.forEach((at, row) => {
           const key = alarmKey(alarm, row);
           if (at <= turn.now && !isSuspended(turn, key)) due.push({ kind: 'alarm', alarm, entity: table.entity.name, row, key });
         });
@@ -151,7 +151,7 @@ export class Shard {
     if (message.op !== undefined) turn.operation = turn.reserveId();
     const handled = handler(turn, message);
     const isDone = handled.kind === 'answer';
-    if (turn.operation !== undefined && this.#hasEffect() && (isDone || handled.kind === 'later')) {
+    if (turn.operation !== undefined && this.#state.log.hasEffect && (isDone || handled.kind === 'later')) {
       record(turn, turn.operation, message, isDone ? handled : undefined);
     }
     return handled;
@@ -161,7 +161,7 @@ export class Shard {
     const table = this.#state.tableNamed(message.entity);
     const row = table.get(message.row);
     const handler = this.#definition.alarms.get(message.alarm);
-    const due = table.alarms.find(({ alarm }) => alarm === message.alarm)?.dueByRow.get(message.row);
+    const due = table.alarms.find(({ alarm }) => alarm === message.alarm)?.dueOf(message.row);
     // An earlier alarm of the same wake may have moved this one, or ended its row.
     if (row === undefined || handler === undefined || due === undefined || due > turn.now) return { kind: 'done' };
     handler(turn, row);
@@ -179,29 +179,20 @@ export class Shard {
     }
   }
 
-  /** Whether the turn changed any row. */
-  #hasEffect(): boolean {
-    return this.#state.touched.some((table) => table.isChanged);
-  }
-
   /** Only commands that make the shard grow are refused; what trades bring back must always fit into what is kept back for it. */
   #isTooLarge(): boolean {
     return this.#state.bytes > limits.shardBytesMax - limits.shardBytesReserved;
   }
 
+  /** Now and then: what is looked at is old, lies far apart in memory, and costs less when it is looked at together. */
   #tidy(turn: ShardTurn): void {
+    if ((this.#state.version + 1) % limits.tidyEveryTurns !== 0) return;
     for (const tidy of this.#definition.tidies) tidy(turn);
   }
 
   #commit(turn: ShardTurn, handled: Handled): TurnResult {
-    const state = this.#state;
-    const puts: Put[] = [];
-    const removes: Remove[] = [];
-    const suspended = turn.table(failure).size === 0 ? undefined : (key: string): boolean => isSuspended(turn, key);
-    const wakeAt = state.nextWake(suspended);
-    for (const table of state.touched) collect(table, puts, removes);
-    const changes: ChangeSet = { ...state.header(state.version + 1, turn.now, wakeAt), puts, removes, ledger: turn.ledger };
-    state.commit(changes);
+    const suspended = turn.isEmpty(failure) ? undefined : (key: string): boolean => isSuspended(turn, key);
+    const changes = this.#state.commit(turn.now, this.#state.nextWake(suspended), turn.ledger);
     return { handled, changes, emitted: turn.emitted, completed: turn.completed };
   }
 
@@ -218,7 +209,7 @@ export class Shard {
     const definition = this.#definition;
     const removes: Remove[] = [];
     for (const put of raw.puts) {
-      if (definition.currentTables.has(put.table)) continue;
+      if (definition.entityByTable.has(put.table)) continue;
       const schema = definition.schemas.get(put.table);
       if (schema === undefined) throw new Error(`shard ${raw.shard} has rows of ${put.table}, which this program does not know`);
       this.#upgradeRow(put.table, rowFromRaw(schema, put));
@@ -237,7 +228,7 @@ export class Shard {
   #upgradeRow(fromTable: string, old: AnyRow): void {
     let table = fromTable;
     let row = old;
-    while (!this.#definition.currentTables.has(table)) {
+    while (!this.#definition.entityByTable.has(table)) {
       const step = this.#definition.upgraders.get(table);
       if (step === undefined) throw new Error(`there is no upgrade from ${table}`);
       row = step.upgrade(row);
@@ -246,13 +237,5 @@ export class Shard {
     const schema = this.#definition.schemas.get(table);
     if (schema === undefined) throw new Error(`the upgrade of ${fromTable} leads to ${table}, which nobody defines`);
     this.#state.tableNamed(schema.name).put(row);
-  }
-}
-
-function collect(table: Table, puts: Put[], removes: Remove[]): void {
-  const { schema } = table.entity;
-  for (const { id, after } of table.changes()) {
-    if (after === undefined) removes.push({ table: schema.table, id });
-    else puts.push({ entity: table.entity, row: after });
   }
 }

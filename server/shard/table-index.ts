@@ -1,52 +1,67 @@
-/** What a table needs of an index. The table owns it, and tells it of every row that comes, goes or is replaced. */
-export interface TableIndex {
-  readonly attribute: string;
-  /** Throws `Error` if a row with these values may not come in. */
-  admit(id: number, values: readonly unknown[]): void;
-  /** Takes the place of what the row was; a row that is not there has no values. */
-  replace(id: number, before: readonly unknown[], after: readonly unknown[]): void;
-  /** The ids of the rows that have this value, in the order in which they got it. */
-  idsOf(value: unknown): ReadonlySet<number>;
-}
+/** The indexes of a table. The table owns them, and tells them of every row that comes, goes or is replaced, once its rows have it. */
+import type { AnyRow, ReadAttribute } from './entity.ts';
+import type { IdMap } from './id-map.ts';
 
-const NOBODY: ReadonlySet<number> = new Set();
+/** Up to so many rows, a walk is quicker than a map, and takes no memory; with more, each row looked at is a way to elsewhere in it. */
+const WALKED_ROWS_MAX = 2;
 
 /** At most one row per value; null belongs to nobody. */
-export class UniqueIndex implements TableIndex {
+export class UniqueIndex {
   readonly attribute: string;
-  readonly #entity: string;
-  readonly #column: number;
-  readonly #idByValue = new Map<unknown, number>();
+  readonly read: ReadAttribute;
+  readonly #rows: IdMap<AnyRow>;
+  /** Only once the table has been too large to walk. */
+  #idByValue: Map<unknown, number> | undefined;
 
-  constructor(entity: string, attribute: string, column: number) {
-    this.#entity = entity;
+  constructor(attribute: string, read: ReadAttribute, rows: IdMap<AnyRow>) {
     this.attribute = attribute;
-    this.#column = column;
+    this.read = read;
+    this.#rows = rows;
   }
 
-  admit(id: number, values: readonly unknown[]): void {
-    const value = values[this.#column];
-    const holder = this.#idByValue.get(value);
-    if (holder !== undefined && holder !== id)
-      throw new Error(`${this.#entity}.${this.attribute} is already ${String(value)} in row ${holder}`);
-  }
-
-  replace(id: number, before: readonly unknown[], after: readonly unknown[]): void {
-    const old = before[this.#column];
-    const value = after[this.#column];
-    if (old === value) return;
-    if (old !== undefined && this.#idByValue.get(old) === id) this.#idByValue.delete(old);
-    if (value !== undefined && value !== null) this.#idByValue.set(value, id);
-  }
-
-  /** The id of the row that has this value. */
-  idOf(value: unknown): number | undefined {
-    return this.#idByValue.get(value);
-  }
-
-  idsOf(value: unknown): ReadonlySet<number> {
+  /** The row with that value. */
+  find(value: unknown): AnyRow | undefined {
+    if (this.#idByValue === undefined) return this.#walk(value);
     const id = this.#idByValue.get(value);
-    return id === undefined ? NOBODY : new Set([id]);
+    return id === undefined ? undefined : this.#rows.get(id);
+  }
+
+  /** The id of the row that has the value of this one, be it this one itself. */
+  holderOf(row: AnyRow): number | undefined {
+    const value = this.read(row);
+    if (value === null) return undefined;
+    return this.#idByValue === undefined ? this.#walk(value)?.id : this.#idByValue.get(value);
+  }
+
+  replace(id: number, before: AnyRow | undefined, after: AnyRow | undefined): void {
+    const ids = this.#idByValue;
+    if (ids === undefined) {
+      if (this.#rows.size > WALKED_ROWS_MAX) this.#idByValue = this.#mapped();
+      return;
+    }
+    const old = this.read(before);
+    const value = this.read(after);
+    if (old === value) return;
+    if (old !== null && ids.get(old) === id) ids.delete(old);
+    if (value !== null) ids.set(value, id);
+  }
+
+  #walk(value: unknown): AnyRow | undefined {
+    if (value === null) return undefined;
+    for (let at = 0; at < this.#rows.size; at++) {
+      const row = this.#rows.at(at);
+      if (this.read(row) === value) return row;
+    }
+    return undefined;
+  }
+
+  #mapped(): Map<unknown, number> {
+    const ids = new Map<unknown, number>();
+    this.#rows.forEach((row, id) => {
+      const value = this.read(row);
+      if (value !== null) ids.set(value, id);
+    });
+    return ids;
   }
 }
 
@@ -54,44 +69,32 @@ export class UniqueIndex implements TableIndex {
  * Any number of rows per value. Each value has a queue of the rows that got it, in that order; one that has another value by now is
  * passed over when it comes to the head. So a change of value costs a count and a push.
  */
-export class PlainIndex implements TableIndex {
+export class PlainIndex {
   readonly attribute: string;
-  readonly #column: number;
-  readonly #valueOf: (id: number) => unknown;
+  readonly #read: ReadAttribute;
+  readonly #rows: IdMap<AnyRow>;
   readonly #queueByValue = new Map<unknown, Queue>();
 
-  /** `valueOf` tells what the table's row of that id has, `undefined` if there is none. */
-  constructor(attribute: string, column: number, valueOf: (id: number) => unknown) {
+  constructor(attribute: string, read: ReadAttribute, rows: IdMap<AnyRow>) {
     this.attribute = attribute;
-    this.#column = column;
-    this.#valueOf = valueOf;
+    this.#read = read;
+    this.#rows = rows;
   }
 
-  admit(): void {
-    // Every row may come in.
-  }
-
-  replace(id: number, before: readonly unknown[], after: readonly unknown[]): void {
-    const old = before[this.#column];
-    const value = after[this.#column];
+  replace(id: number, before: AnyRow | undefined, after: AnyRow | undefined): void {
+    const old = before === undefined ? undefined : this.#read(before);
+    const value = after === undefined ? undefined : this.#read(after);
     if (old === value) return;
-    const left = this.#queueByValue.get(old);
-    if (left !== undefined) left.count--;
-    if (value === undefined) return;
-    const joined = this.#queueByValue.get(value);
-    if (joined === undefined) this.#queueByValue.set(value, { count: 1, ids: [id], head: 0 });
-    else {
-      if (joined.ids.length - joined.head > joined.count * 2 + COMPACT_AT) this.#compact(joined, value);
-      joined.count++;
-      joined.ids.push(id);
-    }
+    if (before !== undefined) this.#leave(old);
+    if (after !== undefined) this.#join(id, value);
   }
 
-  idsOf(value: unknown): ReadonlySet<number> {
+  /** The rows with that value, in the order in which they got it. */
+  rowsOf(value: unknown): readonly AnyRow[] {
     const queue = this.#queueByValue.get(value);
-    if (queue === undefined || queue.count === 0) return NOBODY;
+    if (queue === undefined || queue.count === 0) return [];
     this.#compact(queue, value);
-    return new Set(queue.ids);
+    return queue.ids.flatMap((id) => this.#rows.get(id) ?? []);
   }
 
   /** How many rows have this value. */
@@ -104,13 +107,15 @@ export class PlainIndex implements TableIndex {
     return this.#queueByValue.get(value)?.ids.length ?? 0;
   }
 
-  /** The first of `idsOf`, without a walk. */
-  firstOf(value: unknown): number | undefined {
+  /** The first of `rowsOf`, without a walk. */
+  firstOf(value: unknown): AnyRow | undefined {
     const queue = this.#queueByValue.get(value);
     if (queue === undefined || queue.count === 0) return undefined;
     for (;;) {
       const id = queue.ids[queue.head];
-      if (id === undefined || this.#valueOf(id) === value) return id;
+      if (id === undefined) return undefined;
+      const row = this.#rows.get(id);
+      if (row !== undefined && this.#read(row) === value) return row;
       queue.head++;
       if (queue.head >= COMPACT_AT && queue.head * 2 > queue.ids.length) {
         queue.ids = queue.ids.slice(queue.head);
@@ -119,8 +124,26 @@ export class PlainIndex implements TableIndex {
     }
   }
 
+  #leave(value: unknown): void {
+    const queue = this.#queueByValue.get(value);
+    if (queue !== undefined) queue.count--;
+  }
+
+  #join(id: number, value: unknown): void {
+    const queue = this.#queueByValue.get(value);
+    if (queue === undefined) return void this.#queueByValue.set(value, { count: 1, ids: [id], head: 0 });
+    if (queue.ids.length - queue.head > queue.count * 2 + COMPACT_AT) this.#compact(queue, value);
+    queue.count++;
+    queue.ids.push(id);
+  }
+
+  /** Takes those out that have lost the value, and the earlier of two places of one that has got it again. */
   #compact(queue: Queue, value: unknown): void {
-    queue.ids = [...new Set(queue.ids.slice(queue.head).filter((id) => this.#valueOf(id) === value))];
+    const holds = (id: number): boolean => {
+      const row = this.#rows.get(id);
+      return row !== undefined && this.#read(row) === value;
+    };
+    queue.ids = [...new Set(queue.ids.slice(queue.head).filter(holds))];
     queue.head = 0;
   }
 }

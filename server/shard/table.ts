@@ -1,24 +1,18 @@
 /**
  * The rows of one entity of one shard, in memory, with their indexes.
  *
- * Owned by the shard. A turn changes rows in place and the table remembers what they were: `changes` is the net effect of the
- * turn so far, `commit` forgets it, `rollback` takes it back. Reading needs no second look into an overlay.
+ * Owned by the shard. A turn changes rows in place, and the shard's undo log remembers what they were. Reading needs no second look into
+ * an overlay.
  *
  * 1. A row is never changed, only replaced.
  * 2. Every index holds exactly the rows of the table; a `unique` value is held by one row at most.
  */
-import { instant, type Instant } from '#shared/units.ts';
-import { check, type AnyRow, type Entity } from './entity.ts';
+import { AlarmIndex } from './alarm-index.ts';
+import type { AnyRow, Entity } from './entity.ts';
 import { IdMap } from './id-map.ts';
 import { Query } from './query.ts';
-import { PlainIndex, UniqueIndex, type TableIndex } from './table-index.ts';
-
-/** What one turn did to one row: `before` is what it was, `undefined` if it is new; `after` likewise, if it is gone. */
-export interface RowChange {
-  readonly id: number;
-  readonly before: AnyRow | undefined;
-  readonly after: AnyRow | undefined;
-}
+import { PlainIndex, UniqueIndex } from './table-index.ts';
+import type { UndoLog } from './undo-log.ts';
 
 /** Reads the rows of one entity. Rows come in the order of their ids, in which they came to be, unless a query says otherwise. */
 export interface TableReader<R extends { readonly id: number }> {
@@ -41,62 +35,31 @@ export interface TableReader<R extends { readonly id: number }> {
   query(): Query<R>;
 }
 
-/** A row that is not there has no values. */
-const NO_VALUES: readonly unknown[] = [];
-
-interface Alarm {
-  readonly alarm: string;
-  readonly column: number;
-  /** The rows for which it is set. */
-  readonly dueByRow: IdMap<Instant>;
-}
-
-interface Touched {
-  readonly id: number;
-  readonly before: AnyRow | undefined;
-}
+const NO_INDEXES: readonly never[] = [];
 
 /** See the head of this file. */
 export class Table {
   readonly entity: Entity;
-  readonly alarms: readonly Alarm[];
+  readonly alarms: readonly AlarmIndex[];
+  readonly #log: UndoLog;
   readonly #rows = new IdMap<AnyRow>();
-  readonly #indexes: readonly TableIndex[];
-  /** What the turn under way has touched: few rows, so a list is quicker than a map. */
-  #touched: Touched[] = [];
-  readonly #touchedTables: Table[];
-  #bytes = 0;
+  readonly #uniques: readonly UniqueIndex[];
+  readonly #plains: readonly PlainIndex[];
 
-  /** `touchedTables` is where the table puts itself down when a turn first touches it. */
-  constructor(entity: Entity, touchedTables: Table[]) {
+  /** `log` is told of every change. */
+  constructor(entity: Entity, log: UndoLog) {
     this.entity = entity;
-    this.#touchedTables = touchedTables;
-    this.alarms = entity.attributeList.flatMap(([, { alarm }], column) =>
-      alarm === undefined ? [] : [{ alarm, column, dueByRow: new IdMap() }],
-    );
-    this.#indexes = entity.attributeList.flatMap(([attribute, { index }], column) => {
-      if (index === undefined) return [];
-      return [
-        index === 'unique'
-          ? new UniqueIndex(entity.name, attribute, column)
-          : new PlainIndex(attribute, column, (id) => this.#rows.get(id)?.[attribute]),
-      ];
-    });
+    this.#log = log;
+    const { indexes, alarms } = entity;
+    this.alarms = alarms.length === 0 ? NO_INDEXES : alarms.map(({ alarm, read }) => new AlarmIndex(alarm, read));
+    const uniques = indexes.filter(({ kind }) => kind === 'unique');
+    this.#uniques = uniques.length === 0 ? NO_INDEXES : uniques.map(({ attribute, read }) => new UniqueIndex(attribute, read, this.#rows));
+    const plains = indexes.filter(({ kind }) => kind === 'plain');
+    this.#plains = plains.length === 0 ? NO_INDEXES : plains.map(({ attribute, read }) => new PlainIndex(attribute, read, this.#rows));
   }
 
   get size(): number {
     return this.#rows.size;
-  }
-
-  /** What the rows take in an image, in bytes, about. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** Whether the turn under way has changed any row, on balance. */
-  get isChanged(): boolean {
-    for (const { id, before } of this.#touched) if (this.#rows.get(id) !== before) return true;
-    return false;
   }
 
   get(id: number): AnyRow | undefined {
@@ -104,8 +67,7 @@ export class Table {
   }
 
   find(attribute: string, value: unknown): AnyRow | undefined {
-    const id = this.#unique(attribute).idOf(value);
-    return id === undefined ? undefined : this.#rows.get(id);
+    return this.#unique(attribute).find(value);
   }
 
   first(): AnyRow | undefined {
@@ -117,12 +79,11 @@ export class Table {
   }
 
   rowsOf(attribute: string, value: unknown): readonly AnyRow[] {
-    return this.#rowsWith(this.#plain(attribute).idsOf(value));
+    return this.#plain(attribute).rowsOf(value);
   }
 
   firstOf(attribute: string, value: unknown): AnyRow | undefined {
-    const id = this.#plain(attribute).firstOf(value);
-    return id === undefined ? undefined : this.#rows.get(id);
+    return this.#plain(attribute).firstOf(value);
   }
 
   countOf(attribute: string, value: unknown): number {
@@ -138,102 +99,62 @@ export class Table {
 
   /** Writes a row; throws `ConstraintError` if it breaks a constraint of an attribute, `Error` if it breaks a unique index. */
   put(row: AnyRow): void {
-    const values = this.entity.valuesOf(row);
-    check(this.entity, values);
-    for (const index of this.#indexes) index.admit(row.id, values);
-    const before = this.#rows.get(row.id);
-    this.#touch(row.id, before);
-    this.#set(row.id, before, row, values);
+    const { id } = row;
+    this.entity.rows.check(row);
+    for (const unique of this.#uniques) {
+      const holder = unique.holderOf(row);
+      if (holder !== undefined && holder !== id)
+        throw new Error(`${this.entity.name}.${unique.attribute} is already ${String(unique.read(row))} in row ${holder}`);
+    }
+    const before = this.#rows.get(id);
+    this.#log.note(this, id, before, row);
+    this.#replace(id, before, row);
   }
 
   /** Removes a row, which must be there. */
   remove(id: number): void {
     const before = this.#rows.get(id);
     if (before === undefined) throw new Error(`there is no row ${id} of ${this.entity.name}`);
-    this.#touch(id, before);
-    this.#set(id, before, undefined, NO_VALUES);
+    this.#log.note(this, id, before, undefined);
+    this.#replace(id, before, undefined);
   }
 
-  /** Takes a row of a loaded shard, outside any turn. */
-  load(row: AnyRow): void {
-    this.#set(row.id, undefined, row, this.entity.valuesOf(row));
+  /** Makes a row what it was before a turn: what the undo log does. A row of a loaded shard was nothing before. */
+  restore(id: number, row: AnyRow | undefined): void {
+    this.#replace(id, this.#rows.get(id), row);
   }
 
-  /** The net effect of the turn so far, one change per row. */
-  changes(): readonly RowChange[] {
-    const changes: RowChange[] = [];
-    for (const { id, before } of this.#touched) {
-      const after = this.#rows.get(id);
-      if (before !== after) changes.push({ id, before, after });
-    }
-    return changes;
-  }
-
-  /** Ends the turn and keeps its effect. */
-  commit(): void {
-    this.#touched = [];
-  }
-
-  /** Ends the turn and takes its effect back. */
-  rollback(): void {
-    for (const { id, before } of this.#touched) {
-      this.#set(id, this.#rows.get(id), before, before === undefined ? NO_VALUES : this.entity.valuesOf(before));
-    }
-    this.#touched = [];
-  }
-
-  #touch(id: number, before: AnyRow | undefined): void {
-    for (const touched of this.#touched) if (touched.id === id) return;
-    if (this.#touched.length === 0) this.#touchedTables.push(this);
-    this.#touched.push({ id, before });
-  }
-
-  #set(id: number, before: AnyRow | undefined, after: AnyRow | undefined, values: readonly unknown[]): void {
-    const old = before === undefined ? NO_VALUES : this.entity.valuesOf(before);
-    this.#bytes += rowBytes(values) - rowBytes(old);
-    for (const index of this.#indexes) index.replace(id, old, values);
-    for (const { column, dueByRow } of this.alarms) {
-      const due = values[column];
-      if (typeof due === 'number') dueByRow.set(id, instant(due));
-      else dueByRow.delete(id);
-    }
+  #replace(id: number, before: AnyRow | undefined, after: AnyRow | undefined): void {
+    if (before === undefined && after === undefined) return;
+    const { sizeOf } = this.entity.rows;
+    this.#log.bytes += (after === undefined ? 0 : sizeOf(after)) - (before === undefined ? 0 : sizeOf(before));
     if (after === undefined) this.#rows.delete(id);
     else this.#rows.set(id, after);
+    for (const unique of this.#uniques) unique.replace(id, before, after);
+    for (const plain of this.#plains) plain.replace(id, before, after);
+    for (const alarm of this.alarms) alarm.replace(id, after);
   }
 
   #unique(attribute: string): UniqueIndex {
-    for (const index of this.#indexes) if (index.attribute === attribute && index instanceof UniqueIndex) return index;
+    for (const unique of this.#uniques) if (unique.attribute === attribute) return unique;
     throw new Error(`${this.entity.name}.${attribute} has no unique index`);
   }
 
   #plain(attribute: string): PlainIndex {
-    for (const index of this.#indexes) if (index.attribute === attribute && index instanceof PlainIndex) return index;
+    for (const plain of this.#plains) if (plain.attribute === attribute) return plain;
     throw new Error(`${this.entity.name}.${attribute} has no plain index`);
   }
 
+  /** The rows with that value, if an index of whatever kind knows them. Nobody is listed under null in a unique one. */
   #indexed(attribute: string, value: unknown): readonly AnyRow[] | undefined {
-    const index = this.#indexes.find((one) => one.attribute === attribute);
-    return index === undefined || value === null ? undefined : this.#rowsWith(index.idsOf(value));
-  }
-
-  #rowsWith(ids: ReadonlySet<number>): readonly AnyRow[] {
-    const rows: AnyRow[] = [];
-    for (const id of ids) {
-      const row = this.#rows.get(id);
-      if (row !== undefined) rows.push(row);
+    for (const plain of this.#plains) if (plain.attribute === attribute) return plain.rowsOf(value);
+    for (const unique of this.#uniques) {
+      if (unique.attribute !== attribute || value === null) continue;
+      const row = unique.find(value);
+      return row === undefined ? [] : [row];
     }
-    return rows;
+    return undefined;
   }
-}
-
-/** What a row needs in an image, in bytes, about: texts by their length, JSON as what nearly all of it stays below. */
-function rowBytes(values: readonly unknown[]): number {
-  let bytes = values.length === 0 ? 0 : 12;
-  for (const value of values) {
-    if (typeof value === 'string' || value instanceof Uint8Array) bytes += value.length + 1;
-    else bytes += typeof value === 'object' && value !== null ? 400 : 6;
-  }
-  return bytes;
 }
 
 /** What the failures of one row's alarm are counted under. */

@@ -17,6 +17,8 @@ export interface Turn {
   readonly operation: number | undefined;
   /** Rows of an entity, this turn's own changes included. */
   table<A extends Attributes>(entity: Entity<A>): TableReader<RowOf<A>>;
+  /** Whether an entity has no row: the quickest question about it. */
+  isEmpty(entity: Pick<Entity, 'ordinal'>): boolean;
   /** Adds a row with a fresh id; what has a default or may be null can be left out. Throws `ConstraintError`. */
   insert<A extends Attributes>(entity: Entity<A>, values: NewValues<A>): RowOf<A>;
   /** Replaces a row, or adds one whose id is known. Throws `ConstraintError`. */

@@ -29,12 +29,12 @@ export function holdingsOf(entity: string, row: AnyRow): readonly Holding[] {
   const stack = rowAs(commodity, entity, row);
   if (stack !== undefined) return [{ place: 'stash', asset: `commodity:${stack.commodity}`, amount: stack.quantity }];
   const owned = rowAs(item, entity, row);
-  if (owned !== undefined) return one('stash', owned.item);
+  if (owned !== undefined) return one('stash', owned.item.value);
   const offered = rowAs(listing, entity, row);
-  if (offered !== undefined) return one('listed', offered.item);
+  if (offered !== undefined) return one('listed', offered.item.value);
   const entry = rowAs(completed, entity, row);
   if (entry === undefined) return [];
-  const goods = entry.item === null ? [] : one('completed', entry.item);
+  const goods = entry.item === null ? [] : one('completed', entry.item.value);
   if (entry.commodity === null || entry.quantity === null) return goods;
   return [...goods, { place: 'completed', asset: `commodity:${entry.commodity}`, amount: entry.quantity }];
 }

@@ -275,6 +275,7 @@ function leavingListing(real: Handler): Handler {
       operation: turn.operation,
       minted: turn.minted,
       table: (entity) => turn.table(entity),
+      isEmpty: (entity) => turn.isEmpty(entity),
       insert: (entity, values) => turn.insert(entity, values),
       put: (entity, row) => turn.put(entity, row),
       remove: (entity, id) => {

@@ -134,7 +134,8 @@ function checkNewDecision(transactions: Transactions, { changes, deltas }: Durab
     const isOver = known.verdict ?? known.resolution;
     if (isOver !== undefined) complain(`${where} commits ${row.tx}, which has its ${isOver} already`);
     if (!changes.ledger.some(({ cause, tx }) => cause === 'sale' && tx === row.tx)) complain(`${where} commits ${row.tx} without its sale`);
-    const paid = fieldsOf(row.verdict?.kind === 'committed' ? row.verdict.result : undefined)['paid'];
+    const verdict = row.verdict?.value;
+    const paid = fieldsOf(verdict?.kind === 'committed' ? verdict.result : undefined)['paid'];
     const sold = deltas.flatMap(({ entity, before, after }) => (after === undefined ? (rowAs(listing, entity, before) ?? []) : []));
     if (sold.length !== 1 || sold[0]?.buyout !== paid)
       complain(`${where} takes ${String(paid)} for ${row.tx}, and no listing of that price ends`);
@@ -214,7 +215,7 @@ function checkListings(ended: Set<string>, { changes, deltas }: DurableTurn, com
     if (old === undefined || row !== undefined) continue;
     ended.add(key);
     const endings = changes.ledger.filter(({ cause, postings }) => {
-      return ENDINGS.has(cause) && postings.some(({ place, asset }) => place === 'listed' && asset === `item:${old.item.id}`);
+      return ENDINGS.has(cause) && postings.some(({ place, asset }) => place === 'listed' && asset === `item:${old.item.value.id}`);
     });
     if (endings.length !== 1) complain(`the listing ${key} ends ${endings.length} times in one turn`);
     const isEarly = endings[0]?.cause === 'expired' && changes.now < old.endsAt;

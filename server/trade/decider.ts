@@ -10,13 +10,14 @@
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Row } from '#server/shard/entity.ts';
+import { Json } from '#server/shard/json.ts';
 import { DONE, type Handled } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { repeatAt } from './backoff.ts';
 import { decision } from './entities.ts';
 import { messageKey, type Offer, type Outcome, type Pending, type Settled, type Verdict } from './messages.ts';
 import { kindOf, type Decision, type TradeKinds } from './trade-kind.ts';
-import { parseTransaction } from './transaction.ts';
+import { holderOf } from './transaction.ts';
 
 /** What is known of a transaction, as a row. */
 export type DecisionRow = Row<typeof decision>;
@@ -33,7 +34,14 @@ export function onOffer(kinds: TradeKinds, turn: Turn, offer: Offer): Handled {
 export function decideAccepted(turn: Turn, tx: string, verdict: Verdict): void {
   const known = turn.table(decision).find('tx', tx);
   if (known?.state !== 'accepted') throw new Error(`${tx} is not accepted`);
-  const decided: DecisionRow = { ...known, ...stateOf(verdict), askAgainAt: null, attempts: 0, repeatAt: repeatAt(turn.now, 0) };
+  const decided: DecisionRow = {
+    ...known,
+    state: verdict.kind,
+    verdict: Json.of(verdict),
+    askAgainAt: null,
+    attempts: 0,
+    repeatAt: repeatAt(turn.now, 0),
+  };
   turn.put(decision, decided);
   tell(turn, decided);
 }
@@ -56,8 +64,9 @@ export function repeatOutcome(turn: Turn, known: DecisionRow): void {
 
 /** T9: removes a few decisions that nobody can ask about any more. They come in the order of their time, nearly. */
 export function forgetSettled(turn: Turn): void {
+  if (turn.isEmpty(decision)) return;
   const decisions = turn.table(decision);
-  for (let looks = 0; looks < limits.decisionsRemovedPerTurnMax; looks++) {
+  for (let looks = 0; looks < limits.tidiedRowsMax; looks++) {
     const oldest = decisions.firstOf('state', 'settled');
     if (oldest === undefined || oldest.offerUntil >= turn.now) return;
     turn.remove(decision, oldest.id);
@@ -68,19 +77,17 @@ const LATE: Decision = { kind: 'abort', reason: 'offer-expired' };
 
 function decide(turn: Turn, { tx, offerUntil }: Offer, decided: Decision): void {
   const common = { tx, offerUntil, attempts: 0 };
-  const row =
-    decided.kind === 'accept'
-      ? turn.insert(decision, { ...common, state: 'accepted', verdict: null, askAgainAt: decided.askAgainAt, repeatAt: null })
-      : turn.insert(decision, { ...common, ...stateOf(verdictOf(decided)), askAgainAt: null, repeatAt: repeatAt(turn.now, 0) });
-  tell(turn, row);
+  if (decided.kind === 'accept') {
+    const { askAgainAt } = decided;
+    return tell(turn, turn.insert(decision, { ...common, state: 'accepted', verdict: null, askAgainAt, repeatAt: null }));
+  }
+  const verdict = verdictOf(decided);
+  const row = { ...common, state: verdict.kind, verdict: Json.of(verdict), askAgainAt: null, repeatAt: repeatAt(turn.now, 0) };
+  tell(turn, turn.insert(decision, row));
 }
 
 function verdictOf(decided: Exclude<Decision, { kind: 'accept' }>): Verdict {
   return decided.kind === 'commit' ? { kind: 'committed', result: decided.result } : { kind: 'aborted', reason: decided.reason };
-}
-
-function stateOf(verdict: Verdict): { readonly state: 'committed' | 'aborted'; readonly verdict: Verdict } {
-  return { state: verdict.kind, verdict };
 }
 
 /** Tells the holder what is known. Who has settled knows it already. */
@@ -89,15 +96,8 @@ function tell(turn: Turn, { tx, state, verdict, askAgainAt }: DecisionRow): void
   const message: Outcome | Pending =
     verdict === null
       ? { kind: 'pending', key: messageKey('pending', tx), tx, askAgainAt: askAgainAt ?? turn.now }
-      : { kind: 'outcome', key: messageKey('outcome', tx), tx, decider: turn.shard, verdict };
+      : { kind: 'outcome', key: messageKey('outcome', tx), tx, decider: turn.shard, verdict: verdict.value };
   turn.emit(holderOf(tx), message);
-}
-
-/** The holder's shard, as the transaction names it. */
-export function holderOf(tx: string): ShardId {
-  const transaction = parseTransaction(tx);
-  if (transaction === undefined) throw new Error(`${tx} is no transaction`);
-  return transaction.holder;
 }
 
 /**

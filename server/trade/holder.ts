@@ -10,6 +10,7 @@
 import { limits } from '#shared/limits.ts';
 import { later, type Gold, type ShardId } from '#shared/units.ts';
 import { StateLost } from '#server/shard/failures.ts';
+import { Json } from '#server/shard/json.ts';
 import { DONE, type Handled, type Later } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { repeatAt } from './backoff.ts';
@@ -33,7 +34,10 @@ export function openHold(turn: Turn, draft: HoldDraft): { readonly hold: Hold; r
   const tx = transactionId({ holder: turn.shard, generation: turn.minted.generation, seq: turn.mintSequence() });
   const row = turn.insert(hold, {
     tx,
-    ...draft,
+    trade: draft.trade,
+    decider: draft.decider,
+    gold: draft.gold,
+    terms: Json.of(draft.terms),
     offerUntil: later(turn.now, limits.offerWindowMs),
     repeatAt: repeatAt(turn.now, 0),
     attempts: 0,
@@ -79,7 +83,7 @@ export function repeatOffer(turn: Turn, held: Hold): void {
 }
 
 function emitOffer(turn: Turn, { tx, trade, decider, offerUntil, terms }: Hold): void {
-  const offer: Offer = { kind: 'offer', key: messageKey('offer', tx), tx, trade, offerUntil, terms };
+  const offer: Offer = { kind: 'offer', key: messageKey('offer', tx), tx, trade, offerUntil, terms: terms.value };
   turn.emit(decider, offer);
 }
 

@@ -19,6 +19,14 @@ export function transactionId({ holder, generation, seq }: Transaction): string 
   return `${seq}.${generation}.${holder}`;
 }
 
+/** The holder's shard, as a transaction's id names it. Throws `Error` for a text that is none. */
+export function holderOf(tx: string): ShardId {
+  const start = tx.indexOf('.', tx.indexOf('.') + 1) + 1;
+  if (start < 4) throw new Error(`${tx} is no transaction`);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- What comes from outside was parsed whole, below; the rest is of our own making.
+  return tx.slice(start) as ShardId;
+}
+
 /** The parts of a text, or `undefined` if it is no transaction's id. */
 export function parseTransaction(text: string): Transaction | undefined {
   const match = PATTERN.exec(text);

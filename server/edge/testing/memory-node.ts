@@ -163,7 +163,17 @@ function feedTo(index: ListingIndex): CellHostOptions['onChanges'] {
       const { id, item, buyout, startsAt, endsAt } = rowOf(listing, row);
       changes.push({
         kind: 'put',
-        row: { id: listingId(id, shard), shard, seller, market: marketOf(shard), item, buyout, startsAt, endsAt: instant(endsAt), version },
+        row: {
+          id: listingId(id, shard),
+          shard,
+          seller,
+          market: marketOf(shard),
+          item: item.value,
+          buyout,
+          startsAt,
+          endsAt: instant(endsAt),
+          version,
+        },
       });
     }
     index.apply({ node: NODE, incarnation: INCARNATION, from: to, to: ++to, changes });

@@ -18,6 +18,7 @@ import {
   type AnyRow,
   type EntitySchema,
 } from '#server/shard/entity.ts';
+import { Json } from '#server/shard/json.ts';
 import type { PersisterDefinition } from '../persister.ts';
 import { applyChanges } from '../merge.ts';
 
@@ -127,7 +128,7 @@ export class SampleShard {
   }
 
   #offer(id: number, at: Instant): AnyRow {
-    const item = { base: 'sword', name: 'Blade of Sämples', affixes: { strength: this.#pick(100), life: this.#pick(1_000) } };
+    const item = Json.of({ base: 'sword', name: 'Blade of Sämples', affixes: { strength: this.#pick(100), life: this.#pick(1_000) } });
     return { id, price: gold(this.#pick(1_000_000)), status: 'live', endsAt: this.#pick(5) === 0 ? null : instant(at + 60_000), item };
   }
 

@@ -7,6 +7,7 @@
 import type { ShardId } from '#shared/units.ts';
 import type { Asset, LedgerEntry, Place } from '#server/shard/change-set.ts';
 import type { AnyRow } from '#server/shard/entity.ts';
+import { Json } from '#server/shard/json.ts';
 
 /** One shard for the twin: its rows by the name of their entity. */
 export interface Book {
@@ -125,7 +126,8 @@ const ITEM_TABLES: readonly (readonly [Place, string])[] = [
 
 function itemsOf(row: AnyRow): readonly string[] {
   const { item } = row;
-  return typeof item === 'object' && item !== null && 'id' in item ? [String(item.id)] : [];
+  const value: unknown = item instanceof Json ? item.value : null;
+  return typeof value === 'object' && value !== null && 'id' in value ? [String(value.id)] : [];
 }
 
 function sumOf(rows: readonly AnyRow[], column: string): number {

@@ -1,0 +1,40 @@
+/**
+ * An immutable JSON value with its text. It is written once, however many rows and records it passes through, and parsed only when it is
+ * looked into: most goods of most shards never are.
+ */
+export class Json<T extends object> {
+  readonly text: string;
+  #value: T | undefined;
+
+  private constructor(text: string, value: T | undefined) {
+    this.text = text;
+    this.#value = value;
+  }
+
+  /** A value, which must not change any more. */
+  static of<T extends object>(value: T): Json<T> {
+    return new Json(JSON.stringify(value), value);
+  }
+
+  /** A value of which only the text is kept: one that is hardly ever looked into again. */
+  static textOf<T extends object>(value: T): Json<T> {
+    return new Json<T>(JSON.stringify(value), undefined);
+  }
+
+  /** What was written by one of the others. */
+  static written<T extends object>(text: string): Json<T> {
+    return new Json<T>(text, undefined);
+  }
+
+  /** The value. */
+  get value(): T {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The type is the word of whoever wrote the text.
+    this.#value ??= JSON.parse(this.text) as T;
+    return this.#value;
+  }
+
+  /** Inside other JSON it is the value, not a text. */
+  toJSON(): T {
+    return this.value;
+  }
+}
