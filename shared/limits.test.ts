@@ -34,6 +34,7 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
   ['every text fits into one message', limits.textLengthMax * 6, limits.payloadBytesMax],
   ['a pass starts long before turns must wait', limits.imagePassBytes * 4, limits.journalBacklogBytesMax],
   ['a whole shard fits into one commit', limits.shardBytesMax, limits.commitBytesMax],
+  ['a commit is worth its while', limits.commitEagerBytes * 2, limits.commitBytesMax],
   ['many commits fit before a pass', limits.commitBytesMax * 8, limits.imagePassBytes],
   ['several commits may wait while one is under way', limits.commitBytesMax * 4, limits.journalUnsentBytesMax],
   ['a chunk of the fold holds whole commits', limits.commitBytesMax, limits.foldChunkBytes],

@@ -100,11 +100,16 @@ export const limits = {
   /** Committed records that are in no image yet. Past it, turns wait: the disk must catch up. */
   journalBacklogBytesMax: 2 * GIB,
   /** A backlog of this size starts an image pass without waiting for the interval. */
-  imagePassBytes: 256 * MIB,
+  imagePassBytes: 512 * MIB,
   /** The pause between image passes of a calm node. */
   imagePassIntervalMs: durationMs(2 * MINUTE),
   /** The largest group commit; what is appended beyond it goes into the next one. Bounds the latency of a commit. */
   commitBytesMax: 8 * MIB,
+  /**
+   * Appended records that go into a commit of their own at once if none is under way. Fewer wait for the end of what the node is doing:
+   * a commit under way is a chance for others to join, but the disk must not stand still while thousands of turns are taken.
+   */
+  commitEagerBytes: 64 * KIB,
   /** Journal records dropped per transaction after a pass, so that dropping never delays a group commit for long. */
   journalDropRecordsPerChunk: 4_096,
   /** Appended records that wait for their commit. Past it, turns wait: the disk is slower than the node. */

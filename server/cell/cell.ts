@@ -2,6 +2,7 @@
  * A cell: a fixed slice of a region's shards, and the one place where they live. It is the unit of ownership: what is here is on this
  * node, and there is one resident per shard.
  */
+import { TextMap } from '#shared/text-map.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { CellHost } from './cell-host.ts';
@@ -16,7 +17,7 @@ export class Cell implements Part, Home {
   readonly index: number;
   readonly epoch = EPOCH;
   readonly host: CellHost;
-  readonly #residents = new Map<ShardId, Resident>();
+  readonly #residents = new TextMap<Resident>(({ id }) => id);
 
   constructor(index: number, host: CellHost) {
     this.index = index;
@@ -47,7 +48,8 @@ export class Cell implements Part, Home {
   }
 
   forget(shard: ShardId): void {
-    this.#residents.delete(shard);
+    const resident = this.#residents.get(shard);
+    if (resident !== undefined) this.#residents.delete(shard, resident);
   }
 
   /** The resident of that shard, on its way if it was not there. */

@@ -66,6 +66,18 @@ describe('the persister', () => {
     expect(await time.until(persister.load(sampleShard(1)))).toEqual({ kind: 'found', shard: replay(turnsOf(1, 5)) });
   });
 
+  it('does not let the disk stand still while much is appended in one turn of the event loop', async () => {
+    const node = await start();
+    const half = limits.commitEagerBytes / 2;
+    for (let version = 1; version <= 6; version++) node.persister.append(large(version, half));
+    await durable(node);
+    // What had come together was sent at once; what came while it was under way went together, too.
+    expect(node.disk.journal.read(0, 1e9).map(({ first, last }) => [first, last])).toEqual([
+      [1, 2],
+      [3, 6],
+    ]);
+  });
+
   it('has one commit under way at a time, and gathers the next one meanwhile', async () => {
     const node = await start(new MemoryDisk(SCHEMA_BY_TABLE), 50);
     const { time, persister, disk } = node;

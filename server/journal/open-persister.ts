@@ -126,13 +126,7 @@ class NodePersister implements Persister {
     this.#appended++;
     // The next record may be as large as a shard.
     if (this.#writer.length >= limits.commitBytesMax - limits.shardBytesMax) this.#seal();
-    if (!this.#isSendDeferred && !this.#isCommitting) {
-      this.#isSendDeferred = true;
-      this.#platform.timers.defer(() => {
-        this.#isSendDeferred = false;
-        this.#send();
-      });
-    }
+    if (!this.#isCommitting) this.#sendSoon();
     return this.#appended;
   }
 
@@ -217,6 +211,17 @@ class NodePersister implements Persister {
     this.#sealed.push({ first: this.#openFirst, last: this.#appended, now: instant(this.#openNow), records: this.#writer.take() });
     this.#openFirst = this.#appended + 1;
     this.#openNow = 0;
+  }
+
+  /** At once if it is worth a commit of its own, else with whatever else is appended before the event loop comes round. */
+  #sendSoon(): void {
+    if (this.#writer.length >= limits.commitEagerBytes) return this.#send();
+    if (this.#isSendDeferred) return;
+    this.#isSendDeferred = true;
+    this.#platform.timers.defer(() => {
+      this.#isSendDeferred = false;
+      this.#send();
+    });
   }
 
   /** Sends the next batch, unless one is under way. */

@@ -1,5 +1,4 @@
 /** The world as a part: it hands each envelope to the region that the shard's address names. */
-import { marketOf } from '#shared/address.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { Envelope, Part } from '#server/cell/part.ts';
@@ -7,12 +6,14 @@ import type { Region } from './region.ts';
 
 /** All regions, by `region.mode`. Any node's world takes any envelope and knows the next hop. */
 export class World implements Part {
-  readonly #regionByMarket = new Map<string, Region>();
+  /** A handful: asking each whether an address ends with it is quicker than cutting its market out of the address. */
+  readonly #regions: { readonly suffix: string; readonly region: Region }[] = [];
 
   /** Takes a region in. Done once per market, before the first envelope. */
   add(market: string, region: Region): void {
-    if (this.#regionByMarket.has(market)) throw new Error(`the market ${market} is there twice`);
-    this.#regionByMarket.set(market, region);
+    const suffix = `@${market}`;
+    if (this.#regions.some((known) => known.suffix === suffix)) throw new Error(`the market ${market} is there twice`);
+    this.#regions.push({ suffix, region });
   }
 
   accept(envelope: Envelope): Promise<Reply> {
@@ -22,6 +23,7 @@ export class World implements Part {
 
   /** The region of the envelope's shard, or `undefined` if this world has none of that name. */
   region({ to }: Pick<Envelope, 'to'>): Region | undefined {
-    return this.#regionByMarket.get(marketOf(to));
+    for (const { suffix, region } of this.#regions) if (to.endsWith(suffix)) return region;
+    return undefined;
   }
 }

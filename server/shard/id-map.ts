@@ -12,19 +12,19 @@ export class IdMap<V> {
 
   get(id: number): V | undefined {
     const at = this.#placeOf(id);
-    return this.#cells[at] === id ? this.#valueAt(at) : undefined;
+    return this.#isAt(at, id) ? this.#valueAt(at) : undefined;
   }
 
   set(id: number, value: V): void {
     const at = this.#placeOf(id);
-    if (this.#cells[at] === id) this.#cells[at + 1] = value;
+    if (this.#isAt(at, id)) this.#cells[at + 1] = value;
     else if (at === this.#cells.length) this.#cells.push(id, value);
     else this.#cells.splice(at, 0, id, value);
   }
 
   delete(id: number): void {
     const at = this.#placeOf(id);
-    if (this.#cells[at] !== id) return;
+    if (!this.#isAt(at, id)) return;
     if (at === this.#cells.length - 2) this.#cells.length = at;
     else if (at > 0) this.#cells.splice(at, 2);
     else {
@@ -63,14 +63,20 @@ export class IdMap<V> {
   #placeOf(id: number): number {
     let low = 0;
     let high = this.#cells.length;
+    if (high === 0) return high;
     // Most ids asked for are the newest, or newer.
-    if (high === 0 || id > this.#idAt(high - 2)) return high;
+    const newest = this.#idAt(high - 2);
+    if (id >= newest) return id === newest ? high - 2 : high;
     while (low < high) {
       const middle = ((low + high) >>> 2) * 2;
       if (this.#idAt(middle) < id) low = middle + 2;
       else high = middle;
     }
     return low;
+  }
+
+  #isAt(at: number, id: number): boolean {
+    return at < this.#cells.length && this.#idAt(at) === id;
   }
 
   #idAt(at: number): number {

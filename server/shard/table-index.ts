@@ -1,4 +1,5 @@
 /** The indexes of a table. The table owns them, and tells them of every row that comes, goes or is replaced, once its rows have it. */
+import { TextMap } from '#shared/text-map.ts';
 import type { AnyRow, ReadAttribute } from './entity.ts';
 import type { IdMap } from './id-map.ts';
 
@@ -10,8 +11,8 @@ export class UniqueIndex {
   readonly attribute: string;
   readonly read: ReadAttribute;
   readonly #rows: IdMap<AnyRow>;
-  /** Only once the table has been too large to walk. */
-  #idByValue: Map<unknown, number> | undefined;
+  /** Only once the table has been too large to walk. By id and not by row: a row that is replaced has nothing to change here. */
+  #idByText: TextMap<number> | undefined;
 
   constructor(attribute: string, read: ReadAttribute, rows: IdMap<AnyRow>) {
     this.attribute = attribute;
@@ -21,33 +22,26 @@ export class UniqueIndex {
 
   /** The row with that value. */
   find(value: unknown): AnyRow | undefined {
-    if (this.#idByValue === undefined) return this.#walk(value);
-    const id = this.#idByValue.get(value);
+    if (value === null) return undefined;
+    if (this.#idByText === undefined) return this.#walk(value);
+    const id = this.#idByText.get(textOf(value));
     return id === undefined ? undefined : this.#rows.get(id);
   }
 
-  /** The id of the row that has the value of this one, be it this one itself. */
-  holderOf(row: AnyRow): number | undefined {
-    const value = this.read(row);
-    if (value === null) return undefined;
-    return this.#idByValue === undefined ? this.#walk(value)?.id : this.#idByValue.get(value);
-  }
-
   replace(id: number, before: AnyRow | undefined, after: AnyRow | undefined): void {
-    const ids = this.#idByValue;
+    const ids = this.#idByText;
     if (ids === undefined) {
-      if (this.#rows.size > WALKED_ROWS_MAX) this.#idByValue = this.#mapped();
+      if (this.#rows.size > WALKED_ROWS_MAX) this.#idByText = this.#mapped();
       return;
     }
     const old = this.read(before);
     const value = this.read(after);
     if (old === value) return;
-    if (old !== null && ids.get(old) === id) ids.delete(old);
-    if (value !== null) ids.set(value, id);
+    if (old !== null) ids.delete(textOf(old), id);
+    if (value !== null) ids.set(textOf(value), id);
   }
 
   #walk(value: unknown): AnyRow | undefined {
-    if (value === null) return undefined;
     for (let at = 0; at < this.#rows.size; at++) {
       const row = this.#rows.at(at);
       if (this.read(row) === value) return row;
@@ -55,14 +49,19 @@ export class UniqueIndex {
     return undefined;
   }
 
-  #mapped(): Map<unknown, number> {
-    const ids = new Map<unknown, number>();
+  #mapped(): TextMap<number> {
+    const ids = new TextMap<number>((id) => textOf(this.read(this.#rows.get(id))));
     this.#rows.forEach((row, id) => {
       const value = this.read(row);
-      if (value !== null) ids.set(value, id);
+      if (value !== null) ids.set(textOf(value), id);
     });
     return ids;
   }
+}
+
+/** All values of an attribute are of one type: as texts, too, they differ if they differ. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : String(value);
 }
 
 /**

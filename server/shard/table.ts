@@ -101,12 +101,13 @@ export class Table {
   put(row: AnyRow): void {
     const { id } = row;
     this.entity.rows.check(row);
-    for (const unique of this.#uniques) {
-      const holder = unique.holderOf(row);
-      if (holder !== undefined && holder !== id)
-        throw new Error(`${this.entity.name}.${unique.attribute} is already ${String(unique.read(row))} in row ${holder}`);
-    }
     const before = this.#rows.get(id);
+    for (const unique of this.#uniques) {
+      const value = unique.read(row);
+      if (value === unique.read(before)) continue;
+      const holder = unique.find(value);
+      if (holder !== undefined) throw new Error(`${this.entity.name}.${unique.attribute} is already ${String(value)} in row ${holder.id}`);
+    }
     this.#log.note(this, id, before, row);
     this.#replace(id, before, row);
   }
