@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const MAIN = fileURLToPath(import.meta.resolve('#server/main.ts'));
 const SERVES = /Gavel serves at (https?:\/\/\S+)/;
 /** As `npm start` runs it. */
-const NODE_ARGS = ['--max-semi-space-size=64'];
+const NODE_ARGS = ['--max-semi-space-size=64', '--no-allocation-site-pretenuring'];
 /** The end of what it said that is kept. */
 const SAID_MAX = 20_000;
 

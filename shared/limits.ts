@@ -42,8 +42,8 @@ export const limits = {
   operationsRememberedMs: durationMs(24 * HOUR),
   /** How long operations of the service and of staff are kept; they are never displaced earlier. */
   operationsServiceRememberedMs: durationMs(7 * 24 * HOUR),
-  /** The largest stored answer of an operation. */
-  operationAnswerBytesMax: 4 * KIB,
+  /** What a stored answer takes in a shard, about: those to claims are the largest. How much it is counts towards the shard's size. */
+  operationAnswerBytesMax: 3_584,
   /** What one remembered operation (id of 64, digest of 32, row) takes in a shard at most. */
   operationRememberedBytesMax: 128,
   /** Newest ledger lines that a shard keeps for display; all lines go to the node's database. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { hashOf, TextMap } from './text-map.ts';
+import { hashOf } from './hash.ts';
+import { TextMap } from './text-map.ts';
 
 /** Each pair has one hash, and the hash after it is that of none of them. */
 const COLLIDING = ['costarring', 'liquid', 'declinate', 'macallums', 'altarage', 'zinke', 'altarages', 'zinkes'];
@@ -52,6 +53,40 @@ describe('a map by text', () => {
     }
   });
 });
+
+describe('a map by text that somebody fills with texts of one hash', () => {
+  it('looks at few of them for each, whatever is put in and taken out', () => {
+    let looks = 0;
+    const map = new TextMap<string>((text) => {
+      looks++;
+      return text;
+    });
+    const texts = sameHash(50);
+    for (const text of texts) map.set(text, text);
+    expect(map.size).toBe(texts.length);
+    for (const [index, text] of texts.entries()) {
+      looks = 0;
+      expect(map.get(text)).toBe(text);
+      map.delete(text, text);
+      expect(map.get(text)).toBeUndefined();
+      expect(looks).toBeLessThan(100);
+      expect(map.size).toBe(texts.length - index - 1);
+    }
+  });
+});
+
+/** Many texts of one hash: the last two characters of each are worked out backwards from it. */
+function sameHash(count: number): readonly string[] {
+  const texts: string[] = [];
+  for (let prefix = 0; texts.length < count; prefix++) {
+    const start = hashOf(`f${prefix}`);
+    for (let last = 0; last <= 0xffff && texts.length < count; last++) {
+      const first = Math.imul(Math.imul(12_345, FNV_PRIME_INVERSE) ^ last, FNV_PRIME_INVERSE) ^ start;
+      if (first >= 0 && first <= 0xffff) texts.push(`f${prefix}${String.fromCharCode(first, last)}`);
+    }
+  }
+  return texts;
+}
 
 /** Two texts of one hash, and one of the next hash. */
 function neighbours(): readonly string[] {

@@ -48,8 +48,6 @@ export interface Worker {
 export interface Tenant extends Worker, Lodger, Sleeper {
   /** Whether it has been touched by the delivery under way: the host's own note. */
   isTouched: boolean;
-  /** Takes up what waits in the inbox, as far as the disk keeps up. */
-  work(): void;
   /** Lets the shard look at its alarms. */
   wake(): void;
   /** Puts the shard on the wake list for its earliest alarm. */

@@ -215,7 +215,7 @@ class NodePersister implements Persister {
 
   /** At once if it is worth a commit of its own, else with whatever else is appended before the event loop comes round. */
   #sendSoon(): void {
-    if (this.#writer.length >= limits.commitEagerBytes) return this.#send();
+    if (this.#sealed.length > 0 || this.#writer.length >= limits.commitEagerBytes) return this.#send();
     if (this.#isSendDeferred) return;
     this.#isSendDeferred = true;
     this.#platform.timers.defer(() => {

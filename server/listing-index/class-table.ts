@@ -5,6 +5,7 @@
  * Invariants: C1 every column has at least `size` slots and nothing but missing values beyond. C2 a stat column exists
  * once a row has that stat. C3 each row holds its name in the dictionary once. C4 `columns` has every column once.
  */
+import { hashOf } from '#shared/hash.ts';
 import { RARITIES, type Item } from '#shared/item.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import { Column, grownCapacity } from './column.ts';
@@ -57,7 +58,7 @@ export class ClassTable {
     return this.#nameNumbers;
   }
 
-  /** `hashText` of the seller by slot. */
+  /** `hashOf` the seller by slot. */
   get sellerHashes(): Int32Array {
     return this.#sellerHashes;
   }
@@ -80,7 +81,7 @@ export class ClassTable {
     this.#writeStats(slot, item);
     this.#rarities[slot] = RARITIES.indexOf(item.rarity);
     this.#nameNumbers[slot] = this.#names.hold(item.name);
-    this.#sellerHashes[slot] = hashText(row.seller);
+    this.#sellerHashes[slot] = hashOf(row.seller);
     this.#handles[slot] = handle;
     return slot;
   }
@@ -136,13 +137,6 @@ export class ClassTable {
     this.#handles = copied(this.#handles, new Int32Array(capacity));
     this.#capacity = capacity;
   }
-}
-
-/** A 32-bit hash of a text (FNV-1a): unequal hashes prove unequal texts. */
-export function hashText(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  return hash;
 }
 
 function copied<Values extends Uint8Array | Int32Array>(from: Values, to: Values): Values {

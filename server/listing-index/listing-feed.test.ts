@@ -210,6 +210,18 @@ describe('the feed of the index', () => {
     ]);
   });
 
+  it('goes live after any number of comings and goings in one shard during a snapshot', async () => {
+    const rows = Array.from({ length: 501 }, (_, place) => put(place + 1, place + 1));
+    const { feed, ring, reported } = benchOf([{ position: 600, changes: rows }]);
+    const started = feed.start();
+    await promisesSettled();
+    for (let id = 1_000; id < 13_000; id++) feed.put(id, ADA, id, row(id));
+    await ring();
+    await started;
+    expect(feed.index.stats()).toMatchObject({ rows: 501 + 12_000, feeds: [{ position: 12_999 }] });
+    expect(reported).toEqual([]);
+  });
+
   it('tries a snapshot that failed again, and says so', async () => {
     const { feed, ring, reported } = benchOf([new Error('the disk is busy'), { position: 3, changes: [put(1, 1)] }]);
     const started = feed.start();

@@ -45,6 +45,8 @@ interface Pending<Row> {
 const SNAPSHOT_PART_ROWS = 500;
 /** Changes wait so long for others to go with them. Listings that come and go meanwhile cost the index nearly nothing. */
 const BATCH_MS = 20;
+/** Changes that wait for the end of a snapshot at most: as many as a snapshot of a large node has rows. */
+const PENDING_MAX = 1_000_000;
 /** How long a failed snapshot waits before it is tried again. */
 const SNAPSHOT_RETRY_MS = 1_000;
 
@@ -54,7 +56,11 @@ export class ListingFeed<Row extends { readonly id: number }> {
   readonly index: ListingIndex;
   readonly #options: ListingFeedOptions<Row>;
   /** By shard and not by listing: the id of a listing is a text that would have to be made for each change. */
-  readonly #pendingByShard = new Map<ShardId, Pending<Row>>();
+  #pendingByShard = new Map<ShardId, Pending<Row>>();
+  /** How many changes have come since the last batch, or more. */
+  #pendingCount = 0;
+  /** Whether changes were forgotten that the snapshot under way may not have. */
+  #hasLost = false;
   #pendingSince: Instant | undefined;
   #pendingTo = 0;
   #fed = 0;
@@ -91,7 +97,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
   stop(): void {
     this.#phase = 'stopped';
     this.#cancelBatch?.();
-    this.#pendingByShard.clear();
+    this.#forget();
   }
 
   #note(position: number, shard: ShardId, version: number, id: number, row: Row | undefined): void {
@@ -99,8 +105,10 @@ export class ListingFeed<Row extends { readonly id: number }> {
     const newest = this.#pendingByShard.get(shard);
     let known = newest;
     while (known !== undefined && known.id !== id) known = known.next;
-    if (known === undefined) this.#pendingByShard.set(shard, { id, position, version, row, next: newest });
-    else {
+    if (known === undefined) {
+      this.#pendingByShard.set(shard, { id, position, version, row, next: newest });
+      if (++this.#pendingCount > PENDING_MAX) this.#lose();
+    } else {
       known.position = position;
       known.version = version;
       known.row = row;
@@ -117,12 +125,24 @@ export class ListingFeed<Row extends { readonly id: number }> {
   #flush(): void {
     if (this.#phase !== 'live' || this.#pendingByShard.size === 0) return;
     if (this.#apply({ from: this.#fed, to: this.#pendingTo, changes: this.#changes() })) {
-      this.#pendingByShard.clear();
+      this.#forget();
       this.#pendingSince = undefined;
       return;
     }
     this.#phase = 'snapshot';
     void this.#snapshot().then(() => this.#flush());
+  }
+
+  /** A new map each time: one that is cleared keeps what was in it reachable from where it was. */
+  #forget(): void {
+    this.#pendingByShard = new Map();
+    this.#pendingCount = 0;
+  }
+
+  /** Too much came during a snapshot: it is forgotten, and another snapshot is taken, which has it. */
+  #lose(): void {
+    this.#forget();
+    this.#hasLost = true;
   }
 
   #changes(): readonly FeedChange[] {
@@ -140,8 +160,9 @@ export class ListingFeed<Row extends { readonly id: number }> {
   async #snapshot(): Promise<void> {
     while (this.#phase === 'snapshot') {
       try {
+        this.#hasLost = false;
         const { position, changes } = await this.#options.snapshot();
-        if (await this.#applySnapshot(position, changes)) return this.#goLive(position);
+        if ((await this.#applySnapshot(position, changes)) && !this.#hasLost) return this.#goLive(position);
       } catch (error) {
         this.#options.platform.report({ level: 'error', message: 'the listing index could not be given a snapshot', error });
       }
@@ -201,6 +222,9 @@ export class ListingFeed<Row extends { readonly id: number }> {
 }
 
 function laterThan<Row>(position: number, newest: Pending<Row>): Pending<Row> | undefined {
-  const next = newest.next === undefined ? undefined : laterThan(position, newest.next);
-  return newest.position > position ? { ...newest, next } : next;
+  let later: Pending<Row> | undefined;
+  for (let each: Pending<Row> | undefined = newest; each !== undefined; each = each.next) {
+    if (each.position > position) later = { ...each, next: later };
+  }
+  return later;
 }

@@ -2,10 +2,11 @@
  * Which rows of a table meet criteria: one pass per condition over one column, each keeping the slots that the next
  * one looks at. The condition that the fewest rows can meet comes first. `matches` of the vocabulary is its twin.
  */
+import { hashOf } from '#shared/hash.ts';
 import type { Criteria } from '#shared/criteria.ts';
 import { RARITIES } from '#shared/item.ts';
 import { admitsClass, type SearchContext } from '#shared/search.ts';
-import { hashText, type ClassTable } from './class-table.ts';
+import type { ClassTable } from './class-table.ts';
 import { grownCapacity, type Column } from './column.ts';
 import { sellerOf } from './row-codec.ts';
 import type { RowStore } from './row-store.ts';
@@ -138,7 +139,7 @@ function flagPass(numbers: Int32Array | Uint8Array, flags: Uint8Array): Pass {
 /** Keeps the asking player's own rows: first by hash, then, for the few that are left, by name. */
 function sellerPass(table: ClassTable, { self, rows }: SelectionContext): Pass {
   if (self === undefined) return nothing;
-  const hash = hashText(self);
+  const hash = hashOf(self);
   return (from, count, to) => {
     const left = int32Range(table.sellerHashes, hash, hash, from, count, to);
     let kept = 0;

@@ -2,7 +2,7 @@
  * The record format of the journal: one change set, in bytes.
  *
  * A record is `length (u32 little-endian, of what follows) header puts removes ledger`. Whole numbers are
- * base-128 varints (signed ones zigzag), text is its UTF-8 length and bytes, a nullable column starts with
+ * base-128 varints (those that may be negative are marked as `RecordWriter.signed` says), text is its UTF-8 length and bytes, a nullable column starts with
  * one byte 0 or 1, a place is its number in `PLACES`. A row names its table, entity and version in one, so that a record can be read for ever: with the
  * schema of that version, which stays in the code as long as an upgrader starts from it.
  */

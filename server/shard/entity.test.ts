@@ -28,7 +28,7 @@ function faultOf(attribute: Attribute<unknown>, value: unknown): string | undefi
   const entity: Entity = defineEntity('thing', { version: 1, attributes: { part: attribute } });
   const row: AnyRow = { id: 1, part: value };
   try {
-    entity.rows.check(row);
+    entity.rowFunctions.check(row);
     return undefined;
   } catch (error) {
     return error instanceof ConstraintError ? error.message : `not a ConstraintError: ${String(error)}`;
@@ -86,8 +86,8 @@ describe('an attribute', () => {
     ['too many bytes', bytes({ maxLength: 2 }), new Uint8Array(3), 'must be at most 2 bytes; not object'],
     ['row 0', reference(), 0, '[thing.part = reference()] must be the id of a row; not number 0'],
     ['another word', oneOf(['a', 'b']), 'c', '[thing.part = enum()] must be one of a, b; not string of 1 characters'],
-    ['a plain object as JSON', json(), {}, '[thing.part = json()] must be a JSON object or array; not object'],
-    ['a string as JSON', json(), '{}', '[thing.part = json()] must be a JSON object or array; not string of 2 characters'],
+    ['a plain object as JSON', json(), {}, '[thing.part = json()] must be a Json of an object or array; not object'],
+    ['a string as JSON', json(), '{}', '[thing.part = json()] must be a Json of an object or array; not string of 2 characters'],
     ['null where there must be something', text(), null, 'characters; not null'],
     ['nothing', integer(), undefined, 'not undefined'],
     ['a wrong value where null is allowed', integer({ nullable: true }), 'x', 'or null; not string of 1 characters'],

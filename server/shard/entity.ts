@@ -71,7 +71,7 @@ export interface Entity<A extends Attributes = Attributes> {
   /** The attributes that wake the shard. */
   readonly alarms: readonly { readonly alarm: string; readonly read: ReadAttribute }[];
   /** What is done to its rows on every turn. */
-  readonly rows: RowFunctions;
+  readonly rowFunctions: RowFunctions;
   /** A row of these values, with what is left out filled in. Nothing is checked. */
   newRow(values: NewValues<A>, id: number): RowOf<A>;
 }
@@ -97,12 +97,12 @@ export function defineEntity<const A extends Attributes>(
   if (!NAME_PATTERN.test(name)) throw new Error(`entity name ${JSON.stringify(name)} is not a plain word`);
   const attributes = Object.entries<Attribute<unknown>>(definition.attributes);
   for (const [attribute, { type, expected, initial, accepts }] of attributes) {
-    if (!NAME_PATTERN.test(attribute) || attribute === 'id')
+    if (!NAME_PATTERN.test(attribute) || attribute === 'id' || attribute in Object.prototype)
       throw new Error(`attribute name ${JSON.stringify(attribute)} of ${name} is not allowed`);
     if (initial !== undefined && initial !== null && !accepts(initial)) throw new ConstraintError(name, attribute, type, expected, initial);
   }
-  const rows = compileRowFunctions(name, attributes);
-  const readerOf = (attribute: string): ReadAttribute => rows.readers[attribute] ?? (() => null);
+  const rowFunctions = compileRowFunctions(name, attributes);
+  const readerOf = (attribute: string): ReadAttribute => rowFunctions.readers[attribute] ?? (() => null);
   return {
     name,
     version: definition.version,
@@ -118,9 +118,9 @@ export function defineEntity<const A extends Attributes>(
       index === undefined ? [] : [{ attribute, kind: index, read: readerOf(attribute) }],
     ),
     alarms: attributes.flatMap(([attribute, { alarm }]) => (alarm === undefined ? [] : [{ alarm, read: readerOf(attribute) }])),
-    rows,
+    rowFunctions,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Compiled from these very attributes.
-    newRow: (values, id) => rows.newRow(values, id) as RowOf<A>,
+    newRow: (values, id) => rowFunctions.newRow(values, id) as RowOf<A>,
   };
 }
 
@@ -236,7 +236,7 @@ export function oneOf<const Value extends string, Nullable extends boolean = fal
 export function json<Value extends object, Nullable extends boolean = false, Default extends Json<Value> | undefined = undefined>(
   options: Options<Nullable, Default> = {},
 ): Made<Json<Value>, NoInfer<Nullable>, NoInfer<Default>> {
-  return attribute<Json<Value>, Nullable, Default>('json', options, 'a JSON object or array', (value) => value instanceof Json);
+  return attribute<Json<Value>, Nullable, Default>('json', options, 'a Json of an object or array', (value) => value instanceof Json);
 }
 
 function isText(value: unknown, maxLength: number): boolean {

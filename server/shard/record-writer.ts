@@ -7,10 +7,12 @@ import type { ValueWriter } from './entity-compiler.ts';
 /** Appends records to a growing buffer. Owned by whoever collects the turns of one commit. */
 export class RecordWriter implements ValueWriter {
   #buffer: Buffer;
+  #capacity: number;
   #length = 0;
 
   constructor(initialBytes = 64 * 1024) {
     this.#buffer = Buffer.allocUnsafeSlow(initialBytes);
+    this.#capacity = initialBytes;
   }
 
   /** Bytes written since the last `take`. */
@@ -35,7 +37,7 @@ export class RecordWriter implements ValueWriter {
       for (const { entity, row } of changes.puts) {
         this.text(entity.schema.table);
         this.count(row.id);
-        entity.rows.write(row, this);
+        entity.rowFunctions.write(row, this);
       }
       return this.#end(start, changes.removes, changes.ledger);
     } catch (error) {
@@ -59,17 +61,17 @@ export class RecordWriter implements ValueWriter {
 
   /** A whole number from 0, as a varint. */
   count(value: number): void {
-    if (this.#length + VARINT_BYTES_MAX > this.#buffer.length) this.#grow(VARINT_BYTES_MAX);
+    if (this.#length + VARINT_BYTES_MAX > this.#capacity) this.#grow(VARINT_BYTES_MAX);
     this.#length = putCount(this.#buffer, this.#length, value);
   }
 
   /**
-   * A whole number. Small ones are zigzag, by arithmetic: 2^53 does not fit the 32 bits of the shift operators. Of large ones the
-   * magnitude keeps its full 53 bits, and the sign goes first.
+   * A whole number: its double, as long as that is one, too. One below zero is the mark 1 and its magnitude; one too large to be doubled,
+   * and the one whose double is the mark of those, is that mark and itself.
    */
   signed(value: number): void {
-    if (value >= 0 && value < 0x4000_0000) return this.count(value * 2);
-    this.count(value < 0 ? 1 : 0x8000_0000);
+    if (value >= 0 && value < DOUBLED_MAX && value !== LARGE_MARK / 2) return this.count(value * 2);
+    this.count(value < 0 ? NEGATIVE_MARK : LARGE_MARK);
     this.count(Math.abs(value));
   }
 
@@ -77,23 +79,23 @@ export class RecordWriter implements ValueWriter {
   text(value: string): void {
     const { length } = value;
     const bytesMax = length * 3 + VARINT_BYTES_MAX;
-    if (this.#length + bytesMax > this.#buffer.length) this.#grow(bytesMax);
-    if (length <= SHORT_TEXT_MAX && this.#shortText(value, length)) return;
-    // Nearly all texts have one byte per character: the length is written as if, and moved if it needs another byte.
+    if (this.#length + bytesMax > this.#capacity) this.#grow(bytesMax);
+    // Nearly all texts have one byte per character: the length is written as if, and once more if it was not so.
     const start = this.#length;
     const guessed = putCount(this.#buffer, start, length);
     const bytes = this.#buffer.write(value, guessed);
-    if (bytes !== length) {
-      const end = putCount(this.#buffer, start, bytes);
-      if (end === guessed) this.#length = end + bytes;
-      else this.#length = end + this.#buffer.write(value, end);
-    } else this.#length = guessed + bytes;
+    if (bytes === length) {
+      this.#length = guessed + bytes;
+      return;
+    }
+    const end = putCount(this.#buffer, start, bytes);
+    this.#length = end + (end === guessed ? bytes : this.#buffer.write(value, end));
   }
 
   /** Bytes: how many, and they themselves. */
   bytes(value: Uint8Array): void {
     this.count(value.length);
-    if (this.#length + value.length > this.#buffer.length) this.#grow(value.length);
+    if (this.#length + value.length > this.#capacity) this.#grow(value.length);
     this.#buffer.set(value, this.#length);
     this.#length += value.length;
   }
@@ -147,34 +149,21 @@ export class RecordWriter implements ValueWriter {
     else if (!nullable) throw new CodecError(`column ${name} has no value`);
   }
 
-  /** A text of one byte per character; tells whether it was one. */
-  #shortText(value: string, length: number): boolean {
-    const buffer = this.#buffer;
-    const start = this.#length + 1;
-    for (let index = 0; index < length; index++) {
-      const code = value.charCodeAt(index);
-      if (code > 127) return false;
-      buffer[start + index] = code;
-    }
-    buffer[start - 1] = length;
-    this.#length = start + length;
-    return true;
-  }
-
   /** Makes room for so many bytes more. */
   #grow(bytes: number): void {
-    if (this.#length + bytes <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#length + bytes));
+    if (this.#length + bytes <= this.#capacity) return;
+    this.#capacity = Math.max(this.#capacity * 2, this.#length + bytes);
+    const larger = Buffer.allocUnsafeSlow(this.#capacity);
     this.#buffer.copy(larger, 0, 0, this.#length);
     this.#buffer = larger;
   }
 }
 
 const VARINT_BYTES_MAX = 8;
+const DOUBLED_MAX = 2 ** 52;
+const NEGATIVE_MARK = 1;
+const LARGE_MARK = 0x8000_0000;
 const RECORD_HEAD_BYTES = 4;
-/** Up to here a loop is quicker than a call into the runtime; the length is one byte. */
-const SHORT_TEXT_MAX = 48;
-
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- It has exactly the places as keys.
 const PLACE_NUMBERS = Object.fromEntries(PLACES.map((place, number) => [place, number])) as Readonly<Record<Place, number>>;
 
@@ -182,9 +171,16 @@ const PLACE_NUMBERS = Object.fromEntries(PLACES.map((place, number) => [place, n
 function putCount(buffer: Buffer, offset: number, value: number): number {
   let at = offset;
   let rest = value;
-  while (rest >= 0x8000_0000) {
-    buffer[at++] = (rest % 128) + 128;
-    rest = Math.floor(rest / 128);
+  // Four digits of seven bits at once: what is left then fits the 32 bits of the shift operators.
+  if (rest >= FOUR_DIGITS) {
+    const high = Math.floor(rest / FOUR_DIGITS);
+    const low = rest - high * FOUR_DIGITS;
+    buffer[at] = (low & 127) | 128;
+    buffer[at + 1] = ((low >>> 7) & 127) | 128;
+    buffer[at + 2] = ((low >>> 14) & 127) | 128;
+    buffer[at + 3] = (low >>> 21) | 128;
+    at += 4;
+    rest = high;
   }
   while (rest > 127) {
     buffer[at++] = (rest & 127) | 128;
@@ -193,3 +189,5 @@ function putCount(buffer: Buffer, offset: number, value: number): number {
   buffer[at++] = rest;
   return at;
 }
+
+const FOUR_DIGITS = 2 ** 28;

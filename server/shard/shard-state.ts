@@ -54,7 +54,7 @@ export class ShardState {
     state.wakeAt = raw.wakeAt;
     for (const { table, id, values } of raw.puts) {
       const entity = definition.entityByTable.get(table);
-      if (entity !== undefined) state.table(entity).restore(id, entity.rows.keptRow(values, id));
+      if (entity !== undefined) state.table(entity).restore(id, entity.rowFunctions.keptRow(values, id));
     }
     return state;
   }

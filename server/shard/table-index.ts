@@ -23,17 +23,15 @@ export class UniqueIndex {
   /** The row with that value. */
   find(value: unknown): AnyRow | undefined {
     if (value === null) return undefined;
-    if (this.#idByText === undefined) return this.#walk(value);
+    if (this.#idByText === undefined && this.#rows.size <= WALKED_ROWS_MAX) return this.#walk(value);
+    this.#idByText ??= this.#mapped();
     const id = this.#idByText.get(textOf(value));
     return id === undefined ? undefined : this.#rows.get(id);
   }
 
   replace(id: number, before: AnyRow | undefined, after: AnyRow | undefined): void {
     const ids = this.#idByText;
-    if (ids === undefined) {
-      if (this.#rows.size > WALKED_ROWS_MAX) this.#idByText = this.#mapped();
-      return;
-    }
+    if (ids === undefined) return;
     const old = this.read(before);
     const value = this.read(after);
     if (old === value) return;
@@ -136,7 +134,7 @@ export class PlainIndex {
     queue.ids.push(id);
   }
 
-  /** Takes those out that have lost the value, and the earlier of two places of one that has got it again. */
+  /** Takes those out that have lost the value, and the later of two places of one that has got it again. */
   #compact(queue: Queue, value: unknown): void {
     const holds = (id: number): boolean => {
       const row = this.#rows.get(id);

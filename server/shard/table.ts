@@ -100,7 +100,7 @@ export class Table {
   /** Writes a row; throws `ConstraintError` if it breaks a constraint of an attribute, `Error` if it breaks a unique index. */
   put(row: AnyRow): void {
     const { id } = row;
-    this.entity.rows.check(row);
+    this.entity.rowFunctions.check(row);
     const before = this.#rows.get(id);
     for (const unique of this.#uniques) {
       const value = unique.read(row);
@@ -127,7 +127,7 @@ export class Table {
 
   #replace(id: number, before: AnyRow | undefined, after: AnyRow | undefined): void {
     if (before === undefined && after === undefined) return;
-    const { sizeOf } = this.entity.rows;
+    const { sizeOf } = this.entity.rowFunctions;
     this.#log.bytes += (after === undefined ? 0 : sizeOf(after)) - (before === undefined ? 0 : sizeOf(before));
     if (after === undefined) this.#rows.delete(id);
     else this.#rows.set(id, after);
