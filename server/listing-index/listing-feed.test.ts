@@ -215,10 +215,10 @@ describe('the feed of the index', () => {
     const { feed, ring, reported } = benchOf([{ position: 600, changes: rows }]);
     const started = feed.start();
     await promisesSettled();
-    for (let id = 1_000; id < 13_000; id++) feed.put(id, ADA, id, row(id));
+    for (let id = 1_000; id < 21_000; id++) feed.put(id, ADA, id, row(id));
     await ring();
     await started;
-    expect(feed.index.stats()).toMatchObject({ rows: 501 + 12_000, feeds: [{ position: 12_999 }] });
+    expect(feed.index.stats()).toMatchObject({ rows: 501 + 20_000, feeds: [{ position: 20_999 }] });
     expect(reported).toEqual([]);
   });
 
