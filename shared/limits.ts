@@ -34,7 +34,7 @@ export const limits = {
   inboxMessagesMax: 1_024,
   /** Operations of one player's clients that have no outcome yet. Beyond it the player is told `rate-limited`. */
   operationsUnfinishedMax: 256,
-  /** Finished operations of a player that keep their whole answer: what a client may ask again after a reconnect. */
+  /** The newest finished operations of a player, which keep their whole answer: what a client may ask again after a reconnect. */
   operationsAnsweredMax: 64,
   /** Finished operations of a player that keep id and digest, so that a late repeat is `op-done`, never done again. */
   operationsRememberedMax: 4_096,

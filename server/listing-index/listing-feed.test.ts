@@ -36,7 +36,7 @@ async function promisesSettled(): Promise<void> {
 }
 
 /** A feed whose timers ring when the test says so, into an index that notes what it is given. */
-function benchOf(snapshots: readonly (FeedSnapshot | Error)[] = [{ position: 0, changes: [] }]) {
+function benchOf(snapshots: readonly (FeedSnapshot | Error)[] = [{ position: 0, changes: [] }], pendingMax = 1_000_000) {
   const timers = new Set<() => void>();
   const later = (run: () => void): (() => void) => {
     timers.add(run);
@@ -67,6 +67,7 @@ function benchOf(snapshots: readonly (FeedSnapshot | Error)[] = [{ position: 0, 
       const next = left.shift();
       return next === undefined || next instanceof Error ? Promise.reject(next ?? new Error('none left')) : Promise.resolve(next);
     },
+    pendingMax,
     indexed,
   });
   const ring = async (): Promise<void> => {
@@ -220,6 +221,39 @@ describe('the feed of the index', () => {
     await started;
     expect(feed.index.stats()).toMatchObject({ rows: 501 + 20_000, feeds: [{ position: 20_999 }] });
     expect(reported).toEqual([]);
+  });
+
+  it('forgets what is too much, and takes a snapshot that has it, also while it is live', async () => {
+    const { feed, index, ring } = benchOf(
+      [
+        { position: 0, changes: [] },
+        { position: 4, changes: [1, 2, 3, 4].map((id) => put(id, id)) },
+      ],
+      3,
+    );
+    await feed.start();
+    for (let id = 1; id <= 4; id++) feed.put(id, ADA, id, row(id));
+    await ring();
+    await ring();
+    expect(index.stats()).toMatchObject({ rows: 4, feeds: [{ position: 4 }] });
+    expect(feed.lagMs).toBe(0);
+  });
+
+  it('takes another snapshot when too much came during one', async () => {
+    const rows = Array.from({ length: 501 }, (_, place) => put(place + 1, place + 1));
+    const { feed, index, ring } = benchOf(
+      [
+        { position: 600, changes: rows },
+        { position: 604, changes: [...rows, put(601, 601), put(602, 602), put(603, 603), put(604, 604)] },
+      ],
+      3,
+    );
+    const started = feed.start();
+    await promisesSettled();
+    for (let id = 601; id <= 604; id++) feed.put(id, ADA, id, row(id));
+    for (let rings = 0; rings < 4; rings++) await ring();
+    await started;
+    expect(index.stats()).toMatchObject({ rows: 505, feeds: [{ position: 604 }] });
   });
 
   it('tries a snapshot that failed again, and says so', async () => {

@@ -27,6 +27,8 @@ export interface ListingFeedOptions<Row> {
   readonly incarnation: string;
   readonly platform: Pick<Platform, 'clock' | 'timers' | 'report'>;
   readonly snapshot: () => Promise<FeedSnapshot>;
+  /** Changes that wait at most, for instance for the end of a snapshot; a million by default. */
+  readonly pendingMax?: number;
   /** What the index is to know of a row that a shard of that version has. */
   readonly indexed: (shard: ShardId, version: number, row: Row) => IndexedListing;
 }
@@ -59,7 +61,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
   #pendingByShard = new Map<ShardId, Pending<Row>>();
   /** How many changes have come since the last batch, or more. */
   #pendingCount = 0;
-  /** Whether changes were forgotten that the snapshot under way may not have. */
+  /** Whether changes were forgotten that only a later snapshot has for certain. */
   #hasLost = false;
   #pendingSince: Instant | undefined;
   #pendingTo = 0;
@@ -107,7 +109,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
     while (known !== undefined && known.id !== id) known = known.next;
     if (known === undefined) {
       this.#pendingByShard.set(shard, { id, position, version, row, next: newest });
-      if (++this.#pendingCount > PENDING_MAX) this.#lose();
+      if (++this.#pendingCount > (this.#options.pendingMax ?? PENDING_MAX)) this.#lose();
     } else {
       known.position = position;
       known.version = version;
@@ -123,8 +125,8 @@ export class ListingFeed<Row extends { readonly id: number }> {
 
   /** Gives the index what waits for the next batch. During a snapshot it goes on waiting: what follows a snapshot must be later than it. */
   #flush(): void {
-    if (this.#phase !== 'live' || this.#pendingByShard.size === 0) return;
-    if (this.#apply({ from: this.#fed, to: this.#pendingTo, changes: this.#changes() })) {
+    if (this.#phase !== 'live' || (this.#pendingByShard.size === 0 && !this.#hasLost)) return;
+    if (!this.#hasLost && this.#apply({ from: this.#fed, to: this.#pendingTo, changes: this.#changes() })) {
       this.#forget();
       this.#pendingSince = undefined;
       return;
@@ -139,7 +141,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
     this.#pendingCount = 0;
   }
 
-  /** Too much came during a snapshot: it is forgotten, and another snapshot is taken, which has it. */
+  /** Too much waits: it is forgotten, and a snapshot is taken, or another one, which has it. */
   #lose(): void {
     this.#forget();
     this.#hasLost = true;

@@ -4,7 +4,7 @@
  * 1. `gold + held + unclaimed` never passes 2^53 - 1, so that nothing that comes back can overflow.
  * 2. `held` is the sum of the holds, `unclaimed` the sum of the completed entries.
  */
-import { addGold, isGold, NO_GOLD, sumGold, type Gold } from '#shared/units.ts';
+import { addGold, gold, NO_GOLD, subtractGold, sumGold, type Gold } from '#shared/units.ts';
 import type { Asset, Place, Posting } from '#server/shard/change-set.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
@@ -70,8 +70,8 @@ type Parts = Record<'wallet' | 'hold' | 'completed', Gold>;
 
 function add(parts: Parts, place: Place, amount: number): void {
   if (place !== 'wallet' && place !== 'hold' && place !== 'completed') return;
-  const part = parts[place] + amount;
-  if (!isGold(part)) throw new Error(`gold at ${place} would leave its bounds: ${parts[place]} and ${amount}`);
+  const part = amount < 0 ? subtractGold(parts[place], gold(-amount)) : addGold(parts[place], gold(amount));
+  if (part === undefined) throw new Error(`gold at ${place} would leave its bounds: ${parts[place]} and ${amount}`);
   parts[place] = part;
 }
 

@@ -197,13 +197,13 @@ export function schemaOf(schemas: Schemas, table: string): EntitySchema {
   return schema;
 }
 
-/** A row object from its kept values, in the shape that the engine made it with. */
+/** A row object from its kept values, by the schema alone: of whatever version. A shard reads its present ones by compiled functions. */
 export function rowFromRaw(schema: EntitySchema, put: RawPut): AnyRow {
-  const row: Record<string, unknown> & { id: number } = { id: put.id };
+  const row: Record<string, unknown> = {};
   schema.columns.forEach((column, index) => {
     row[column.name] = fromRaw(column, put.values[index] ?? null);
   });
-  return row;
+  return { ...row, id: put.id };
 }
 
 function fromRaw(column: Column, value: RawValue): unknown {

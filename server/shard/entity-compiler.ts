@@ -47,7 +47,7 @@ export interface RowFunctions {
   readonly sizeOf: (row: AnyRow) => number;
   /** Writes the values in the order of the columns. */
   readonly write: (row: AnyRow, out: ValueWriter) => void;
-  /** Reads an attribute of a row, or what is as if it were null where there is no row; by attribute. */
+  /** Reads an attribute of a row, null where there is no row; by attribute. */
   readonly readers: Readonly<Record<string, (row: AnyRow | undefined) => unknown>>;
 }
 

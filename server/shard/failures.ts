@@ -53,7 +53,7 @@ export function countFailure(turn: Turn, key: string, error: string): void {
     error: asErrorText(error),
   };
   if (known === undefined) turn.insert(failure, values);
-  else turn.put(failure, { ...values, id: known.id });
+  else turn.put(failure, failure.newRow(values, known.id));
 }
 
 /** What failed before has succeeded. */

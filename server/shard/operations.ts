@@ -76,7 +76,8 @@ function stateOf(isClient: boolean, reply: Reply | undefined): { readonly state:
 function forgetOldest(turn: Turn): void {
   if (turn.isEmpty(operation)) return;
   const known = turn.table(operation);
-  for (let tooMany = known.countOf('state', 'answered') - limits.operationsAnsweredMax; tooMany > 0; tooMany--) {
+  const surplus = known.countOf('state', 'answered') - limits.operationsAnsweredMax;
+  for (let looks = 0; looks < Math.min(surplus, limits.tidiedRowsMax); looks++) {
     const oldest = known.firstOf('state', 'answered');
     if (oldest !== undefined) turn.put(operation, { ...oldest, state: 'known', reply: null });
   }

@@ -4,7 +4,7 @@ import type { AlarmIndex } from './alarm-index.ts';
 import type { ChangeSet, LedgerEntry, Put, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { Entity } from './entity.ts';
-import { alarmKey, Table } from './table.ts';
+import { alarmKey, Table, type TableOwner } from './table.ts';
 import { UndoLog } from './undo-log.ts';
 
 /** Counters that a turn may move and a refusal takes back. */
@@ -15,7 +15,7 @@ export interface Counters {
 }
 
 /** See the head of this file. */
-export class ShardState {
+export class ShardState implements TableOwner {
   readonly shard: ShardId;
   readonly cell: number;
   readonly epoch: number;
@@ -28,6 +28,8 @@ export class ShardState {
   wakeAt: Instant | 0 = 0;
   /** The tables that have, or had, a row, or were asked for one: most entities of most shards have none. */
   readonly tables: Table[] = [];
+  /** What all rows take in an image, in bytes, about. */
+  bytes = 0;
   /** What the turn under way has done. */
   readonly log = new UndoLog();
   readonly #definition: ShardDefinition;
@@ -76,11 +78,6 @@ export class ShardState {
     return this.#tableByOrdinal[known.ordinal] ?? this.#newTable(known);
   }
 
-  /** The size of all rows, in bytes as encoded, about. */
-  get bytes(): number {
-    return this.log.bytes;
-  }
-
   get counters(): Counters {
     return { nextId: this.nextId, seq: this.seq, ledgerSeq: this.ledgerSeq };
   }
@@ -127,7 +124,7 @@ export class ShardState {
   }
 
   #newTable(entity: Entity): Table {
-    const table = new Table(entity, this.log);
+    const table = new Table(entity, this);
     this.#tableByOrdinal[entity.ordinal] = table;
     this.tables.push(table);
     this.#alarms.push(...table.alarms);

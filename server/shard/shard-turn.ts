@@ -40,7 +40,7 @@ export class ShardTurn implements Turn {
   }
 
   table<A extends Attributes>(entity: Entity<A>): TableReader<RowOf<A>> {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `put` and `load` let in rows of the table's entity only.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `put` and `restore` let in rows of the table's entity only.
     return this.#state.table(entity) as unknown as TableReader<RowOf<A>>;
   }
 

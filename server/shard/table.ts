@@ -35,21 +35,28 @@ export interface TableReader<R extends { readonly id: number }> {
   query(): Query<R>;
 }
 
+/** What the tables of one shard share. */
+export interface TableOwner {
+  /** Told of every change. */
+  readonly log: UndoLog;
+  /** What all rows take in an image, in bytes, about: kept up to date by the tables. */
+  bytes: number;
+}
+
 const NO_INDEXES: readonly never[] = [];
 
 /** See the head of this file. */
 export class Table {
   readonly entity: Entity;
   readonly alarms: readonly AlarmIndex[];
-  readonly #log: UndoLog;
+  readonly #owner: TableOwner;
   readonly #rows = new IdMap<AnyRow>();
   readonly #uniques: readonly UniqueIndex[];
   readonly #plains: readonly PlainIndex[];
 
-  /** `log` is told of every change. */
-  constructor(entity: Entity, log: UndoLog) {
+  constructor(entity: Entity, owner: TableOwner) {
     this.entity = entity;
-    this.#log = log;
+    this.#owner = owner;
     const { indexes, alarms } = entity;
     this.alarms = alarms.length === 0 ? NO_INDEXES : alarms.map(({ alarm, read }) => new AlarmIndex(alarm, read));
     const uniques = indexes.filter(({ kind }) => kind === 'unique');
@@ -108,7 +115,7 @@ export class Table {
       const holder = unique.find(value);
       if (holder !== undefined) throw new Error(`${this.entity.name}.${unique.attribute} is already ${String(value)} in row ${holder.id}`);
     }
-    this.#log.note(this, id, before, row);
+    this.#owner.log.note(this, id, before, row);
     this.#replace(id, before, row);
   }
 
@@ -116,7 +123,7 @@ export class Table {
   remove(id: number): void {
     const before = this.#rows.get(id);
     if (before === undefined) throw new Error(`there is no row ${id} of ${this.entity.name}`);
-    this.#log.note(this, id, before, undefined);
+    this.#owner.log.note(this, id, before, undefined);
     this.#replace(id, before, undefined);
   }
 
@@ -128,7 +135,7 @@ export class Table {
   #replace(id: number, before: AnyRow | undefined, after: AnyRow | undefined): void {
     if (before === undefined && after === undefined) return;
     const { sizeOf } = this.entity.rowFunctions;
-    this.#log.bytes += (after === undefined ? 0 : sizeOf(after)) - (before === undefined ? 0 : sizeOf(before));
+    this.#owner.bytes += (after === undefined ? 0 : sizeOf(after)) - (before === undefined ? 0 : sizeOf(before));
     if (after === undefined) this.#rows.delete(id);
     else this.#rows.set(id, after);
     for (const unique of this.#uniques) unique.replace(id, before, after);

@@ -21,8 +21,6 @@ interface Entry extends RowChange {
 
 /** One entry per row, in the order in which they were first touched. Few rows: a walk is quicker than a map. Owned by the shard's state. */
 export class UndoLog {
-  /** What all rows of the shard take in an image, in bytes, about. */
-  bytes = 0;
   #entries: Entry[] = [];
 
   /** The net effect of the turn so far, with entries left in of rows that are again what they were. */
