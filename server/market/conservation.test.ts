@@ -121,6 +121,25 @@ describe('a market under random use', () => {
   });
 });
 
+describe('an operation that was refused', () => {
+  it('and is asked again once nothing speaks against it, is done then, once', () => {
+    const net = marketNetwork(createPrng('again'), [ADA, BOB], testRules());
+    net.command(ADA, 'open', opening('ada', { items: 1 }), undefined, 'service');
+    net.command(BOB, 'open', opening('bob', { gold: 500 }), undefined, 'service');
+    net.command(ADA, 'sell', { itemId: 'ada-0', buyout: 100, durationMs: HOUR }, 'sell');
+    const row = net.driver(ADA).rows(listing)[0]?.id ?? 0;
+    const buyout = [BOB, 'buyout', { listingId: listingId(row, ADA), price: 100 }, 'buy'] as const;
+    net.command(BOB, 'freeze', { frozen: true }, 'freeze', 'staff');
+    expect(net.command(...buyout).handled).toMatchObject({ kind: 'refusal', name: 'frozen' });
+    net.command(BOB, 'freeze', { frozen: false }, 'thaw', 'staff');
+    net.command(...buyout);
+    net.settle();
+    expect(net.replyTo(BOB, 'buy')).toMatchObject({ kind: 'answer', value: { itemId: 'ada-0', paid: 100 } });
+    expect(net.command(...buyout).handled).toEqual(net.replyTo(BOB, 'buy'));
+    expect(net.driver(BOB).rows(completed)).toHaveLength(1);
+  });
+});
+
 describe('the numbers of the dupe', () => {
   const PRICES = [
     2 ** 31 - 1,

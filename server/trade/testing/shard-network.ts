@@ -41,6 +41,8 @@ export class ShardNetwork {
   readonly #prng: Prng;
   readonly #faults: BusFaults;
   readonly #replies = new Map<string, Reply>();
+  /** Operations that a trade has completed, by their rows. */
+  readonly #completed = new Set<string>();
   #underWay: Letter[] = [];
   #now: Instant = TEST_START;
 
@@ -146,7 +148,9 @@ export class ShardNetwork {
   #complete(driver: ShardDriver, operation: number, reply: Reply): void {
     const row = driver.shard.rows('operation').find(({ id }) => id === operation);
     const op = String(row?.['key']).split('/')[1] ?? '';
-    if (this.#replies.has(`${driver.id} ${op}`)) throw new Error(`the operation ${op} of ${driver.id} was completed twice`);
+    // A refusal leaves no operation: asked again, the same op may still be done, once.
+    if (this.#completed.has(`${driver.id} ${operation}`)) throw new Error(`the operation ${op} of ${driver.id} was completed twice`);
+    this.#completed.add(`${driver.id} ${operation}`);
     this.#replies.set(`${driver.id} ${op}`, reply);
   }
 }
