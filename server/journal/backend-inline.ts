@@ -55,7 +55,7 @@ export class InlineBackend implements Backend {
   async open(definition: PersisterDefinition): Promise<Opened> {
     await this.#step();
     const { journal, images, projections } = this.#stores;
-    const { position, dropped, now, bytes } = journal.state;
+    const { position, dropped, now, lease, bytes } = journal.state;
     const remarks = decide(STORE_ROWS, {
       instance: '',
       journal: { kind: 'open', instance: '', position, dropped, damage: undefined, notes: 0 },
@@ -69,7 +69,7 @@ export class InlineBackend implements Backend {
     keeper.catchUp(position);
     while (projector.foldChunk(position) < position) await this.#step();
     this.#open = { keeper, projector, schemas };
-    return { position, dropped, now, bytes, remarks };
+    return { position, dropped, now, lease, bytes, remarks };
   }
 
   /** The process is gone: nothing that was asked for happens any more, and nobody is told. */
@@ -81,6 +81,12 @@ export class InlineBackend implements Backend {
     await this.#wait(this.#delays.commitMs());
     this.#stores.journal.commit(batch);
     // The crash between the write and the news of it is the one that matters.
+    await this.#step();
+  }
+
+  async extendLease(until: Instant): Promise<void> {
+    await this.#wait(this.#delays.commitMs());
+    this.#stores.journal.extendLease(until);
     await this.#step();
   }
 

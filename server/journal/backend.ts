@@ -13,6 +13,7 @@ export interface Opened {
   readonly position: Position;
   readonly dropped: Position;
   readonly now: Instant | 0;
+  readonly lease: Instant | 0;
   /** Bytes of the journal that are not dropped. */
   readonly bytes: number;
   readonly remarks: readonly string[];
@@ -24,6 +25,8 @@ export interface Backend {
   open(definition: PersisterDefinition): Promise<Opened>;
   /** Makes a batch durable, and takes its bytes for itself. A rejection says nothing of what is on disk. */
   commit(batch: Batch): Promise<void>;
+  /** Lets the node's time go on until then, durably. A rejection says nothing of what is on disk. */
+  extendLease(until: Instant): Promise<void>;
   /** A hint that this much is durable, so that no later call has to catch up with all of it. */
   noticed(through: Position): void;
   /** Rejects with `ShardFault` if the shard cannot be loaded. */

@@ -1,5 +1,6 @@
 /** The thread that owns the journal and the data directory: commits, notes and drops, one at a time. */
 import { parentPort, type MessagePort } from 'node:worker_threads';
+import type { Instant } from '#shared/units.ts';
 import type { Opened } from './backend.ts';
 import type { PersisterDefinition, Position } from './persister.ts';
 import type { Batch, KeptRecord, Note } from './storage.ts';
@@ -12,6 +13,7 @@ export interface CommitApi {
   /** Lets the thread that writes images note them, over a port of its own. */
   attach(port: MessagePort): void;
   commit(batch: Batch): void;
+  extendLease(until: Instant): void;
   close(): void;
 }
 
@@ -41,6 +43,7 @@ const commitApi = {
   },
   attach: (port: MessagePort) => serve(port, noteApi satisfies NoteApi),
   commit: (batch: Batch) => opened().journal.commit(batch),
+  extendLease: (until: Instant) => opened().journal.extendLease(until),
   close() {
     state.directory?.close();
     state.directory = undefined;

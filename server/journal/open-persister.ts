@@ -91,7 +91,7 @@ class NodePersister implements Persister {
   #imagesWritten = 0;
 
   constructor(platform: PersisterPlatform, backend: Backend, pace: PersisterPace, opened: Opened, durationMs: number) {
-    const { position, dropped, now, bytes, remarks } = opened;
+    const { position, dropped, now, lease, bytes, remarks } = opened;
     this.#platform = platform;
     this.#backend = backend;
     this.#pace = pace;
@@ -101,7 +101,7 @@ class NodePersister implements Persister {
     this.#imaged = dropped;
     this.#openFirst = position + 1;
     this.#backlogBytes = bytes;
-    this.recovered = { position, now, pendingRecords: position - dropped, durationMs, remarks };
+    this.recovered = { position, now, lease, pendingRecords: position - dropped, durationMs, remarks };
     backend.onFault((fault) => this.#fail(fault));
     // What a crash left is slow to load, shard by shard: into images with it.
     if (dropped < position) this.#pass();
@@ -128,6 +128,10 @@ class NodePersister implements Persister {
     if (this.#writer.length >= limits.commitBytesMax - limits.shardBytesMax) this.#seal();
     if (!this.#isCommitting) this.#sendSoon();
     return this.#appended;
+  }
+
+  extendLease(until: Instant): Promise<void> {
+    return this.#asked(this.#backend.extendLease(until));
   }
 
   onDurable(listener: (durable: Position) => void): void {

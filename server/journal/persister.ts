@@ -42,6 +42,8 @@ export interface RecoveryReport {
   readonly position: Position;
   /** The greatest `now` of any durable turn, or 0. */
   readonly now: Instant | 0;
+  /** The time that no life of this node has passed, or 0. */
+  readonly lease: Instant | 0;
   readonly pendingRecords: number;
   readonly durationMs: number;
   /** One sentence for each thing out of the ordinary that recovery met and settled. */
@@ -59,6 +61,8 @@ export interface Persister {
   readonly full: boolean;
   /** Encodes the change set into the open commit and returns its position. Throws only on a bug; the process must then end. */
   append(changes: ChangeSet): Position;
+  /** Lets the node's time go on until then. Resolves when that is durable; a failure is a fault of the node. */
+  extendLease(until: Instant): Promise<void>;
   /** Calls the listener, for as long as the persister lives, whenever `durable` has grown. */
   onDurable(listener: (durable: Position) => void): void;
   /** Calls the listener once if a commit failed, its result is unknown, or a worker died: the process must end. */

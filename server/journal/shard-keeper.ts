@@ -91,7 +91,7 @@ export class ShardKeeper {
     const note = this.#journal.noteOf(shard);
     const pending = this.#records(shard);
     const image = this.#image(shard);
-    const decision = decideLoad({ note, image: image?.version, pending: this.#versions(pending) });
+    const decision = decideLoad({ note: note?.version, image: image?.version, pending: this.#versions(pending) });
     switch (decision.kind) {
       case 'absent':
         return undefined;
@@ -170,17 +170,21 @@ export class ShardKeeper {
     const note = this.#journal.noteOf(shard);
     try {
       const draft = this.#images.draft(shard);
-      const facts: LoadFacts = { note, image: draft.version === 0 ? undefined : draft.version, pending: this.#versions(records) };
+      const facts: LoadFacts = {
+        note: note?.version,
+        image: draft.version === 0 ? undefined : draft.version,
+        pending: this.#versions(records),
+      };
       const decision = decideLoad(facts);
       const news = decision.kind === 'found' ? records.slice(decision.skip) : [];
       if (decision.kind !== 'found' || news.length === 0) {
         draft.discard();
         if (decision.kind === 'fault') return this.#fault(shard, decision.why, records);
-        return { kind: 'written-before', note: { shard, version: draft.version } };
+        return { kind: 'written-before', note: { shard, version: draft.version, now: draft.now } };
       }
       const changes = mergeRecords(this.#skimmer, news);
       draft.stage(changes);
-      return { kind: 'staged', note: { shard, version: changes.version } };
+      return { kind: 'staged', note: { shard, version: changes.version, now: changes.now } };
     } catch (error) {
       if (error instanceof ImageError || error instanceof CodecError) return this.#fault(shard, error.message, records);
       throw error;

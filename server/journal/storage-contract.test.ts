@@ -104,12 +104,12 @@ describe.each([
 ])('the stores of %s', (_name, open) => {
   it('keep batches, in order, through a reopening', () => {
     const stores = open();
-    expect(stores.journal.state).toEqual({ position: 0, dropped: 0, now: 0, bytes: 0 });
+    expect(stores.journal.state).toEqual({ position: 0, dropped: 0, now: 0, lease: 0, bytes: 0 });
     stores.journal.commit(batch(1, 3, 5_000));
     stores.journal.commit(batch(4, 1, 4_000));
     stores.journal.commit(batch(5, 2));
     const check = ({ journal, reader }: Stores): void => {
-      expect(journal.state).toEqual({ position: 6, dropped: 0, now: 5_000, bytes: 300 });
+      expect(journal.state).toEqual({ position: 6, dropped: 0, now: 5_000, lease: 0, bytes: 300 });
       expect(reader.read(0, 1e9).map(plain)).toEqual([batch(1, 3, 5_000), batch(4, 1, 4_000), batch(5, 2)].map(plain));
       expect(reader.read(3, 1).map(({ first }) => first)).toEqual([4]);
       expect(reader.read(3, 101).map(({ first }) => first)).toEqual([4, 5]);
@@ -135,29 +135,41 @@ describe.each([
     for (let first = 1; first <= 9; first += 2) stores.journal.commit(batch(first, 2));
     expect(stores.journal.drop(5, 100)).toBe(4);
     expect(stores.journal.drop(10, 3)).toBe(8);
-    expect(stores.journal.state).toEqual({ position: 10, dropped: 8, now: 1_000, bytes: 100 });
+    expect(stores.journal.state).toEqual({ position: 10, dropped: 8, now: 1_000, lease: 0, bytes: 100 });
     expect(stores.journal.drop(10, 3)).toBe(10);
     expect(stores.journal.drop(10, 3)).toBe(10);
     stores.projections.apply({ ...delta, folded: 10 });
     const { journal, reader } = stores.reopen();
-    expect(journal.state).toEqual({ position: 10, dropped: 10, now: 1_000, bytes: 0 });
+    expect(journal.state).toEqual({ position: 10, dropped: 10, now: 1_000, lease: 0, bytes: 0 });
     expect(reader.read(0, 1e9)).toEqual([]);
     journal.commit(batch(11, 1));
     expect(journal.state.position).toBe(11);
+  });
+
+  it('keep the lease of time, which never gets shorter', async () => {
+    const stores = await withJournal(open());
+    stores.journal.extendLease(instant(7_000));
+    stores.journal.extendLease(instant(5_000));
+    expect(stores.journal.state.lease).toBe(7_000);
+    expect(stores.reopen().journal.state).toMatchObject({ position: 2, lease: 7_000 });
   });
 
   it('keep notes, and the newest of each', async () => {
     const stores = await withJournal(open());
     stores.journal.note(
       [
-        { shard: ada, version: 3 },
-        { shard: bob, version: 1 },
+        { shard: ada, version: 3, now: instant(30) },
+        { shard: bob, version: 1, now: instant(10) },
       ],
       [],
     );
-    stores.journal.note([{ shard: ada, version: 9 }], []);
+    stores.journal.note([{ shard: ada, version: 9, now: instant(90) }], []);
     const { reader } = stores.reopen();
-    expect([reader.noteOf(ada), reader.noteOf(bob), reader.noteOf(cid)]).toEqual([9, 1, undefined]);
+    expect([reader.noteOf(ada), reader.noteOf(bob), reader.noteOf(cid)]).toEqual([
+      { version: 9, now: 90 },
+      { version: 1, now: 10 },
+      undefined,
+    ]);
   });
 
   it('keep records that were put aside, until an image contains them', async () => {
@@ -171,8 +183,8 @@ describe.each([
     const { journal, reader } = stores.reopen();
     journal.note(
       [
-        { shard: ada, version: 5 },
-        { shard: bob, version: 1 },
+        { shard: ada, version: 5, now: instant(50) },
+        { shard: bob, version: 1, now: instant(10) },
       ],
       [],
     );

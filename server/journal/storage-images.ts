@@ -20,7 +20,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { ShardId } from '#shared/units.ts';
+import { instant, type ShardId } from '#shared/units.ts';
 import type { RawChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/codec.ts';
 import { encodeImage, nextRows } from './image-file-codec.ts';
@@ -63,6 +63,7 @@ export class FileImages implements ImageStore {
     if (old !== undefined) assertShard(shard, old.header);
     return {
       version: old?.header.version ?? 0,
+      now: old?.header.now ?? instant(0),
       stage: (changes) => this.#stage(shard, encodeImage(nextRows(old, changes, this.#schemas), this.#schemas)),
       discard: () => undefined,
     };

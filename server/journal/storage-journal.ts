@@ -7,7 +7,7 @@ import { APPLICATION_ID } from './image-file-codec.ts';
 import { openDurable, openReader } from './storage-sqlite.ts';
 
 /** The version of the layout of `journal.db`, in its `user_version`. */
-export const JOURNAL_VERSION = 1;
+export const JOURNAL_VERSION = 2;
 
 const SCHEMA = `
   CREATE TABLE journal(
@@ -15,10 +15,11 @@ const SCHEMA = `
     instance TEXT NOT NULL,
     position INTEGER NOT NULL,
     dropped INTEGER NOT NULL,
-    now INTEGER NOT NULL
+    now INTEGER NOT NULL,
+    lease INTEGER NOT NULL
   ) STRICT;
   CREATE TABLE batch(first INTEGER PRIMARY KEY, last INTEGER NOT NULL, now INTEGER NOT NULL, records BLOB NOT NULL) STRICT;
-  CREATE TABLE shard(id TEXT PRIMARY KEY, applied_version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE shard(id TEXT PRIMARY KEY, applied_version INTEGER NOT NULL, now INTEGER) STRICT, WITHOUT ROWID;
   CREATE TABLE kept(
     shard TEXT NOT NULL,
     version INTEGER NOT NULL,
@@ -28,6 +29,16 @@ const SCHEMA = `
   PRAGMA application_id=${APPLICATION_ID};
   PRAGMA user_version=${JOURNAL_VERSION};
 `;
+
+/** What takes a journal of the version before to the next one, by that version. */
+const UPGRADES: Readonly<Record<number, string>> = {
+  1: `
+    ALTER TABLE journal ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
+    UPDATE journal SET lease = now;
+    ALTER TABLE shard ADD COLUMN now INTEGER;
+    PRAGMA user_version=2;
+  `,
+};
 
 const MEBIBYTE = 1_024 * 1_024;
 /** Large pages for large batches: a commit of 256 KiB takes 0.77 ms with these, and 1.1 ms with pages of 4 KiB. */
@@ -46,7 +57,7 @@ export class FileJournalReader implements JournalReader {
     this.database = database;
     this.#batchesAfter = database.prepare('SELECT first, last, now, records FROM batch WHERE first > ? ORDER BY first');
     this.#batch = database.prepare('SELECT first, last, now, records FROM batch WHERE first = ?');
-    this.#note = database.prepare<[string]>('SELECT applied_version FROM shard WHERE id = ?').pluck();
+    this.#note = database.prepare('SELECT applied_version AS version, now FROM shard WHERE id = ?');
     this.#kept = database.prepare<[string]>('SELECT record FROM kept WHERE shard = ? ORDER BY version').pluck();
     this.#keptShards = database.prepare<[]>('SELECT DISTINCT shard FROM kept').pluck();
   }
@@ -72,8 +83,9 @@ export class FileJournalReader implements JournalReader {
     return this.#batch.get(first) as Batch | undefined;
   }
 
-  noteOf(shard: ShardId): number | undefined {
-    return this.#note.get(shard) as number | undefined;
+  noteOf(shard: ShardId): ReturnType<JournalReader['noteOf']> {
+    const row = this.#note.get(shard) as { readonly version: number; readonly now: Instant | null } | undefined;
+    return row === undefined ? undefined : { version: row.version, now: row.now ?? undefined };
   }
 
   keptOf(shard: ShardId): readonly Uint8Array[] {
@@ -105,7 +117,8 @@ export class FileJournal extends FileJournalReader implements JournalStore {
   readonly #rollback: Database.Statement<[]>;
   readonly #insertBatch: Database.Statement<[number, number, number, Buffer]>;
   readonly #advance: Database.Statement<[number, number]>;
-  readonly #insertNote: Database.Statement<[string, number]>;
+  readonly #extend: Database.Statement<[number]>;
+  readonly #insertNote: Database.Statement<[string, number, number]>;
   readonly #insertKept: Database.Statement<[string, number, Buffer]>;
   readonly #deleteKept: Database.Statement<[string, number]>;
   readonly #oldest: Database.Statement<[number]>;
@@ -121,8 +134,10 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     this.#rollback = database.prepare('ROLLBACK');
     this.#insertBatch = database.prepare('INSERT INTO batch(first, last, now, records) VALUES (?, ?, ?, ?)');
     this.#advance = database.prepare('UPDATE journal SET position = ?, now = max(now, ?)');
+    this.#extend = database.prepare('UPDATE journal SET lease = max(lease, ?)');
     this.#insertNote = database.prepare(
-      'INSERT INTO shard(id, applied_version) VALUES (?, ?) ON CONFLICT DO UPDATE SET applied_version = excluded.applied_version',
+      'INSERT INTO shard(id, applied_version, now) VALUES (?, ?, ?) ' +
+        'ON CONFLICT DO UPDATE SET applied_version = excluded.applied_version, now = excluded.now',
     );
     this.#insertKept = database.prepare('INSERT OR IGNORE INTO kept(shard, version, record) VALUES (?, ?, ?)');
     this.#deleteKept = database.prepare('DELETE FROM kept WHERE shard = ? AND version <= ?');
@@ -140,9 +155,10 @@ export class FileJournal extends FileJournalReader implements JournalStore {
       if (!hasTable(database, 'journal')) {
         database.transaction(() => {
           database.exec(SCHEMA);
-          database.prepare('INSERT INTO journal VALUES (1, ?, 0, 0, 0)').run(instance);
+          database.prepare('INSERT INTO journal VALUES (1, ?, 0, 0, 0, 0)').run(instance);
         })();
       }
+      upgrade(database);
       return new FileJournal(database);
     } catch (error) {
       database.close();
@@ -156,11 +172,12 @@ export class FileJournal extends FileJournalReader implements JournalStore {
 
   /** Reads counters and contents anew, and compares them. */
   check(): JournalCheck {
-    const { instance, position, dropped, now } = this.database.prepare('SELECT * FROM journal').get() as {
+    const { instance, position, dropped, now, lease } = this.database.prepare('SELECT * FROM journal').get() as {
       readonly instance: string;
       readonly position: number;
       readonly dropped: number;
       readonly now: Instant | 0;
+      readonly lease: Instant | 0;
     };
     const { bytes, records, first, last } = this.database
       .prepare(
@@ -170,23 +187,29 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     const notes = this.database.prepare('SELECT count(*) FROM shard').pluck().get() as number;
     const isWhole = (first ?? dropped + 1) === dropped + 1 && (last ?? dropped) === position && records === position - dropped;
     const damage = isWhole ? undefined : `it should hold the turns ${dropped + 1} to ${position}, and has ${records} of them`;
-    return { instance, state: { position, dropped, now, bytes }, damage, notes };
+    return { instance, state: { position, dropped, now, lease, bytes }, damage, notes };
   }
 
   commit({ first, last, now, records }: Batch): void {
-    const { position, bytes, dropped, now: before } = this.#state;
+    const { position, bytes, now: before } = this.#state;
     if (first !== position + 1 || last < first) throw new Error(`a batch of turns ${first} to ${last} cannot follow turn ${position}`);
     this.#transaction(() => {
       this.#insertBatch.run(first, last, now, Buffer.from(records.buffer, records.byteOffset, records.byteLength));
       this.#advance.run(last, now);
     });
-    this.#state = { position: last, dropped, now: now > before ? now : before, bytes: bytes + records.length };
+    this.#state = { ...this.#state, position: last, now: now > before ? now : before, bytes: bytes + records.length };
+  }
+
+  extendLease(until: Instant): void {
+    if (until <= this.#state.lease) return;
+    this.#transaction(() => this.#extend.run(until));
+    this.#state = { ...this.#state, lease: until };
   }
 
   note(notes: readonly Note[], kept: readonly KeptRecord[]): void {
     this.#transaction(() => {
-      for (const { shard, version } of notes) {
-        this.#insertNote.run(shard, version);
+      for (const { shard, version, now } of notes) {
+        this.#insertNote.run(shard, version, now);
         if (this.#hasKept) this.#deleteKept.run(shard, version);
       }
       for (const { shard, version, record } of kept) this.#insertKept.run(shard, version, Buffer.from(record));
@@ -195,7 +218,7 @@ export class FileJournal extends FileJournalReader implements JournalStore {
   }
 
   drop(through: Position, recordsMax: number): Position {
-    const { position, now, bytes } = this.#state;
+    const { bytes } = this.#state;
     let { dropped } = this.#state;
     let droppedBytes = 0;
     const start = dropped;
@@ -210,7 +233,7 @@ export class FileJournal extends FileJournalReader implements JournalStore {
       this.#deleteThrough.run(dropped);
       this.#setDropped.run(dropped);
     });
-    this.#state = { position, dropped, now, bytes: bytes - droppedBytes };
+    this.#state = { ...this.#state, dropped, bytes: bytes - droppedBytes };
     return dropped;
   }
 
@@ -223,6 +246,15 @@ export class FileJournal extends FileJournalReader implements JournalStore {
       if (this.database.inTransaction) this.#rollback.run();
       throw error;
     }
+  }
+}
+
+/** Takes a journal of an older version to the present one, step by step, each in a transaction of its own. */
+function upgrade(database: Database.Database): void {
+  for (;;) {
+    const step = UPGRADES[Number(database.pragma('user_version', { simple: true }))];
+    if (step === undefined) return;
+    database.transaction(() => database.exec(step))();
   }
 }
 

@@ -6,7 +6,7 @@
  *    synced.
  * 3. Nothing that is kept is shared with the caller: everything goes through bytes.
  */
-import type { Instant, ShardId } from '#shared/units.ts';
+import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordReader, type Schemas } from '#server/shard/codec.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
@@ -28,7 +28,7 @@ import {
 } from './storage.ts';
 
 /** The calls that can be made to fail. */
-export type MemoryOperation = 'commit' | 'note' | 'drop' | 'stage' | 'sync' | 'publish' | 'sync-directories' | 'apply';
+export type MemoryOperation = 'commit' | 'lease' | 'note' | 'drop' | 'stage' | 'sync' | 'publish' | 'sync-directories' | 'apply';
 
 /** What a call does: work, fail before anything was written, or write and fail then. */
 export type Outcome = 'work' | 'fail' | 'write-then-fail';
@@ -99,10 +99,10 @@ type Write = (operation: MemoryOperation, run: () => void) => void;
 
 class MemoryJournal implements JournalStore {
   readonly #write: Write;
-  readonly #notes = new Map<ShardId, number>();
+  readonly #notes = new Map<ShardId, { readonly version: number; readonly now: Instant }>();
   #batches: Batch[] = [];
   #kept: KeptRecord[] = [];
-  #state: JournalState = { position: 0, dropped: 0, now: 0, bytes: 0 };
+  #state: JournalState = { position: 0, dropped: 0, now: 0, lease: 0, bytes: 0 };
 
   constructor(write: Write) {
     this.#write = write;
@@ -128,7 +128,7 @@ class MemoryJournal implements JournalStore {
     return this.#batches.find((batch) => batch.first === first);
   }
 
-  noteOf(shard: ShardId): number | undefined {
+  noteOf(shard: ShardId): ReturnType<JournalStore['noteOf']> {
     return this.#notes.get(shard);
   }
 
@@ -147,18 +147,25 @@ class MemoryJournal implements JournalStore {
 
   commit(batch: Batch): void {
     const { first, last, now, records } = batch;
-    const { position, dropped, bytes, now: before } = this.#state;
+    const { position, bytes, now: before } = this.#state;
     if (first !== position + 1 || last < first) throw new Error(`a batch of turns ${first} to ${last} cannot follow turn ${position}`);
     this.#write('commit', () => {
       this.#batches.push({ ...batch, records: records.slice() });
-      this.#state = { position: last, dropped, now: now > before ? now : before, bytes: bytes + records.length };
+      this.#state = { ...this.#state, position: last, now: now > before ? now : before, bytes: bytes + records.length };
+    });
+  }
+
+  extendLease(until: Instant): void {
+    if (until <= this.#state.lease) return;
+    this.#write('lease', () => {
+      this.#state = { ...this.#state, lease: until };
     });
   }
 
   note(notes: readonly Note[], kept: readonly KeptRecord[]): void {
     this.#write('note', () => {
-      for (const { shard, version } of notes) {
-        this.#notes.set(shard, version);
+      for (const { shard, version, now } of notes) {
+        this.#notes.set(shard, { version, now });
         this.#kept = this.#kept.filter((record) => record.shard !== shard || record.version > version);
       }
       for (const record of kept) {
@@ -169,7 +176,6 @@ class MemoryJournal implements JournalStore {
   }
 
   drop(through: Position, recordsMax: number): Position {
-    const { position, now } = this.#state;
     let { dropped, bytes } = this.#state;
     const start = dropped;
     for (const { last, records } of this.#batches) {
@@ -179,7 +185,7 @@ class MemoryJournal implements JournalStore {
     }
     this.#write('drop', () => {
       this.#batches = this.#batches.filter(({ last }) => last > dropped);
-      this.#state = { position, dropped, now, bytes };
+      this.#state = { ...this.#state, dropped, bytes };
     });
     return dropped;
   }
@@ -207,6 +213,7 @@ class MemoryImages implements ImageStore {
     const image = this.read(shard);
     return {
       version: image?.version ?? 0,
+      now: image?.now ?? instant(0),
       stage: (changes) => {
         const writer = new RecordWriter();
         writer.raw(applyChanges(image, changes), this.#schemas);

@@ -76,6 +76,10 @@ class ThreadBackend implements Backend {
     return this.#commits.caller.call('commit', [batch], buffer instanceof ArrayBuffer ? [buffer] : []);
   }
 
+  extendLease(until: Instant): Promise<void> {
+    return this.#commits.caller.call('extendLease', [until]);
+  }
+
   noticed(through: Position): void {
     this.#images.caller.call('noticed', [through]).catch((error: unknown) => this.#fail(error));
   }

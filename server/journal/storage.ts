@@ -22,6 +22,8 @@ export interface Batch {
 export interface Note {
   readonly shard: ShardId;
   readonly version: number;
+  /** The time of that turn. */
+  readonly now: Instant;
 }
 
 /** A record put aside because the image of its shard cannot be read: one bad file must not stop the rest of the node. */
@@ -39,6 +41,8 @@ export interface JournalState {
   readonly dropped: Position;
   /** The greatest `now` of any turn ever made durable, or 0. */
   readonly now: Instant | 0;
+  /** The node's time never passes this, in this life or any before: see `extendLease`. */
+  readonly lease: Instant | 0;
   /** Bytes of the batches that are there. */
   readonly bytes: number;
 }
@@ -49,8 +53,8 @@ export interface JournalReader {
   read(after: Position, bytesMax: number): readonly Batch[];
   /** The batch that starts at that position, or `undefined`. */
   batch(first: Position): Batch | undefined;
-  /** The version that the shard's image has at least, or `undefined` if it was never noted. */
-  noteOf(shard: ShardId): number | undefined;
+  /** What is noted of the shard's image, or `undefined`; the time is `undefined` if it was noted before times were. */
+  noteOf(shard: ShardId): { readonly version: number; readonly now: Instant | undefined } | undefined;
   /** The records put aside for a shard, oldest first. */
   keptOf(shard: ShardId): readonly Uint8Array[];
   /** All shards for which records are put aside. */
@@ -63,6 +67,8 @@ export interface JournalStore extends JournalReader {
   readonly state: JournalState;
   /** Appends a batch; `first` must be the next position. */
   commit(batch: Batch): void;
+  /** Lets the node's time go on until then; an earlier instant than before changes nothing. */
+  extendLease(until: Instant): void;
   /** Notes images, puts records aside, and forgets the records put aside that noted images contain. */
   note(notes: readonly Note[], kept: readonly KeptRecord[]): void;
   /** Drops the oldest batches, none that ends after `through`, at most about `recordsMax` records. Returns the new `dropped`. */
@@ -78,6 +84,8 @@ export class ImageError extends Error {
 export interface ImageDraft {
   /** The version of the image, or 0 if there is none. */
   readonly version: number;
+  /** The time of that turn, or 0. */
+  readonly now: Instant;
   /** Writes the next image to the staging area: the old one with these changes applied, which start at its version + 1. */
   stage(changes: RawChangeSet): void;
   /** Lets go of a draft that is not staged. */

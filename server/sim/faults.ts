@@ -16,7 +16,7 @@ export interface FaultSetup {
   readonly periodUs: number;
 }
 
-const OPERATIONS: readonly MemoryOperation[] = ['commit', 'note', 'drop', 'stage', 'sync', 'publish', 'sync-directories', 'apply'];
+const OPERATIONS: readonly MemoryOperation[] = ['commit', 'lease', 'note', 'drop', 'stage', 'sync', 'publish', 'sync-directories', 'apply'];
 
 /** See the head of this file. Nothing happens before `start`, and nothing new after `stop`. */
 export class Faults {

@@ -23,6 +23,7 @@ export function persisterWith(real: Persister, { durable, full, append, due, whe
       return full === undefined ? real.full : full();
     },
     append: append ?? ((changes) => real.append(changes)),
+    extendLease: (until) => real.extendLease(until),
     onDurable: (listener) => real.onDurable(listener),
     onFault: (listener) => real.onFault(listener),
     whenReady: whenReady ?? (() => real.whenReady()),

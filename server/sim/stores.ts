@@ -15,6 +15,7 @@ export function withCommit(journal: JournalStore, commit: (batch: Batch) => void
     keptOf: (shard) => journal.keptOf(shard),
     keptShards: () => journal.keptShards(),
     close: () => journal.close(),
+    extendLease: (until) => journal.extendLease(until),
     note: (notes, kept) => journal.note(notes, kept),
     drop: (through, recordsMax) => journal.drop(through, recordsMax),
     commit,

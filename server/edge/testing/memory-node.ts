@@ -101,7 +101,7 @@ class MemoryJournal {
       throw new Error('a journal in memory has no such thing');
     };
     return {
-      recovered: { position: 0, now: 0, pendingRecords: 0, durationMs: 0, remarks: [] },
+      recovered: { position: 0, now: 0, lease: 0, pendingRecords: 0, durationMs: 0, remarks: [] },
       get appended() {
         return counters.appended();
       },
@@ -110,6 +110,7 @@ class MemoryJournal {
       },
       full: false,
       append: (changes) => this.#append(changes),
+      extendLease: () => Promise.resolve(),
       onDurable: (listener) => void this.#listeners.push(listener),
       onFault: () => undefined,
       whenReady: () => Promise.resolve(),
