@@ -125,7 +125,7 @@ class NodePersister implements Persister {
     if (changes.now > this.#openNow) this.#openNow = changes.now;
     this.#appended++;
     // The next record may be as large as a shard.
-    if (this.#writer.length >= limits.commitBytesMax - limits.shardBytesMax) this.#seal();
+    if (this.#writer.length >= limits.commitBytesMax - limits.shardWithOthersBytesMax) this.#seal();
     if (!this.#isCommitting) this.#sendSoon();
     return this.#appended;
   }

@@ -149,6 +149,18 @@ describe('a message that fails', () => {
     expect(driver.send(work('offer/1', false)).changes).toBeUndefined();
   });
 
+  it('is not counted beyond 512 others, so that they cannot make the shard grow; alarms still are', () => {
+    const driver = newDriver();
+    for (let index = 0; index < limits.failuresMax; index++) driver.send(work(`offer/${index}`, true));
+    expect(driver.send(work('offer/more', true))).toMatchObject({ changes: undefined, handled: DONE, failed: expect.any(Error) });
+    driver.send(work('offer/0', true));
+    expect(driver.rows(failure)).toHaveLength(limits.failuresMax);
+    driver.command('plan', { good: 0, poisoned: 1 });
+    driver.wake();
+    expect(driver.rows(failure)).toHaveLength(limits.failuresMax + 1);
+    expect(driver.send(work('offer/more', false)).changes).toBeDefined();
+  });
+
   it('may say anything: what is kept of it is text that can be kept', () => {
     const driver = newDriver();
     driver.send({ kind: 'rubbish', key: 'rubbish/1' });

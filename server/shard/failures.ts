@@ -15,6 +15,7 @@ const ERROR_LENGTH_MAX = 512;
 /** One thing that failed, by what it was: an alarm's row or a message's key. */
 export const failure = defineEntity('failure', {
   version: 1,
+  isMadeByOthers: true,
   attributes: {
     key: text({ indexed: 'unique', maxLength: 256 }),
     attempts: integer({ min: 1 }),
@@ -54,6 +55,12 @@ export function countFailure(turn: Turn, key: string, error: string): void {
   };
   if (known === undefined) turn.insert(failure, values);
   else turn.put(failure, failure.newRow(values, known.id));
+}
+
+/** Whether a failure under that key can be counted: those of messages, which strangers may send, are bounded. */
+export function canCountFailure(turn: Turn, key: string): boolean {
+  const failures = turn.table(failure);
+  return failures.size < limits.failuresMax || failures.find('key', key) !== undefined;
 }
 
 /** What failed before has succeeded. */

@@ -15,7 +15,7 @@ import type { ChangeSet, RawChangeSet, Remove, ShardHeader } from './change-set.
 import { rowFromRaw } from './codec.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { AnyRow } from './entity.ts';
-import { clearFailure, countFailure, failure, isQuarantined, isSuspended, quarantine, StateLost } from './failures.ts';
+import { canCountFailure, clearFailure, countFailure, failure, isQuarantined, isSuspended, quarantine, StateLost } from './failures.ts';
 import { installedPowerup } from './install.ts';
 import { isAlarm, isCommand, type AlarmMessage, type Emitted, type Handled, type Message } from './message.ts';
 import { recall, record } from './operations.ts';
@@ -88,7 +88,7 @@ export class Shard {
     const turn = new ShardTurn(this.#state, now);
     if (isQuarantined(turn)) return { ...QUIET, handled: isCommand(message) ? refusal('unavailable') : { kind: 'done' } };
     if (message.key !== undefined && isSuspended(turn, message.key)) return { ...QUIET, handled: { kind: 'done' } };
-    const { counters, bytes } = this.#state;
+    const { counters, ownBytes } = this.#state;
     try {
       const handled = this.#handle(turn, message);
       if (handled.kind === 'refusal' || !this.#state.log.hasEffect) {
@@ -96,7 +96,7 @@ export class Shard {
         // A turn without effect may still repeat what is known: an outcome, a `settled`.
         return { ...QUIET, handled, emitted: handled.kind === 'refusal' ? [] : turn.emitted };
       }
-      if (isCommand(message) && this.#state.bytes > bytes && this.#isTooLarge()) {
+      if (isCommand(message) && this.#state.ownBytes > ownBytes && this.#isTooLarge()) {
         this.#state.rollback(counters);
         return { ...QUIET, handled: refusal('shard-full') };
       }
@@ -179,9 +179,12 @@ export class Shard {
     }
   }
 
-  /** Only commands that make the shard grow are refused; what trades bring back must always fit into what is kept back for it. */
+  /**
+   * Only commands that make the player's own rows grow are refused, and only for those rows: no stranger and no operator can close a shard.
+   * What trades bring back must always fit into what is kept back for it.
+   */
   #isTooLarge(): boolean {
-    return this.#state.bytes > limits.shardBytesMax - limits.shardBytesReserved;
+    return this.#state.ownBytes > limits.shardBytesMax - limits.shardBytesReserved;
   }
 
   /** Now and then: what is looked at is old, lies far apart in memory, and costs less when it is looked at together. */
@@ -201,6 +204,8 @@ export class Shard {
     if (message.key === undefined || this.#state.version === 0) return { ...QUIET, handled: refusal('internal'), failed };
     const turn = new ShardTurn(this.#state, now);
     if (failed instanceof StateLost) quarantine(turn, failed.message);
+    // Without a count it is tried again whenever it comes, and its sender backs off. An alarm has no sender.
+    else if (!isAlarm(message) && !canCountFailure(turn, message.key)) return { ...QUIET, handled: { kind: 'done' }, failed };
     else countFailure(turn, message.key, failed.message);
     return { ...this.#commit(turn, { kind: 'done' }), failed };
   }

@@ -6,6 +6,9 @@
  * T4 An offer after `offerUntil` is answered from what is known, else aborted, and can never commit later: the decision, and the
  *    shard's time that outlives it, see to that.
  * T9 A decision goes only when it is settled and past `offerUntil`, in a turn that happens anyway.
+ *
+ * Strangers make the decisions of a shard: there are at most `decisionsMax`. Past it an unknown offer is left unanswered, late or not, for
+ * an abort needs its row as well (T3); the holder asks again.
  */
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
@@ -22,11 +25,11 @@ import { holderOf } from './transaction.ts';
 /** What is known of a transaction, as a row. */
 export type DecisionRow = Row<typeof decision>;
 
-/** An offer: what is known is repeated; the unknown is decided now. */
+/** An offer: what is known is repeated; the unknown is decided now, or waits for room. */
 export function onOffer(kinds: TradeKinds, turn: Turn, offer: Offer): Handled {
   const known = turn.table(decision).find('tx', offer.tx);
-  if (known === undefined) decide(turn, offer, offer.offerUntil < turn.now ? LATE : kindOf(kinds, offer.trade).decide(turn, offer));
-  else tell(turn, known);
+  if (known !== undefined) tell(turn, known);
+  else if (hasRoom(turn)) decide(turn, offer, offer.offerUntil < turn.now ? LATE : kindOf(kinds, offer.trade).decide(turn, offer));
   return DONE;
 }
 
@@ -71,6 +74,13 @@ export function forgetSettled(turn: Turn): void {
     if (oldest === undefined || oldest.offerUntil >= turn.now) return;
     turn.remove(decision, oldest.id);
   }
+}
+
+/** Whether one more decision may be written down. Nobody else tidies while nothing but offers comes, and those have no effect. */
+function hasRoom(turn: Turn): boolean {
+  const decisions = turn.table(decision);
+  if (decisions.size >= limits.decisionsMax) forgetSettled(turn);
+  return decisions.size < limits.decisionsMax;
 }
 
 const LATE: Decision = { kind: 'abort', reason: 'offer-expired' };
