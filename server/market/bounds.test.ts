@@ -50,4 +50,20 @@ describe('a player can sell', () => {
     expect(driver.rows(decision)).toHaveLength(limits.decisionsMax);
     expect(sells(driver, 1)).toBe('answer');
   });
+
+  it('although staff has done something every minute for 7 days, none of which was refused or forgotten', () => {
+    const driver = ada();
+    const freeze = (index: number): string => {
+      const { handled } = driver.command('freeze', { frozen: index % 2 === 0 }, `case-4f9c2a77-${index}`, 'staff');
+      return handled.kind === 'later' || handled.kind === 'done' ? handled.kind : nameOf(handled);
+    };
+    const count = 7 * 24 * 60;
+    for (let index = 0; index < count; index++) {
+      expect(freeze(index)).toBe('answer');
+      driver.wait(60_000);
+    }
+    expect([freeze(0), freeze(1), freeze(count - 50)]).toEqual(['op-done', 'op-done', 'answer']);
+    expect(sells(driver, 0)).toBe('answer');
+    expect(driver.shard.memoryBytes).toBeLessThan(2 * 1_024 * 1_024);
+  });
 });
