@@ -2,16 +2,21 @@
 import { describe, expect, it } from '@jest/globals';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { createPrng } from '#shared/prng.ts';
-import { shardId } from '#shared/address.ts';
+import { listingId, shardId } from '#shared/address.ts';
 import { gold, itemId, operationId, type ShardId } from '#shared/units.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { rollItem } from '#shared/catalog/loot.ts';
 import { InlineBackend } from '#server/journal/backend-inline.ts';
 import { openPersister } from '#server/journal/open-persister.ts';
 import { MemoryDisk } from '#server/journal/storage-memory.ts';
+import { completed, listing } from '#server/market/entities.ts';
 import { marketPowerups } from '#server/market/market.ts';
+import { marketNetwork, opening, player } from '#server/market/testing/market-bench.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
+import { RecordWriter } from '#server/shard/record-writer.ts';
+import { rowsByEntity } from '#server/shard/testing/shard-driver.ts';
+import { hold } from '#server/trade/entities.ts';
 import { ALARM_SCAN_SHARDS } from '#server/cell/cell-host.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { clockTime, virtualPlatform } from '#server/sim/virtual-platform.ts';
@@ -100,5 +105,59 @@ describe('a node', () => {
       now: clockTime(0, 0),
     });
     expect(found).toMatchObject({ kind: 'found', rows: [] });
+  });
+});
+
+describe('a seller whose file is damaged', () => {
+  const [ADA, BOB] = [player('ada'), player('bob')];
+  const SCHEMAS = defineShard(marketPowerups(rules, regions)).schemas;
+
+  /** A disk on which Bob holds gold towards Ada's listing, as a crash left it: his offer was decided and he has not heard of it, or not. */
+  async function crashed(isDecided: boolean): Promise<NodeBench> {
+    const net = marketNetwork(createPrng('damaged'), [ADA, BOB], rules);
+    for (const shard of [ADA, BOB]) net.command(shard, 'open', opening(shard.split('@')[0] ?? '', {}), undefined, 'service');
+    net.command(ADA, 'sell', { itemId: 'ada-0', buyout: 500, durationMs: rules.durationMaxMs }, 'sell');
+    const [listed] = net.driver(ADA).rows(listing);
+    net.wait(1);
+    net.command(BOB, 'buyout', { listingId: listingId(listed?.id ?? 0, ADA), price: 500 }, 'buy');
+    if (isDecided) net.deliverOne();
+    const bench = new NodeBench();
+    const { journal, images } = bench.disk;
+    const records = [ADA, BOB].flatMap((shard) => net.driver(shard).records);
+    const writer = new RecordWriter();
+    for (const record of records) writer.raw(record, SCHEMAS);
+    journal.commit({ first: 1, last: records.length, now: net.now, records: writer.take() });
+    const ada = net.driver(ADA).image();
+    images.draft(ADA).stage(ada);
+    await images.sync([ADA]);
+    images.publish([ADA]);
+    journal.note([{ shard: ADA, version: ada.version, now: ada.now }], []);
+    return bench;
+  }
+
+  /** The durable rows of a shard, as far as it can be loaded. */
+  async function rowsOf(bench: NodeBench, node: GavelNode, shard: ShardId, entity: string): Promise<readonly object[]> {
+    const loading = node.persister.load(shard);
+    await bench.run(10);
+    const loaded = await loading;
+    return loaded.kind === 'absent' ? [] : (rowsByEntity(loaded.shard, SCHEMAS).get(entity) ?? []);
+  }
+
+  it.each<[string, boolean, number]>([
+    ['ends the hold, long over, if the last turn in its journal was before it', false, 0],
+    ['keeps the hold if it may have decided', true, 1],
+  ])('%s; nothing commits twice when the file is whole again', async (_name, isDecided, holds) => {
+    const bench = await crashed(isDecided);
+    bench.disk.damage(ADA, 'garble');
+    for (const isWhole of [false, false, true]) {
+      if (isWhole) bench.disk.repair(ADA);
+      const node = await bench.open(regions);
+      await bench.run(2 * MINUTE_MS);
+      expect(await rowsOf(bench, node, BOB, hold.name)).toHaveLength(isWhole ? 0 : holds);
+      if (isWhole) expect(await rowsOf(bench, node, ADA, completed.name)).toMatchObject([{ entry: isDecided ? 'sold' : 'expired' }]);
+      const closing = node.close(5_000);
+      await bench.run(5_000);
+      await closing;
+    }
   });
 });

@@ -9,7 +9,7 @@ import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Rules } from '#shared/rules.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS, CellHost } from '#server/cell/cell-host.ts';
+import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS, CellHost, type Absence } from '#server/cell/cell-host.ts';
 import { Cell } from '#server/cell/cell.ts';
 import type { Envelope, Part } from '#server/cell/part.ts';
 import type { ShardListener } from '#server/cell/resident.ts';
@@ -18,7 +18,7 @@ import type { Persister, PersisterDefinition } from '#server/journal/persister.t
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
 import type { ListingRow } from '#server/market/entities.ts';
-import { INDEXED_ENTITY, indexedListing, listingOfMirrored, tellListings } from '#server/market/listing-projection.ts';
+import { INDEXED_ENTITY, indexedListing, listingOfMirrored, listingsOf, tellListings } from '#server/market/listing-projection.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
 import { cellOf } from '#server/routing/hash.ts';
@@ -27,9 +27,9 @@ import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
 import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
-import type { Message, Reply } from '#server/shard/message.ts';
+import type { Emitted, Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
-import { outcomeOfNobody } from '#server/trade/decider.ts';
+import { outcomeInPlaceOf } from '#server/trade/decider.ts';
 import { holderOf } from '#server/trade/transaction.ts';
 import { decodeMessage, isOffer } from '#server/trade/messages.ts';
 
@@ -85,6 +85,9 @@ export async function openNode(options: NodeOptions): Promise<GavelNode> {
   return node;
 }
 
+/** Shards that could not be loaded and are tried again by one scan, at most. */
+const UNLOADABLE_TRIED = 16;
+
 /** A running node. */
 export class GavelNode implements Backend {
   readonly rules: Rules;
@@ -114,10 +117,12 @@ export class GavelNode implements Backend {
       persister,
       definition,
       world,
-      replyOfNobody: ({ to, message }, now) => replyOfNobody(to, message, now),
+      replyInPlaceOf: (envelope, now, absence) => this.#replyInPlaceOf(envelope, now, absence),
       memoryBudgetBytes: options.memoryBudgetBytes,
       onFault: (fault) => this.#fail(fault),
       onChanges: (position, changes) => tellListings(position, changes, this.#feed),
+      onUnloadable: (shard) => this.#feed.hide(shard),
+      onLoadable: (shard, version, rows) => this.#feed.show(shard, version, listingsOf(rows)),
     });
     this.#cellsByMarket = this.#buildRegions(world);
     this.#feed = this.#newFeed(definition);
@@ -204,7 +209,21 @@ export class GavelNode implements Backend {
       });
       return { position, changes };
     };
-    return new ListingFeed({ index, node, incarnation: platform.random.id(), platform, snapshot, indexed: indexedListing });
+    const rowsOf = async (shard: ShardId): Promise<readonly number[]> => {
+      const { rows } = await this.persister.projection(INDEXED_ENTITY, shard);
+      return rows.map(({ id }) => id);
+    };
+    return new ListingFeed({ index, node, incarnation: platform.random.id(), platform, snapshot, rowsOf, indexed: indexedListing });
+  }
+
+  /** For a shard that cannot take an offer, it may be told that nothing was decided; nothing else has an answer. */
+  #replyInPlaceOf({ to, message }: Envelope, now: Instant, absence: Absence): Emitted | undefined {
+    if (!isOffer(message)) return undefined;
+    const holder = holderOf(message.tx);
+    // Times of turns can be compared only within a node: clocks of others may differ.
+    const known: Absence = this.owns(holder) || absence.kind === 'never-created' ? absence : { ...absence, lastTurnAt: undefined };
+    const outcome = outcomeInPlaceOf(message, to, now, known);
+    return outcome === undefined ? undefined : { to: holder, message: outcome };
   }
 
   #ownCell(shard: ShardId): Cell | undefined {
@@ -222,6 +241,8 @@ export class GavelNode implements Backend {
       // Those that cannot be woken stay due: they must not stand in the way of the others.
       const due = await this.persister.due(this.#host.now(), ALARM_SCAN_SHARDS + this.#foreign.size + this.#host.unloadable);
       for (const shard of due) this.#wakeDue(shard);
+      // Nobody asks for a shard whose listings are hidden and towards which nothing is held: whether its file is whole again, the node asks.
+      for (const shard of this.#host.unloadableToTry(UNLOADABLE_TRIED)) this.#wakeDue(shard);
     } catch (error) {
       this.#options.platform.report({ level: 'error', message: 'alarms could not be looked up', error });
     }
@@ -257,10 +278,4 @@ export class GavelNode implements Backend {
     this.#feed.stop();
     this.#host.stop();
   }
-}
-
-/** For a shard that was never created: an offer to it is aborted once it is late; nothing else has an answer. */
-function replyOfNobody(to: ShardId, message: Message, now: Instant): { readonly to: ShardId; readonly message: Message } | undefined {
-  const outcome = isOffer(message) ? outcomeOfNobody(message, to, now) : undefined;
-  return outcome === undefined ? undefined : { to: holderOf(outcome.tx), message: outcome };
 }

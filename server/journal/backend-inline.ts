@@ -134,10 +134,10 @@ export class InlineBackend implements Backend {
     return this.#opened().projector.transaction(tx, shards, through);
   }
 
-  async projection(entity: string, through: Position): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
+  async projection(entity: string, through: Position, shard?: ShardId): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
     await this.#step();
     const { projector, schemas } = this.#opened();
-    const { position, rows } = projector.projection(entity, through);
+    const { position, rows } = projector.projection(entity, through, shard);
     return { position, rows: unpackRows(packRows(rows), schemas) };
   }
 

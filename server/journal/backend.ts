@@ -42,7 +42,11 @@ export interface Backend {
     shards: readonly ShardId[],
     through: Position,
   ): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
-  projection(entity: string, through: Position): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
+  projection(
+    entity: string,
+    through: Position,
+    shard?: ShardId,
+  ): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
   totals(through: Position): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
   /** Calls the listener if the backend has died by itself. */
   onFault(listener: (fault: Error) => void): void;

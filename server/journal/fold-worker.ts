@@ -22,7 +22,11 @@ export interface FoldApi {
     shards: readonly ShardId[],
     through: Position,
   ): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[];
-  projection(entity: string, through: Position): Transferred<{ readonly position: Position; readonly rows: PackedRows }>;
+  projection(
+    entity: string,
+    through: Position,
+    shard: ShardId | undefined,
+  ): Transferred<{ readonly position: Position; readonly rows: PackedRows }>;
   totals(through: Position): { readonly position: Position; readonly totals: readonly Total[] };
   close(): void;
 }
@@ -52,8 +56,8 @@ const api = {
   due: (now: Instant, limit: number) => projector().due(now, limit),
   history: (shard: ShardId, before: number, limit: number, through: Position) => projector().history(shard, before, limit, through),
   transaction: (tx: string, shards: readonly ShardId[], through: Position) => projector().transaction(tx, shards, through),
-  projection(entity: string, through: Position) {
-    const { position, rows } = projector().projection(entity, through);
+  projection(entity: string, through: Position, shard: ShardId | undefined) {
+    const { position, rows } = projector().projection(entity, through, shard);
     const packed = packRows(rows);
     return new Transferred({ position, rows: packed }, [packed.records.buffer]);
   },

@@ -164,8 +164,8 @@ class NodePersister implements Persister {
     return this.#asked(this.#backend.transaction(tx, shards, this.#durable));
   }
 
-  projection(entity: string): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }> {
-    return this.#asked(this.#backend.projection(entity, this.#durable));
+  projection(entity: string, shard?: ShardId): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }> {
+    return this.#asked(this.#backend.projection(entity, this.#durable, shard));
   }
 
   totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }> {

@@ -80,8 +80,8 @@ export interface Persister {
   history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]>;
   /** All ledger lines of one transaction, by shard: the holder's and the decider's. */
   transaction(tx: string, shards: readonly ShardId[]): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
-  /** Every live row of a projected entity as of one durable position: `node.db` plus the records not yet folded. */
-  projection(entity: string): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
+  /** Every live row of a projected entity, or those of one shard, as of one durable position: `node.db` plus the records not yet folded. */
+  projection(entity: string, shard?: ShardId): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
   /** The running totals of gold and goods by place, as of one durable position. */
   totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
   /** Figures for metrics and benchmarks. */
@@ -105,6 +105,13 @@ export interface PersisterStats {
 /** A shard that cannot be loaded: nothing is lost, nothing may be made up, an operator must look. */
 export class ShardFault extends Error {
   override readonly name = 'ShardFault';
+  /** When its last durable turn was, as far as the journal knows without the image. */
+  readonly lastTurnAt: Instant | undefined;
+
+  constructor(message: string, { lastTurnAt, ...options }: ErrorOptions & { readonly lastTurnAt?: Instant | undefined } = {}) {
+    super(message, options);
+    this.lastTurnAt = lastTurnAt;
+  }
 }
 
 /** A data directory that this program must not open: newer, of another world, in use, or damaged. One clear sentence. */

@@ -85,10 +85,10 @@ export class Projector {
     );
   }
 
-  /** Every live row of a projected entity, as of `position`. */
-  projection(entity: string, through: Position): { readonly position: Position; readonly rows: readonly RowChange[] } {
+  /** Every live row of a projected entity, or those of one shard, as of `position`. */
+  projection(entity: string, through: Position, shard?: ShardId): { readonly position: Position; readonly rows: readonly RowChange[] } {
     this.foldThrough(through);
-    return { position: this.#store.folded, rows: this.#store.rows(entity) };
+    return { position: this.#store.folded, rows: this.#store.rows(entity, shard) };
   }
 
   /** The running totals, as of `position`. */

@@ -6,7 +6,7 @@
  * 3. No failure of one shard is remembered, and none stops the others.
  */
 import { limits } from '#shared/limits.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { CodecError, type Schemas } from '#server/shard/codec.ts';
 import { asBuffer, BatchCache } from './batch-cache.ts';
@@ -90,16 +90,40 @@ export class ShardKeeper {
     this.catchUp(durable);
     const note = this.#journal.noteOf(shard);
     const pending = this.#records(shard);
-    const image = this.#image(shard);
-    const decision = decideLoad({ note: note?.version, image: image?.version, pending: this.#versions(pending) });
-    switch (decision.kind) {
-      case 'absent':
-        return undefined;
-      case 'fault':
-        throw new ShardFault(faultSentence(shard, decision.why));
-      case 'found':
-        return this.#apply(shard, image, pending.slice(decision.skip));
+    const fault = (
+      why: string,
+      { image, cause }: { readonly image?: RawChangeSet | undefined; readonly cause?: Error } = {},
+    ): ShardFault => {
+      const known = this.#lastTurnAt(note?.now, pending);
+      // An image of a later turn than the journal knows of is of another life: then nothing is known.
+      const lastTurnAt = image !== undefined && known !== undefined && image.now > known ? undefined : known;
+      return new ShardFault(faultSentence(shard, why), { cause, lastTurnAt });
+    };
+    let image: RawChangeSet | undefined;
+    try {
+      image = this.#images.read(shard);
+      const decision = decideLoad({ note: note?.version, image: image?.version, pending: this.#versions(pending) });
+      switch (decision.kind) {
+        case 'absent':
+          return undefined;
+        case 'fault':
+          throw fault(decision.why, { image });
+        case 'found':
+          return this.#apply(image, pending.slice(decision.skip));
+      }
+    } catch (error) {
+      if (error instanceof ImageError || error instanceof CodecError) throw fault(error.message, { image, cause: error });
+      throw error;
     }
+  }
+
+  /** The time of a shard's last turn, without its image: the greater of its note's and of its newest record's. */
+  #lastTurnAt(noted: Instant | undefined, pending: readonly RecordPlace[]): Instant | undefined {
+    const newest = pending.at(-1);
+    if (newest === undefined) return noted;
+    this.#skimmer.key(newest.bytes, newest.offset);
+    const { now } = this.#skimmer.header();
+    return noted !== undefined && noted > now ? noted : now;
   }
 
   /** Writes the images of the oldest records, up to `through` and as many as one pass takes. */
@@ -208,23 +232,8 @@ export class ShardKeeper {
     for (const { shard } of kept) this.#keptShards.add(shard);
   }
 
-  #apply(shard: ShardId, image: RawChangeSet | undefined, records: readonly RecordPlace[]): RawChangeSet | undefined {
-    if (records.length === 0) return image;
-    try {
-      return applyChanges(image, mergeRecords(this.#skimmer, records));
-    } catch (error) {
-      if (error instanceof CodecError) throw new ShardFault(faultSentence(shard, error.message), { cause: error });
-      throw error;
-    }
-  }
-
-  #image(shard: ShardId): RawChangeSet | undefined {
-    try {
-      return this.#images.read(shard);
-    } catch (error) {
-      if (error instanceof ImageError) throw new ShardFault(faultSentence(shard, error.message), { cause: error });
-      throw error;
-    }
+  #apply(image: RawChangeSet | undefined, records: readonly RecordPlace[]): RawChangeSet | undefined {
+    return records.length === 0 ? image : applyChanges(image, mergeRecords(this.#skimmer, records));
   }
 
   #versions(records: readonly RecordPlace[]): readonly number[] {

@@ -93,6 +93,11 @@ export class MemoryDisk {
   damage(shard: ShardId, how: 'garble' | 'remove'): void {
     this.#images.damage(shard, how);
   }
+
+  /** Puts back the image of a shard as it was when it was damaged, as an operator would. */
+  repair(shard: ShardId): void {
+    this.#images.repair(shard);
+  }
 }
 
 type Write = (operation: MemoryOperation, run: () => void) => void;
@@ -196,6 +201,8 @@ class MemoryImages implements ImageStore {
   readonly #write: Write;
   readonly #staged = new Map<ShardId, StagedImage>();
   readonly #published = new Map<ShardId, PublishedImage>();
+  /** What was there, if anything, before a shard's image was damaged. */
+  readonly #saved = new Map<ShardId, Uint8Array | undefined>();
 
   constructor(schemas: Schemas, write: Write) {
     this.#schemas = schemas;
@@ -238,6 +245,8 @@ class MemoryImages implements ImageStore {
         const old = this.#published.get(shard);
         this.#published.set(shard, { bytes, before: old?.before ?? { bytes: old?.bytes } });
         this.#staged.delete(shard);
+        // A pass that had read the old image before it was damaged: there is nothing to put back.
+        this.#saved.delete(shard);
       }
     });
   }
@@ -268,8 +277,17 @@ class MemoryImages implements ImageStore {
   }
 
   damage(shard: ShardId, how: 'garble' | 'remove'): void {
+    if (!this.#saved.has(shard)) this.#saved.set(shard, this.#published.get(shard)?.bytes);
     if (how === 'remove') this.#published.delete(shard);
     else this.#published.set(shard, { bytes: new Uint8Array(0), before: undefined });
+  }
+
+  repair(shard: ShardId): void {
+    if (!this.#saved.has(shard)) return;
+    const bytes = this.#saved.get(shard);
+    if (bytes === undefined) this.#published.delete(shard);
+    else this.#published.set(shard, { bytes, before: undefined });
+    this.#saved.delete(shard);
   }
 
   #stagedOf(shard: ShardId): StagedImage {
@@ -334,8 +352,8 @@ class MemoryProjections implements ProjectionStore {
     return this.#segments.filter((segment) => segment.shard === shard && Buffer.from(segment.transactions).includes(print));
   }
 
-  rows(entity: string): readonly RowChange[] {
-    return [...this.#rows.values()].filter((row) => row.entity === entity);
+  rows(entity: string, shard?: ShardId): readonly RowChange[] {
+    return [...this.#rows.values()].filter((row) => row.entity === entity && (shard === undefined || row.shard === shard));
   }
 
   totals(): readonly { readonly key: string; readonly amount: bigint }[] {

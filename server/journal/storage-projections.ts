@@ -112,8 +112,10 @@ export class FileProjections implements ProjectionStore {
     return this.#statements.segmentsWith.all(shard, asBuffer(fingerprint)) as readonly LedgerSegment[];
   }
 
-  rows(entity: string): readonly RowChange[] {
-    return this.#statements.rows.all(entity).map((row) => ({ entity, ...(row as Row) }));
+  rows(entity: string, shard?: ShardId): readonly RowChange[] {
+    const { rows, rowsOfShard } = this.#statements;
+    const found = shard === undefined ? rows.all(entity) : rowsOfShard.all(entity, shard);
+    return found.map((row) => ({ entity, ...(row as Row) }));
   }
 
   totals(): readonly Total[] {
@@ -158,6 +160,7 @@ function prepare(database: Database.Database) {
     ),
     deleteRow: database.prepare<[string, string, number]>('DELETE FROM projected WHERE entity = ? AND shard = ? AND id = ?'),
     rows: database.prepare<[string]>('SELECT shard, id, version, record FROM projected WHERE entity = ?'),
+    rowsOfShard: database.prepare<[string, string]>('SELECT shard, id, version, record FROM projected WHERE entity = ? AND shard = ?'),
     insertSegment: database.prepare<[string, number, number, Buffer, Buffer]>(
       'INSERT INTO ledger_segment(shard, first_seq, last_seq, transactions, lines) VALUES (?, ?, ?, ?, ?)',
     ),

@@ -109,8 +109,8 @@ class ThreadBackend implements Backend {
     return this.#folds.caller.call('transaction', [tx, shards, through]);
   }
 
-  async projection(entity: string, through: Position): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
-    const { position, rows } = await this.#folds.caller.call('projection', [entity, through]);
+  async projection(entity: string, through: Position, shard?: ShardId): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
+    const { position, rows } = await this.#folds.caller.call('projection', [entity, through, shard]);
     return { position, rows: unpackRows(rows, this.#schemas) };
   }
 

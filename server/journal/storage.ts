@@ -151,8 +151,8 @@ export interface ProjectionStore {
   segments(shard: ShardId, before: number, lines: number): readonly LedgerSegment[];
   /** Segments of a shard that may have lines of the transaction with that fingerprint, oldest first. */
   segmentsWith(shard: ShardId, fingerprint: Uint8Array): readonly LedgerSegment[];
-  /** All live rows of an entity, each with its record. */
-  rows(entity: string): readonly RowChange[];
+  /** All live rows of an entity, or those of one shard, each with its record. */
+  rows(entity: string, shard?: ShardId): readonly RowChange[];
   totals(): readonly Total[];
   close(): void;
 }

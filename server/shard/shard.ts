@@ -22,6 +22,7 @@ import { recall, record } from './operations.ts';
 import { ShardTurn, type Completed } from './shard-turn.ts';
 import { ShardState } from './shard-state.ts';
 import { alarmKey } from './table.ts';
+import type { Neighbours } from './turn.ts';
 
 /** What a turn did. `failed` is a bug that was taken back; with `changes`, the failure itself was noted. */
 export interface TurnResult {
@@ -83,9 +84,9 @@ export class Shard {
   }
 
   /** Takes one message. Never throws for what a handler does. */
-  turn(message: Message, platformNow: Instant): TurnResult {
+  turn(message: Message, platformNow: Instant, neighbours?: Neighbours): TurnResult {
     const now = platformNow > this.#state.now ? platformNow : this.#state.now;
-    const turn = new ShardTurn(this.#state, now);
+    const turn = new ShardTurn(this.#state, now, neighbours);
     if (isQuarantined(turn)) return { ...QUIET, handled: isCommand(message) ? refusal('unavailable') : { kind: 'done' } };
     if (message.key !== undefined && isSuspended(turn, message.key)) return { ...QUIET, handled: { kind: 'done' } };
     const { counters, ownBytes } = this.#state;

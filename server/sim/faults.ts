@@ -1,8 +1,9 @@
 /**
- * The faults of one simulation, from its seed: bad weather on the bus, nodes cut off, disks that fail or stall, and crashes, at random
- * instants and at named points of the work of a disk.
+ * The faults of one simulation, from its seed: bad weather on the bus, nodes cut off, disks that fail or stall, files that are damaged and put
+ * back, and crashes, at random instants and at named points of the work of a disk.
  */
 import type { Prng } from '#shared/prng.ts';
+import type { ShardId } from '#shared/units.ts';
 import type { MemoryOperation, Outcome } from '#server/journal/storage-memory.ts';
 import { CALM_WEATHER, type BusWeather } from './simulated-bus.ts';
 import type { SimulatedNode } from './simulated-node.ts';
@@ -21,6 +22,8 @@ const OPERATIONS: readonly MemoryOperation[] = ['commit', 'lease', 'note', 'drop
 /** See the head of this file. Nothing happens before `start`, and nothing new after `stop`. */
 export class Faults {
   readonly #setup: FaultSetup;
+  /** Shards whose image is damaged. */
+  readonly #damaged = new Set<ShardId>();
   #isOver = false;
 
   constructor(setup: FaultSetup) {
@@ -36,6 +39,7 @@ export class Faults {
       void this.#cuts(node, prng.fork(`cuts of ${node.name}`));
       void this.#diskFaults(node, prng.fork(`disk of ${node.name}`));
       void this.#stalls(node, prng.fork(`stalls of ${node.name}`));
+      void this.#damages(node, prng.fork(`damages of ${node.name}`));
     }
   }
 
@@ -44,6 +48,8 @@ export class Faults {
     this.#isOver = true;
     const { bus, nodes } = this.#setup.world;
     bus.weather(CALM_WEATHER);
+    for (const shard of this.#damaged) this.#setup.world.repair(shard);
+    this.#damaged.clear();
     for (const node of nodes) {
       bus.mend(node.name);
       node.disk.inject(() => 'work');
@@ -83,6 +89,20 @@ export class Faults {
       await world.scheduler.pause(prng.integer(0, periodUs * 4));
       if (this.#isOver) return;
       node.stall(prng.integer(0, pauseUs(prng, periodUs) / 4));
+    }
+  }
+
+  /** Now and then the file of one player is damaged, while the node runs or is down, and put back later: also longer than an offer lasts. */
+  async #damages(node: SimulatedNode, prng: Prng): Promise<void> {
+    const { world, periodUs } = this.#setup;
+    for (;;) {
+      await world.scheduler.pause(prng.integer(0, periodUs * 6));
+      if (this.#isOver) return;
+      const shard = prng.pick([...world.model.shards.values()].filter((each) => each.node === node.name).map(({ id }) => id));
+      this.#damaged.add(shard);
+      world.damage(shard);
+      await world.scheduler.pause(prng.integer(0, pauseUs(prng, periodUs) * 2));
+      if (this.#damaged.delete(shard)) world.repair(shard);
     }
   }
 

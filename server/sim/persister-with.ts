@@ -31,7 +31,7 @@ export function persisterWith(real: Persister, { durable, full, append, due, whe
     due: due ?? ((now, limit) => real.due(now, limit)),
     history: (shard, before, limit) => real.history(shard, before, limit),
     transaction: (tx, shards) => real.transaction(tx, shards),
-    projection: (entity) => real.projection(entity),
+    projection: (entity, shard) => real.projection(entity, shard),
     totals: () => real.totals(),
     stats: () => real.stats(),
     close: (deadlineMs) => real.close(deadlineMs),

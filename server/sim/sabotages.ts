@@ -274,6 +274,7 @@ function leavingListing(real: Handler): Handler {
       now: turn.now,
       operation: turn.operation,
       minted: turn.minted,
+      neighbours: turn.neighbours,
       table: (entity) => turn.table(entity),
       isEmpty: (entity) => turn.isEmpty(entity),
       insert: (entity, values) => turn.insert(entity, values),

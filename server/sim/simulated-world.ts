@@ -53,6 +53,7 @@ const LIVELY: Pick<Checker, 'name' | 'sentence'> = {
   sentence: 'a node starts from whatever a crash has left, serves, and reports no error but those of its disk',
 };
 
+const DAMAGE_ECHO_US = 5_000_000;
 const START_US_MAX = 60_000_000;
 const CHECK_US_MAX = 60_000_000;
 /** Without faults everything must be settled within this: a few of the longest pauses between repeats. */
@@ -68,6 +69,8 @@ export class SimulatedWorld {
   readonly referee: Referee;
   readonly nodes: readonly SimulatedNode[];
   readonly #options: WorldOptions;
+  /** Until when the image of a shard is, or was, damaged, in virtual time. */
+  readonly #damagedUntilUs = new Map<string, number>();
   #purchases = 0;
 
   constructor(options: WorldOptions) {
@@ -85,7 +88,10 @@ export class SimulatedWorld {
       this.referee.turn(turn);
     });
     this.book = new AnswerBook(this.model, nowUs, (checker, detail) => this.referee.complain(checker, detail));
-    this.referee = new Referee([...turnCheckers(), ...tradeCheckers(), ...this.book.checkers, ...quietCheckers], nowUs);
+    this.referee = new Referee(
+      [...turnCheckers(), ...tradeCheckers((shard) => this.isDamaged(shard)), ...this.book.checkers, ...quietCheckers],
+      nowUs,
+    );
     const names = Array.from({ length: options.nodes }, (_, index) => `node-${index + 1}`);
     const ownerOf = (_market: string, cell: number): string => names[cell % names.length] ?? '';
     this.nodes = names.map((name) => {
@@ -130,6 +136,25 @@ export class SimulatedWorld {
     return node;
   }
 
+  /** Damages the image of a shard, if it has one by now. */
+  damage(shard: ShardId): void {
+    this.trace.add('damage', shard);
+    this.#damagedUntilUs.set(shard, Number.POSITIVE_INFINITY);
+    this.ownerOf(shard).disk.damage(shard, 'garble');
+  }
+
+  /** Puts the image back as it was. */
+  repair(shard: ShardId): void {
+    this.trace.add('repair', shard);
+    this.#damagedUntilUs.set(shard, this.scheduler.nowUs);
+    this.ownerOf(shard).disk.repair(shard);
+  }
+
+  /** Whether the image of a shard is damaged, or was a moment ago: what that led to may still be on its way to the disk. */
+  isDamaged(shard: string): boolean {
+    return (this.#damagedUntilUs.get(shard) ?? Number.NEGATIVE_INFINITY) + DAMAGE_ECHO_US > this.scheduler.nowUs;
+  }
+
   /** Runs until the condition holds, the time is over, or a promise is broken. */
   until(isDone: () => boolean, spanUs: number): Promise<boolean> {
     return this.scheduler.runUntil(() => this.referee.violations.length > 0 || isDone(), this.scheduler.nowUs + spanUs);
@@ -162,11 +187,16 @@ export class SimulatedWorld {
     await this.finish(this.referee.quiet({ model: this.model, nodes: this.nodes }));
   }
 
+  /** Whether an operator is told of a shard whose file is damaged, or was a moment ago. */
+  #isOfDamage(message: string): boolean {
+    return [...this.#damagedUntilUs.keys()].some((shard) => message.includes(shard) && this.isDamaged(shard));
+  }
+
   /** Errors are for the operator of a real node, and none of the faults of a simulation may cause one. */
   #reported(node: string, event: ReportedEvent): void {
     const { level, message, error } = event;
     this.trace.add('report', node, level, message);
-    if ((level !== 'error' && level !== 'alert') || this.#options.isExpected?.(event) === true) return;
+    if ((level !== 'error' && level !== 'alert') || this.#isOfDamage(message) || this.#options.isExpected?.(event) === true) return;
     this.referee.complain(LIVELY, `${node} reports: ${message}${error === undefined ? '' : `: ${inWords(error)}`}`);
   }
 }

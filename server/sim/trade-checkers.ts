@@ -19,8 +19,11 @@ interface Transaction {
 
 type Transactions = Map<string, Transaction>;
 
+/** Tells whether the image of a shard is damaged, or was a moment ago. */
+export type IsDamaged = (shard: string) => boolean;
+
 /** New ones for one simulation. They share what they know, and the first of them keeps it. */
-export function tradeCheckers(): readonly Checker[] {
+export function tradeCheckers(isDamaged: IsDamaged): readonly Checker[] {
   const transactions: Transactions = new Map();
   const createdAt = new Map<string, number>();
   const endedListings = new Set<string>();
@@ -30,7 +33,7 @@ export function tradeCheckers(): readonly Checker[] {
       sentence: 'a hold is made once, never changed, and goes only after the decider has durably decided, in the way that it decided',
       onTurn: (turn, complain) => {
         if (turn.previous === undefined) createdAt.set(turn.changes.shard, turn.changes.now);
-        forEachHold(turn, (delta) => checkHold(transactions, createdAt, turn, delta, complain));
+        forEachHold(turn, (delta) => checkHold(transactions, createdAt, isDamaged, turn, delta, complain));
       },
     },
     {
@@ -72,6 +75,7 @@ function forEachHold({ deltas }: DurableTurn, visit: (delta: RowDelta) => void):
 function checkHold(
   transactions: Transactions,
   createdAt: ReadonlyMap<string, number>,
+  isDamaged: IsDamaged,
   { changes }: DurableTurn,
   { before, after }: RowDelta,
   complain: Complain,
@@ -97,7 +101,9 @@ function checkHold(
     // Where there is no shard, nothing can be written down: its cell aborts what is late, and the shard may come to be a moment later.
     const hasComeAt = createdAt.get(old.decider) ?? Number.POSITIVE_INFINITY;
     const isOfNobody = hasComeAt > old.offerUntil - 2 * CLOCK_OFFSET_MS_MAX;
-    if (known.verdict === undefined && resolution === 'release' && isOfNobody) return;
+    // Nor where it cannot be loaded. That it has decided nothing is seen here by its journal, and that it never will, by `checkNewDecision`.
+    const isOfDamaged = isDamaged(old.decider) && changes.now > old.offerUntil;
+    if (known.verdict === undefined && resolution === 'release' && (isOfNobody || isOfDamaged)) return;
     const expected = resolution === 'purchase' ? 'committed' : 'aborted';
     if (known.verdict !== expected)
       complain(`the hold of ${old.tx} became a ${resolution}, and its decider has ${known.verdict ?? 'decided nothing'}`);

@@ -111,11 +111,29 @@ function tell(turn: Turn, { tx, state, verdict, askAgainAt }: DecisionRow): void
 }
 
 /**
- * What a cell tells for an offer to a shard that was never created: abort, but only when the offer is late. No decision can be kept
- * where there is no shard, and were it aborted in time, its double could commit in a shard created a moment later (T3).
+ * Why a shard cannot answer an offer itself: it was never created, or it cannot be loaded. Of the latter, `lastTurnAt` is when its last
+ * durable turn was; `undefined` if that is not known without its image, or not by the clock by which the offer was made.
  */
-export function outcomeOfNobody(offer: Offer, decider: ShardId, now: Instant): Outcome | undefined {
+export type Absence = { readonly kind: 'never-created' } | { readonly kind: 'unloadable'; readonly lastTurnAt: Instant | undefined };
+
+/**
+ * What a cell tells in the place of a decider that cannot answer: abort, but only what is late and was provably never decided. Nothing can
+ * be written down there, so T3 rests on time alone: what is late cannot commit later, whatever copy of the offer arrives (T4), for a node's
+ * time never runs back.
+ *
+ * A shard that was never created has decided nothing. One that cannot be loaded has decided nothing about an offer if its last turn was
+ * before the hold was made.
+ */
+export function outcomeInPlaceOf(offer: Offer, decider: ShardId, now: Instant, absence: Absence): Outcome | undefined {
   const { tx, offerUntil } = offer;
-  if (offerUntil >= now) return undefined;
-  return { kind: 'outcome', key: messageKey('outcome', tx), tx, decider, verdict: { kind: 'aborted', reason: 'listing-gone' } };
+  if (offerUntil >= now || !hasDecidedNothing(offer, absence)) return undefined;
+  const reason = absence.kind === 'never-created' ? 'listing-gone' : 'offer-expired';
+  return { kind: 'outcome', key: messageKey('outcome', tx), tx, decider, verdict: { kind: 'aborted', reason } };
+}
+
+function hasDecidedNothing({ offerUntil }: Offer, absence: Absence): boolean {
+  if (absence.kind === 'never-created') return true;
+  const { lastTurnAt } = absence;
+  // Strictly before: hold and decision may be of the same instant.
+  return lastTurnAt !== undefined && lastTurnAt < offerUntil - limits.offerWindowMs;
 }
