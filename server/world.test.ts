@@ -1,13 +1,20 @@
 /** A whole node over a disk in memory: what only the composition can get wrong. */
 import { describe, expect, it } from '@jest/globals';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { createPrng } from '#shared/prng.ts';
 import { listingId, shardId } from '#shared/address.ts';
 import { gold, itemId, operationId, type ShardId } from '#shared/units.ts';
+import type { CommandAnswer } from '#shared/protocol.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { rollItem } from '#shared/catalog/loot.ts';
 import { InlineBackend } from '#server/journal/backend-inline.ts';
+import { openFilePersister } from '#server/journal/open-file-persister.ts';
 import { openPersister } from '#server/journal/open-persister.ts';
+import type { Persister, PersisterDefinition } from '#server/journal/persister.ts';
+import { directoryName, fileName } from '#server/journal/storage-images.ts';
 import { MemoryDisk } from '#server/journal/storage-memory.ts';
 import { completed, listing } from '#server/market/entities.ts';
 import { marketPowerups } from '#server/market/market.ts';
@@ -15,7 +22,8 @@ import { marketNetwork, opening, player } from '#server/market/testing/market-be
 import { defineShard } from '#server/shard/definition.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
-import { rowsByEntity } from '#server/shard/testing/shard-driver.ts';
+import { command, rowsByEntity } from '#server/shard/testing/shard-driver.ts';
+import type { Platform } from '#server/platform/platform.ts';
 import { hold } from '#server/trade/entities.ts';
 import { ALARM_SCAN_SHARDS } from '#server/cell/cell-host.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
@@ -25,6 +33,8 @@ import { openNode, type GavelNode } from './world.ts';
 const rules = RULES_PROFILES.dev;
 const regions = ['asia', 'europe'];
 const MINUTE_MS = 60_000;
+const FILE_STEP_MS = 100;
+const NOBODY = shardId('nobody', 'europe', 'softcore');
 
 class NodeBench {
   readonly scheduler = new Scheduler();
@@ -32,6 +42,17 @@ class NodeBench {
 
   /** A node for some of the regions, on the disk as the last one left it. */
   async open(served: readonly string[]): Promise<GavelNode> {
+    const opening = this.#openNode(served, (platform, definition) =>
+      openPersister(platform, definition, new InlineBackend(platform.timers, this.disk, { commitMs: () => 1, stepMs: () => 1 })),
+    );
+    await this.run(1_000);
+    return opening;
+  }
+
+  #openNode(
+    served: readonly string[],
+    open: (platform: Platform, definition: PersisterDefinition) => Promise<Persister>,
+  ): Promise<GavelNode> {
     const life = {
       isOver: false,
       clockOffsetMs: 0,
@@ -41,22 +62,55 @@ class NodeBench {
       onReport: () => undefined,
     };
     const platform = virtualPlatform(this.scheduler, createPrng('world'), life);
-    const opening = openNode({
+    return openNode({
       platform,
       rules,
       catalogue: BUILT_IN_CATALOGUE,
       regions: served,
       world: 'test',
       node: 'one',
-      openPersister: (definition) =>
-        openPersister(platform, definition, new InlineBackend(platform.timers, this.disk, { commitMs: () => 1, stepMs: () => 1 })),
+      openPersister: (definition) => open(platform, definition),
       memoryBudgetBytes: 1e9,
       onFault: (fault) => {
         throw fault;
       },
     });
-    await this.run(1_000);
-    return opening;
+  }
+
+  /** A node over a real data directory, whose threads do real work while time is virtual. */
+  async openFiles(directory: string): Promise<GavelNode> {
+    const node = this.#openNode(regions, (platform, definition) => openFilePersister({ platform, definition, directory }));
+    let isOpen = false;
+    void node.then(() => (isOpen = true));
+    while (!isOpen) await this.#tick();
+    return node;
+  }
+
+  /** Lets virtual time pass in small steps; in each, the thread that loads shards answers what it was asked. */
+  async runFiles(node: GavelNode, ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += FILE_STEP_MS) {
+      await this.#tick();
+      await node.persister.load(NOBODY);
+    }
+  }
+
+  /** Lets time pass until there is a reply. */
+  async answered(node: GavelNode, asked: Promise<Reply>): Promise<Reply> {
+    let reply: Reply | undefined;
+    void asked.then((told) => (reply = told));
+    while (reply === undefined) await this.runFiles(node, FILE_STEP_MS);
+    return reply;
+  }
+
+  async closeFiles(node: GavelNode): Promise<void> {
+    let isClosed = false;
+    void node.close(600_000).then(() => (isClosed = true));
+    while (!isClosed) await this.#tick(1);
+  }
+
+  async #tick(ms = FILE_STEP_MS): Promise<void> {
+    await this.run(ms);
+    await new Promise(setImmediate);
   }
 
   async run(ms: number): Promise<void> {
@@ -115,7 +169,7 @@ describe('a seller whose file is damaged', () => {
   /** A disk on which Bob holds gold towards Ada's listing, as a crash left it: his offer was decided and he has not heard of it, or not. */
   async function crashed(isDecided: boolean): Promise<NodeBench> {
     const net = marketNetwork(createPrng('damaged'), [ADA, BOB], rules);
-    for (const shard of [ADA, BOB]) net.command(shard, 'open', opening(shard.split('@')[0] ?? '', {}), undefined, 'service');
+    for (const shard of [ADA, BOB]) net.command(shard, 'open', opening(nameOfShard(shard), {}), undefined, 'service');
     net.command(ADA, 'sell', { itemId: 'ada-0', buyout: 500, durationMs: rules.durationMaxMs }, 'sell');
     const [listed] = net.driver(ADA).rows(listing);
     net.wait(1);
@@ -160,4 +214,41 @@ describe('a seller whose file is damaged', () => {
       await closing;
     }
   });
+
+  it('is refused or over in ten seconds, is not found, and is for sale again when the file is put back: over real files', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'gavel-world-'));
+    const bench = new NodeBench();
+    try {
+      let node = await bench.openFiles(directory);
+      for (const shard of [ADA, BOB])
+        void send(node, shard, { kind: 'open', issuer: 'service', body: opening(nameOfShard(shard), {}) }, true);
+      const sell = { itemId: 'ada-0', buyout: 500, durationMs: rules.durationMaxMs };
+      const sold = await bench.answered(node, send(node, ADA, command('sell', sell, 'sell')));
+      const id = sold.kind === 'answer' ? (sold.value as CommandAnswer<'sell'>).listingId : '';
+      await bench.closeFiles(node);
+
+      const file = join(directory, 'images', directoryName(ADA), fileName(ADA));
+      const whole = readFileSync(file);
+      writeFileSync(file, whole.subarray(0, 1_000));
+      node = await bench.openFiles(directory);
+      const buy = (op: string): Promise<Reply> =>
+        bench.answered(node, send(node, BOB, command('buyout', { listingId: id, price: 500 }, op)));
+      expect(node.index.stats().rows).toBe(1);
+      expect(await buy('first')).toMatchObject({ name: 'outcome-unknown' });
+      expect(node.index.stats().rows).toBe(0);
+      expect(await buy('second')).toMatchObject({ name: 'unavailable' });
+      await bench.runFiles(node, 6_000);
+      expect(await buy('first')).toMatchObject({ name: 'offer-expired' });
+
+      writeFileSync(file, whole);
+      await bench.runFiles(node, MINUTE_MS);
+      expect(node.index.stats().rows).toBe(1);
+      expect(await buy('third')).toMatchObject({ kind: 'answer', value: { paid: 500 } });
+      await bench.closeFiles(node);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
 });
+
+const nameOfShard = (shard: ShardId): string => shard.split('@')[0] ?? '';
