@@ -25,7 +25,7 @@ import { RecordWriter } from '#server/shard/record-writer.ts';
 import { command, rowsByEntity } from '#server/shard/testing/shard-driver.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { hold } from '#server/trade/entities.ts';
-import { ALARM_SCAN_SHARDS } from '#server/cell/cell-host.ts';
+import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS } from '#server/cell/cell-host.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { clockTime, virtualPlatform } from '#server/sim/virtual-platform.ts';
 import { openNode, type GavelNode } from './world.ts';
@@ -160,6 +160,22 @@ describe('a node', () => {
     });
     expect(found).toMatchObject({ kind: 'found', rows: [] });
   });
+
+  it('wakes as many with each scan as it says, although those that it woke before are due for the index of alarms still', async () => {
+    const bench = new NodeBench();
+    const node = await bench.open(['europe']);
+    const due = ALARM_SCAN_SHARDS * 2 + 50;
+    for (let number = 0; number < due; number++) await openWithListing(node, shardId(`p${number}`, 'europe', 'softcore'));
+    await bench.run(1_000);
+    const closing = node.close(5_000);
+    await bench.run(2 * MINUTE_MS);
+    await closing;
+
+    // Opening it takes a second: two scans.
+    const again = await bench.open(['europe']);
+    await bench.run(ALARM_SCAN_MS + 200);
+    expect(again.usage.shards).toBe(due);
+  });
 });
 
 describe('a seller whose file is damaged', () => {
@@ -218,8 +234,8 @@ describe('a seller whose file is damaged', () => {
   it('is refused or over in ten seconds, is not found, and is for sale again when the file is put back: over real files', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'gavel-world-'));
     const bench = new NodeBench();
+    let node = await bench.openFiles(directory);
     try {
-      let node = await bench.openFiles(directory);
       for (const shard of [ADA, BOB])
         void send(node, shard, { kind: 'open', issuer: 'service', body: opening(nameOfShard(shard), {}) }, true);
       const sell = { itemId: 'ada-0', buyout: 500, durationMs: rules.durationMaxMs };
@@ -244,8 +260,8 @@ describe('a seller whose file is damaged', () => {
       await bench.runFiles(node, MINUTE_MS);
       expect(node.index.stats().rows).toBe(1);
       expect(await buy('third')).toMatchObject({ kind: 'answer', value: { paid: 500 } });
-      await bench.closeFiles(node);
     } finally {
+      await bench.closeFiles(node);
       rmSync(directory, { recursive: true });
     }
   });

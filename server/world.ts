@@ -9,12 +9,12 @@ import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Rules } from '#shared/rules.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS, CellHost, type Absence } from '#server/cell/cell-host.ts';
+import { ALARM_SCAN_MS, ALARM_SCAN_PAGE, ALARM_SCAN_SHARDS, CellHost } from '#server/cell/cell-host.ts';
 import { Cell } from '#server/cell/cell.ts';
 import type { Envelope, Part } from '#server/cell/part.ts';
 import type { ShardListener } from '#server/cell/resident.ts';
 import type { Backend } from '#server/edge/backend.ts';
-import type { Persister, PersisterDefinition } from '#server/journal/persister.ts';
+import type { DueShard, Persister, PersisterDefinition } from '#server/journal/persister.ts';
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
 import type { ListingRow } from '#server/market/entities.ts';
@@ -27,7 +27,7 @@ import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
 import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
-import type { Emitted, Reply } from '#server/shard/message.ts';
+import type { Absence, Emitted, Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import { outcomeInPlaceOf } from '#server/trade/decider.ts';
 import { holderOf } from '#server/trade/transaction.ts';
@@ -99,8 +99,6 @@ export class GavelNode implements Backend {
   readonly #host: CellHost;
   readonly #feed: ListingFeed<ListingRow>;
   readonly #cellsByMarket: ReadonlyMap<string, readonly (Cell | undefined)[]>;
-  /** Shards with a due alarm that are in the data, but in no cell of this node: of a region that is no longer configured. */
-  readonly #foreign = new Set<ShardId>();
   #isOpen = false;
   #isFaulty = false;
   #cancelScan: Cancel | undefined;
@@ -238,21 +236,34 @@ export class GavelNode implements Backend {
   /** Wakes shards that are not in memory and whose alarm is due; those in memory have their own timers. */
   async #scan(): Promise<void> {
     try {
-      // Those that cannot be woken stay due: they must not stand in the way of the others.
-      const due = await this.persister.due(this.#host.now(), ALARM_SCAN_SHARDS + this.#foreign.size + this.#host.unloadable);
-      for (const shard of due) this.#wakeDue(shard);
+      await this.#wakeDue(this.#host.now());
       // Nobody asks for a shard whose listings are hidden and towards which nothing is held: whether its file is whole again, the node asks.
-      for (const shard of this.#host.unloadableToTry(UNLOADABLE_TRIED)) this.#wakeDue(shard);
+      for (const shard of this.#host.unloadableToTry(UNLOADABLE_TRIED)) this.#wake(shard);
     } catch (error) {
       this.#options.platform.report({ level: 'error', message: 'alarms could not be looked up', error });
     }
     if (this.#isOpen) this.#scheduleScan();
   }
 
-  #wakeDue(shard: ShardId): void {
+  /** Pages through what is due, for as long as it takes to find as many as may be woken: the others stay due, and must not be in the way. */
+  async #wakeDue(now: Instant): Promise<void> {
+    let woken = 0;
+    let after: DueShard | undefined;
+    do {
+      const due: readonly DueShard[] = await this.persister.due(now, ALARM_SCAN_PAGE, after);
+      for (const { shard } of due) {
+        if (this.#wake(shard) && ++woken === ALARM_SCAN_SHARDS) return;
+      }
+      after = due.length < ALARM_SCAN_PAGE ? undefined : due.at(-1);
+    } while (after !== undefined && this.#isOpen);
+  }
+
+  /** Has a shard loaded for its alarm; not one that is in memory, of a region that is no longer configured, or not worth a try yet. */
+  #wake(shard: ShardId): boolean {
     const cell = this.#ownCell(shard);
-    if (cell === undefined) this.#foreign.add(shard);
-    else if (this.#isOpen && this.#host.isWakeable(shard)) cell.wakeShard(shard);
+    if (!this.#isOpen || cell === undefined || cell.isHere(shard) || !this.#host.isWakeable(shard)) return false;
+    cell.wakeShard(shard);
+    return true;
   }
 
   #fail(fault: Error): void {

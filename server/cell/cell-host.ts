@@ -13,7 +13,7 @@ import type { Platform } from '#server/platform/platform.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { AnyRow } from '#server/shard/entity.ts';
-import type { Emitted, Reply } from '#server/shard/message.ts';
+import type { Absence, Emitted, Reply } from '#server/shard/message.ts';
 import type { Neighbours } from '#server/shard/turn.ts';
 import { OutputGate } from './gate.ts';
 import { Housing, type Lodger } from './housing.ts';
@@ -41,9 +41,6 @@ export interface CellHostOptions {
   /** Told that such a shard is there again, or known to have never been there, with its rows as they are durable. */
   readonly onLoadable: (shard: ShardId, version: number, rows: (entity: string) => readonly AnyRow[]) => void;
 }
-
-/** Why a shard cannot take a message: there is none, or it cannot be loaded; then, when its last durable turn was, if that is known. */
-export type Absence = { readonly kind: 'never-created' } | { readonly kind: 'unloadable'; readonly lastTurnAt: Instant | undefined };
 
 /** Takes the final word to a command. */
 export type Answering = (reply: Reply) => void;
@@ -306,6 +303,9 @@ export const ALARM_SCAN_MS = 500;
 
 /** How many shards one scan wakes at most. */
 export const ALARM_SCAN_SHARDS = 512;
+
+/** How many due shards are asked for at once: most of those that are woken are due still when the next scan comes. */
+export const ALARM_SCAN_PAGE = 1_024;
 
 /** How long a command waits for the outcome of its trade before it is told `outcome-unknown`. */
 export const OUTCOME_WAIT_MS = limits.offerWindowMs / 2;

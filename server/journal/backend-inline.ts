@@ -8,7 +8,7 @@ import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/codec.ts';
 import type { Backend, Opened } from './backend.ts';
 import { drivePass } from './drive-pass.ts';
-import type { PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import type { DueShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
 import { packRows, unpackRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
 import { decide, STORE_ROWS } from './recovery.ts';
@@ -119,9 +119,9 @@ export class InlineBackend implements Backend {
     });
   }
 
-  async due(now: Instant, limit: number): Promise<readonly ShardId[]> {
+  async due(now: Instant, limit: number, after: DueShard | undefined): Promise<readonly DueShard[]> {
     await this.#step();
-    return this.#opened().projector.due(now, limit);
+    return this.#opened().projector.due(now, limit, after);
   }
 
   async history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]> {

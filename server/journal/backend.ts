@@ -4,7 +4,7 @@
  */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
-import type { PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import type { DueShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
 import type { PassResult } from './shard-keeper.ts';
 import type { Batch } from './storage.ts';
 
@@ -35,7 +35,7 @@ export interface Backend {
   fold(through: Position): Promise<Position>;
   /** Writes the images of the oldest records that are folded, and drops them. */
   pass(through: Position): Promise<PassResult>;
-  due(now: Instant, limit: number): Promise<readonly ShardId[]>;
+  due(now: Instant, limit: number, after: DueShard | undefined): Promise<readonly DueShard[]>;
   history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]>;
   transaction(
     tx: string,

@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { PersisterDefinition, Position, Total } from './persister.ts';
+import type { DueShard, PersisterDefinition, Position, Total } from './persister.ts';
 import { packRows, type PackedRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
 import { journalPath, projectionsPath } from './storage-directory.ts';
@@ -15,7 +15,7 @@ export interface FoldApi {
   /** Folds everything up to that position before it answers. */
   open(directory: string, definition: PersisterDefinition, position: Position): void;
   fold(through: Position): Position;
-  due(now: Instant, limit: number): readonly ShardId[];
+  due(now: Instant, limit: number, after: DueShard | undefined): readonly DueShard[];
   history(shard: ShardId, before: number, limit: number, through: Position): readonly LedgerEntry[];
   transaction(
     tx: string,
@@ -53,7 +53,7 @@ const api = {
     state.open.projector.foldThrough(position);
   },
   fold: (through: Position) => projector().foldChunk(through),
-  due: (now: Instant, limit: number) => projector().due(now, limit),
+  due: (now: Instant, limit: number, after: DueShard | undefined) => projector().due(now, limit, after),
   history: (shard: ShardId, before: number, limit: number, through: Position) => projector().history(shard, before, limit, through),
   transaction: (tx: string, shards: readonly ShardId[], through: Position) => projector().transaction(tx, shards, through),
   projection(entity: string, through: Position, shard: ShardId | undefined) {

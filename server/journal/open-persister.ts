@@ -14,6 +14,7 @@ import { RecordWriter } from '#server/shard/record-writer.ts';
 import type { Backend, Opened } from './backend.ts';
 import {
   ShardFault,
+  type DueShard,
   type LoadedShard,
   type Persister,
   type PersisterDefinition,
@@ -152,8 +153,8 @@ class NodePersister implements Persister {
     return found === undefined ? { kind: 'absent' } : { kind: 'found', shard: found };
   }
 
-  due(now: Instant, limit: number): Promise<readonly ShardId[]> {
-    return this.#asked(this.#backend.due(now, limit));
+  due(now: Instant, limit: number, after?: DueShard): Promise<readonly DueShard[]> {
+    return this.#asked(this.#backend.due(now, limit, after));
   }
 
   history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]> {

@@ -30,6 +30,12 @@ export interface ProjectedRow extends RawPut {
   readonly version: number;
 }
 
+/** A shard that wants to be woken, and the time for which it asked. */
+export interface DueShard {
+  readonly shard: ShardId;
+  readonly due: Instant;
+}
+
 /** Sums of one asset class at one place of one market; see `totalKey`. */
 export interface Total {
   readonly key: string;
@@ -74,8 +80,11 @@ export interface Persister {
    * image is missing, damaged or older than its note, and remembers no failure.
    */
   load(shard: ShardId): Promise<LoadedShard>;
-  /** Shards that want to be woken by `now`, earliest first, at most `limit`. A hint: the shard looks at its own rows. */
-  due(now: Instant, limit: number): Promise<readonly ShardId[]>;
+  /**
+   * Shards that want to be woken by `now`, earliest first, at most `limit`, those that follow `after` only. A hint: it may be a second behind,
+   * and the shard looks at its own rows.
+   */
+  due(now: Instant, limit: number, after?: DueShard): Promise<readonly DueShard[]>;
   /** Ledger lines of a shard with `seq` below `before`, newest first, durable ones only. */
   history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]>;
   /** All ledger lines of one transaction, by shard: the holder's and the decider's. */

@@ -11,7 +11,7 @@ import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordReader, type Schemas } from '#server/shard/codec.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import { applyChanges } from './merge.ts';
-import type { Position } from './persister.ts';
+import type { DueShard, Position } from './persister.ts';
 import {
   ImageError,
   type Batch,
@@ -330,9 +330,10 @@ class MemoryProjections implements ProjectionStore {
     });
   }
 
-  due(now: Instant, limit: number): readonly ShardId[] {
-    const due = [...this.#alarms].filter(([, at]) => at <= now).toSorted(([, a], [, b]) => a - b);
-    return due.slice(0, limit).map(([shard]) => shard);
+  due(now: Instant, limit: number, after?: DueShard): readonly DueShard[] {
+    const due = [...this.#alarms].map(([shard, at]): DueShard => ({ shard, due: at })).filter((each) => each.due <= now);
+    const later = after === undefined ? due : due.filter((each) => inOrder(after, each) < 0);
+    return later.toSorted(inOrder).slice(0, limit);
   }
 
   segments(shard: ShardId, before: number, lines: number): readonly LedgerSegment[] {
@@ -363,4 +364,9 @@ class MemoryProjections implements ProjectionStore {
   close(): void {
     // A disk in memory has nothing to let go of.
   }
+}
+
+function inOrder(a: DueShard, b: DueShard): number {
+  if (a.due !== b.due) return a.due - b.due;
+  return a.shard === b.shard ? 0 : a.shard < b.shard ? -1 : 1;
 }

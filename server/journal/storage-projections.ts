@@ -1,7 +1,7 @@
 /** `node.db`: what the journal folds into. Written and read by one thread. */
 import type Database from 'better-sqlite3';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { Position, Total } from './persister.ts';
+import type { DueShard, Position, Total } from './persister.ts';
 import type { FoldDelta, LedgerSegment, ProjectionStore, RowChange } from './storage.ts';
 import { hasTable } from './storage-journal.ts';
 import { APPLICATION_ID } from './image-file-codec.ts';
@@ -92,8 +92,8 @@ export class FileProjections implements ProjectionStore {
     this.#folded = delta.folded;
   }
 
-  due(now: Instant, limit: number): readonly ShardId[] {
-    return this.#statements.due.all(now, limit) as readonly ShardId[];
+  due(now: Instant, limit: number, after?: DueShard): readonly DueShard[] {
+    return this.#statements.due.all(now, after?.due ?? -1, after?.shard ?? '', limit) as readonly DueShard[];
   }
 
   segments(shard: ShardId, before: number, lines: number): readonly LedgerSegment[] {
@@ -153,7 +153,9 @@ function prepare(database: Database.Database) {
       'INSERT INTO alarm(shard, due) VALUES (?, ?) ON CONFLICT DO UPDATE SET due = excluded.due WHERE due <> excluded.due',
     ),
     deleteAlarm: database.prepare<[string]>('DELETE FROM alarm WHERE shard = ?'),
-    due: database.prepare<[number, number]>('SELECT shard FROM alarm WHERE due <= ? ORDER BY due LIMIT ?').pluck(),
+    due: database.prepare<[number, number, string, number]>(
+      'SELECT shard, due FROM alarm WHERE due <= ? AND (due, shard) > (?, ?) ORDER BY due, shard LIMIT ?',
+    ),
     putRow: database.prepare<[string, string, number, number, Buffer]>(
       'INSERT INTO projected(entity, shard, id, version, record) VALUES (?, ?, ?, ?, ?) ' +
         'ON CONFLICT DO UPDATE SET version = excluded.version, record = excluded.record',

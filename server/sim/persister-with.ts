@@ -28,7 +28,7 @@ export function persisterWith(real: Persister, { durable, full, append, due, whe
     onFault: (listener) => real.onFault(listener),
     whenReady: whenReady ?? (() => real.whenReady()),
     load: (shard) => real.load(shard),
-    due: due ?? ((now, limit) => real.due(now, limit)),
+    due: due ?? ((now, limit, after) => real.due(now, limit, after)),
     history: (shard, before, limit) => real.history(shard, before, limit),
     transaction: (tx, shards) => real.transaction(tx, shards),
     projection: (entity, shard) => real.projection(entity, shard),

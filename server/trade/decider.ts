@@ -14,7 +14,7 @@ import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Row } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
-import { DONE, type Handled } from '#server/shard/message.ts';
+import { DONE, type Absence, type Handled } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { repeatAt } from './backoff.ts';
 import { decision } from './entities.ts';
@@ -109,12 +109,6 @@ function tell(turn: Turn, { tx, state, verdict, askAgainAt }: DecisionRow): void
       : { kind: 'outcome', key: messageKey('outcome', tx), tx, decider: turn.shard, verdict: verdict.value };
   turn.emit(holderOf(tx), message);
 }
-
-/**
- * Why a shard cannot answer an offer itself: it was never created, or it cannot be loaded. Of the latter, `lastTurnAt` is when its last
- * durable turn was; `undefined` if that is not known without its image, or not by the clock by which the offer was made.
- */
-export type Absence = { readonly kind: 'never-created' } | { readonly kind: 'unloadable'; readonly lastTurnAt: Instant | undefined };
 
 /**
  * What a cell tells in the place of a decider that cannot answer: abort, but only what is late and was provably never decided. Nothing can
