@@ -47,12 +47,22 @@ function die(sentence: string): never {
   process.exit(1);
 }
 
+/** The version of this program, as its package says. */
+function ownVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const description: unknown = JSON.parse(text);
+  const version = typeof description === 'object' && description !== null && 'version' in description ? description.version : undefined;
+  if (typeof version !== 'string') throw new Error('package.json names no version');
+  return version;
+}
+
 function openOwnNode(config: Config): Promise<GavelNode> {
   const { rules, catalogue, regions, dataDirectory } = config;
   return openNode({
     platform,
     rules,
     catalogue,
+    build: ownVersion(),
     regions,
     world: WORLD,
     node: NODE,

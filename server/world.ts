@@ -40,6 +40,8 @@ export interface NodeOptions {
   /** What every shard is made of: the powerups of the market unless given. */
   readonly powerups?: readonly Powerup[];
   readonly catalogue: Catalogue;
+  /** What this build of the program calls itself. */
+  readonly build?: string;
   readonly regions: readonly string[];
   /** The name of the world and of this node in it. */
   readonly world: string;
@@ -71,7 +73,7 @@ export function persisterDefinition(definition: ShardDefinition, world: string, 
 
 /** Recovers what is durable and starts a node. Rejects with one clear sentence if it must not start. */
 export async function openNode(options: NodeOptions): Promise<GavelNode> {
-  const definition = defineShard(options.powerups ?? marketPowerups(options.rules, options.regions));
+  const definition = defineShard(options.powerups ?? marketPowerups(options.rules, options.regions), options.build);
   const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
   const behindMs = persister.recovered.now - options.platform.clock.now();
   if (behindMs > limits.clockBehindMaxMs) {

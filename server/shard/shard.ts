@@ -15,7 +15,17 @@ import type { ChangeSet, RawChangeSet, Remove, ShardHeader } from './change-set.
 import { rowFromRaw } from './codec.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { AnyRow } from './entity.ts';
-import { canCountFailure, clearFailure, countFailure, failure, isQuarantined, isSuspended, quarantine, StateLost } from './failures.ts';
+import {
+  canCountFailure,
+  clearFailure,
+  countFailure,
+  failure,
+  isQuarantined,
+  isSuspended,
+  quarantine,
+  retryStuck,
+  StateLost,
+} from './failures.ts';
 import { installedPowerup } from './install.ts';
 import { isAlarm, isCommand, type AlarmMessage, type Emitted, type Handled, type Message } from './message.ts';
 import { recall, record } from './operations.ts';
@@ -51,7 +61,7 @@ export class Shard {
   }
 
   /**
-   * A shard from what is durable. If rows are of older versions, or powerups are new, `upgrade` is the turn that the caller
+   * A shard from what is durable. If rows are of older versions, powerups are new, or another build was stuck, `upgrade` is the turn that the caller
    * must append before any other. Throws `Error` if a table has no way to the present version.
    */
   static load(
@@ -207,7 +217,7 @@ export class Shard {
     if (failed instanceof StateLost) quarantine(turn, failed.message);
     // Without a count it is tried again whenever it comes, and its sender backs off. An alarm has no sender.
     else if (!isAlarm(message) && !canCountFailure(turn, message.key)) return { ...QUIET, handled: { kind: 'done' }, failed };
-    else countFailure(turn, message.key, failed.message);
+    else countFailure(turn, message.key, failed.message, this.#definition.build);
     return { ...this.#commit(turn, { kind: 'done' }), failed };
   }
 
@@ -223,6 +233,7 @@ export class Shard {
     }
     const turn = new ShardTurn(this.#state, this.#state.now);
     this.#install(turn);
+    retryStuck(turn, definition.build);
     const { changes } = this.#commit(turn, { kind: 'done' });
     if (changes === undefined || (removes.length === 0 && changes.puts.length === 0)) {
       this.#state.version = raw.version;
