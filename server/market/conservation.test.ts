@@ -115,6 +115,10 @@ describe('a market under random use', () => {
     expect(faultsOfBooks([{ shard: ADA, rows: twice }], net.lines, true)).toContain(
       'item ada-0 is at ada@europe.softcore stash and ada@europe.softcore listed',
     );
+    const wrongBalance = { ...line, entry: { ...line.entry, balance: gold(9) } };
+    expect(faultsOfBooks([{ shard: ADA, rows }], [wrongBalance], true)).toEqual([
+      expect.stringContaining('tells a balance of 9 at wallet, where 10 is'),
+    ]);
     expect(faultsOfBooks([{ shard: ADA, rows }], [unbalanced], false)).toEqual(
       expect.arrayContaining([expect.stringContaining('the world sums to')]),
     );
