@@ -23,7 +23,7 @@ const MINUTE_MS = 60_000;
 
 class NodeBench {
   readonly scheduler = new Scheduler();
-  readonly disk = new MemoryDisk(defineShard(marketPowerups(rules, regions)).schemas);
+  readonly disk = new MemoryDisk(defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })).schemas);
 
   /** A node for some of the regions, on the disk as the last one left it. */
   async open(served: readonly string[]): Promise<GavelNode> {
