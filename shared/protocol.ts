@@ -120,7 +120,8 @@ export const commands = {
     answer: z.strictObject({ listing: listingSchema }),
   },
   sell: {
-    summary: 'Puts an item of the stash up for sale. `startBid` is refused until auctions with bids exist.',
+    summary:
+      'Puts an item of the stash up for sale. A sale costs the `fees` of the answer, whatever the rules become. `startBid` is refused until auctions with bids exist.',
     changes: true,
     request: z
       .strictObject({

@@ -13,7 +13,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 const goldRulesShape = {
-  /** The auction house's share of the final price, in hundredths of a percent, taken from the seller when it sells. */
+  /** The auction house's share of the final price, in hundredths of a percent, taken at the sale. A listing keeps that of its posting. */
   saleFeeBasisPoints: integerSchema(0, 10_000),
   /** The lowest price of one item, or of one piece of a commodity. */
   priceMin: goldSchema,

@@ -3,7 +3,7 @@
  * roll, the words of their names, and the commodities. It is data, the same on every node; items refer to it by id.
  *
  * A catalogue changes with the game. Items outlive it: an item whose base or affix is no longer known keeps all
- * that it has, it can only no longer be traded.
+ * that it has, and can be had and bought as before; it can only no longer be put up for sale.
  */
 import { z } from 'zod';
 import type { Item } from '../item.ts';
