@@ -32,7 +32,7 @@ export const commodity = defineEntity('commodity', {
   attributes: { commodity: text({ maxLength: 64, indexed: 'unique' }), quantity: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) },
 });
 
-/** A listing as the first release kept it, without its fee. Only the upgrade reads it. */
+/** A listing as the first release kept it, without its fee. Nothing but an upgrade reads such rows. */
 export const listingV1 = defineEntity('listing', {
   version: 1,
   attributes: {
@@ -51,15 +51,7 @@ export const listingV1 = defineEntity('listing', {
  */
 export const listing = defineEntity('listing', {
   version: 2,
-  attributes: {
-    item: json<Item>(),
-    buyout: gold(),
-    saleFeeBasisPoints: integer({ min: 0, max: 10_000 }),
-    postedAt: timestamp(),
-    startsAt: timestamp(),
-    cancelUntil: timestamp(),
-    endsAt: timestamp({ alarm: 'expire-listing' }),
-  },
+  attributes: { ...listingV1.attributes, saleFeeBasisPoints: integer({ min: 0, max: 10_000 }) },
 });
 
 /** An entry of the completed tab: goods or gold to claim, and what became of a listing or a purchase. */

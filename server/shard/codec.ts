@@ -3,8 +3,9 @@
  *
  * A record is `length (u32 little-endian, of what follows) header puts removes ledger`. Whole numbers are
  * base-128 varints (those that may be negative are marked as `RecordWriter.signed` says), text is its UTF-8 length and bytes, a nullable column starts with
- * one byte 0 or 1, a place is its number in `PLACES`, to which `BALANCE_FOLLOWS` is added if the posting says a balance. A row names its table, entity and version in one, so that a record can be read for ever: with the
- * schema of that version, which stays in the code as long as an upgrader starts from it.
+ * one byte 0 or 1, a place is its number in `PLACES`, with `BALANCE_FOLLOWS` added if the posting tells a balance. A row names its table,
+ * entity and version in one, so that a record can be read for ever: with the schema of that version, which stays in the code as long as
+ * an upgrader starts from it.
  */
 import type { Gold, Instant, ShardId } from '#shared/units.ts';
 import {
