@@ -3,7 +3,16 @@ import Database from 'better-sqlite3';
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
-import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
+import {
+  damageOf,
+  decide,
+  DIRECTORY_FORMAT,
+  DIRECTORY_ROWS,
+  STORE_ROWS,
+  type DirectoryFacts,
+  type Manifest,
+  type StoreFacts,
+} from './recovery.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
 import { clearStaging, countStaged, hasImages, makeImageDirectories } from './storage-images.ts';
 import { FileJournal } from './storage-journal.ts';
@@ -167,8 +176,9 @@ function openStores(path: string, { instance }: Manifest): { readonly journal: F
 }
 
 function journalFacts(journal: FileJournal): StoreFacts['journal'] {
-  const { instance, state, damage, notes } = journal.check();
-  return { kind: 'open', instance, position: state.position, dropped: state.dropped, damage, notes };
+  const { instance, state } = journal;
+  const { position, dropped } = state;
+  return { kind: 'open', instance, position, dropped, damage: damageOf(journal, state), notes: journal.notes() };
 }
 
 function projectionFacts(path: string, instance: string): StoreFacts['projections'] {
