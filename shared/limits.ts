@@ -115,8 +115,8 @@ export const limits = {
    * a commit under way is a chance for others to join, but the disk must not stand still while thousands of turns are taken.
    */
   commitEagerBytes: 64 * KIB,
-  /** Journal records dropped per transaction after a pass, so that dropping never delays a group commit for long. */
-  journalDropRecordsPerChunk: 4_096,
+  /** Journal records dropped per transaction after a pass: few milliseconds that a group commit may have to wait, and few syncs. */
+  journalDropRecordsPerChunk: 8_192,
   /** Appended records that wait for their commit. Past it, turns wait: the disk is slower than the node. */
   journalUnsentBytesMax: 64 * MIB,
   /** Journal records folded into `node.db` by one transaction: large ones net more away, small ones hold up fewer queries. */
