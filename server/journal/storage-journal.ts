@@ -173,7 +173,9 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     super(database);
     this.#statements = prepare(database);
     const { counters, bytes, keptBytes } = this.#statements;
-    const { instance, sum, ...found } = counters.get() as Omit<JournalState, 'bytes'> & { readonly instance: string; readonly sum: number };
+    const row = counters.get() as (Omit<JournalState, 'bytes'> & { readonly instance: string; readonly sum: number }) | undefined;
+    if (row === undefined) throw new JournalError('its counters are missing');
+    const { instance, sum, ...found } = row;
     if (countersSum(instance, found) !== sum) throw new JournalError('its counters are not what was written');
     if (keptBytes.get() !== found.kept) throw new JournalError('records that were put aside are missing');
     this.instance = instance;
