@@ -19,7 +19,7 @@ export function sealed(batch: Omit<Batch, 'sum'>): Batch {
 
 /** The same batch. Throws `JournalError` if it is not what was sealed. */
 export function checkedBatch(batch: Batch): Batch {
-  if (batchSum(batch) !== batch.sum) throw new JournalError(`the turns ${batch.first} to ${batch.last} are not what was written`);
+  if (!isBytes(batch.records) || batchSum(batch) !== batch.sum) throw new JournalError(`the turns ${batch.first} to ${batch.last} are not what was written`);
   return batch;
 }
 
@@ -45,6 +45,11 @@ export function keptSum({ shard, version, record }: KeptRecord): number {
 
 /** The record itself. Throws `ShardEntryError` if it is not what was put aside. */
 export function checkedKept(kept: KeptRecord, sum: number): Uint8Array {
-  if (keptSum(kept) !== sum) throw new ShardEntryError(`its record of version ${kept.version}, which was put aside, is damaged`);
+  if (!isBytes(kept.record) || keptSum(kept) !== sum) throw new ShardEntryError(`its record of version ${kept.version}, which was put aside, is damaged`);
   return kept.record;
+}
+
+/** A flipped bit makes nothing or a text of what are bytes, whatever the table says: SQLite checks types only when it writes. */
+function isBytes(value: unknown): boolean {
+  return ArrayBuffer.isView(value);
 }
