@@ -19,7 +19,8 @@ export function sealed(batch: Omit<Batch, 'sum'>): Batch {
 
 /** The same batch. Throws `JournalError` if it is not what was sealed. */
 export function checkedBatch(batch: Batch): Batch {
-  if (!isBytes(batch.records) || batchSum(batch) !== batch.sum) throw new JournalError(`the turns ${batch.first} to ${batch.last} are not what was written`);
+  if (!isBytes(batch.records) || batchSum(batch) !== batch.sum)
+    throw new JournalError(`the turns ${batch.first} to ${batch.last} are not what was written`);
   return batch;
 }
 
@@ -45,7 +46,8 @@ export function keptSum({ shard, version, record }: KeptRecord): number {
 
 /** The record itself. Throws `ShardEntryError` if it is not what was put aside. */
 export function checkedKept(kept: KeptRecord, sum: number): Uint8Array {
-  if (!isBytes(kept.record) || keptSum(kept) !== sum) throw new ShardEntryError(`its record of version ${kept.version}, which was put aside, is damaged`);
+  if (!isBytes(kept.record) || keptSum(kept) !== sum)
+    throw new ShardEntryError(`its record of version ${kept.version}, which was put aside, is damaged`);
   return kept.record;
 }
 

@@ -86,7 +86,10 @@ export interface Persister {
   totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
   /** Figures for metrics and benchmarks. */
   stats(): Promise<PersisterStats>;
-  /** Commits what is appended, folds and writes images as far as `deadlineMs` allows, and lets go of the files. */
+  /**
+   * Commits what is appended, folds and writes images as far as `deadlineMs` allows, and lets go of the files, which takes at most four times
+   * `threadEndMs` longer. Rejects if a thread hangs in the disk.
+   */
   close(deadlineMs: number): Promise<void>;
 }
 
