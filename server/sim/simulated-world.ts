@@ -6,7 +6,7 @@ import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
 import type { Rules } from '#shared/rules.ts';
-import type { ShardId } from '#shared/units.ts';
+import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { InlineDelays } from '#server/journal/backend-inline.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#server/routing/hash.ts';
@@ -20,7 +20,7 @@ import { Referee } from './referee.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Seams } from './seams.ts';
 import { SimulatedBus } from './simulated-bus.ts';
-import { SimulatedNode } from './simulated-node.ts';
+import { SimulatedNode, type WallOffset } from './simulated-node.ts';
 import { Trace } from './trace.ts';
 import { tradeCheckers } from './trade-checkers.ts';
 import { turnCheckers } from './turn-checkers.ts';
@@ -30,7 +30,7 @@ export interface NodeNature {
   readonly memoryBudgetBytes: number;
   readonly delays: InlineDelays;
   readonly persisterHaste: number;
-  readonly clockOffsetMs: () => number;
+  readonly wallOffsetMs: WallOffset;
 }
 
 /** What a world is made from. */
@@ -51,6 +51,11 @@ export const REGION = 'europe';
 const LIVELY: Pick<Checker, 'name' | 'sentence'> = {
   name: 'nodes run',
   sentence: 'a node starts from whatever a crash has left, serves, and reports no error but those of its disk',
+};
+
+const NEVER_BACK: Pick<Checker, 'name' | 'sentence'> = {
+  name: 'time never runs back',
+  sentence: 'what a node says of time in one life, it says in the next: its time begins no earlier than it ended',
 };
 
 const START_US_MAX = 60_000_000;
@@ -84,7 +89,8 @@ export class SimulatedWorld {
       this.trace.add('durable', turn.node, turn.position, turn.changes.shard, turn.changes.version, wordsOf(turn.deltas));
       this.referee.turn(turn);
     });
-    this.book = new AnswerBook(this.model, nowUs, (checker, detail) => this.referee.complain(checker, detail));
+    const clocks = { of: (shard: ShardId) => this.ownerOf(shard).time, latest: () => latestOf(this.nodes) };
+    this.book = new AnswerBook(this.model, clocks, (checker, detail) => this.referee.complain(checker, detail));
     this.referee = new Referee([...turnCheckers(), ...tradeCheckers(), ...this.book.checkers, ...quietCheckers], nowUs);
     const names = Array.from({ length: options.nodes }, (_, index) => `node-${index + 1}`);
     const ownerOf = (_market: string, cell: number): string => names[cell % names.length] ?? '';
@@ -107,6 +113,9 @@ export class SimulatedWorld {
           reported: (node, event) => this.#reported(node, event),
           broke: (node, error) => this.referee.complain(LIVELY, `${node}: ${inWords(error)}`),
           changed: (node, what) => this.trace.add('node', node, what),
+          toldTime: (node, latest, now) => {
+            if (now < latest) this.referee.complain(NEVER_BACK, `${node} was at ${latest}, and starts at ${now}`);
+          },
         },
         seams,
       });
@@ -169,6 +178,11 @@ export class SimulatedWorld {
     if ((level !== 'error' && level !== 'alert') || this.#options.isExpected?.(event) === true) return;
     this.referee.complain(LIVELY, `${node} reports: ${message}${error === undefined ? '' : `: ${inWords(error)}`}`);
   }
+}
+
+/** No node's time is later. */
+function latestOf(nodes: readonly SimulatedNode[]): Instant {
+  return instant(Math.max(...nodes.map(({ time }) => time)));
 }
 
 function inWords(error: unknown): string {
