@@ -59,6 +59,8 @@ const NEVER_BACK: Pick<Checker, 'name' | 'sentence'> = {
 };
 
 const START_US_MAX = 60_000_000;
+/** A start bears a clock that is so far behind, and waits for it; then the rest is within what peers bear. */
+const AGREE_US_MAX = 2 * limits.clockBehindMaxMs * 1_000;
 const CHECK_US_MAX = 60_000_000;
 /** Without faults everything must be settled within this: a few of the longest pauses between repeats. */
 const SETTLE_US_MAX = 4 * limits.retryMaxMs * 1_000;
@@ -150,6 +152,12 @@ export class SimulatedWorld {
     await this.until(() => this.allServe, START_US_MAX);
   }
 
+  /** Runs until the nodes agree on the time, as far as peers must: those that were ahead stand still for the others. A promise, too. */
+  async agreeOnTime(): Promise<void> {
+    const isAgreed = (): boolean => latestOf(this.nodes) - earliestOf(this.nodes) <= limits.clockPeerDifferenceMaxMs;
+    if (!(await this.until(isAgreed, AGREE_US_MAX))) this.referee.complain(LIVELY, 'nodes whose wall clocks agree differ in their time');
+  }
+
   /** Runs until nothing is in doubt and `isDone` holds, or for as long as that may take. */
   async settle(isDone: () => boolean = () => true): Promise<void> {
     await this.until(() => isDone() && this.allServe && doubts(this.model).length === 0, SETTLE_US_MAX);
@@ -178,6 +186,10 @@ export class SimulatedWorld {
     if ((level !== 'error' && level !== 'alert') || this.#options.isExpected?.(event) === true) return;
     this.referee.complain(LIVELY, `${node} reports: ${message}${error === undefined ? '' : `: ${inWords(error)}`}`);
   }
+}
+
+function earliestOf(nodes: readonly SimulatedNode[]): Instant {
+  return instant(Math.min(...nodes.map(({ time }) => time)));
 }
 
 /** No node's time is later. */

@@ -95,6 +95,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
   for (const node of world.nodes) node.crash();
   await world.startAll();
+  await world.agreeOnTime();
   await world.finish(workload.thawAll().then(() => workload.askAgain(world.book.answered().slice(-REPEATED))));
   await world.settle();
   await world.check('recovered');

@@ -36,7 +36,7 @@ export class WallClocks {
   /** Draws how far each life of one node is off. */
   ofNode(prng: Prng): WallOffset {
     return (lastOffsetMs = Number.NEGATIVE_INFINITY) => {
-      const isWild = this.#kind === 'wild' && prng.chance(0.5);
+      const isWild = this.#kind === 'wild' && !this.#isOver && prng.chance(0.5);
       const offMs = isWild ? prng.integer(-MINUTE_MS, MINUTE_MS) : prng.integer(-NEAR_MS, NEAR_MS);
       return Math.max(this.#aheadMs + offMs, lastOffsetMs - limits.clockBehindMaxMs);
     };
@@ -56,7 +56,7 @@ export class WallClocks {
     for (const node of nodes) node.start();
   }
 
-  /** No leap from now on. */
+  /** Clocks are near each other from now on: nodes come to agree on the time again, once the slower ones have caught up. */
   stop(): void {
     this.#isOver = true;
   }
