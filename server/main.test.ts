@@ -1,0 +1,51 @@
+/** The whole process, as only a process can show it. */
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+const directories: string[] = [];
+const children: ChildProcess[] = [];
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+});
+
+/** A server that serves, and the address where it does. */
+async function serve(): Promise<{ readonly child: ChildProcess; readonly url: string }> {
+  const directory = mkdtempSync(join(tmpdir(), 'gavel-main-'));
+  directories.push(directory);
+  const child = spawn(process.execPath, [MAIN, '--data', join(directory, 'data'), '--port', '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
+  if (child.stdout === null) throw new Error('the child has no output');
+  for await (const line of createInterface({ input: child.stdout })) {
+    const url = /serves at (\S+)/.exec(line)?.[1];
+    if (url !== undefined) return { child, url };
+  }
+  throw new Error('the server ended before it served');
+}
+
+/** Has the server write a line on standard error: a message that Colyseus cannot decode is one. */
+async function provoke(url: string): Promise<void> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/nowhere/nobody?sessionId=none`);
+  await new Promise((resolve) => socket.addEventListener('close', resolve));
+}
+
+describe('the server', () => {
+  it('goes on when nobody reads what it prints any more, and stops in order', async () => {
+    const { child, url } = await serve();
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+    for (let time = 0; time < 3; time++) await provoke(url);
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+  }, 30_000);
+});
