@@ -32,12 +32,29 @@ export const commodity = defineEntity('commodity', {
   attributes: { commodity: text({ maxLength: 64, indexed: 'unique' }), quantity: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) },
 });
 
-/** An item for sale at a fixed price, from `startsAt` until `endsAt`. */
-export const listing = defineEntity('listing', {
+/** A listing as the first release kept it, without its fee. Only the upgrade reads it. */
+export const listingV1 = defineEntity('listing', {
   version: 1,
   attributes: {
     item: json<Item>(),
     buyout: gold(),
+    postedAt: timestamp(),
+    startsAt: timestamp(),
+    cancelUntil: timestamp(),
+    endsAt: timestamp({ alarm: 'expire-listing' }),
+  },
+});
+
+/**
+ * An item for sale at a fixed price, from `startsAt` until `endsAt`. It keeps every number of the rules under which it was posted that
+ * still matters later, so that what the seller was shown is what happens, whatever the rules have become.
+ */
+export const listing = defineEntity('listing', {
+  version: 2,
+  attributes: {
+    item: json<Item>(),
+    buyout: gold(),
+    saleFeeBasisPoints: integer({ min: 0, max: 10_000 }),
     postedAt: timestamp(),
     startsAt: timestamp(),
     cancelUntil: timestamp(),
