@@ -124,7 +124,9 @@ describe('a start', () => {
     await bench.close(await bench.open(regions));
     const { state } = bench.disk.journal;
     await expect(bench.open(regions, { wallOffsetMs })).rejects.toThrow(
-      new RegExp(`^the clock of this machine shows .* ${direction} .*; set it right, or, if it is right, start once with --clock-is-right: .*$`),
+      new RegExp(
+        `^the clock of this machine shows .* ${direction} .*; set it right, or, if it is right, start once with --clock-is-right: .*$`,
+      ),
     );
     expect(bench.disk.journal.state).toEqual(state);
     await bench.close(await bench.open(regions));
