@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,17 +32,27 @@ async function serve(): Promise<{ readonly child: ChildProcess; readonly url: st
   throw new Error('the server ended before it served');
 }
 
-/** Has the server write a line on standard error: a message that Colyseus cannot decode is one. */
+/** Has the server write a warning on standard error, as any stranger can: by a frame that is none. */
 async function provoke(url: string): Promise<void> {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/nowhere/nobody?sessionId=none`);
-  await new Promise((resolve) => socket.addEventListener('close', resolve));
+  const { host, hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  const lines = ['Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${'A'.repeat(22)}==`];
+  socket.write(['GET /nowhere/nobody?sessionId=none HTTP/1.1', `Host: ${host}`, ...lines, '', ''].join('\r\n'));
+  await once(socket, 'data');
+  socket.write(Uint8Array.of(0xff, 0xff, 0xff, 0xff));
+  socket.resume();
+  await once(socket, 'close');
 }
 
 describe('the server', () => {
   it('goes on when nobody reads what it prints any more, and stops in order', async () => {
     const { child, url } = await serve();
     child.stdout?.destroy();
-    child.stderr?.destroy();
+    if (child.stderr === null) throw new Error('the child has no output for errors');
+    const warned = once(createInterface({ input: child.stderr }), 'line');
+    await provoke(url);
+    expect(String(await warned)).toMatch(/^gavel warning: /);
+    child.stderr.destroy();
     for (let time = 0; time < 3; time++) await provoke(url);
     expect((await fetch(`${url}/livez`)).status).toBe(200);
     const ended = once(child, 'exit');

@@ -60,15 +60,17 @@ describe('the wake list of a node whose time stands still', () => {
   it('looks again each slot at most, and wakes once time goes on', () => {
     const woken: string[] = [];
     const hand = new Hand();
-    const stillAt = hand.now;
-    let isStill = true;
-    const clock = { now: (): Instant => (isStill ? stillAt : hand.now) };
+    let stillAt: Instant | undefined;
+    const clock = { now: (): Instant => stillAt ?? hand.now };
     const list = new WakeList<Named>({ clock, timers: hand.timers }, ({ name }) => void woken.push(name));
-    list.add(sleeper('a'), instant(stillAt + 5));
+    hand.move(19);
+    stillAt = hand.now;
+    // Its slot is over in a millisecond, which does not pass.
+    list.add(sleeper('a'), instant(stillAt + 1));
     hand.move(10_000);
     expect(woken).toEqual([]);
     expect(hand.set).toBeLessThanOrEqual(10_000 / 20 + 1);
-    isStill = false;
+    stillAt = undefined;
     hand.move(20);
     expect(woken).toEqual(['a']);
   });

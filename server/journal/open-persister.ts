@@ -93,7 +93,7 @@ class NodePersister implements Persister {
   #imagesWritten = 0;
 
   constructor(machine: PersisterMachine, backend: Backend, pace: PersisterPace, opened: Opened, durationMs: number) {
-    const { position, dropped, now, lease, bytes, kept, remarks } = opened;
+    const { position, dropped, lease, bytes, kept, remarks } = opened;
     this.#machine = machine;
     this.#backend = backend;
     this.#pace = pace;
@@ -104,7 +104,7 @@ class NodePersister implements Persister {
     this.#openFirst = position + 1;
     this.#backlogBytes = bytes;
     this.#keptBytes = kept;
-    this.recovered = { position, now, lease, pendingRecords: position - dropped, durationMs, remarks };
+    this.recovered = { position, lease, pendingRecords: position - dropped, durationMs, remarks };
     backend.onFault((fault) => this.#fail(fault));
     // What a crash left is slow to load, shard by shard: into images with it.
     if (dropped < position) this.#pass();

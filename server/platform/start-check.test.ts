@@ -8,16 +8,16 @@ const YEAR_MS = 365 * 24 * 3_600_000;
 
 describe('the clock that a start finds', () => {
   it.each([
-    ['as far behind as a restart right after a crash finds it', -limits.clockAlertMs, 'nothing'],
-    ['behind by more', -limits.clockAlertMs - 1, 'a word'],
-    ['behind by a minute', -limits.clockBehindMaxMs, 'a word'],
-    ['behind by more than a minute', -limits.clockBehindMaxMs - 1, 'a doubt'],
-    ['a year behind', -YEAR_MS, 'a doubt'],
-    ['ahead by a week', limits.clockAheadMaxMs, 'nothing'],
-    ['ahead by more than a week', limits.clockAheadMaxMs + 1, 'a doubt'],
-    ['a year ahead', YEAR_MS, 'a doubt'],
-  ])('%s (%i ms) is worth: %s', (_what, aheadMs, worth) => {
-    const doubt = doubtAbout(instant(LEASE + aheadMs), LEASE);
+    ['as far behind as a restart right after a crash finds it', LEASE - limits.clockAlertMs, 'nothing'],
+    ['behind by more', LEASE - limits.clockAlertMs - 1, 'a word'],
+    ['behind by a minute', LEASE - limits.clockBehindMaxMs, 'a word'],
+    ['behind by more than a minute', LEASE - limits.clockBehindMaxMs - 1, 'a doubt'],
+    ['a year behind', LEASE - YEAR_MS, 'a doubt'],
+    ['ahead by a week', LEASE + limits.clockAheadMaxMs, 'nothing'],
+    ['ahead by more than a week', LEASE + limits.clockAheadMaxMs + 1, 'a doubt'],
+    ['a year ahead', LEASE + YEAR_MS, 'a doubt'],
+  ])('%s (%i) is worth: %s', (_what, wall, worth) => {
+    const doubt = doubtAbout(instant(wall), LEASE);
     expect(doubt === undefined ? 'nothing' : doubt.isGrave ? 'a doubt' : 'a word').toBe(worth);
   });
 

@@ -102,7 +102,7 @@ class MemoryJournal {
       throw new Error('a journal in memory has no such thing');
     };
     return {
-      recovered: { position: 0, now: 0, lease: 0, pendingRecords: 0, durationMs: 0, remarks: [] },
+      recovered: { position: 0, lease: 0, pendingRecords: 0, durationMs: 0, remarks: [] },
       get appended() {
         return counters.appended();
       },
