@@ -9,6 +9,8 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
   ['a peer clock is off by at most a quarter of the offer window', limits.clockPeerDifferenceMaxMs * 4, limits.offerWindowMs],
   ['peers are refused before an operator would be alerted', limits.clockPeerDifferenceMaxMs, limits.clockAlertMs],
   ['an alert comes before a start is refused', limits.clockAlertMs + 1, limits.clockBehindMaxMs],
+  ['a node that was started again is on terms with its peers', limits.timeLeaseMs, limits.clockPeerDifferenceMaxMs],
+  ['what a crash right after a crash adds to the time of a node raises no alert', 2 * limits.timeLeaseMs, limits.clockAlertMs],
   [
     'every unfinished trade can bring its goods back',
     limits.operationsUnfinishedMax * limits.tradeReturnBytesMax,
@@ -51,6 +53,12 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
   ['several commits may wait while one is under way', limits.commitBytesMax * 4, limits.journalUnsentBytesMax],
   ['a chunk of the fold holds whole commits', limits.commitBytesMax, limits.foldChunkBytes],
   ['what is in images was folded first, in many chunks', limits.foldChunkBytes * 4, limits.imagePassBytes],
+  [
+    'edge, node and threads, one after the other, end within the time to stop, with some left for the process itself',
+    limits.drainMaxMs / 4 + limits.drainMaxMs / 2 + 4 * limits.threadEndMs,
+    limits.drainMaxMs - limits.threadEndMs,
+  ],
+  ['a fold or a question gives up on a locked database before commits do', limits.projectionsLockedMs, limits.journalLockedMs],
   ['a drain ends before an offer would', limits.drainMaxMs, limits.offerWindowMs],
 ];
 

@@ -23,7 +23,7 @@ import { WakeList, type Sleeper } from './wake-list.ts';
 
 /** What a cell host needs from its surroundings. */
 export interface CellHostOptions {
-  readonly platform: Pick<Platform, 'clock' | 'timers' | 'report'>;
+  readonly platform: Pick<Platform, 'readings' | 'clock' | 'timers' | 'report'>;
   readonly persister: Persister;
   readonly definition: ShardDefinition;
   /** Where messages between shards go: the world. */
@@ -81,9 +81,10 @@ export class CellHost implements Neighbours {
   readonly #touched = new Queue<Tenant>();
   /** Commands that began to wait during the delivery under way. */
   readonly #expected = new Queue<Expectation>();
-  readonly #watched = new Queue<{ readonly at: number; readonly expectation: Expectation }>();
+  /** Who waits gets a word after a span of the machine: the node's own time may stand still. */
+  readonly #watched = new Queue<{ readonly atMs: number; readonly expectation: Expectation }>();
   readonly #stalled = new Set<Tenant>();
-  readonly #unloadable = new Map<ShardId, { readonly attempts: number; readonly wakeAgainAt: number }>();
+  readonly #unloadable = new Map<ShardId, { readonly attempts: number; readonly wakeAgainAtMs: number }>();
   #turnTime: Instant;
   #isWatching = false;
   #isRunning = false;
@@ -100,6 +101,11 @@ export class CellHost implements Neighbours {
   /** The time. */
   now(): Instant {
     return this.options.platform.clock.now();
+  }
+
+  /** Milliseconds of the machine, for spans. */
+  get #monotonicMs(): number {
+    return this.options.platform.readings.monotonicMs();
   }
 
   /** The time for the turns under way: read once for a message and all that it leads to within the node. */
@@ -171,7 +177,7 @@ export class CellHost implements Neighbours {
     const attempts = (this.#unloadable.get(shard)?.attempts ?? 0) + 1;
     const pauseMs = Math.min(limits.retryMaxMs, limits.retryFirstMs * limits.retryFactor ** attempts);
     if (attempts === 1 && this.#unloadable.size >= UNLOADABLE_MAX) return true;
-    this.#unloadable.set(shard, { attempts, wakeAgainAt: this.now() + pauseMs });
+    this.#unloadable.set(shard, { attempts, wakeAgainAtMs: this.#monotonicMs + pauseMs });
     if (attempts === 1) this.options.onUnloadable(shard);
     return (attempts & (attempts - 1)) === 0;
   }
@@ -189,10 +195,10 @@ export class CellHost implements Neighbours {
   /** Shards that could not be loaded and are worth another try, whether or not anybody asks for them: at most so many. */
   unloadableToTry(limit: number): readonly ShardId[] {
     const shards: ShardId[] = [];
-    const now = this.now();
-    for (const [shard, { wakeAgainAt }] of this.#unloadable) {
+    const nowMs = this.#monotonicMs;
+    for (const [shard, { wakeAgainAtMs }] of this.#unloadable) {
       if (shards.length >= limit) break;
-      if (wakeAgainAt <= now) shards.push(shard);
+      if (wakeAgainAtMs <= nowMs) shards.push(shard);
     }
     return shards;
   }
@@ -205,7 +211,7 @@ export class CellHost implements Neighbours {
   /** Whether a shard with an alarm is worth a try by now. */
   isWakeable(shard: ShardId): boolean {
     const known = this.#unloadable.get(shard);
-    return known === undefined || known.wakeAgainAt <= this.now();
+    return known === undefined || known.wakeAgainAtMs <= this.#monotonicMs;
   }
 
   /** Has the shard's inbox taken up once the disk has caught up. */
@@ -260,7 +266,7 @@ export class CellHost implements Neighbours {
   }
 
   #watch(expectation: Expectation): void {
-    this.#watched.push({ at: this.#turnTime + OUTCOME_WAIT_MS, expectation });
+    this.#watched.push({ atMs: this.#monotonicMs + OUTCOME_WAIT_MS, expectation });
     if (!this.#isWatching) this.#watchAfter(OUTCOME_WAIT_MS);
   }
 
@@ -269,9 +275,9 @@ export class CellHost implements Neighbours {
     this.options.platform.timers.after(Math.max(WATCH_STEP_MS, ms), () => {
       this.#isWatching = false;
       if (this.#isStopped) return;
-      const now = this.now();
+      const nowMs = this.#monotonicMs;
       for (let next = this.#watched.first; next !== undefined; next = this.#watched.first) {
-        if (next.at > now) return this.#watchAfter(next.at - now);
+        if (next.atMs > nowMs) return this.#watchAfter(next.atMs - nowMs);
         this.#watched.shift();
         next.expectation.resident.giveUp(next.expectation);
       }

@@ -8,10 +8,11 @@
  */
 import { limits } from '#shared/limits.ts';
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
-import type { Cancel, Platform } from '#server/platform/platform.ts';
+import type { Cancel, Machine } from '#server/platform/platform.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import type { Backend, Opened } from './backend.ts';
+import { sealed } from './checksums.ts';
 import {
   ShardFault,
   type DueShard,
@@ -24,10 +25,10 @@ import {
   type RecoveryReport,
   type Total,
 } from './persister.ts';
-import type { Batch } from './storage.ts';
+import { StoreLockedError, type Batch } from './storage.ts';
 
-/** What the persister needs of the platform. */
-export type PersisterPlatform = Pick<Platform, 'clock' | 'timers' | 'report'>;
+/** What the persister needs of the machine: it is open before the node has a time of its own. */
+export type PersisterMachine = Pick<Machine, 'readings' | 'timers' | 'report'>;
 
 /** When folds and image passes begin: as `limits` says, but for tests that cannot wait. */
 export type PersisterPace = Pick<
@@ -37,14 +38,14 @@ export type PersisterPace = Pick<
 
 /** Opens the data, recovers what a crash left, and folds what is pending. Rejects with `DataDirectoryError`, with nothing touched. */
 export async function openPersister(
-  platform: PersisterPlatform,
+  machine: PersisterMachine,
   definition: PersisterDefinition,
   backend: Backend,
   pace: PersisterPace = limits,
 ): Promise<Persister> {
-  const startedAt = platform.clock.now();
+  const startedAt = machine.readings.monotonicMs();
   const opened = await backend.open(definition);
-  return new NodePersister(platform, backend, pace, opened, platform.clock.now() - startedAt);
+  return new NodePersister(machine, backend, pace, opened, Math.round(machine.readings.monotonicMs() - startedAt));
 }
 
 type Phase =
@@ -58,7 +59,7 @@ const NOTICE_BYTES = 1024 * 1024;
 
 class NodePersister implements Persister {
   readonly recovered: RecoveryReport;
-  readonly #platform: PersisterPlatform;
+  readonly #machine: PersisterMachine;
   readonly #backend: Backend;
   readonly #pace: PersisterPace;
   readonly #writer = new RecordWriter();
@@ -78,6 +79,7 @@ class NodePersister implements Persister {
   #openNow: Instant | 0 = 0;
   #unsentBytes = 0;
   #backlogBytes: number;
+  #keptBytes: number;
   #unfoldedBytes = 0;
   #unnoticedBytes = 0;
   #isSendDeferred = false;
@@ -91,9 +93,9 @@ class NodePersister implements Persister {
   #committedBytes = 0;
   #imagesWritten = 0;
 
-  constructor(platform: PersisterPlatform, backend: Backend, pace: PersisterPace, opened: Opened, durationMs: number) {
-    const { position, dropped, now, lease, bytes, remarks } = opened;
-    this.#platform = platform;
+  constructor(machine: PersisterMachine, backend: Backend, pace: PersisterPace, opened: Opened, durationMs: number) {
+    const { position, dropped, lease, bytes, kept, remarks } = opened;
+    this.#machine = machine;
     this.#backend = backend;
     this.#pace = pace;
     this.#appended = position;
@@ -102,7 +104,8 @@ class NodePersister implements Persister {
     this.#imaged = dropped;
     this.#openFirst = position + 1;
     this.#backlogBytes = bytes;
-    this.recovered = { position, now, lease, pendingRecords: position - dropped, durationMs, remarks };
+    this.#keptBytes = kept;
+    this.recovered = { position, lease, pendingRecords: position - dropped, durationMs, remarks };
     backend.onFault((fault) => this.#fail(fault));
     // What a crash left is slow to load, shard by shard: into images with it.
     if (dropped < position) this.#pass();
@@ -117,7 +120,8 @@ class NodePersister implements Persister {
   }
 
   get full(): boolean {
-    return this.#backlogBytes + this.#unsentBytes > limits.journalBacklogBytesMax || this.#unsentBytes > limits.journalUnsentBytesMax;
+    const bytes = this.#backlogBytes + this.#keptBytes + this.#unsentBytes;
+    return bytes > limits.journalBacklogBytesMax || this.#unsentBytes > limits.journalUnsentBytesMax;
   }
 
   append(changes: ChangeSet): Position {
@@ -132,7 +136,10 @@ class NodePersister implements Persister {
   }
 
   extendLease(until: Instant): Promise<void> {
-    return this.#asked(this.#backend.extendLease(until));
+    return this.#backend.extendLease(until).catch((error: unknown) => {
+      this.#fail(error);
+      throw error;
+    });
   }
 
   onDurable(listener: (durable: Position) => void): void {
@@ -178,6 +185,7 @@ class NodePersister implements Persister {
       commits: this.#commits,
       committedBytes: this.#committedBytes,
       backlogBytes: this.#backlogBytes,
+      keptBytes: this.#keptBytes,
       backlogRecords: this.#durable - this.#imaged,
       imagesWritten: this.#imagesWritten,
       foldedPosition: this.#folded,
@@ -202,10 +210,10 @@ class NodePersister implements Persister {
     return this.#phase.kind === 'open' || this.#phase.kind === 'closing';
   }
 
-  /** What cannot be answered is a fault of the node, unless it is one of a single shard. */
+  /** What cannot be answered is a fault of the node, unless it is one of a single shard, or somebody else is in the way for now. */
   #asked<T>(answer: Promise<T>): Promise<T> {
     return answer.catch((error: unknown) => {
-      if (!(error instanceof ShardFault)) this.#fail(error);
+      if (!(error instanceof ShardFault || error instanceof StoreLockedError)) this.#fail(error);
       throw error;
     });
   }
@@ -213,7 +221,8 @@ class NodePersister implements Persister {
   /** Closes the open batch: what is appended from now on goes into the next one. */
   #seal(): void {
     if (this.#writer.length === 0) return;
-    this.#sealed.push({ first: this.#openFirst, last: this.#appended, now: instant(this.#openNow), records: this.#writer.take() });
+    const [first, last] = [this.#openFirst, this.#appended];
+    this.#sealed.push(sealed({ first, last, now: instant(this.#openNow), records: this.#writer.take() }));
     this.#openFirst = this.#appended + 1;
     this.#openNow = 0;
   }
@@ -223,7 +232,7 @@ class NodePersister implements Persister {
     if (this.#sealed.length > 0 || this.#writer.length >= limits.commitEagerBytes) return this.#send();
     if (this.#isSendDeferred) return;
     this.#isSendDeferred = true;
-    this.#platform.timers.defer(() => {
+    this.#machine.timers.defer(() => {
       this.#isSendDeferred = false;
       this.#send();
     });
@@ -297,7 +306,13 @@ class NodePersister implements Persister {
         if (folded < through) this.#fold();
         else if (this.#isRunning) this.#maintain();
       },
-      (error: unknown) => this.#fail(error),
+      (error: unknown) => {
+        if (!(error instanceof StoreLockedError)) return this.#fail(error);
+        // Nothing that was promised depends on it; what piles up meanwhile is bounded by the backlog.
+        this.#machine.report({ level: 'alert', message: `${error.message}: what is durable is folded once it lets go` });
+        this.#isFolding = false;
+        if (this.#isRunning) this.#maintain();
+      },
     );
   }
 
@@ -306,12 +321,13 @@ class NodePersister implements Persister {
     if (this.#folded <= this.#imaged) return this.#fold();
     this.#isPassing = true;
     this.#backend.pass(this.#folded).then(
-      ({ imaged, imagesWritten, droppedBytes, faults }) => {
+      ({ imaged, imagesWritten, droppedBytes, kept, faults }) => {
         this.#isPassing = false;
         this.#imaged = imaged;
         this.#imagesWritten += imagesWritten;
         this.#backlogBytes -= droppedBytes;
-        for (const message of faults) this.#platform.report({ level: 'alert', message });
+        this.#keptBytes = kept;
+        for (const message of faults) this.#machine.report({ level: 'alert', message });
         if (!this.#isRunning) return;
         this.#wakeWaiters();
         this.#maintain();
@@ -333,7 +349,7 @@ class NodePersister implements Persister {
 
   async #withDeadline(deadlineMs: number, work: Promise<void>): Promise<void> {
     const timer: { cancel?: Cancel } = {};
-    const deadline = new Promise<void>((resolve) => (timer.cancel = this.#platform.timers.after(deadlineMs, resolve)));
+    const deadline = new Promise<void>((resolve) => (timer.cancel = this.#machine.timers.after(deadlineMs, resolve)));
     await Promise.race([work, deadline]);
     timer.cancel?.();
   }
@@ -361,7 +377,7 @@ class NodePersister implements Persister {
   }
 
   #later(ms: number, run: () => void): void {
-    const cancel = this.#platform.timers.after(ms, () => {
+    const cancel = this.#machine.timers.after(ms, () => {
       this.#timers.delete(cancel);
       run();
     });

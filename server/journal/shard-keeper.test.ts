@@ -2,6 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { instant } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
+import { sealed } from './checksums.ts';
 import { ShardFault } from './persister.ts';
 import { ShardKeeper } from './shard-keeper.ts';
 import type { JournalReader } from './storage.ts';
@@ -19,7 +20,7 @@ async function diskOf({ imaged, noted = imaged, notedAt = FIRST_AT + noted }: { 
   for (const [index, turn] of turns.entries()) {
     const writer = new RecordWriter();
     writer.changeSet(turn);
-    disk.journal.commit({ first: index + 1, last: index + 1, now: turn.now, records: writer.take() });
+    disk.journal.commit(sealed({ first: index + 1, last: index + 1, now: turn.now, records: writer.take() }));
   }
   const image = replay(turns.slice(0, imaged));
   if (image === undefined) throw new Error('there is no image');
@@ -63,7 +64,7 @@ describe('the fault of a load', () => {
       batch: (first) => journal.batch(first),
       noteOf: () => ({ version: 5, now: undefined }),
       keptOf: () => [],
-      keptShards: () => [],
+      keptShards: () => new Map(),
       close: () => undefined,
     };
     expect(fault(old).lastTurnAt).toBeUndefined();

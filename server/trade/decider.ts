@@ -3,8 +3,8 @@
  * contended is ever locked.
  *
  * T3 Every abort leaves a durable trace, a decision, before it is told.
- * T4 An offer after `offerUntil` is answered from what is known, else aborted, and can never commit later: the decision, and the
- *    shard's time that outlives it, see to that.
+ * T4 An offer after `offerUntil` is answered from what is known, else aborted, and can never commit later: what is late once is late for
+ *    ever, as the time of a node never runs back.
  * T9 A decision goes only when it is settled and past `offerUntil`, in a turn that happens anyway.
  *
  * Strangers make the decisions of a shard: there are at most `decisionsMax`. Past it an unknown offer is left unanswered, late or not, for

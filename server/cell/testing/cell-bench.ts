@@ -157,7 +157,7 @@ export class Bench {
     const reported: ReportedEvent[] = [];
     const life = {
       isOver: false,
-      clockOffsetMs: 0,
+      wallOffsetMs: 0,
       onThrow: (error: unknown) => {
         throw error;
       },
