@@ -164,7 +164,7 @@ const CASES: readonly Case[] = [
     kind: 'missing',
     where: 'a batch',
     damage: sql('journal.db', 'DELETE FROM batch WHERE first = 20'),
-    outcome: refused('it should go on with turn 20, and has 23 next'),
+    outcome: refused('it should hold the turns 17 to 24, and has 5 of them'),
   },
   { file: 'journal.db', kind: 'missing', where: 'the file', damage: remove('journal.db'), outcome: refused('journal.db) is missing') },
   { file: 'journal.db', kind: 'missing', where: 'a table', damage: sql('journal.db', 'DROP TABLE kept'), outcome: refused('is damaged') },
