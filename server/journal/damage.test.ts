@@ -4,8 +4,11 @@ import Database from 'better-sqlite3';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { nodePlatform } from '#server/platform/node-platform.ts';
+import { openFilePersister } from './open-file-persister.ts';
+import { DataDirectoryError } from './persister.ts';
 import { SampleDirectory, startOn, type Found } from './testing/storage-sample.ts';
-import { picker } from './testing/sample.ts';
+import { DEFINITION, picker } from './testing/sample.ts';
 
 const FILES = ['gavel.json', 'lock.db', 'journal.db', 'journal.db-wal'] as const;
 const KINDS = ['flipped bit', 'cut', 'older', 'newer version', 'foreign', 'edited', 'missing', 'doubled'] as const;
@@ -164,7 +167,7 @@ const CASES: readonly Case[] = [
     kind: 'missing',
     where: 'a batch',
     damage: sql('journal.db', 'DELETE FROM batch WHERE first = 20'),
-    outcome: refused('it should go on with turn 20, and has 23 next'),
+    outcome: refused('it should hold the turns 17 to 24, and has 5 of them'),
   },
   { file: 'journal.db', kind: 'missing', where: 'the file', damage: remove('journal.db'), outcome: refused('journal.db) is missing') },
   { file: 'journal.db', kind: 'missing', where: 'a table', damage: sql('journal.db', 'DROP TABLE kept'), outcome: refused('is damaged') },
@@ -173,7 +176,7 @@ const CASES: readonly Case[] = [
     kind: 'doubled',
     where: 'a batch',
     damage: sql('journal.db', 'INSERT INTO batch SELECT first + 1, last, now, sum, records FROM batch WHERE first = 17'),
-    outcome: refused('are not what was written'),
+    outcome: refused('it should hold the turns 17 to 24, and has 10 of them'),
   },
   {
     file: 'journal.db',
@@ -264,6 +267,17 @@ describe('a data directory with damage', () => {
       check(path, of, outcome);
     },
   );
+
+  it('is refused by a node with its threads just so, before anything is folded', async () => {
+    const path = directory.copy('closed');
+    sql('journal.db', "UPDATE batch SET records = records || x'00' WHERE first = 23")(path);
+    const before = picture(path);
+    const opening = openFilePersister({ platform: nodePlatform(), definition: DEFINITION, directory: path });
+    await expect(opening).rejects.toThrow(
+      new DataDirectoryError('the journal (journal.db) is damaged: the turns 23 to 24 are not what was written'),
+    );
+    expect(picture(path)).toEqual(before);
+  });
 
   it('anywhere in journal.db is refused, costs one shard, or does nothing', () => {
     const pick = picker(Number(process.env['GAVEL_FLIP_SEED'] ?? '1'));

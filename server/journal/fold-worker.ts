@@ -16,8 +16,8 @@ type Asked<T> = T | Promise<T>;
 
 /** What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the database locked. */
 export interface FoldApi {
-  /** Folds everything up to that position before it answers. */
-  open(directory: string, definition: PersisterDefinition, position: Position, patience: LockPatience): void;
+  open(directory: string, definition: PersisterDefinition, patience: LockPatience): void;
+  foldThrough(through: Position): Asked<void>;
   fold(through: Position): Asked<Position>;
   due(now: Instant, limit: number): Asked<readonly ShardId[]>;
   history(shard: ShardId, before: number, limit: number, through: Position): Asked<readonly LedgerEntry[]>;
@@ -50,13 +50,13 @@ function ask<T>(question: (projector: Projector) => T): Asked<T> {
 }
 
 const api = {
-  open(directory: string, definition: PersisterDefinition, position: Position, patience: LockPatience): void {
+  open(directory: string, definition: PersisterDefinition, patience: LockPatience): void {
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
     const projections = FileProjections.openFor(projectionsPath(directory), '');
     state.open = { projector: new Projector(journal, projections, schemas, definition.projected), projections, journal, patience };
-    state.open.projector.foldThrough(position);
   },
+  foldThrough: (through: Position) => ask((projector) => projector.foldThrough(through)),
   fold: (through: Position) => ask((projector) => projector.foldChunk(through)),
   due: (now: Instant, limit: number) => ask((projector) => projector.due(now, limit)),
   history: (shard: ShardId, before: number, limit: number, through: Position) =>

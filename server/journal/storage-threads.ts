@@ -64,8 +64,10 @@ class ThreadBackend implements Backend {
       const { dropped, position } = opened;
       await Promise.all([
         this.#images.caller.call('open', [directory, definition, dropped, position, port2], [port2]),
-        this.#folds.caller.call('open', [directory, definition, position, this.#patience]),
+        this.#folds.caller.call('open', [directory, definition, this.#patience]),
       ]);
+      // Whoever loads shards has read every batch: now the journal is known to be whole.
+      await this.#folds.caller.call('foldThrough', [position]);
       return opened;
     } catch (error) {
       await this.close().catch(() => undefined);
