@@ -74,6 +74,7 @@ export interface NodeWitness {
 
 interface Running extends Life {
   isOver: boolean;
+  wallOffsetMs: number;
   isStalled: boolean;
   isStopping: boolean;
   /** Whether the next life is to begin when this one ends. */
@@ -182,6 +183,11 @@ export class SimulatedNode {
     life.isStopping = true;
     this.#setup.witness.changed(this.name, 'is told to stop');
     void life.node.close(STOP_MS).then(() => this.#end(life, 'stops'));
+  }
+
+  /** Somebody sets the wall clock of the running life. */
+  setWall(offsetMs: number): void {
+    if (this.#life !== undefined) this.#life.wallOffsetMs = offsetMs;
   }
 
   /** For so long, or until the life ends, the disk says that it is behind, and no turn may start. */
