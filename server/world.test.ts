@@ -24,7 +24,7 @@ const MINUTE_MS = 60_000;
 
 class NodeBench {
   readonly scheduler = new Scheduler();
-  readonly disk = new MemoryDisk(defineShard(marketPowerups(rules, regions)).schemas);
+  readonly disk = new MemoryDisk(defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })).schemas);
 
   readonly reported: ReportedEvent[] = [];
 

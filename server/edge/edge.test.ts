@@ -251,6 +251,22 @@ describe('commands', () => {
     expect(await bob.claim({ all: true })).toMatchObject({ items: [itemId], gold: 0, left: [] });
     expect(await ada.claim({ all: true })).toMatchObject({ items: [], gold: 850, left: [] });
     expect([ada.state.gold, bob.state.stash.has(itemId), ada.state.listings.size]).toEqual([100_850, true, 0]);
+    const balances = async (player: typeof ada) =>
+      (await player.history()).lines.flatMap(({ cause, account, gold, balance }) =>
+        gold === undefined ? [] : [[cause, account, gold, balance]],
+      );
+    expect(await balances(ada)).toEqual([
+      ['claim', 'completed', -850, 0],
+      ['claim', 'wallet', 850, 100_850],
+      ['sale', 'completed', 850, 850],
+      ['start', 'wallet', 100_000, 100_000],
+    ]);
+    expect(await balances(bob)).toEqual([
+      ['purchase', 'hold', -1_000, 0],
+      ['buyout', 'wallet', -1_000, 99_000],
+      ['buyout', 'hold', 1_000, 1_000],
+      ['start', 'wallet', 100_000, 100_000],
+    ]);
     expect(reported).toEqual([]);
   });
 

@@ -92,7 +92,7 @@ export class FileImages implements ImageStore {
     const directories = [...new Set(shards.map(directoryName))];
     for (let start = 0; start < directories.length; start += DIRECTORIES_AT_ONCE) {
       const some = directories.slice(start, start + DIRECTORIES_AT_ONCE);
-      await Promise.all(some.map((name) => syncDirectory(join(this.#images, name))));
+      await Promise.all(some.map((name) => syncDirectorySoon(join(this.#images, name))));
     }
   }
 
@@ -107,16 +107,16 @@ export class FileImages implements ImageStore {
   }
 }
 
-/** Makes the directories of images, durably; those that are there stay. */
+/** Makes the directories of images, durably; those that are there stay. A backup tool may have left out some, since they were empty. */
 export function makeImageDirectories(directory: string): void {
   mkdirSync(join(directory, 'staging'), { recursive: true });
   const images = join(directory, 'images');
   mkdirSync(images, { recursive: true });
-  if (readdirSync(images).length < 256) {
-    for (let index = 0; index < 256; index++) mkdirSync(join(images, hexByte(index)), { recursive: true });
-    syncDirectoryNow(images);
-  }
-  syncDirectoryNow(directory);
+  const present = new Set(readdirSync(images));
+  const missing = Array.from({ length: 256 }, (_, index) => hexByte(index)).filter((name) => !present.has(name));
+  for (const name of missing) mkdirSync(join(images, name));
+  syncDirectory(images);
+  syncDirectory(directory);
 }
 
 /** Whether there is any image in the directory. */
@@ -191,7 +191,7 @@ function assertShard(shard: ShardId, header: ShardHeader): void {
   if (header.shard !== shard) throw new ImageError(`its image is that of ${header.shard}`);
 }
 
-async function syncDirectory(path: string): Promise<void> {
+async function syncDirectorySoon(path: string): Promise<void> {
   const file = await openFileSoon(path, 'r');
   try {
     await syncFile(file);
@@ -200,7 +200,8 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-function syncDirectoryNow(path: string): void {
+/** Makes durable what was made, renamed or removed in a directory. */
+export function syncDirectory(path: string): void {
   const file = openSync(path, 'r');
   try {
     fsyncSync(file);

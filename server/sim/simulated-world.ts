@@ -83,7 +83,7 @@ export class SimulatedWorld {
     const nowUs = (): number => this.scheduler.nowUs;
     this.trace = new Trace(nowUs, options.isTraceEndless === true);
     this.bus = new SimulatedBus(this.scheduler, prng.fork('bus'));
-    const market = marketPowerups(rules, [REGION]);
+    const market = marketPowerups({ rules, regions: [REGION], catalogue: BUILT_IN_CATALOGUE });
     const powerups = seams.powerups?.(market) ?? market;
     const definition = defineShard(powerups);
     this.model = new Model(definition, (turn) => {

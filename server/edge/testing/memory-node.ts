@@ -47,7 +47,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const host = new CellHost({
     platform,
     persister: journal.persister(),
-    definition: defineShard(marketPowerups(rules, regions)),
+    definition: defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })),
     world,
     replyOfNobody: () => undefined,
     memoryBudgetBytes: Number.MAX_SAFE_INTEGER,
