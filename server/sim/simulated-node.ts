@@ -22,7 +22,7 @@ import type { Bus } from '#server/routing/link.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
-import { openNode, type GavelNode } from '#server/world.ts';
+import { NodeStartError, openNode, type GavelNode } from '#server/world.ts';
 import { persisterWith } from './persister-with.ts';
 import type { Seams } from './seams.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -246,7 +246,7 @@ export class SimulatedNode {
 
   #failed(life: Running, error: unknown): void {
     if (life.isOver) return;
-    if (!(error instanceof InjectedFailure)) this.#setup.witness.broke(this.name, error);
+    if (!isOfDisk(error)) this.#setup.witness.broke(this.name, error);
     this.#end(life, `stops: ${error instanceof Error ? error.message : String(error)}`);
     this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
@@ -262,6 +262,11 @@ export class SimulatedNode {
     witness.changed(this.name, how);
     if (life.isFollowed) this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
+}
+
+/** Whether it is the failure that the disk was told to have, or a start that says so. */
+function isOfDisk(error: unknown): boolean {
+  return error instanceof InjectedFailure || (error instanceof NodeStartError && error.cause instanceof InjectedFailure);
 }
 
 /** The machine of a persister in a hurry: its timers ring earlier, so that folds and passes come often in a short simulation. */
