@@ -7,9 +7,14 @@ import type { Batch, KeptRecord, Note } from './storage.ts';
 import { openDirectory, type OpenDirectory } from './storage-directory.ts';
 import { serve } from './worker-port.ts';
 
+/** What there is, and what all files of the directory carry. */
+export interface OpenedDirectory extends Opened {
+  readonly instance: string;
+}
+
 /** What the main thread may ask for. */
 export interface CommitApi {
-  open(directory: string, definition: PersisterDefinition, instance: string): Opened;
+  open(directory: string, definition: PersisterDefinition, instance: string): OpenedDirectory;
   /** Lets the thread that writes images note them, over a port of its own. */
   attach(port: MessagePort): void;
   commit(batch: Batch): void;
@@ -36,10 +41,10 @@ const noteApi = {
 };
 
 const commitApi = {
-  open(path: string, definition: PersisterDefinition, instance: string): Opened {
-    state.directory = openDirectory(path, definition, instance);
-    const { journal, remarks } = state.directory;
-    return { ...journal.state, remarks };
+  open(path: string, definition: PersisterDefinition, newInstance: string): OpenedDirectory {
+    state.directory = openDirectory(path, definition, newInstance);
+    const { journal, instance, remarks } = state.directory;
+    return { ...journal.state, instance, remarks };
   },
   attach: (port: MessagePort) => serve(port, noteApi satisfies NoteApi),
   commit: (batch: Batch) => opened().journal.commit(batch),

@@ -6,6 +6,7 @@ import { DataDirectoryError, type PersisterDefinition, type Position } from './p
 import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
 import { clearStaging, countStaged, hasImages, makeImageDirectories } from './storage-images.ts';
+import { readMark, writeMark } from './storage-image-mark.ts';
 import { FileJournal } from './storage-journal.ts';
 import { FileProjections } from './storage-projections.ts';
 import { DatabaseError, sqliteProblem } from './storage-sqlite.ts';
@@ -16,6 +17,8 @@ const KNOWN_DATABASES = ['journal.db', 'node.db'].flatMap((name) => [name, `${na
 /** A data directory that is open. */
 export interface OpenDirectory {
   readonly journal: FileJournal;
+  /** What all files of the directory carry. */
+  readonly instance: string;
   readonly remarks: readonly string[];
   /** Lets go of the journal and of the directory. */
   close(): void;
@@ -51,7 +54,7 @@ export function openDirectory(path: string, definition: PersisterDefinition, ins
       journal.close();
       lock.close();
     };
-    return { journal, remarks: [...remarks, ...more], close };
+    return { journal, instance: manifest.instance, remarks: [...remarks, ...more], close };
   } catch (error) {
     lock.close();
     if (error instanceof DatabaseError) throw new DataDirectoryError(error.message, { cause: error });
@@ -151,6 +154,7 @@ function openStores(path: string, { instance }: Manifest): { readonly journal: F
       journal: existingJournal === undefined ? { kind: 'missing' } : journalFacts(existingJournal),
       projections: projectionFacts(path, instance),
       hasImages: hasImages(path),
+      mark: readMark(path),
       staged: countStaged(path),
     };
     const remarks = decide(STORE_ROWS, facts);
@@ -158,6 +162,7 @@ function openStores(path: string, { instance }: Manifest): { readonly journal: F
     makeImageDirectories(path);
     clearStaging(path);
     const journal = existingJournal ?? FileJournal.openFor(journalPath(path), instance);
+    if (facts.mark.kind === 'missing') writeMark(path, instance, journal.state.position);
     if (facts.projections.kind === 'missing') FileProjections.openFor(projectionsPath(path), instance).close();
     return { journal, remarks };
   } catch (error) {

@@ -7,7 +7,6 @@
  * 3. Nothing that is kept is shared with the caller: everything goes through bytes.
  */
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
-import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordReader, type Schemas } from '#server/shard/codec.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import { applyChanges } from './merge.ts';
@@ -16,6 +15,7 @@ import {
   ImageError,
   type Batch,
   type FoldDelta,
+  type Image,
   type ImageDraft,
   type ImageStore,
   type JournalState,
@@ -28,7 +28,7 @@ import {
 } from './storage.ts';
 
 /** The calls that can be made to fail. */
-export type MemoryOperation = 'commit' | 'lease' | 'note' | 'drop' | 'stage' | 'sync' | 'publish' | 'sync-directories' | 'apply';
+export type MemoryOperation = 'commit' | 'lease' | 'note' | 'drop' | 'stage' | 'sync' | 'mark' | 'publish' | 'sync-directories' | 'apply';
 
 /** What a call does: work, fail before anything was written, or write and fail then. */
 export type Outcome = 'work' | 'fail' | 'write-then-fail';
@@ -196,13 +196,22 @@ class MemoryImages implements ImageStore {
   readonly #write: Write;
   readonly #staged = new Map<ShardId, StagedImage>();
   readonly #published = new Map<ShardId, PublishedImage>();
+  #through: Position = 0;
 
   constructor(schemas: Schemas, write: Write) {
     this.#schemas = schemas;
     this.#write = write;
   }
 
-  read(shard: ShardId): RawChangeSet | undefined {
+  get published(): Position {
+    return this.#through;
+  }
+
+  shards(): Iterable<ShardId> {
+    return [...this.#published.keys()];
+  }
+
+  read(shard: ShardId): Image | undefined {
     const image = this.#published.get(shard);
     if (image === undefined) return undefined;
     if (image.bytes.length === 0) throw new ImageError('its image is damaged');
@@ -227,6 +236,12 @@ class MemoryImages implements ImageStore {
     await Promise.resolve();
     this.#write('sync', () => {
       for (const shard of shards) this.#staged.set(shard, { bytes: this.#stagedOf(shard).bytes, isSynced: true });
+    });
+  }
+
+  mark(through: Position): void {
+    this.#write('mark', () => {
+      this.#through = Math.max(through, this.#through);
     });
   }
 

@@ -80,6 +80,12 @@ export class ImageError extends Error {
   override readonly name = 'ImageError';
 }
 
+/** What is in an image. */
+export interface Image extends RawChangeSet {
+  /** Somebody else has written to the file, or to one that it was made from: its rows must be checked before they are believed. */
+  readonly isEdited?: true;
+}
+
 /** The image of one shard as a base for its next one. */
 export interface ImageDraft {
   /** The version of the image, or 0 if there is none. */
@@ -94,12 +100,18 @@ export interface ImageDraft {
 
 /** The shard images of a node. Never modified in place. */
 export interface ImageStore {
-  /** The image, or `undefined` if there is none. Throws `ImageError` if it cannot be read. */
-  read(shard: ShardId): RawChangeSet | undefined;
+  /** No image has anything of a later position; `undefined` if the images do not say. See `mark`. */
+  readonly published: Position | undefined;
+  /** The image, or `undefined` if there is none. Throws `ImageError` if it cannot be read, whatever the reason. */
+  read(shard: ShardId): Image | undefined;
+  /** All shards that have an image, whether it can be read or not. */
+  shards(): Iterable<ShardId>;
   /** Starts the next image of a shard. Throws `ImageError` if there is one that cannot be read. */
   draft(shard: ShardId): ImageDraft;
   /** Makes the content of staged images durable, many at once. */
   sync(shards: readonly ShardId[]): Promise<void>;
+  /** Says, durably, that images of positions up to this may be published from now on: so that a start can tell databases that are older. */
+  mark(through: Position): void;
   /** Puts synced images in the place of the old ones. Durable only after `syncDirectories`. */
   publish(shards: readonly ShardId[]): void;
   /** Makes the places of published images durable. */

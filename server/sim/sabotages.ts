@@ -141,6 +141,11 @@ function withoutDirectorySync(stores: InlineStores): InlineStores {
   return {
     ...stores,
     images: {
+      get published() {
+        return images.published;
+      },
+      shards: () => images.shards(),
+      mark: (through) => images.mark(through),
       read: (shard) => images.read(shard),
       draft: (shard) => images.draft(shard),
       sync: (shards) => images.sync(shards),
