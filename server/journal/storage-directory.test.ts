@@ -8,7 +8,6 @@ import { instant } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import { openDirectory, type OpenDirectory } from './storage-directory.ts';
 import { writeMark } from './storage-image-mark.ts';
-import { assertDurable, openDurable, sqliteProblem } from './storage-sqlite.ts';
 import { DEFINITION, picker, SampleShard } from './testing/sample.ts';
 
 const opened: OpenDirectory[] = [];
@@ -179,36 +178,5 @@ describe('a data directory', () => {
         shut(recovered);
       }
     }
-  });
-});
-
-describe('a durable database', () => {
-  it('syncs its commits at every open, also after the first write', () => {
-    const path = newPath();
-    for (let time = 0; time < 2; time++) {
-      const database = openDurable({ path, pageBytes: 4_096, cacheBytes: 65_536, checkpointBytes: 65_536 });
-      database.exec('CREATE TABLE IF NOT EXISTS t(a INTEGER PRIMARY KEY)');
-      database.exec('INSERT INTO t VALUES (NULL)');
-      expect(database.pragma('synchronous', { simple: true })).toBe(2);
-      expect(database.pragma('journal_mode', { simple: true })).toBe('wal');
-      database.close();
-    }
-  });
-
-  it('is refused when it would not', () => {
-    const database = new Database(newPath());
-    database.pragma('journal_mode=WAL');
-    database.pragma('synchronous=NORMAL');
-    expect(() => assertDurable(database)).toThrow('would not sync its commits');
-    database.close();
-  });
-
-  it('needs an SQLite that does not damage its files', () => {
-    expect(sqliteProblem()).toBeUndefined();
-    expect(sqliteProblem('3.51.3')).toBeUndefined();
-    expect(sqliteProblem('3.52.0')).toBeUndefined();
-    expect(sqliteProblem('4.0.0')).toBeUndefined();
-    expect(sqliteProblem('3.51.2')).toContain('SQLite 3.51.2 can damage its files');
-    expect(sqliteProblem('3.9.9')).toContain('Gavel needs 3.51.3');
   });
 });

@@ -3,8 +3,7 @@ import type Database from 'better-sqlite3';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Position } from './persister.ts';
 import type { Batch, JournalReader, JournalState, JournalStore, KeptRecord, Note } from './storage.ts';
-import { APPLICATION_ID } from './image-file-codec.ts';
-import { openDurable, openReader } from './storage-sqlite.ts';
+import { openReader, openVersioned, type Layout } from './storage-sqlite.ts';
 
 /** The version of the layout of `journal.db`, in its `user_version`. */
 export const JOURNAL_VERSION = 2;
@@ -26,19 +25,26 @@ const SCHEMA = `
     record BLOB NOT NULL,
     PRIMARY KEY (shard, version)
   ) STRICT, WITHOUT ROWID;
-  PRAGMA application_id=${APPLICATION_ID};
-  PRAGMA user_version=${JOURNAL_VERSION};
 `;
 
-/** What takes a journal of the version before to the next one, by that version. */
-const UPGRADES: Readonly<Record<number, string>> = {
-  1: `
-    ALTER TABLE journal ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
-    UPDATE journal SET lease = now;
-    ALTER TABLE shard ADD COLUMN now INTEGER;
-    PRAGMA user_version=2;
-  `,
-};
+/** From version 1 to 2: a lease of time, and the time of each note. */
+const TO_VERSION_2 = `
+  ALTER TABLE journal ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
+  UPDATE journal SET lease = now;
+  ALTER TABLE shard ADD COLUMN now INTEGER;
+`;
+
+function layout(instance: string): Layout {
+  return {
+    version: JOURNAL_VERSION,
+    table: 'journal',
+    make: (database) => {
+      database.exec(SCHEMA);
+      database.prepare('INSERT INTO journal VALUES (1, ?, 0, 0, 0, 0)').run(instance);
+    },
+    upgrades: { 1: (database) => database.exec(TO_VERSION_2) },
+  };
+}
 
 const MEBIBYTE = 1_024 * 1_024;
 /** Large pages for large batches: a commit of 256 KiB takes 0.77 ms with these, and 1.1 ms with pages of 4 KiB. */
@@ -150,15 +156,9 @@ export class FileJournal extends FileJournalReader implements JournalStore {
 
   /** Opens the journal at that path, or makes a new one that belongs to `instance`. */
   static openFor(path: string, instance: string): FileJournal {
-    const database = openDurable({ path, pageBytes: PAGE_BYTES, cacheBytes: 8 * MEBIBYTE, checkpointBytes: 4 * MEBIBYTE });
+    const files = { path, pageBytes: PAGE_BYTES, cacheBytes: 8 * MEBIBYTE, checkpointBytes: 4 * MEBIBYTE };
+    const database = openVersioned(files, layout(instance));
     try {
-      if (!hasTable(database, 'journal')) {
-        database.transaction(() => {
-          database.exec(SCHEMA);
-          database.prepare('INSERT INTO journal VALUES (1, ?, 0, 0, 0, 0)').run(instance);
-        })();
-      }
-      upgrade(database);
       return new FileJournal(database);
     } catch (error) {
       database.close();
@@ -247,18 +247,4 @@ export class FileJournal extends FileJournalReader implements JournalStore {
       throw error;
     }
   }
-}
-
-/** Takes a journal of an older version to the present one, step by step, each in a transaction of its own. */
-function upgrade(database: Database.Database): void {
-  for (;;) {
-    const step = UPGRADES[Number(database.pragma('user_version', { simple: true }))];
-    if (step === undefined) return;
-    database.transaction(() => database.exec(step))();
-  }
-}
-
-/** Whether a database has a table of that name. */
-export function hasTable(database: Database.Database, name: string): boolean {
-  return database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined;
 }
