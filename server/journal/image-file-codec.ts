@@ -31,7 +31,7 @@ const WRITER = 96;
 const SHARD_SQL = `CREATE TABLE gavel_shard(
   id TEXT NOT NULL, version INTEGER NOT NULL, cell INTEGER NOT NULL, epoch INTEGER NOT NULL, now INTEGER NOT NULL,
   next_id INTEGER NOT NULL, generation INTEGER NOT NULL, seq INTEGER NOT NULL, ledger_seq INTEGER NOT NULL, wake_at INTEGER NOT NULL,
-  instance TEXT NOT NULL, edited INTEGER NOT NULL
+  instance TEXT NOT NULL, edited INTEGER NOT NULL, seal INTEGER NOT NULL
 ) STRICT`;
 const TABLE_SQL = 'CREATE TABLE gavel_table(name TEXT NOT NULL, entity TEXT NOT NULL, entity_version INTEGER NOT NULL) STRICT';
 const LEDGER_SQL = `CREATE TABLE gavel_ledger(
@@ -246,16 +246,33 @@ function typeOf({ type }: Column): string {
 
 function encodeHeader(header: ShardHeader, instance: string, isEdited: boolean): Buffer {
   const { shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt } = header;
-  return encodeRecord([shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt, instance, isEdited ? 1 : 0]);
+  const edited = isEdited ? 1 : 0;
+  const seal = sealOf(header, instance);
+  return encodeRecord([shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt, instance, edited, seal]);
 }
 
-/** Header and origin from the columns of `gavel_shard`; the last two are missing in version 1. Throws `ImageError` if they are not that. */
+/**
+ * A checksum of the counters, also of those that look well whatever they are: a transaction number minted twice would be answered with
+ * what became of the first. Only the next row id is left out: whoever adds a row by hand has to raise it.
+ */
+function sealOf({ shard, version, cell, epoch, now, generation, seq, ledgerSeq, wakeAt }: ShardHeader, instance: string): number {
+  return crc32(`${shard} ${version} ${cell} ${epoch} ${now} ${generation} ${seq} ${ledgerSeq} ${wakeAt} ${instance}`);
+}
+
+/** Header and origin from the columns of `gavel_shard`; the last ones are missing in version 1. Throws `ImageError` if they are not that. */
 export function headerOf(values: readonly RawValue[]): { readonly header: ShardHeader; readonly origin: ImageOrigin } {
   const [shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt, instance, edited] = values;
   const header = { version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt };
   if (typeof shard !== 'string' || !Object.values(header).every(isCount) || (instance !== undefined && typeof instance !== 'string'))
     throw new ImageError('its image does not say what shard it is');
   return { header: { shard: shard as ShardId, ...(header as Omit<ShardHeader, 'shard'>) }, origin: { instance, isEdited: edited === 1 } };
+}
+
+/** Throws `ImageError` if somebody has changed the counters of an image, from the columns of `gavel_shard`; version 1 has no seal on them. */
+export function assertSealed(values: readonly RawValue[]): void {
+  const { header, origin } = headerOf(values);
+  if (origin.instance !== undefined && values[12] !== sealOf(header, origin.instance))
+    throw new ImageError('its image has a row of gavel_shard that somebody has changed');
 }
 
 /** Whether a value can be a number of a header, or of a ledger line: whole and not negative. */

@@ -135,7 +135,11 @@ describe('a shard image', () => {
   });
 
   it('of a newer program is refused', () => {
-    const bytes = encodeImage(nextRows(undefined, changesOf([{ table: 'widea_v1', id: 1, values: [1, null, null] }]), SCHEMAS), SCHEMAS, 'here');
+    const bytes = encodeImage(
+      nextRows(undefined, changesOf([{ table: 'widea_v1', id: 1, values: [1, null, null] }]), SCHEMAS),
+      SCHEMAS,
+      'here',
+    );
     expect(() => decodeImage(parseImage(bytes), SCHEMA_BY_TABLE)).toThrow('the table widea_v1, which this program does not know');
     expect(() => readWithSqlite(bytes, SCHEMA_BY_TABLE)).toThrow('the table widea_v1, which this program does not know');
     bytes.writeUInt32BE(3, 60);

@@ -12,6 +12,7 @@ import { PLACES, type LedgerEntry, type RawChangeSet, type RawPut, type RawValue
 import type { Schemas } from '#server/shard/codec.ts';
 import type { Column } from '#server/shard/entity.ts';
 import {
+  assertSealed,
   decodeImage,
   encodeImage,
   headerOf,
@@ -57,6 +58,7 @@ export function readWithSqlite(bytes: Buffer, schemas: Schemas): { readonly imag
     try {
       const row = database.prepare('SELECT * FROM gavel_shard').raw().get() as readonly RawValue[] | undefined;
       if (row === undefined) throw new ImageError('its image does not say what shard it is');
+      assertSealed(row);
       const { header, origin } = headerOf(row);
       return { image: { ...header, puts: rowsOf(database, schemas), removes: [], ledger: ledgerOf(database) }, origin };
     } finally {

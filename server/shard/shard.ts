@@ -16,6 +16,7 @@ import { rowFromRaw } from './codec.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { AnyRow } from './entity.ts';
 import { clearFailure, countFailure, failure, isQuarantined, isSuspended, quarantine, StateLost } from './failures.ts';
+import { inspect } from './inspection.ts';
 import { installedPowerup } from './install.ts';
 import { isAlarm, isCommand, type AlarmMessage, type Emitted, type Handled, type Message } from './message.ts';
 import { recall, record } from './operations.ts';
@@ -61,6 +62,22 @@ export class Shard {
   ): { readonly shard: Shard; readonly upgrade: ChangeSet | undefined } {
     const shard = new Shard(definition, ShardState.fromRaw(definition, raw, cell, epoch));
     return { shard, upgrade: shard.#upgrade(raw) };
+  }
+
+  /**
+   * A shard from an image that somebody else has edited: as `load`, but everything in it is checked first. Throws `Error` with one
+   * sentence if it is not as a shard must be.
+   */
+  static loadEdited(...of: Parameters<typeof Shard.load>): ReturnType<typeof Shard.load> {
+    const [definition, raw] = of;
+    inspect(definition, raw);
+    const loaded = Shard.load(...of);
+    const turn = new ShardTurn(loaded.shard.#state, loaded.shard.#state.now);
+    for (const powerup of definition.powerups) {
+      const problem = powerup.inspect?.(turn);
+      if (problem !== undefined) throw new Error(problem);
+    }
+    return loaded;
   }
 
   get id(): ShardId {
