@@ -13,6 +13,7 @@ import { packRows, unpackRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
 import { decide, STORE_ROWS } from './recovery.ts';
 import { ShardKeeper, type PassResult } from './shard-keeper.ts';
+import { StartUpkeep } from './start-upkeep.ts';
 import type { Batch, ImageStore, JournalStore, ProjectionStore } from './storage.ts';
 
 /** What the backend works on: a `MemoryDisk`, or anything alike. */
@@ -68,9 +69,11 @@ export class InlineBackend implements Backend {
     const keeper = new ShardKeeper(journal, images, schemas, dropped);
     const projector = new Projector(journal, projections, schemas, definition.projected);
     keeper.catchUp(position);
+    const upkeep = new StartUpkeep({ store: projections, keeper: () => keeper, schemas, projected: definition.projected });
+    upkeep.beforeFold();
     while (projector.foldChunk(position) < position) await this.#step();
     this.#open = { keeper, projector, schemas };
-    return { position, dropped, now, lease, bytes, remarks };
+    return { position, dropped, now, lease, bytes, remarks: [...remarks, ...upkeep.afterFold(position)] };
   }
 
   /** The process is gone: nothing that was asked for happens any more, and nobody is told. */

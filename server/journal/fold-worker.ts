@@ -5,6 +5,10 @@ import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { PersisterDefinition, Position, Total } from './persister.ts';
 import { packRows, type PackedRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
+import type { OpenedDirectory } from './commit-worker.ts';
+import { ShardKeeper } from './shard-keeper.ts';
+import { StartUpkeep } from './start-upkeep.ts';
+import { FileImages } from './storage-images.ts';
 import { journalPath, projectionsPath } from './storage-directory.ts';
 import { FileJournalReader } from './storage-journal.ts';
 import { FileProjections } from './storage-projections.ts';
@@ -12,8 +16,8 @@ import { serve, Transferred } from './worker-port.ts';
 
 /** What the main thread may ask for. */
 export interface FoldApi {
-  /** Folds everything up to that position before it answers. */
-  open(directory: string, definition: PersisterDefinition, position: Position): void;
+  /** Folds everything and makes good what has to be before it answers, with one sentence for each thing out of the ordinary. */
+  open(directory: string, definition: PersisterDefinition, opened: OpenedDirectory): readonly string[];
   fold(through: Position): Position;
   due(now: Instant, limit: number): readonly ShardId[];
   history(shard: ShardId, before: number, limit: number, through: Position): readonly LedgerEntry[];
@@ -41,12 +45,17 @@ function projector(): Projector {
 }
 
 const api = {
-  open(directory: string, definition: PersisterDefinition, position: Position): void {
+  open(directory: string, definition: PersisterDefinition, { instance, dropped, position }: OpenedDirectory): readonly string[] {
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
-    const projections = FileProjections.openFor(projectionsPath(directory), '');
+    const projections = FileProjections.openFor(projectionsPath(directory), instance);
     state.open = { projector: new Projector(journal, projections, schemas, definition.projected), projections, journal };
+    // Nobody writes images before all is open: those of another thread may be read here.
+    const keeper = (): ShardKeeper => new ShardKeeper(journal, new FileImages(directory, schemas, instance), schemas, dropped);
+    const upkeep = new StartUpkeep({ store: projections, keeper, schemas, projected: definition.projected });
+    upkeep.beforeFold();
     state.open.projector.foldThrough(position);
+    return upkeep.afterFold(position);
   },
   fold: (through: Position) => projector().foldChunk(through),
   due: (now: Instant, limit: number) => projector().due(now, limit),

@@ -102,6 +102,11 @@ export class ShardKeeper {
     }
   }
 
+  /** All shards that have an image or a record, whether they can be loaded or not. */
+  shards(): Iterable<ShardId> {
+    return new Set([...this.#images.shards(), ...this.#index.shardsBefore(Number.POSITIVE_INFINITY), ...this.#keptShards]);
+  }
+
   /** Writes the images of the oldest records, up to `through` and as many as one pass takes. */
   *pass(through: Position): Generator<PassStep, PassResult> {
     this.catchUp(through);

@@ -144,8 +144,10 @@ function valueOf(table: string, { name, type, nullable }: Column, value: RawValu
   switch (type) {
     case 'text':
     case 'enum':
-    case 'json':
       if (typeof value === 'string') return value;
+      break;
+    case 'json':
+      if (typeof value === 'string' && typeof JSON.parse(value) === 'object') return value;
       break;
     case 'bytes':
       if (value instanceof Uint8Array) return new Uint8Array(value);

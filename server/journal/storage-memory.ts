@@ -11,6 +11,7 @@ import { RecordReader, type Schemas } from '#server/shard/codec.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import { applyChanges } from './merge.ts';
 import type { Position } from './persister.ts';
+import { MemoryUpkeep, rowKey } from './storage-memory-upkeep.ts';
 import {
   ImageError,
   type Batch,
@@ -300,6 +301,7 @@ class MemoryProjections implements ProjectionStore {
   readonly #rows = new Map<string, RowChange>();
   readonly #segments: LedgerSegment[] = [];
   readonly #totals = new Map<string, bigint>();
+  readonly upkeep = new MemoryUpkeep({ alarms: this.#alarms, rows: this.#rows, segments: this.#segments, totals: this.#totals });
   #folded: Position = 0;
 
   constructor(write: Write) {
@@ -317,7 +319,7 @@ class MemoryProjections implements ProjectionStore {
         else this.#alarms.set(shard, due);
       }
       for (const row of rows) {
-        const key = `${row.entity} ${row.shard} ${row.id}`;
+        const key = rowKey(row);
         if (row.record === undefined) this.#rows.delete(key);
         else this.#rows.set(key, { ...row, record: new Uint8Array(row.record) });
       }

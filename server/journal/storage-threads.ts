@@ -59,11 +59,11 @@ class ThreadBackend implements Backend {
       const opened = await this.#commits.caller.call('open', [directory, definition, this.#platform.random.id()]);
       const { port1, port2 } = new MessageChannel();
       await this.#commits.caller.call('attach', [port1], [port1]);
-      await Promise.all([
+      const [, remarks] = await Promise.all([
         this.#images.caller.call('open', [directory, definition, opened, port2], [port2]),
-        this.#folds.caller.call('open', [directory, definition, opened.position]),
+        this.#folds.caller.call('open', [directory, definition, opened]),
       ]);
-      return opened;
+      return { ...opened, remarks: [...opened.remarks, ...remarks] };
     } catch (error) {
       await this.close();
       throw error;

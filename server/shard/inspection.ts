@@ -43,8 +43,8 @@ function inspectRow(entity: Entity, row: AnyRow, values: Set<string>): void {
   for (const { attribute, kind, read } of entity.indexes) {
     const value = read(row);
     if (kind !== 'unique' || value === null) continue;
-    const key = `${entity.name} ${attribute} ${String(value)}`;
-    if (values.has(key)) throw new Error(`two rows of ${entity.name} have the ${attribute} ${String(value)}`);
+    const key = `${entity.name} ${attribute} ${JSON.stringify(value)}`;
+    if (values.has(key)) throw new Error(`two rows of ${entity.name} have the ${attribute} ${JSON.stringify(value)}`);
     values.add(key);
   }
 }
@@ -58,9 +58,9 @@ function inspectOldRow({ schemas }: ShardDefinition, put: RawPut): void {
   }
 }
 
-function isHeld(json: Json<object>, holds: ((inside: unknown) => boolean) | undefined): boolean {
+function isHeld(json: { readonly value: unknown }, holds: ((inside: unknown) => boolean) | undefined): boolean {
   try {
-    const inside: unknown = json.value;
+    const inside = json.value;
     return typeof inside === 'object' && inside !== null && (holds === undefined || holds(inside));
   } catch {
     // No JSON.

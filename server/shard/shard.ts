@@ -15,6 +15,7 @@ import type { ChangeSet, RawChangeSet, Remove, ShardHeader } from './change-set.
 import { rowFromRaw } from './codec.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { AnyRow } from './entity.ts';
+import { upgradedRow } from './upgrade-row.ts';
 import { clearFailure, countFailure, failure, isQuarantined, isSuspended, quarantine, StateLost } from './failures.ts';
 import { inspect } from './inspection.ts';
 import { installedPowerup } from './install.ts';
@@ -229,7 +230,8 @@ export class Shard {
       if (definition.entityByTable.has(put.table)) continue;
       const schema = definition.schemas.get(put.table);
       if (schema === undefined) throw new Error(`shard ${raw.shard} has rows of ${put.table}, which this program does not know`);
-      this.#upgradeRow(put.table, rowFromRaw(schema, put));
+      const { entity, row } = upgradedRow(definition, put.table, rowFromRaw(schema, put));
+      this.#state.tableNamed(entity).put(row);
       removes.push({ table: put.table, id: put.id });
     }
     const turn = new ShardTurn(this.#state, this.#state.now);
@@ -240,19 +242,5 @@ export class Shard {
       return undefined;
     }
     return { ...changes, removes: [...removes, ...changes.removes] };
-  }
-
-  #upgradeRow(fromTable: string, old: AnyRow): void {
-    let table = fromTable;
-    let row = old;
-    while (!this.#definition.entityByTable.has(table)) {
-      const step = this.#definition.upgraders.get(table);
-      if (step === undefined) throw new Error(`there is no upgrade from ${table}`);
-      row = step.upgrade(row);
-      table = step.to.table;
-    }
-    const schema = this.#definition.schemas.get(table);
-    if (schema === undefined) throw new Error(`the upgrade of ${fromTable} leads to ${table}, which nobody defines`);
-    this.#state.tableNamed(schema.name).put(row);
   }
 }

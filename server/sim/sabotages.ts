@@ -163,6 +163,7 @@ function foldingCarelessly(): (stores: InlineStores) => InlineStores {
     return {
       ...stores,
       projections: {
+        upkeep: projections.upkeep,
         get folded() {
           return projections.folded;
         },
