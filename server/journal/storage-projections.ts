@@ -59,9 +59,10 @@ function upgradeFirst(database: Database.Database): void {
   const { instance, folded } = database.prepare('SELECT instance, folded FROM node').get() as NodeRow;
   database.exec(`DROP TABLE node; DROP TABLE alarm; DROP TABLE projected; ${MIRROR_SCHEMA}`);
   database.prepare('INSERT INTO node VALUES (1, ?, ?, NULL, ?)').run(instance, folded, nodeSum({ instance, folded, mirrored: null }));
-  database.function('segment_sum', { deterministic: true }, (shard, firstSeq, lastSeq, transactions, lines) =>
-    segmentSum({ shard, firstSeq, lastSeq, transactions, lines } as LedgerSegment),
-  );
+  database.function('segment_sum', { varargs: true, deterministic: true }, (...columns: readonly unknown[]) => {
+    const [shard, firstSeq, lastSeq, transactions, lines] = columns as [ShardId, number, number, Buffer, Buffer];
+    return segmentSum({ shard, firstSeq, lastSeq, transactions, lines });
+  });
   database.function('total_sum', { deterministic: true }, (key, amount) => totalSum(String(key), String(amount)));
   database.exec(`
     ALTER TABLE ledger_segment ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
