@@ -103,6 +103,11 @@ export const limits = {
   imagePassBytes: 512 * MIB,
   /** The pause between image passes of a calm node. */
   imagePassIntervalMs: durationMs(2 * MINUTE),
+  /**
+   * Images that may newly turn out to be unreadable in one pass; each costs its own shard. A disk damages a file now and then: when it is
+   * more than a handful within minutes, the disk is gone, and to go on would put aside the records of everybody.
+   */
+  imageFaultsPerPassMax: 8,
   /** The largest group commit; what is appended beyond it goes into the next one. Bounds the latency of a commit. */
   commitBytesMax: 8 * MIB,
   /**
@@ -110,10 +115,14 @@ export const limits = {
    * a commit under way is a chance for others to join, but the disk must not stand still while thousands of turns are taken.
    */
   commitEagerBytes: 64 * KIB,
-  /** Journal records dropped per transaction after a pass, so that dropping never delays a group commit for long. */
-  journalDropRecordsPerChunk: 4_096,
+  /** Journal records dropped per transaction after a pass: few milliseconds that a group commit may have to wait, and few syncs. */
+  journalDropRecordsPerChunk: 8_192,
   /** Appended records that wait for their commit. Past it, turns wait: the disk is slower than the node. */
   journalUnsentBytesMax: 64 * MIB,
+  /** How long commits wait while another program has `journal.db` locked; then the process ends. Longer than somebody looks into it. */
+  journalLockedMs: durationMs(10 * SECOND),
+  /** How long a fold or a question waits while another program has `node.db` locked. A fold is tried again; a question fails. */
+  projectionsLockedMs: durationMs(5 * SECOND),
   /** Journal records folded into `node.db` by one transaction: large ones net more away, small ones hold up fewer queries. */
   foldChunkBytes: 64 * MIB,
   /** How far `node.db` may fall behind on a calm node. */
@@ -127,6 +136,8 @@ export const limits = {
   clockBehindMaxMs: durationMs(60 * SECOND),
   /** A node refuses to talk to a peer whose clock is off by more: a quarter of the offer window. */
   clockPeerDifferenceMaxMs: durationMs(2_500),
+  /** What a thread of the persister may take to close its files, and then to end; it may be ended anywhere, and nothing is lost. */
+  threadEndMs: durationMs(250),
   /** From the signal to stop until the process is gone, whatever clients do. */
   drainMaxMs: durationMs(5 * SECOND),
 } as const;

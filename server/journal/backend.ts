@@ -16,6 +16,8 @@ export interface Opened {
   readonly lease: Instant | 0;
   /** Bytes of the journal that are not dropped. */
   readonly bytes: number;
+  /** Bytes of the records that are put aside. */
+  readonly kept: number;
   readonly remarks: readonly string[];
 }
 
@@ -31,7 +33,10 @@ export interface Backend {
   noticed(through: Position): void;
   /** Rejects with `ShardFault` if the shard cannot be loaded. */
   load(shard: ShardId, through: Position): Promise<LoadedShard>;
-  /** Folds the next chunk. Resolves with the position that is folded now. */
+  /**
+   * Folds the next chunk. Resolves with the position that is folded now. This, and every question below, rejects with `StoreLockedError` if
+   * another program keeps the database locked: nothing has happened then.
+   */
   fold(through: Position): Promise<Position>;
   /** Writes the images of the oldest records that are folded, and drops them. */
   pass(through: Position): Promise<PassResult>;
@@ -46,6 +51,9 @@ export interface Backend {
   totals(through: Position): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
   /** Calls the listener if the backend has died by itself. */
   onFault(listener: (fault: Error) => void): void;
-  /** Lets go of everything, in the middle of a pass or a fold if need be. Rejects nothing. */
+  /**
+   * Lets go of everything, in the middle of a pass or a fold if need be, within four times `threadEndMs`. Rejects if a thread could not be
+   * ended: only the end of the process ends it then.
+   */
   close(): Promise<void>;
 }

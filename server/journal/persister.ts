@@ -89,7 +89,10 @@ export interface Persister {
   totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
   /** Figures for metrics and benchmarks. */
   stats(): Promise<PersisterStats>;
-  /** Commits what is appended, folds and writes images as far as `deadlineMs` allows, and lets go of the files. */
+  /**
+   * Commits what is appended, folds and writes images as far as `deadlineMs` allows, and lets go of the files, which takes at most four times
+   * `threadEndMs` longer. Rejects if a thread hangs in the disk.
+   */
   close(deadlineMs: number): Promise<void>;
 }
 
@@ -99,6 +102,8 @@ export interface PersisterStats {
   readonly committedBytes: number;
   /** Bytes of the journal that are not yet dropped. */
   readonly backlogBytes: number;
+  /** Bytes of the records that are put aside for shards whose image cannot be read; they count towards the backlog's bound. */
+  readonly keptBytes: number;
   readonly backlogRecords: number;
   readonly imagesWritten: number;
   readonly foldedPosition: Position;

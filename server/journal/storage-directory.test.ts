@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { instant } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
+import { sealed } from './checksums.ts';
 import { openDirectory, type OpenDirectory } from './storage-directory.ts';
 import { writeMark } from './storage-image-mark.ts';
 import { DEFINITION, picker, SampleShard } from './testing/sample.ts';
@@ -42,7 +43,7 @@ function usedPath(): string {
   const writer = new RecordWriter();
   for (let turn = 1; turn <= 3; turn++) {
     writer.changeSet(shard.turn(1_000));
-    directory.journal.commit({ first: turn, last: turn, now: instant(1_000), records: writer.take() });
+    directory.journal.commit(sealed({ first: turn, last: turn, now: instant(1_000), records: writer.take() }));
   }
   shut(directory);
   return path;
@@ -99,7 +100,7 @@ describe('a data directory', () => {
     const path = newPath();
     const { journal } = open(path);
     expect(() => open(path)).toThrow('is in use by a running server');
-    journal.commit({ first: 1, last: 1, now: instant(1), records: new Uint8Array(1) });
+    journal.commit(sealed({ first: 1, last: 1, now: instant(1), records: new Uint8Array(1) }));
     expect(journal.state.position).toBe(1);
   });
 
@@ -136,7 +137,7 @@ describe('a data directory', () => {
     const database = new Database(join(path, 'journal.db'));
     database.exec('DELETE FROM batch WHERE first = 2');
     database.close();
-    expect(() => open(path)).toThrow('is damaged: it should hold the turns 1 to 3, and has 2 of them');
+    expect(() => open(path)).toThrow('is damaged: it should go on with turn 2, and has 3 next');
     writeFileSync(join(path, 'journal.db'), 'x'.repeat(8_192));
     expect(() => open(path)).toThrow('is damaged');
   });
@@ -145,6 +146,20 @@ describe('a data directory', () => {
     const path = usedPath();
     editManifest(path, { instance: 'other' });
     expect(() => open(path)).toThrow('is of another data directory');
+  });
+
+  it('has whatever is missing of its directories of images made again', () => {
+    const path = usedPath();
+    const names = readdirSync(join(path, 'images'));
+    for (const name of ['00', '7f', 'ff']) rmSync(join(path, 'images', name), { recursive: true });
+    for (const name of ['.DS_Store', 'a', 'b']) writeFileSync(join(path, 'images', name), '');
+    open(path);
+    expect(readdirSync(join(path, 'images'))).toEqual(expect.arrayContaining(names));
+  });
+
+  it('is made with all directories above it', () => {
+    const path = join(newPath(), 'some', 'where');
+    expect(open(path).journal.state.position).toBe(0);
   });
 
   it('has its staging area cleared at a start', () => {
@@ -160,7 +175,7 @@ describe('a data directory', () => {
     const log = (of: string): string => join(of, 'journal.db-wal');
     const confirmedBytes: number[] = [];
     const commit = (turn: number): void => {
-      directory.journal.commit({ first: turn, last: turn, now: instant(1), records: new Uint8Array(50_000).fill(turn) });
+      directory.journal.commit(sealed({ first: turn, last: turn, now: instant(1), records: new Uint8Array(50_000).fill(turn) }));
       confirmedBytes.push(statSync(log(path)).size);
     };
     for (let turn = 1; turn <= 5; turn++) commit(turn);

@@ -143,15 +143,15 @@ export class FileImages implements ImageStore {
   }
 }
 
-/** Makes the directories of images, durably; those that are there stay. */
+/** Makes the directories of images, durably; those that are there stay. A backup tool may have left out some, since they were empty. */
 export function makeImageDirectories(directory: string): void {
   mkdirSync(join(directory, 'staging'), { recursive: true });
   const images = join(directory, 'images');
   mkdirSync(images, { recursive: true });
-  if (imageDirectories(images).length < DIRECTORIES) {
-    for (let index = 0; index < DIRECTORIES; index++) mkdirSync(join(images, hexByte(index)), { recursive: true });
-    syncDirectory(images);
-  }
+  const present = new Set(readdirSync(images));
+  const missing = Array.from({ length: DIRECTORIES }, (_, index) => hexByte(index)).filter((name) => !present.has(name));
+  for (const name of missing) mkdirSync(join(images, name));
+  syncDirectory(images);
   syncDirectory(directory);
 }
 

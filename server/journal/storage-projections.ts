@@ -133,17 +133,19 @@ export class FileProjections implements ProjectionStore {
   }
 
   apply(delta: FoldDelta): void {
-    this.#database.transaction(() => {
-      this.#alarms(delta);
-      this.#rows(delta);
-      const { insertSegment } = this.#statements;
-      for (const segment of delta.segments) {
-        const { shard, firstSeq, lastSeq, transactions, lines } = segment;
-        insertSegment.run(shard, firstSeq, lastSeq, asBuffer(transactions), asBuffer(lines), segmentSum(segment));
-      }
-      this.#totals(delta);
-      this.#writeNode(delta.folded, this.upkeep.mirrored);
-    })();
+    this.#database
+      .transaction(() => {
+        this.#alarms(delta);
+        this.#rows(delta);
+        const { insertSegment } = this.#statements;
+        for (const segment of delta.segments) {
+          const { shard, firstSeq, lastSeq, transactions, lines } = segment;
+          insertSegment.run(shard, firstSeq, lastSeq, asBuffer(transactions), asBuffer(lines), segmentSum(segment));
+        }
+        this.#totals(delta);
+        this.#writeNode(delta.folded, this.upkeep.mirrored);
+      })
+      .immediate();
     this.#folded = delta.folded;
   }
 
@@ -186,6 +188,11 @@ export class FileProjections implements ProjectionStore {
       if (sum !== totalSum(key, amount)) throw damaged('totals');
       return { key, amount: BigInt(amount) };
     });
+  }
+
+  /** Throws if another program has the database locked. */
+  probe(): void {
+    this.#database.exec('BEGIN IMMEDIATE; ROLLBACK');
   }
 
   close(): void {
