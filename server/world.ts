@@ -220,14 +220,14 @@ export class GavelNode implements Backend {
     return cellsByMarket;
   }
 
-  #newFeed({ schemas }: ShardDefinition): ListingFeed<ListingRow> {
+  #newFeed(definition: ShardDefinition): ListingFeed<ListingRow> {
     const { platform } = this;
     const { node, catalogue } = this.#options;
     const index = createListingIndex(catalogue.itemClasses);
     const snapshot = async (): Promise<FeedSnapshot> => {
       const { position, rows } = await this.persister.projection(INDEXED_ENTITY);
       const changes = rows.flatMap((row) => {
-        const listing = listingOfMirrored(schemas, row);
+        const listing = listingOfMirrored(definition, row);
         const put: readonly FeedChange[] = listing === undefined ? [] : [{ kind: 'put', row: listing }];
         return put;
       });

@@ -18,7 +18,9 @@ import { dirname, join, resolve } from 'node:path';
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
 import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
-import { clearStaging, countStaged, hasImages, makeImageDirectories, syncDirectory } from './storage-images.ts';
+import { syncDirectory } from './storage-files.ts';
+import { readMark, writeMark } from './storage-image-mark.ts';
+import { clearStaging, countStaged, hasImages, makeImageDirectories } from './storage-images.ts';
 import { JournalError } from './storage.ts';
 import { FileJournal } from './storage-journal.ts';
 import { FileProjections } from './storage-projections.ts';
@@ -30,6 +32,8 @@ const KNOWN_DATABASES = ['journal.db', 'node.db'].flatMap((name) => [name, `${na
 /** A data directory that is open. */
 export interface OpenDirectory {
   readonly journal: FileJournal;
+  /** What all files of the directory carry. */
+  readonly instance: string;
   readonly remarks: readonly string[];
   /** Lets go of the journal and of the directory. */
   close(): void;
@@ -65,7 +69,7 @@ export function openDirectory(path: string, definition: PersisterDefinition, ins
       journal.close();
       lock.close();
     };
-    return { journal, remarks: [...remarks, ...more], close };
+    return { journal, instance: manifest.instance, remarks: [...remarks, ...more], close };
   } catch (error) {
     lock.close();
     if (error instanceof DatabaseError || error instanceof JournalError) throw new DataDirectoryError(error.message, { cause: error });
@@ -188,6 +192,7 @@ function openStores(path: string, { instance }: Manifest): { readonly journal: F
       journal: existingJournal === undefined ? { kind: 'missing' } : journalFacts(existingJournal),
       projections: projectionFacts(path, instance),
       hasImages: hasImages(path),
+      mark: readMark(path),
       staged: countStaged(path),
     };
     const remarks = decide(STORE_ROWS, facts);
@@ -195,6 +200,7 @@ function openStores(path: string, { instance }: Manifest): { readonly journal: F
     makeImageDirectories(path);
     clearStaging(path);
     const journal = existingJournal ?? FileJournal.openFor(journalPath(path), instance);
+    if (facts.mark.kind === 'missing') writeMark(path, instance, journal.state.position);
     if (facts.projections.kind === 'missing') FileProjections.openFor(projectionsPath(path), instance).close();
     syncDirectory(path);
     return { journal, remarks };
