@@ -101,7 +101,12 @@ async function startClock({ machine, isClockTrusted }: NodeOptions, persister: P
     }
     machine.report({ level: 'warning', message: `${finding}: ${consequence}` });
   }
-  return NodeClock.start(machine, lease, (until) => persister.extendLease(until));
+  try {
+    return await NodeClock.start(machine, lease, (until) => persister.extendLease(until));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new NodeStartError(`the journal cannot be written: ${reason}`, { cause: error });
+  }
 }
 
 /** Shards that could not be loaded and are tried again by one scan, at most. */
@@ -220,14 +225,14 @@ export class GavelNode implements Backend {
     return cellsByMarket;
   }
 
-  #newFeed({ schemas }: ShardDefinition): ListingFeed<ListingRow> {
+  #newFeed(definition: ShardDefinition): ListingFeed<ListingRow> {
     const { platform } = this;
     const { node, catalogue } = this.#options;
     const index = createListingIndex(catalogue.itemClasses);
     const snapshot = async (): Promise<FeedSnapshot> => {
       const { position, rows } = await this.persister.projection(INDEXED_ENTITY);
       const changes = rows.flatMap((row) => {
-        const listing = listingOfMirrored(schemas, row);
+        const listing = listingOfMirrored(definition, row);
         const put: readonly FeedChange[] = listing === undefined ? [] : [{ kind: 'put', row: listing }];
         return put;
       });

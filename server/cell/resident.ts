@@ -259,9 +259,11 @@ export class Resident implements Part, Tenant {
     }
     let opened: ReturnType<typeof Shard.load>;
     try {
-      opened = Shard.load(this.#host.options.definition, loaded.shard, this.#home.index, this.#home.epoch);
+      const of = [this.#host.options.definition, loaded.shard, this.#home.index, this.#home.epoch] as const;
+      opened = loaded.kind === 'edited' ? Shard.loadEdited(...of) : Shard.load(...of);
     } catch (error) {
-      return this.#unavailable(error, loaded.shard.now);
+      // What somebody has edited says nothing for certain, not even when its last turn was.
+      return this.#unavailable(error, loaded.kind === 'edited' ? undefined : loaded.shard.now);
     }
     const { shard, upgrade } = opened;
     this.#shard = shard;

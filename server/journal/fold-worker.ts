@@ -5,6 +5,10 @@ import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { DueShard, PersisterDefinition, Position, Total } from './persister.ts';
 import { packRows, type PackedRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
+import type { OpenedDirectory } from './commit-worker.ts';
+import { ShardKeeper } from './shard-keeper.ts';
+import { StartUpkeep } from './start-upkeep.ts';
+import { FileImages } from './storage-images.ts';
 import { journalPath, projectionsPath } from './storage-directory.ts';
 import { FileJournalReader } from './storage-journal.ts';
 import { FileProjections } from './storage-projections.ts';
@@ -16,8 +20,9 @@ type Asked<T> = T | Promise<T>;
 
 /** What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the database locked. */
 export interface FoldApi {
-  /** Folds everything up to that position before it answers. */
-  open(directory: string, definition: PersisterDefinition, position: Position, patience: LockPatience): void;
+  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): void;
+  /** Folds everything and makes good what has to be before it answers, with one sentence for each thing out of the ordinary. */
+  recover(opened: OpenedDirectory): Asked<readonly string[]>;
   fold(through: Position): Asked<Position>;
   due(now: Instant, limit: number, after: DueShard | undefined): Asked<readonly DueShard[]>;
   history(shard: ShardId, before: number, limit: number, through: Position): Asked<readonly LedgerEntry[]>;
@@ -40,26 +45,39 @@ interface Open {
   readonly projections: FileProjections;
   readonly journal: FileJournalReader;
   readonly patience: LockPatience;
+  readonly upkeep: (dropped: Position) => StartUpkeep;
 }
 
 const state: { open: Open | undefined } = { open: undefined };
 
+function opened(): Open {
+  if (state.open === undefined) throw new Error('the projections are not open');
+  return state.open;
+}
+
 function ask<T>(question: (projector: Projector) => T): Asked<T> {
-  const opened = (): Open => {
-    if (state.open === undefined) throw new Error('the projections are not open');
-    return state.open;
-  };
   const run = (): T => question(opened().projector);
   return patiently('node.db', opened().patience.projectionsLockedMs, run, () => opened().projections.probe());
 }
 
 const api = {
-  open(directory: string, definition: PersisterDefinition, position: Position, patience: LockPatience): void {
+  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): void {
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
-    const projections = FileProjections.openFor(projectionsPath(directory), '');
-    state.open = { projector: new Projector(journal, projections, schemas, definition.projected), projections, journal, patience };
-    state.open.projector.foldThrough(position);
+    const projections = FileProjections.openFor(projectionsPath(directory), instance);
+    const projector = new Projector(journal, projections, schemas, definition.projected);
+    // Nobody writes images before all is open: those of another thread may be read here.
+    const upkeep = (dropped: Position): StartUpkeep => {
+      const keeper = (): ShardKeeper => new ShardKeeper(journal, new FileImages(directory, schemas, instance), schemas, dropped);
+      return new StartUpkeep({ store: projections, keeper, schemas, projected: definition.projected });
+    };
+    state.open = { projector, projections, journal, patience, upkeep };
+  },
+  async recover({ dropped, position }: OpenedDirectory): Promise<readonly string[]> {
+    const upkeep = opened().upkeep(dropped);
+    upkeep.beforeFold();
+    await ask((projector) => projector.foldThrough(position));
+    return upkeep.afterFold(position);
   },
   fold: (through: Position) => ask((projector) => projector.foldChunk(through)),
   due: (now: Instant, limit: number, after: DueShard | undefined) => ask((projector) => projector.due(now, limit, after)),

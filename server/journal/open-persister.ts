@@ -14,6 +14,7 @@ import { RecordWriter } from '#server/shard/record-writer.ts';
 import type { Backend, Opened } from './backend.ts';
 import { sealed } from './checksums.ts';
 import {
+  DataDirectoryError,
   ShardFault,
   type DueShard,
   type LoadedShard,
@@ -25,7 +26,7 @@ import {
   type RecoveryReport,
   type Total,
 } from './persister.ts';
-import { StoreLockedError, type Batch } from './storage.ts';
+import { JournalError, StoreLockedError, type Batch } from './storage.ts';
 
 /** What the persister needs of the machine: it is open before the node has a time of its own. */
 export type PersisterMachine = Pick<Machine, 'readings' | 'timers' | 'report'>;
@@ -44,7 +45,9 @@ export async function openPersister(
   pace: PersisterPace = limits,
 ): Promise<Persister> {
   const startedAt = machine.readings.monotonicMs();
-  const opened = await backend.open(definition);
+  const opened = await backend.open(definition).catch((error: unknown) => {
+    throw error instanceof JournalError ? new DataDirectoryError(error.message, { cause: error }) : error;
+  });
   return new NodePersister(machine, backend, pace, opened, Math.round(machine.readings.monotonicMs() - startedAt));
 }
 
@@ -155,9 +158,8 @@ class NodePersister implements Persister {
     return this.full ? new Promise((resolve) => this.#waiters.push(resolve)) : Promise.resolve();
   }
 
-  async load(shard: ShardId): Promise<LoadedShard> {
-    const found = await this.#asked(this.#backend.load(shard, this.#durable));
-    return found === undefined ? { kind: 'absent' } : { kind: 'found', shard: found };
+  load(shard: ShardId): Promise<LoadedShard> {
+    return this.#asked(this.#backend.load(shard, this.#durable));
   }
 
   due(now: Instant, limit: number, after?: DueShard): Promise<readonly DueShard[]> {

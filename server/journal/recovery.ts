@@ -5,7 +5,6 @@
  * a start does not look at a million images.
  */
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
-import { JournalError, type JournalReader, type JournalState } from './storage.ts';
 
 /** The version of the layout of a data directory. */
 export const DIRECTORY_FORMAT = 1;
@@ -32,6 +31,12 @@ export interface DirectoryFacts {
   readonly unknown: readonly string[];
 }
 
+/** What the images say of themselves: no image has anything of a position after `through`. */
+export type ImageMark =
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'damaged' }
+  | { readonly kind: 'read'; readonly instance: string; readonly through: Position };
+
 /** What is known of the stores once the directory is ours. */
 export interface StoreFacts {
   readonly instance: string;
@@ -42,13 +47,14 @@ export interface StoreFacts {
         readonly instance: string;
         readonly position: Position;
         readonly dropped: Position;
-        /** One sentence, if it is not what was written to it: see `damageOf`. */
+        /** One sentence, if turns are missing; whether each is what was written is seen when it is read. */
         readonly damage: string | undefined;
         /** The number of shards of which an image was noted. */
         readonly notes: number;
       };
   readonly projections: { readonly kind: 'missing' } | { readonly kind: 'open'; readonly instance: string; readonly folded: Position };
   readonly hasImages: boolean;
+  readonly mark: ImageMark;
   /** Images that a pass had begun. */
   readonly staged: number;
 }
@@ -122,6 +128,38 @@ export const STORE_ROWS: readonly RecoveryRow<StoreFacts>[] = [
     outcome: refuse(() => 'the shard images (images) are missing'),
   },
   {
+    finding: 'what the images say of themselves is damaged',
+    when: ({ mark }) => mark.kind === 'damaged',
+    outcome: refuse(
+      () =>
+        'images/published.json is damaged: whether the images are of the same moment as journal.db and node.db cannot be told. If none of ' +
+        'them was put back from elsewhere, remove this one file',
+    ),
+  },
+  {
+    finding: 'the images are of another directory',
+    when: ({ mark, instance }) => mark.kind === 'read' && mark.instance !== instance,
+    outcome: refuse(() => 'the shard images (images) are of another data directory'),
+  },
+  {
+    finding: 'the images are newer than the journal',
+    when: ({ journal, mark }) => journal.kind === 'open' && mark.kind === 'read' && mark.through > journal.position,
+    outcome: refuse(() => 'the journal (journal.db) is older than the shard images (images): turns are lost'),
+  },
+  {
+    finding: 'the images are older than what the journal has dropped',
+    when: ({ journal, mark }) => journal.kind === 'open' && mark.kind === 'read' && mark.through < journal.dropped,
+    outcome: refuse(() => 'the shard images (images) are older than the journal (journal.db): turns are lost'),
+  },
+  {
+    finding: 'the images do not say of which moment they are',
+    when: ({ hasImages, mark }) => hasImages && mark.kind === 'missing',
+    outcome: remark(
+      () =>
+        'images/published.json was missing, as in directories of the first version, and was made: this start could not compare the images with the journal',
+    ),
+  },
+  {
     finding: 'the projections are missing, and cannot be made again',
     when: ({ journal, projections }) => journal.kind === 'open' && projections.kind === 'missing' && journal.dropped > 0,
     outcome: refuse(() => 'the projections (node.db) are missing, and the journal no longer has all that they were made of'),
@@ -172,33 +210,6 @@ export function decide<Facts>(rows: readonly RecoveryRow<Facts>[], facts: Facts)
     if (outcome.kind === 'remark') remarks.push(outcome.sentence(facts));
   }
   return remarks;
-}
-
-/** Read at once when a journal is looked through. */
-const READ_BYTES = 1024 * 1024;
-
-/** Reads every batch of a journal. One sentence, if it has not exactly the turns that it should have, as they were written. */
-export function damageOf(journal: JournalReader, { position, dropped }: Pick<JournalState, 'position' | 'dropped'>): string | undefined {
-  let last = dropped;
-  let batches = readWhole(journal, 0);
-  while (typeof batches !== 'string' && batches.length > 0) {
-    for (const batch of batches) {
-      if (batch.first !== last + 1) return new JournalError(`it should go on with turn ${last + 1}, and has ${batch.first} next`).message;
-      ({ last } = batch);
-    }
-    batches = readWhole(journal, last);
-  }
-  if (typeof batches === 'string') return batches;
-  return last === position ? undefined : new JournalError(`it should end with turn ${position}, and ends with ${last}`).message;
-}
-
-function readWhole(journal: JournalReader, after: Position): ReturnType<JournalReader['read']> | string {
-  try {
-    return journal.read(after, READ_BYTES);
-  } catch (error) {
-    if (error instanceof JournalError) return error.message;
-    throw error;
-  }
 }
 
 const STORES: readonly string[] = ['journal.db', 'node.db', 'images'];

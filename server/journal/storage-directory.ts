@@ -16,18 +16,11 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
-import {
-  damageOf,
-  decide,
-  DIRECTORY_FORMAT,
-  DIRECTORY_ROWS,
-  STORE_ROWS,
-  type DirectoryFacts,
-  type Manifest,
-  type StoreFacts,
-} from './recovery.ts';
+import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
-import { clearStaging, countStaged, hasImages, makeImageDirectories, syncDirectory } from './storage-images.ts';
+import { syncDirectory } from './storage-files.ts';
+import { readMark, writeMark } from './storage-image-mark.ts';
+import { clearStaging, countStaged, hasImages, makeImageDirectories } from './storage-images.ts';
 import { JournalError } from './storage.ts';
 import { FileJournal } from './storage-journal.ts';
 import { FileProjections } from './storage-projections.ts';
@@ -39,6 +32,8 @@ const KNOWN_DATABASES = ['journal.db', 'node.db'].flatMap((name) => [name, `${na
 /** A data directory that is open. */
 export interface OpenDirectory {
   readonly journal: FileJournal;
+  /** What all files of the directory carry. */
+  readonly instance: string;
   readonly remarks: readonly string[];
   /** Lets go of the journal and of the directory. */
   close(): void;
@@ -74,7 +69,7 @@ export function openDirectory(path: string, definition: PersisterDefinition, ins
       journal.close();
       lock.close();
     };
-    return { journal, remarks: [...remarks, ...more], close };
+    return { journal, instance: manifest.instance, remarks: [...remarks, ...more], close };
   } catch (error) {
     lock.close();
     if (error instanceof DatabaseError || error instanceof JournalError) throw new DataDirectoryError(error.message, { cause: error });
@@ -197,6 +192,7 @@ function openStores(path: string, { instance }: Manifest): { readonly journal: F
       journal: existingJournal === undefined ? { kind: 'missing' } : journalFacts(existingJournal),
       projections: projectionFacts(path, instance),
       hasImages: hasImages(path),
+      mark: readMark(path),
       staged: countStaged(path),
     };
     const remarks = decide(STORE_ROWS, facts);
@@ -204,6 +200,7 @@ function openStores(path: string, { instance }: Manifest): { readonly journal: F
     makeImageDirectories(path);
     clearStaging(path);
     const journal = existingJournal ?? FileJournal.openFor(journalPath(path), instance);
+    if (facts.mark.kind === 'missing') writeMark(path, instance, journal.state.position);
     if (facts.projections.kind === 'missing') FileProjections.openFor(projectionsPath(path), instance).close();
     syncDirectory(path);
     return { journal, remarks };
@@ -214,9 +211,8 @@ function openStores(path: string, { instance }: Manifest): { readonly journal: F
 }
 
 function journalFacts(journal: FileJournal): StoreFacts['journal'] {
-  const { instance, state } = journal;
-  const { position, dropped } = state;
-  return { kind: 'open', instance, position, dropped, damage: damageOf(journal, state), notes: journal.notes() };
+  const { instance, state, damage } = journal;
+  return { kind: 'open', instance, position: state.position, dropped: state.dropped, damage, notes: journal.notes() };
 }
 
 function projectionFacts(path: string, instance: string): StoreFacts['projections'] {

@@ -7,16 +7,17 @@
  * 3. Nothing that is kept is shared with the caller: everything goes through bytes.
  */
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
-import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordReader, type Schemas } from '#server/shard/codec.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import { checkedBatch } from './checksums.ts';
 import { applyChanges } from './merge.ts';
 import type { DueShard, Position } from './persister.ts';
+import { MemoryUpkeep, rowKey } from './storage-memory-upkeep.ts';
 import {
   ImageError,
   type Batch,
   type FoldDelta,
+  type Image,
   type ImageDraft,
   type ImageStore,
   type JournalState,
@@ -29,7 +30,7 @@ import {
 } from './storage.ts';
 
 /** The calls that can be made to fail. */
-export type MemoryOperation = 'commit' | 'lease' | 'note' | 'drop' | 'stage' | 'sync' | 'publish' | 'sync-directories' | 'apply';
+export type MemoryOperation = 'commit' | 'lease' | 'note' | 'drop' | 'stage' | 'sync' | 'mark' | 'publish' | 'sync-directories' | 'apply';
 
 /** What a call does: work, fail before anything was written, or write and fail then. */
 export type Outcome = 'work' | 'fail' | 'write-then-fail';
@@ -208,13 +209,22 @@ class MemoryImages implements ImageStore {
   readonly #published = new Map<ShardId, PublishedImage>();
   /** What was there, if anything, before a shard's image was damaged. */
   readonly #saved = new Map<ShardId, Uint8Array | undefined>();
+  #through: Position = 0;
 
   constructor(schemas: Schemas, write: Write) {
     this.#schemas = schemas;
     this.#write = write;
   }
 
-  read(shard: ShardId): RawChangeSet | undefined {
+  get published(): Position {
+    return this.#through;
+  }
+
+  shards(): Iterable<ShardId> {
+    return [...this.#published.keys()];
+  }
+
+  read(shard: ShardId): Image | undefined {
     const image = this.#published.get(shard);
     if (image === undefined) return undefined;
     if (image.bytes.length === 0) throw new ImageError('its image is damaged');
@@ -239,6 +249,12 @@ class MemoryImages implements ImageStore {
     await Promise.resolve();
     this.#write('sync', () => {
       for (const shard of shards) this.#staged.set(shard, { bytes: this.#stagedOf(shard).bytes, isSynced: true });
+    });
+  }
+
+  mark(through: Position): void {
+    this.#write('mark', () => {
+      this.#through = Math.max(through, this.#through);
     });
   }
 
@@ -308,6 +324,7 @@ class MemoryProjections implements ProjectionStore {
   readonly #rows = new Map<string, RowChange>();
   readonly #segments: LedgerSegment[] = [];
   readonly #totals = new Map<string, bigint>();
+  readonly upkeep = new MemoryUpkeep({ alarms: this.#alarms, rows: this.#rows, segments: this.#segments, totals: this.#totals });
   #folded: Position = 0;
 
   constructor(write: Write) {
@@ -325,7 +342,7 @@ class MemoryProjections implements ProjectionStore {
         else this.#alarms.set(shard, due);
       }
       for (const row of rows) {
-        const key = `${row.entity} ${row.shard} ${row.id}`;
+        const key = rowKey(row);
         if (row.record === undefined) this.#rows.delete(key);
         else this.#rows.set(key, { ...row, record: new Uint8Array(row.record) });
       }

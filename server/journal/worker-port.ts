@@ -3,7 +3,7 @@ import type { MessagePort, Transferable, Worker } from 'node:worker_threads';
 import type { Instant } from '#shared/units.ts';
 import { errorMessage } from './storage-errors.ts';
 import { DataDirectoryError, ShardFault } from './persister.ts';
-import { StoreLockedError } from './storage.ts';
+import { JournalError, StoreLockedError } from './storage.ts';
 
 /** What an interface must be for a thread to serve it: functions, and nothing else. */
 export type Serves<A> = { readonly [Name in keyof A]: (...parameters: never[]) => unknown };
@@ -117,6 +117,8 @@ function revived({ name, message, lastTurnAt }: Extract<Answer, { kind: 'error' 
   switch (name) {
     case 'ShardFault':
       return new ShardFault(message, { lastTurnAt });
+    case 'JournalError':
+      return new JournalError(message);
     case 'StoreLockedError':
       return new StoreLockedError(message);
     case 'DataDirectoryError':

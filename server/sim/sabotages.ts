@@ -151,6 +151,11 @@ function withoutDirectorySync(stores: InlineStores): InlineStores {
   return {
     ...stores,
     images: {
+      get published() {
+        return images.published;
+      },
+      shards: () => images.shards(),
+      mark: (through) => images.mark(through),
       read: (shard) => images.read(shard),
       draft: (shard) => images.draft(shard),
       sync: (shards) => images.sync(shards),
@@ -168,6 +173,7 @@ function foldingCarelessly(): (stores: InlineStores) => InlineStores {
     return {
       ...stores,
       projections: {
+        upkeep: projections.upkeep,
         get folded() {
           return projections.folded;
         },

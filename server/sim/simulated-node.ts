@@ -22,7 +22,7 @@ import type { Bus } from '#server/routing/link.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
-import { openNode, type GavelNode } from '#server/world.ts';
+import { NodeStartError, openNode, type GavelNode } from '#server/world.ts';
 import { persisterWith } from './persister-with.ts';
 import type { Seams } from './seams.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -74,6 +74,7 @@ export interface NodeWitness {
 
 interface Running extends Life {
   isOver: boolean;
+  wallOffsetMs: number;
   isStalled: boolean;
   isStopping: boolean;
   /** Whether the next life is to begin when this one ends. */
@@ -184,6 +185,11 @@ export class SimulatedNode {
     void life.node.close(STOP_MS).then(() => this.#end(life, 'stops'));
   }
 
+  /** Somebody sets the wall clock of the running life. */
+  setWall(offsetMs: number): void {
+    if (this.#life !== undefined) this.#life.wallOffsetMs = offsetMs;
+  }
+
   /** For so long, or until the life ends, the disk says that it is behind, and no turn may start. */
   stall(forUs: number): void {
     const life = this.#life;
@@ -240,7 +246,7 @@ export class SimulatedNode {
 
   #failed(life: Running, error: unknown): void {
     if (life.isOver) return;
-    if (!(error instanceof InjectedFailure)) this.#setup.witness.broke(this.name, error);
+    if (!isOfDisk(error)) this.#setup.witness.broke(this.name, error);
     this.#end(life, `stops: ${error instanceof Error ? error.message : String(error)}`);
     this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
@@ -256,6 +262,11 @@ export class SimulatedNode {
     witness.changed(this.name, how);
     if (life.isFollowed) this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
+}
+
+/** Whether it is the failure that the disk was told to have, or a start that says so. */
+function isOfDisk(error: unknown): boolean {
+  return error instanceof InjectedFailure || (error instanceof NodeStartError && error.cause instanceof InjectedFailure);
 }
 
 /** The machine of a persister in a hurry: its timers ring earlier, so that folds and passes come often in a short simulation. */

@@ -10,6 +10,7 @@ import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
 import { durationMs, gold, itemId, type Gold, type ShardId } from '#shared/units.ts';
 import type { Command } from '#server/shard/message.ts';
 import type { Opening } from '#server/market/opening.ts';
+import type { ReportedEvent } from '#server/platform/platform.ts';
 import type { Violation } from './checker.ts';
 import { Faults } from './faults.ts';
 import { RoomWatch } from './room-watch.ts';
@@ -63,7 +64,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const rules = rulesFrom(prng.fork('rules'));
   const { seams = {}, isTraceEndless = false, nodes = 2 } = options;
   const clocks = new WallClocks(prng.fork('clocks'));
-  const world = new SimulatedWorld({ prng, rules, nodes, natureOf: natureOf(clocks), seams, isTraceEndless });
+  const world = new SimulatedWorld({ prng, rules, nodes, natureOf: natureOf(clocks), seams, isTraceEndless, isExpected: isAboutClocks });
   const players = playersFrom(prng.fork('players'));
   await open(world, prng.fork('loot'), players);
   const thinkUsMax = prng.fork('pace').pick([20_000, 200_000, 1_000_000]);
@@ -80,7 +81,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const rooms = new RoomWatch({ world, prng: prng.fork('rooms'), players });
 
   faults.start();
-  void clocks.start(world);
+  clocks.start(world);
   rooms.start(ROOMS);
   workload.start(prng.fork('clients').integer(3, 12));
   await world.until(() => world.purchases >= options.trades / 2, STORM_US_MAX / 2);
@@ -130,6 +131,11 @@ function natureOf(clocks: WallClocks): (node: string, prng: Prng) => NodeNature 
       wallOffsetMs: clocks.ofNode(prng),
     };
   };
+}
+
+/** That somebody has set a clock is for the operator, and what the simulation is about. */
+function isAboutClocks({ message }: ReportedEvent): boolean {
+  return message.startsWith('the wall clock is ');
 }
 
 function playersFrom(prng: Prng): readonly ShardId[] {

@@ -75,6 +75,11 @@ describe('an image that cannot be read once', () => {
         ...stores,
         clearStaging: () => stores.clearStaging(),
         images: {
+          get published() {
+            return stores.images.published;
+          },
+          shards: () => stores.images.shards(),
+          mark: (through) => stores.images.mark(through),
           read: (shard) => {
             if (failures-- > 0) throw new ImageError('the disk hiccups');
             return stores.images.read(shard);
