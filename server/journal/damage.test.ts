@@ -270,7 +270,7 @@ describe('a data directory with damage', () => {
 
   it('is refused by a node with its threads just so, before anything is folded', async () => {
     const path = directory.copy('closed');
-    sql('journal.db', "UPDATE batch SET records = zeroblob(length(records)) WHERE first = 23")(path);
+    sql('journal.db', 'UPDATE batch SET records = zeroblob(length(records)) WHERE first = 23')(path);
     const before = picture(path);
     const opening = openFilePersister({ platform: nodePlatform(), definition: DEFINITION, directory: path });
     await expect(opening).rejects.toThrow(
