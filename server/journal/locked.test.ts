@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { limits } from '#shared/limits.ts';
 import { instant } from '#shared/units.ts';
-import { nodePlatform } from '#server/platform/node-platform.ts';
+import { nodeMachine } from '#server/platform/node-machine.ts';
 import { openFilePersister } from './open-file-persister.ts';
 import type { Persister } from './persister.ts';
 import { StoreLockedError } from './storage.ts';
@@ -34,7 +34,7 @@ async function open(patience: Partial<LockPatience> = {}): Promise<Node> {
   cleanUps.push(() => rmSync(path, { recursive: true }));
   const { promise: reported, resolve } = Promise.withResolvers<string>();
   const persister = await openFilePersister({
-    platform: { ...nodePlatform(), report: ({ message }) => resolve(message) },
+    machine: { ...nodeMachine(), report: ({ message }) => resolve(message) },
     definition: DEFINITION,
     directory: path,
     pace: { ...limits, foldIntervalMs: 10 },

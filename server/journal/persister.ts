@@ -40,8 +40,6 @@ export interface Total {
 export interface RecoveryReport {
   /** The highest position ever given. */
   readonly position: Position;
-  /** The greatest `now` of any durable turn, or 0. */
-  readonly now: Instant | 0;
   /** The time that no life of this node has passed, or 0. */
   readonly lease: Instant | 0;
   readonly pendingRecords: number;

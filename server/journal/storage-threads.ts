@@ -7,7 +7,7 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { Platform } from '#server/platform/platform.ts';
+import type { Machine } from '#server/platform/platform.ts';
 import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordReader, type Schemas } from '#server/shard/codec.ts';
 import type { Backend, Opened } from './backend.ts';
@@ -29,12 +29,12 @@ interface Thread<A extends Serves<A>> {
 }
 
 /** The backend over a data directory, which need not exist yet. */
-export function fileBackend(platform: Pick<Platform, 'random' | 'timers'>, directory: string, patience: LockPatience = limits): Backend {
-  return new ThreadBackend(platform, directory, patience);
+export function fileBackend(machine: Pick<Machine, 'random' | 'timers'>, directory: string, patience: LockPatience = limits): Backend {
+  return new ThreadBackend(machine, directory, patience);
 }
 
 class ThreadBackend implements Backend {
-  readonly #platform: Pick<Platform, 'random' | 'timers'>;
+  readonly #machine: Pick<Machine, 'random' | 'timers'>;
   readonly #directory: string;
   readonly #patience: LockPatience;
   readonly #commits: Thread<CommitApi>;
@@ -44,8 +44,8 @@ class ThreadBackend implements Backend {
   #schemas: Schemas = new Map();
   #phase: Phase = 'open';
 
-  constructor(platform: Pick<Platform, 'random' | 'timers'>, directory: string, patience: LockPatience) {
-    this.#platform = platform;
+  constructor(machine: Pick<Machine, 'random' | 'timers'>, directory: string, patience: LockPatience) {
+    this.#machine = machine;
     this.#directory = directory;
     // The numbers alone: they go to other threads.
     this.#patience = { journalLockedMs: patience.journalLockedMs, projectionsLockedMs: patience.projectionsLockedMs };
@@ -58,7 +58,7 @@ class ThreadBackend implements Backend {
     try {
       this.#schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
       const directory = this.#directory;
-      const opened = await this.#commits.caller.call('open', [directory, definition, this.#platform.random.id(), this.#patience]);
+      const opened = await this.#commits.caller.call('open', [directory, definition, this.#machine.random.id(), this.#patience]);
       const { port1, port2 } = new MessageChannel();
       await this.#commits.caller.call('attach', [port1], [port1]);
       const { dropped, position } = opened;
@@ -156,7 +156,7 @@ class ThreadBackend implements Backend {
   async #inTime(ms: number, work: readonly Promise<unknown>[]): Promise<boolean> {
     const timer = { cancel: (): void => undefined };
     const late = new Promise<false>((resolve) => {
-      timer.cancel = this.#platform.timers.after(ms, () => resolve(false));
+      timer.cancel = this.#machine.timers.after(ms, () => resolve(false));
     });
     const isDone = await Promise.race([Promise.allSettled(work).then(() => true), late]);
     timer.cancel();

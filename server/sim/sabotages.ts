@@ -7,7 +7,7 @@ import { completed, listing } from '#server/market/entities.ts';
 import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { Persister } from '#server/journal/persister.ts';
 import type { Batch } from '#server/journal/storage.ts';
-import type { Platform } from '#server/platform/platform.ts';
+import type { Machine } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import type { Handled } from '#server/shard/message.ts';
@@ -38,7 +38,9 @@ export const SABOTAGES: readonly Sabotage[] = [
   { name: 'alarms of shards on disk are not looked up', seams: () => ({ persister: withoutDue }) },
   { name: 'published images are not made durable', seams: () => ({ stores: withoutDirectorySync }) },
   { name: 'the fold forgets a row now and then', seams: () => ({ stores: foldingCarelessly() }) },
-  { name: 'ids are the same in every life', seams: () => ({ platform: withoutIds }) },
+  { name: 'a clock starts at the wall and ignores the lease', seams: () => ({ persister: withoutLease }) },
+  { name: 'a lease is believed that is not durable', seams: () => ({ persister: leasingInMemory }) },
+  { name: 'ids are the same in every life', seams: () => ({ machine: withoutIds }) },
   { name: 'a doubled command is taken twice', seams: () => ({ bus: doublingCommands() }) },
   { name: 'a holder gives up alone after its offer is late', seams: () => tradeAlarm('repeat-offer', givingUpAlone) },
   { name: 'an unanswered offer is never repeated', seams: () => tradeAlarm('repeat-offer', () => onAlarm(hold, neverAgain)) },
@@ -85,12 +87,20 @@ function wrapping(all: readonly Powerup[], name: string, kind: string, wrap: Wra
   });
 }
 
-function withoutIds(real: Platform): Platform {
+function withoutIds(real: Machine): Machine {
   return { ...real, random: { ...real.random, id: () => 'always-the-same-life' } };
 }
 
 function withoutGate(real: Persister): Persister {
   return persisterWith(real, { durable: () => real.appended });
+}
+
+function withoutLease(real: Persister): Persister {
+  return persisterWith(real, { recovered: { ...real.recovered, lease: 0 } });
+}
+
+function leasingInMemory(real: Persister): Persister {
+  return persisterWith(real, { extendLease: () => Promise.resolve() });
 }
 
 function withoutDue(real: Persister): Persister {

@@ -1,7 +1,7 @@
 /** The seams of a simulated node at which something else can be put in: for deliberate faults, never for what is tested. */
 import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { Persister } from '#server/journal/persister.ts';
-import type { Platform } from '#server/platform/platform.ts';
+import type { Machine } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 
@@ -10,6 +10,6 @@ export interface Seams {
   readonly stores?: (stores: InlineStores) => InlineStores;
   readonly persister?: (persister: Persister) => Persister;
   readonly bus?: (bus: Bus) => Bus;
-  readonly platform?: (platform: Platform) => Platform;
+  readonly machine?: (machine: Machine) => Machine;
   readonly powerups?: (powerups: readonly Powerup[]) => readonly Powerup[];
 }

@@ -4,7 +4,6 @@ import { decision, hold } from '#server/trade/entities.ts';
 import { isSame, type Checker, type Complain } from './checker.ts';
 import type { DurableTurn, RowDelta } from './model.ts';
 import { fieldsOf, rowAs } from './row-decode.ts';
-import { CLOCK_OFFSET_MS_MAX } from './virtual-platform.ts';
 
 /** What the journals have said of one transaction. */
 interface Transaction {
@@ -96,7 +95,7 @@ function checkHold(
     known.resolution = resolution;
     // Where there is no shard, nothing can be written down: its cell aborts what is late, and the shard may come to be a moment later.
     const hasComeAt = createdAt.get(old.decider) ?? Number.POSITIVE_INFINITY;
-    const isOfNobody = hasComeAt > old.offerUntil - 2 * CLOCK_OFFSET_MS_MAX;
+    const isOfNobody = hasComeAt > old.offerUntil;
     if (known.verdict === undefined && resolution === 'release' && isOfNobody) return;
     const expected = resolution === 'purchase' ? 'committed' : 'aborted';
     if (known.verdict !== expected)
