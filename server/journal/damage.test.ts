@@ -4,9 +4,8 @@ import Database from 'better-sqlite3';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { nodePlatform } from '#server/platform/node-platform.ts';
+import { nodeMachine } from '#server/platform/node-machine.ts';
 import { openFilePersister } from './open-file-persister.ts';
-import { DataDirectoryError } from './persister.ts';
 import { SampleDirectory, startOn, type Found } from './testing/storage-sample.ts';
 import { DEFINITION, picker } from './testing/sample.ts';
 
@@ -272,10 +271,11 @@ describe('a data directory with damage', () => {
     const path = directory.copy('closed');
     sql('journal.db', 'UPDATE batch SET records = zeroblob(length(records)) WHERE first = 23')(path);
     const before = picture(path);
-    const opening = openFilePersister({ platform: nodePlatform(), definition: DEFINITION, directory: path });
-    await expect(opening).rejects.toThrow(
-      new DataDirectoryError('the journal (journal.db) is damaged: the turns 23 to 24 are not what was written'),
-    );
+    const opening = openFilePersister({ machine: nodeMachine(), definition: DEFINITION, directory: path });
+    await expect(opening).rejects.toMatchObject({
+      name: 'DataDirectoryError',
+      message: 'the journal (journal.db) is damaged: the turns 23 to 24 are not what was written',
+    });
     expect(picture(path)).toEqual(before);
   });
 
