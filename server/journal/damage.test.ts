@@ -8,7 +8,6 @@ import type { ShardId } from '#shared/units.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { openFilePersister } from './open-file-persister.ts';
-import { DataDirectoryError } from './persister.ts';
 import { readImage, writeImage } from './storage-image.ts';
 import { writeMark } from './storage-image-mark.ts';
 import { directoryName, fileName } from './storage-images.ts';
@@ -360,12 +359,13 @@ describe('a data directory with damage', () => {
 
   it('is refused by a node with its threads just so, before anything is folded', async () => {
     const path = directory.copy('closed');
-    sql('journal.db', "UPDATE batch SET records = records || x'00' WHERE first = 23")(path);
+    sql('journal.db', 'UPDATE batch SET records = zeroblob(length(records)) WHERE first = 23')(path);
     const before = picture(path);
     const opening = openFilePersister({ machine: nodeMachine(), definition: DEFINITION, directory: path });
-    await expect(opening).rejects.toThrow(
-      new DataDirectoryError('the journal (journal.db) is damaged: the turns 23 to 24 are not what was written'),
-    );
+    await expect(opening).rejects.toMatchObject({
+      name: 'DataDirectoryError',
+      message: 'the journal (journal.db) is damaged: the turns 23 to 24 are not what was written',
+    });
     expect(picture(path)).toEqual(before);
   });
 

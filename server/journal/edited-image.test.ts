@@ -102,7 +102,7 @@ describe('an image that was edited, and is not as a shard must be,', () => {
     ['a table that nobody knows', `CREATE TABLE gone_v1(id INTEGER PRIMARY KEY)`, 'has the table gone_v1'],
     ['a table in its list that is not there', `INSERT INTO gavel_table VALUES ('gone_v1', 'gone', 1)`, 'has the table gone_v1'],
     ['a column that has another name', 'ALTER TABLE wallet_v1 RENAME COLUMN held TO helt', 'no such column'],
-    ['an item that is no JSON', `UPDATE item_v1 SET item = '{"id":'`, 'Unterminated string'],
+    ['an item that is no JSON', `UPDATE item_v1 SET item = '{"id":'`, 'JSON'],
     ['an item that is none', `UPDATE item_v1 SET item = '{"id":"x"}'`, 'the item of row'],
     ['an item that is null', `UPDATE item_v1 SET item = 'null'`, 'the item of row'],
     ['gold below zero', 'UPDATE wallet_v1 SET gold = -5', '[wallet.gold = gold()] must be'],
