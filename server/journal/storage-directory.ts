@@ -1,10 +1,11 @@
 /** The data directory of a node: whose it is, that nobody else uses it, and what a start finds in it. Used by the thread that owns the journal. */
 import Database from 'better-sqlite3';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
 import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
+import { machineFiles, type Files } from './storage-files.ts';
 import { clearStaging, countStaged, hasImages, makeImageDirectories } from './storage-images.ts';
 import { FileJournal } from './storage-journal.ts';
 import { FileProjections } from './storage-projections.ts';
@@ -35,18 +36,18 @@ export function projectionsPath(directory: string): string {
  * Opens a data directory, or makes one; `instance` marks the files of a new one. Throws `DataDirectoryError`, with nothing touched, if it is of
  * another world, newer, in use or damaged.
  */
-export function openDirectory(path: string, definition: PersisterDefinition, instance: string): OpenDirectory {
+export function openDirectory(path: string, definition: PersisterDefinition, instance: string, files = machineFiles): OpenDirectory {
   const problem = sqliteProblem();
   if (problem !== undefined) throw new DataDirectoryError(problem);
   decide(DIRECTORY_ROWS, inspect(path, definition));
-  mkdirSync(path, { recursive: true });
+  files.makeDirectory(path);
   const lock = lockDirectory(path);
   try {
     // Somebody else may have made the directory in between.
     const facts = inspect(path, definition);
     const remarks = decide(DIRECTORY_ROWS, facts);
-    const manifest = facts.manifest.kind === 'read' ? facts.manifest.manifest : makeManifest(path, definition, instance);
-    const { journal, remarks: more } = openStores(path, manifest);
+    const manifest = facts.manifest.kind === 'read' ? facts.manifest.manifest : makeManifest(path, definition, instance, files);
+    const { journal, remarks: more } = openStores(path, manifest, files);
     const close = (): void => {
       journal.close();
       lock.close();
@@ -103,7 +104,7 @@ function isManifest(value: unknown): value is Manifest {
 }
 
 /** Written before any store: so a store without it is never one that was just being made. */
-function makeManifest(path: string, { world }: PersisterDefinition, instance: string): Manifest {
+function makeManifest(path: string, { world }: PersisterDefinition, instance: string, files: Files): Manifest {
   const manifest: Manifest = {
     format: DIRECTORY_FORMAT,
     instance,
@@ -111,20 +112,9 @@ function makeManifest(path: string, { world }: PersisterDefinition, instance: st
     node: world.node,
     cellsPerRegion: world.cellsPerRegion,
   };
-  const file = openSync(join(path, 'gavel.json.new'), 'w');
-  try {
-    writeSync(file, `${JSON.stringify(manifest, null, 2)}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(join(path, 'gavel.json.new'), join(path, 'gavel.json'));
-  const directory = openSync(path, 'r');
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
+  files.sync(files.write(join(path, 'gavel.json.new'), Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)));
+  files.rename(join(path, 'gavel.json.new'), join(path, 'gavel.json'));
+  files.syncDirectory(path);
   return manifest;
 }
 
@@ -143,7 +133,11 @@ function lockDirectory(path: string): Database.Database {
   }
 }
 
-function openStores(path: string, { instance }: Manifest): { readonly journal: FileJournal; readonly remarks: readonly string[] } {
+function openStores(
+  path: string,
+  { instance }: Manifest,
+  files: Files,
+): { readonly journal: FileJournal; readonly remarks: readonly string[] } {
   const existingJournal = isMade(journalPath(path)) ? FileJournal.openFor(journalPath(path), instance) : undefined;
   try {
     const facts: StoreFacts = {
@@ -155,8 +149,8 @@ function openStores(path: string, { instance }: Manifest): { readonly journal: F
     };
     const remarks = decide(STORE_ROWS, facts);
     // After this point the directory is in order, and may be changed.
-    makeImageDirectories(path);
-    clearStaging(path);
+    makeImageDirectories(path, files);
+    clearStaging(path, files);
     const journal = existingJournal ?? FileJournal.openFor(journalPath(path), instance);
     if (facts.projections.kind === 'missing') FileProjections.openFor(projectionsPath(path), instance).close();
     return { journal, remarks };

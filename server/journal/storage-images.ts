@@ -2,51 +2,34 @@
  * Shard images as files: `images/<2 hex>/<name>.sqlite`, staged in `staging/`. No file is ever written where a reader could find it, and
  * no file stays open.
  */
-import {
-  close as closeFile,
-  closeSync,
-  existsSync,
-  fsync,
-  fsyncSync,
-  fstatSync,
-  readSync,
-  mkdirSync,
-  openSync,
-  open as openFile,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { instant, type ShardId } from '#shared/units.ts';
 import type { RawChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/codec.ts';
 import { encodeImage, nextRows } from './image-file-codec.ts';
 import { ImageError, type ImageDraft, type ImageStore } from './storage.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
+import { machineFiles, type Files, type OpenFile } from './storage-files.ts';
 import { readImage, readRows } from './storage-image.ts';
 
 /** Directories synced at once. */
 const DIRECTORIES_AT_ONCE = 16;
-
-const syncFile = promisify(fsync);
-const openFileSoon = promisify(openFile);
-const closeFileSoon = promisify(closeFile);
 
 /** See the head of this file. Owned by one thread. */
 export class FileImages implements ImageStore {
   readonly #images: string;
   readonly #staging: string;
   readonly #schemas: Schemas;
-  readonly #staged = new Map<ShardId, number>();
+  readonly #files: Files;
+  readonly #staged = new Map<ShardId, OpenFile>();
 
   /** The directory must have its subdirectories: see `makeImageDirectories`. */
-  constructor(directory: string, schemas: Schemas) {
+  constructor(directory: string, schemas: Schemas, files = machineFiles) {
     this.#images = join(directory, 'images');
     this.#staging = join(directory, 'staging');
     this.#schemas = schemas;
+    this.#files = files;
   }
 
   read(shard: ShardId): RawChangeSet | undefined {
@@ -74,8 +57,7 @@ export class FileImages implements ImageStore {
       shards.map(async (shard) => {
         const file = this.#staged.get(shard);
         if (file === undefined) throw new Error(`the image of ${shard} was not staged`);
-        await syncFile(file);
-        await closeFileSoon(file);
+        await this.#files.syncSoon(file);
         this.#staged.delete(shard);
       }),
     );
@@ -84,7 +66,7 @@ export class FileImages implements ImageStore {
   publish(shards: readonly ShardId[]): void {
     for (const shard of shards) {
       if (this.#staged.has(shard)) throw new Error(`the image of ${shard} was not synced`);
-      renameSync(join(this.#staging, fileName(shard)), this.#path(shard));
+      this.#files.rename(join(this.#staging, fileName(shard)), this.#path(shard));
     }
   }
 
@@ -92,7 +74,7 @@ export class FileImages implements ImageStore {
     const directories = [...new Set(shards.map(directoryName))];
     for (let start = 0; start < directories.length; start += DIRECTORIES_AT_ONCE) {
       const some = directories.slice(start, start + DIRECTORIES_AT_ONCE);
-      await Promise.all(some.map((name) => syncDirectory(join(this.#images, name))));
+      await Promise.all(some.map((name) => this.#files.syncDirectorySoon(join(this.#images, name))));
     }
   }
 
@@ -101,22 +83,20 @@ export class FileImages implements ImageStore {
   }
 
   #stage(shard: ShardId, bytes: Buffer): void {
-    const file = openSync(join(this.#staging, fileName(shard)), 'w');
-    this.#staged.set(shard, file);
-    for (let offset = 0; offset < bytes.length;) offset += writeSync(file, bytes, offset);
+    this.#staged.set(shard, this.#files.write(join(this.#staging, fileName(shard)), bytes));
   }
 }
 
 /** Makes the directories of images, durably; those that are there stay. */
-export function makeImageDirectories(directory: string): void {
-  mkdirSync(join(directory, 'staging'), { recursive: true });
+export function makeImageDirectories(directory: string, files: Files): void {
+  files.makeDirectory(join(directory, 'staging'));
   const images = join(directory, 'images');
-  mkdirSync(images, { recursive: true });
+  files.makeDirectory(images);
   if (readdirSync(images).length < 256) {
-    for (let index = 0; index < 256; index++) mkdirSync(join(images, hexByte(index)), { recursive: true });
-    syncDirectoryNow(images);
+    for (let index = 0; index < 256; index++) files.makeDirectory(join(images, hexByte(index)));
+    files.syncDirectory(images);
   }
-  syncDirectoryNow(directory);
+  files.syncDirectory(directory);
 }
 
 /** Whether there is any image in the directory. */
@@ -132,8 +112,8 @@ export function countStaged(directory: string): number {
 }
 
 /** Removes what a pass before a crash left in the staging area. */
-export function clearStaging(directory: string): void {
-  for (const name of stagedNames(directory)) rmSync(join(directory, 'staging', name));
+export function clearStaging(directory: string, files: Files): void {
+  for (const name of stagedNames(directory)) files.remove(join(directory, 'staging', name));
 }
 
 function stagedNames(directory: string): readonly string[] {
@@ -189,22 +169,4 @@ function readIfThere(path: string): Buffer | undefined {
 
 function assertShard(shard: ShardId, header: ShardHeader): void {
   if (header.shard !== shard) throw new ImageError(`its image is that of ${header.shard}`);
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const file = await openFileSoon(path, 'r');
-  try {
-    await syncFile(file);
-  } finally {
-    await closeFileSoon(file);
-  }
-}
-
-function syncDirectoryNow(path: string): void {
-  const file = openSync(path, 'r');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }
