@@ -1,7 +1,7 @@
 /** The data directory of a node: whose it is, that nobody else uses it, and what a start finds in it. Used by the thread that owns the journal. */
 import Database from 'better-sqlite3';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
 import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
@@ -47,6 +47,8 @@ export function openDirectory(path: string, definition: PersisterDefinition, ins
     const facts = inspect(path, definition);
     const remarks = decide(DIRECTORY_ROWS, facts);
     const manifest = facts.manifest.kind === 'read' ? facts.manifest.manifest : makeManifest(path, definition, instance, files);
+    // Before any store is made, and also if a start before this one was killed: that its file is seen does not mean that it is durable.
+    files.syncDirectory(path);
     const { journal, remarks: more } = openStores(path, manifest, files);
     const close = (): void => {
       journal.close();
@@ -103,7 +105,10 @@ function isManifest(value: unknown): value is Manifest {
   return typeof instance === 'string' && typeof world === 'string' && typeof node === 'string' && typeof cellsPerRegion === 'number';
 }
 
-/** Written before any store: so a store without it is never one that was just being made. */
+/**
+ * Written before any store: so a store without it is never one that was just being made. And after the names of the directory and of those
+ * above it are durable: this start, or one that was killed, may have made them.
+ */
 function makeManifest(path: string, { world }: PersisterDefinition, instance: string, files: Files): Manifest {
   const manifest: Manifest = {
     format: DIRECTORY_FORMAT,
@@ -112,10 +117,22 @@ function makeManifest(path: string, { world }: PersisterDefinition, instance: st
     node: world.node,
     cellsPerRegion: world.cellsPerRegion,
   };
+  syncAbove(path, files);
   files.sync(files.write(join(path, 'gavel.json.new'), Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)));
   files.rename(join(path, 'gavel.json.new'), join(path, 'gavel.json'));
-  files.syncDirectory(path);
   return manifest;
+}
+
+/** A directory that we may not look into is one that we made nothing in. */
+function syncAbove(path: string, files: Files): void {
+  for (let above = resolve(path); above !== dirname(above);) {
+    above = dirname(above);
+    try {
+      files.syncDirectory(above);
+    } catch (error) {
+      if (errorCode(error) !== 'EACCES') throw error;
+    }
+  }
 }
 
 /** The lock is one of SQLite's, on an empty database: it works between processes, and ends with its process however that ends. */

@@ -87,15 +87,15 @@ export class FileImages implements ImageStore {
   }
 }
 
-/** Makes the directories of images, durably; those that are there stay. */
+/** Makes the directories of images, durably; those that are there stay. They are synced, too: who made them may have been killed before. */
 export function makeImageDirectories(directory: string, files: Files): void {
   files.makeDirectory(join(directory, 'staging'));
   const images = join(directory, 'images');
   files.makeDirectory(images);
   if (readdirSync(images).length < 256) {
     for (let index = 0; index < 256; index++) files.makeDirectory(join(images, hexByte(index)));
-    files.syncDirectory(images);
   }
+  files.syncDirectory(images);
   files.syncDirectory(directory);
 }
 
