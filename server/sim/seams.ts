@@ -1,4 +1,6 @@
 /** The seams of a simulated node at which something else can be put in: for deliberate faults, never for what is tested. */
+import type { Rules } from '#shared/rules.ts';
+import type { ShardListener } from '#server/cell/resident.ts';
 import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { Persister } from '#server/journal/persister.ts';
 import type { Platform } from '#server/platform/platform.ts';
@@ -11,5 +13,9 @@ export interface Seams {
   readonly persister?: (persister: Persister) => Persister;
   readonly bus?: (bus: Bus) => Bus;
   readonly platform?: (platform: Platform) => Platform;
+  /** The rules that shards keep, in place of those that the checkers know. */
+  readonly rules?: (rules: Rules) => Rules;
+  /** Who looks at a shard. */
+  readonly listener?: (listener: ShardListener) => ShardListener;
   readonly powerups?: (powerups: readonly Powerup[]) => readonly Powerup[];
 }

@@ -14,6 +14,7 @@ import { marketPowerups } from '#server/market/market.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import { AnswerBook } from './answer-book.ts';
 import type { Checker } from './checker.ts';
+import { marketCheckers } from './market-checkers.ts';
 import { Model } from './model.ts';
 import { doubts, quietCheckers } from './quiet-checkers.ts';
 import { Referee } from './referee.ts';
@@ -76,7 +77,7 @@ export class SimulatedWorld {
     const nowUs = (): number => this.scheduler.nowUs;
     this.trace = new Trace(nowUs, options.isTraceEndless === true);
     this.bus = new SimulatedBus(this.scheduler, prng.fork('bus'));
-    const market = marketPowerups(rules, [REGION]);
+    const market = marketPowerups(seams.rules?.(rules) ?? rules, [REGION]);
     const powerups = seams.powerups?.(market) ?? market;
     const definition = defineShard(powerups);
     this.model = new Model(definition, (turn) => {
@@ -85,7 +86,8 @@ export class SimulatedWorld {
       this.referee.turn(turn);
     });
     this.book = new AnswerBook(this.model, nowUs, (checker, detail) => this.referee.complain(checker, detail));
-    this.referee = new Referee([...turnCheckers(), ...tradeCheckers(), ...this.book.checkers, ...quietCheckers], nowUs);
+    const ofMarket = marketCheckers({ rulesOf: () => rules, bodyOf: (shard, key) => this.book.bodyOf(shard, key) });
+    this.referee = new Referee([...turnCheckers(), ...tradeCheckers(), ...ofMarket, ...this.book.checkers, ...quietCheckers], nowUs);
     const names = Array.from({ length: options.nodes }, (_, index) => `node-${index + 1}`);
     const ownerOf = (_market: string, cell: number): string => names[cell % names.length] ?? '';
     this.nodes = names.map((name) => {

@@ -1,4 +1,5 @@
 /** Checkers of trades: what holder and decider may do, from their durable rows alone. T1 to T9 of the design. */
+import { limits } from '#shared/limits.ts';
 import { listing } from '#server/market/entities.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import { isSame, type Checker, type Complain } from './checker.ts';
@@ -49,6 +50,11 @@ export function tradeCheckers(): readonly Checker[] {
       onTurn: (turn, complain) => checkSettling(transactions, turn, complain),
     },
     {
+      name: 'T9 decisions are bounded',
+      sentence: 'a settled decision whose offer can no longer be accepted is forgotten within a few turns of its shard',
+      onTurn: decisionsBounded(),
+    },
+    {
       name: 'T7 clearing is empty in the end',
       sentence: 'what a sale leaves between the two shards is exactly what the purchase takes, and nothing is left of a settled trade',
       onTurn: (turn, complain) => checkClearing(transactions, turn, complain),
@@ -97,7 +103,11 @@ function checkHold(
     // Where there is no shard, nothing can be written down: its cell aborts what is late, and the shard may come to be a moment later.
     const hasComeAt = createdAt.get(old.decider) ?? Number.POSITIVE_INFINITY;
     const isOfNobody = hasComeAt > old.offerUntil - 2 * CLOCK_OFFSET_MS_MAX;
-    if (known.verdict === undefined && resolution === 'release' && isOfNobody) return;
+    if (known.verdict === undefined && resolution === 'release' && isOfNobody) {
+      const earlyMs = old.offerUntil - 2 * CLOCK_OFFSET_MS_MAX - changes.now;
+      if (earlyMs > 0) complain(`the hold of ${old.tx} is released ${earlyMs} ms too early: nobody has decided, and somebody still may`);
+      return;
+    }
     const expected = resolution === 'purchase' ? 'committed' : 'aborted';
     if (known.verdict !== expected)
       complain(`the hold of ${old.tx} became a ${resolution}, and its decider has ${known.verdict ?? 'decided nothing'}`);
@@ -165,6 +175,26 @@ function checkSettling(transactions: Transactions, { changes, deltas }: DurableT
     if (known?.resolution === undefined) complain(`${where} takes ${old.tx} for settled, and its holder still holds`);
     if (row === undefined && changes.now <= old.offerUntil) complain(`${where} forgets ${old.tx}, which may still be offered`);
   }
+}
+
+/** Turns after which a settled decision may still be there: one round of tidying, and as many as that may have left behind it. */
+const TURNS_TO_FORGET = 4 * limits.tidyEveryTurns;
+
+function decisionsBounded(): (turn: DurableTurn, complain: Complain) => void {
+  const overdueByShard = new Map<string, { readonly id: number; readonly turns: number }>();
+  return ({ changes, shard }, complain) => {
+    let oldest: DecisionRow | undefined;
+    for (const row of shard.rowsByEntity.get(decision.name)?.values() ?? []) {
+      const known = rowAs(decision, decision.name, row);
+      if (known?.state === 'settled' && (oldest === undefined || known.offerUntil < oldest.offerUntil)) oldest = known;
+    }
+    const before = overdueByShard.get(changes.shard);
+    if (oldest === undefined || oldest.offerUntil >= changes.now) return void overdueByShard.delete(changes.shard);
+    const turns = before?.id === oldest.id ? before.turns + 1 : 1;
+    overdueByShard.set(changes.shard, { id: oldest.id, turns });
+    const isBounded = turns < TURNS_TO_FORGET || changes.now - oldest.offerUntil < limits.offerWindowMs;
+    if (!isBounded) complain(`${changes.shard} version ${changes.version} still has the decision on ${oldest.tx}, after ${turns} turns`);
+  };
 }
 
 /** The lines of a trade, and which of them exclude each other. */

@@ -5,7 +5,7 @@ import { failure } from '#server/shard/failures.ts';
 import { operation } from '#server/shard/operations.ts';
 import { hold } from '#server/trade/entities.ts';
 import { isSame, type Checker } from './checker.ts';
-import { rowsOfShard, type DurableTurn, type ShardModel } from './model.ts';
+import { rowsOfShard, type DurableTurn, type RowDelta, type ShardModel } from './model.ts';
 import { holdingsOf, rowAs } from './row-decode.ts';
 
 /** Places that rows show. The others are only in the ledger. */
@@ -16,6 +16,7 @@ export function turnCheckers(): readonly Checker[] {
   return [
     ledgerBalances,
     rowsFollowLedger,
+    linesTellTheTruth,
     worldConserved(),
     itemInOnePlace(),
     walletParts,
@@ -59,6 +60,35 @@ const rowsFollowLedger: Checker = {
     }
   },
 };
+
+/** The gold of a player that a wallet shows, by the ledger's names of the places. */
+const GOLD_PLACES: ReadonlySet<string> = new Set(['wallet', 'hold', 'completed']);
+
+const linesTellTheTruth: Checker = {
+  name: 'each line tells when and what is left',
+  sentence: "a ledger line is dated by its turn, and its balance is the wallet's gold right after it",
+  onTurn: ({ changes, deltas, shard }, complain) => {
+    if (changes.ledger.length === 0) return;
+    const where = `${changes.shard} version ${changes.version}`;
+    const goldByPlace = goldBefore(shard, deltas);
+    for (const { seq, at, cause, balance, postings } of changes.ledger) {
+      if (at !== changes.now) complain(`${where}: line ${seq}, ${cause}, is dated ${at}, and its turn ${changes.now}`);
+      for (const { place, asset, amount } of postings) {
+        if (asset === 'gold' && GOLD_PLACES.has(place)) goldByPlace.set(place, (goldByPlace.get(place) ?? 0) + amount);
+      }
+      const left = goldByPlace.get('wallet') ?? 0;
+      if (balance !== left) complain(`${where}: line ${seq}, ${cause}, says that ${balance} is left, and it is ${left}`);
+    }
+  },
+};
+
+/** The gold in each place of a player before the turn. */
+function goldBefore(shard: ShardModel, deltas: readonly RowDelta[]): Map<string, number> {
+  const changed = deltas.find(({ entity }) => entity === wallet.name);
+  const purse = changed === undefined ? rowsOfShard(shard, wallet)[0] : changed.before;
+  const holdings = purse === undefined ? [] : holdingsOf(wallet.name, purse);
+  return new Map(holdings.map(({ place, amount }) => [place, amount]));
+}
 
 function worldConserved(): Checker {
   const sumByAsset = new Map<string, bigint>();
