@@ -3,6 +3,7 @@ import type { Rules } from '#shared/rules.ts';
 import type { ShardListener } from '#server/cell/resident.ts';
 import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { Persister } from '#server/journal/persister.ts';
+import type { ListingIndex } from '#server/listing-index/listing-index.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
@@ -10,7 +11,9 @@ import type { Powerup } from '#server/shard/powerup.ts';
 /** Each replaces what it is given. A seam that is left out stays as it is. */
 export interface Seams {
   readonly stores?: (stores: InlineStores) => InlineStores;
-  readonly persister?: (persister: Persister) => Persister;
+  readonly persister?: (persister: Persister, node: string) => Persister;
+  /** The index of a life, as its feed and whoever searches has it. */
+  readonly index?: (index: ListingIndex, node: string) => ListingIndex;
   readonly bus?: (bus: Bus) => Bus;
   readonly platform?: (platform: Platform) => Platform;
   /** The rules that shards keep, in place of those that the checkers know. */

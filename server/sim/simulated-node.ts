@@ -9,12 +9,14 @@ import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Prng } from '#shared/prng.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
+import type { Instant } from '#shared/units.ts';
 import type { Envelope } from '#server/cell/part.ts';
 import { InlineBackend, type InlineDelays } from '#server/journal/backend-inline.ts';
 import { openPersister } from '#server/journal/open-persister.ts';
 import type { Persister } from '#server/journal/persister.ts';
 import { InjectedFailure, MemoryDisk } from '#server/journal/storage-memory.ts';
 import type { Batch } from '#server/journal/storage.ts';
+import { createListingIndex } from '#server/listing-index/listing-index.ts';
 import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
@@ -71,6 +73,7 @@ interface Running extends Life {
   /** Who waits for the stall to end. */
   readonly waiting: (() => void)[];
   node: GavelNode | undefined;
+  platform: Platform | undefined;
 }
 
 /** How long a node may take to stop. */
@@ -96,6 +99,11 @@ export class SimulatedNode {
   /** The running node, or `undefined` while it is down or recovers. */
   get node(): GavelNode | undefined {
     return this.#life?.node;
+  }
+
+  /** What the clock of the running node shows. */
+  get now(): Instant | undefined {
+    return this.#life?.platform?.clock.now();
   }
 
   /** Lives that have ended. */
@@ -129,6 +137,7 @@ export class SimulatedNode {
       waiting: [],
       clockOffsetMs: clockOffsetMs(this.#lives++),
       node: undefined,
+      platform: undefined,
       onThrow: (error) => {
         witness.broke(this.name, error);
         this.#end(life, 'broke');
@@ -182,7 +191,9 @@ export class SimulatedNode {
     const { scheduler, prng, bus, rules, catalogue, regions, ownerOf, memoryBudgetBytes, seams } = this.#setup;
     const real = virtualPlatform(scheduler, prng.fork(`life ${this.#lives}`), life);
     const platform = seams.platform?.(real) ?? real;
+    life.platform = platform;
     const port: Bus = bus.port(this.name, life);
+    const index = createListingIndex(catalogue.itemClasses);
     return openNode({
       platform,
       rules,
@@ -193,13 +204,14 @@ export class SimulatedNode {
       ownerOf,
       bus: seams.bus?.(port) ?? port,
       memoryBudgetBytes,
+      index: seams.index?.(index, this.name) ?? index,
       onFault: (fault) => this.#failed(life, fault),
       openPersister: async (definition) => {
         const observed = observedStores(this.disk, (batch) => this.#setup.witness.durable(this.name, batch));
         const backend = new InlineBackend(platform.timers, seams.stores?.(observed) ?? observed, this.#setup.delays);
         const persister = await openPersister(hasty(platform, this.#setup.persisterHaste), definition, backend);
         const stalling = this.#stalling(persister, life);
-        return seams.persister?.(stalling) ?? stalling;
+        return seams.persister?.(stalling, this.name) ?? stalling;
       },
       powerups: this.#setup.powerups,
     });

@@ -14,6 +14,7 @@ import { marketPowerups } from '#server/market/market.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import { AnswerBook } from './answer-book.ts';
 import type { Checker } from './checker.ts';
+import { ListingBook } from './listing-book.ts';
 import { marketCheckers } from './market-checkers.ts';
 import { Model } from './model.ts';
 import { doubts, quietCheckers } from './quiet-checkers.ts';
@@ -54,6 +55,13 @@ const LIVELY: Pick<Checker, 'name' | 'sentence'> = {
   sentence: 'a node starts from whatever a crash has left, serves, and reports no error but those of its disk',
 };
 
+const SHRINKING: Pick<Checker, 'name' | 'sentence'> = {
+  name: 'the backlog shrinks',
+  sentence: 'what is durable goes into images and leaves the journal, at a node that runs',
+};
+
+/** The time of a pass in production: simulated nodes are in more of a hurry. */
+const BACKLOG_US_MAX = limits.imagePassIntervalMs * 1_000;
 const START_US_MAX = 60_000_000;
 const CHECK_US_MAX = 60_000_000;
 /** Without faults everything must be settled within this: a few of the longest pauses between repeats. */
@@ -66,6 +74,7 @@ export class SimulatedWorld {
   readonly bus: SimulatedBus;
   readonly model: Model;
   readonly book: AnswerBook;
+  readonly listings = new ListingBook();
   readonly referee: Referee;
   readonly nodes: readonly SimulatedNode[];
   readonly #options: WorldOptions;
@@ -87,7 +96,8 @@ export class SimulatedWorld {
     });
     this.book = new AnswerBook(this.model, nowUs, (checker, detail) => this.referee.complain(checker, detail));
     const ofMarket = marketCheckers({ rulesOf: () => rules, bodyOf: (shard, key) => this.book.bodyOf(shard, key) });
-    this.referee = new Referee([...turnCheckers(), ...tradeCheckers(), ...ofMarket, ...this.book.checkers, ...quietCheckers], nowUs);
+    const checkers = [...turnCheckers(), ...tradeCheckers(), ...ofMarket, ...this.book.checkers, this.listings, ...quietCheckers];
+    this.referee = new Referee(checkers, nowUs);
     const names = Array.from({ length: options.nodes }, (_, index) => `node-${index + 1}`);
     const ownerOf = (_market: string, cell: number): string => names[cell % names.length] ?? '';
     this.nodes = names.map((name) => {
@@ -146,6 +156,15 @@ export class SimulatedWorld {
   /** Runs until nothing is in doubt and `isDone` holds, or for as long as that may take. */
   async settle(isDone: () => boolean = () => true): Promise<void> {
     await this.until(() => isDone() && this.allServe && doubts(this.model).length === 0, SETTLE_US_MAX);
+  }
+
+  /** Runs until all that is durable now is in images and dropped from the journals; that it is so in time is a promise, too. */
+  async drain(): Promise<void> {
+    const through = new Map(this.nodes.map((node) => [node, node.disk.journal.state.position]));
+    const isDropped = (): boolean => [...through].every(([{ disk }, position]) => disk.journal.state.dropped >= position);
+    if (await this.until(isDropped, BACKLOG_US_MAX)) return;
+    const left = [...through].map(([{ name, disk }, position]) => `${name} has dropped ${disk.journal.state.dropped} of ${position}`);
+    if (this.referee.violations.length === 0) this.referee.complain(SHRINKING, left.join(', '));
   }
 
   /** Runs until the promise has settled; that it does in time is a promise, too. */

@@ -13,6 +13,7 @@ import type { Opening } from '#server/market/opening.ts';
 import type { Violation } from './checker.ts';
 import { Faults } from './faults.ts';
 import { RoomWatch } from './room-watch.ts';
+import { SearchWatch } from './search-watch.ts';
 import type { Seams } from './seams.ts';
 import { REGION, SimulatedWorld, type NodeNature } from './simulated-world.ts';
 import { CLOCK_OFFSET_MS_MAX } from './virtual-platform.ts';
@@ -53,6 +54,8 @@ const FAULT_PERIOD_US_MIN = 2_000_000;
 const OPENING_US_MAX = 60_000_000;
 /** Players who look at their shard at any time. */
 const ROOMS = 2;
+/** Players who look for something to buy. */
+const SEARCHERS = 2;
 /** Answers that are asked for once more at the end. */
 const REPEATED = 30;
 const LAST_EVENTS = 60;
@@ -72,10 +75,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const periodUs = Math.max(FAULT_PERIOD_US_MIN, thinkUsMax * prng.fork('faults').pick([8, 30, 120]));
   const faults = new Faults({ world, prng: prng.fork('storm'), periodUs });
 
-  const rooms = new RoomWatch({ world, prng: prng.fork('rooms'), players });
+  const rooms = new RoomWatch({ world, prng: prng.fork('rooms'), players, seams });
+  const searches = new SearchWatch({ world, prng: prng.fork('searches'), players });
 
   faults.start();
   rooms.start(ROOMS);
+  searches.start(SEARCHERS);
   workload.start(prng.fork('clients').integer(3, 12));
   await world.until(() => world.purchases >= options.trades, STORM_US_MAX);
   world.trace.add('calm', 'the storm is over');
@@ -83,7 +88,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await world.until(() => world.purchases >= options.trades, FAIR_WEATHER_US_MAX);
   workload.finish();
   rooms.finish();
+  searches.finish();
   await world.settle(() => workload.busy === 0);
+  await world.drain();
   await world.check('live');
 
   for (const node of world.nodes) node.crash();
@@ -150,8 +157,8 @@ function rulesFrom(prng: Prng): Rules {
     durationMinMs: durationMs(500),
     durationMaxMs: durationMs(600_000),
     durationDefaultMs: durationMs(30_000),
-    listingsPerPlayerMax: 8,
-    stashSlots: 14,
-    completedShown: 12,
+    listingsPerPlayerMax: prng.pick([2, 8]),
+    stashSlots: prng.pick([10, 14]),
+    completedShown: prng.pick([3, 12]),
   };
 }

@@ -3,8 +3,11 @@ import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { MemoryDisk } from '#server/journal/storage-memory.ts';
 import type { Batch, JournalStore } from '#server/journal/storage.ts';
 
-/** A journal whose `commit` does something else; everything else is as it was. */
-export function withCommit(journal: JournalStore, commit: (batch: Batch) => void): JournalStore {
+/** A journal with some of its calls replaced; everything else is as it was. */
+export function journalWith(
+  journal: JournalStore,
+  changes: Partial<Pick<JournalStore, 'commit' | 'drop' | 'read' | 'batch'>>,
+): JournalStore {
   return {
     get state() {
       return journal.state;
@@ -18,7 +21,8 @@ export function withCommit(journal: JournalStore, commit: (batch: Batch) => void
     extendLease: (until) => journal.extendLease(until),
     note: (notes, kept) => journal.note(notes, kept),
     drop: (through, recordsMax) => journal.drop(through, recordsMax),
-    commit,
+    commit: (batch) => journal.commit(batch),
+    ...changes,
   };
 }
 
@@ -32,5 +36,5 @@ export function observedStores(disk: MemoryDisk, onDurable: (batch: Batch) => vo
       if (journal.state.position === batch.last) onDurable({ ...batch, records: batch.records.slice() });
     }
   };
-  return { journal: withCommit(journal, commit), images, projections, clearStaging: () => disk.clearStaging() };
+  return { journal: journalWith(journal, { commit }), images, projections, clearStaging: () => disk.clearStaging() };
 }

@@ -17,16 +17,7 @@ describe('a shard that hears of an outcome that it cannot know (T6)', () => {
       sent.push(kindOf(packet));
       return { kind: 'pass' };
     });
-    const tx = `7.1.${scenario.buyer}`;
-    const outcome: Outcome = {
-      kind: 'outcome',
-      key: `outcome/${tx}`,
-      tx,
-      decider: scenario.seller,
-      verdict: { kind: 'aborted', reason: 'listing-gone' },
-    };
-    const packet = { kind: 'envelope', call: null, envelope: { to: scenario.buyer, message: outcome } };
-    bus.inject({ from: 'node-2', to: 'node-1', bytes: new TextEncoder().encode(JSON.stringify(packet)) });
+    scenario.hearOf(`7.1.${scenario.buyer}`);
     await scenario.run(50);
     expect(model.rows(scenario.buyer, failure)).toMatchObject([{ key: 'quarantine', stuck: true }]);
     expect(referee.violations.map(({ checker }) => checker)).toEqual(['T6 no shard is quarantined and no turn fails']);

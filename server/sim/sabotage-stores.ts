@@ -1,0 +1,123 @@
+/** Deliberate faults of stores, journal and platform. */
+import { instant, NO_GOLD } from '#shared/units.ts';
+import type { InlineStores } from '#server/journal/backend-inline.ts';
+import type { Persister } from '#server/journal/persister.ts';
+import type { Batch } from '#server/journal/storage.ts';
+import type { Platform } from '#server/platform/platform.ts';
+import type { ChangeSet } from '#server/shard/change-set.ts';
+import { operation } from '#server/shard/operations.ts';
+import { persisterWith } from './persister-with.ts';
+import type { Sabotage } from './sabotage.ts';
+import { journalWith } from './stores.ts';
+
+/** See the head of this file. */
+export const STORE_SABOTAGES: readonly Sabotage[] = [
+  { name: 'the output gate lets out what is not durable', seams: () => ({ persister: withoutGate }) },
+  { name: 'the journal acknowledges before it has written', seams: () => ({ stores: acknowledgingEarly }) },
+  { name: 'operations are not written down', seams: () => ({ persister: (real) => appending(real, withoutOperations) }) },
+  { name: 'transaction numbers start anew', seams: () => ({ persister: (real) => appending(real, withoutCounter) }) },
+  { name: 'ledger lines are of 1970', seams: () => ({ persister: (real) => appending(real, ofLongAgo) }) },
+  { name: 'ledger lines say that nothing is left', seams: () => ({ persister: (real) => appending(real, withoutBalance) }) },
+  { name: 'alarms of shards on disk are not looked up', seams: () => ({ persister: withoutDue }) },
+  { name: 'published images are not made durable', seams: () => ({ stores: withoutDirectorySync }) },
+  { name: 'the fold forgets a row now and then', seams: () => ({ stores: foldingCarelessly() }) },
+  { name: 'what is in images is never dropped from the journal', seams: () => ({ stores: hoarding }) },
+  { name: 'ids are the same in every life', seams: () => ({ platform: withoutIds }), isRare: true },
+];
+
+function withoutIds(real: Platform): Platform {
+  return { ...real, random: { ...real.random, id: () => 'always-the-same-life' } };
+}
+
+function withoutGate(real: Persister): Persister {
+  return persisterWith(real, { durable: () => real.appended });
+}
+
+function withoutDue(real: Persister): Persister {
+  return persisterWith(real, { due: () => Promise.resolve([]) });
+}
+
+function appending(real: Persister, change: (changes: ChangeSet) => ChangeSet): Persister {
+  return persisterWith(real, { append: (changes) => real.append(change(changes)) });
+}
+
+function withoutOperations(changes: ChangeSet): ChangeSet {
+  return { ...changes, puts: changes.puts.filter(({ entity }) => entity.name !== operation.name) };
+}
+
+function withoutCounter(changes: ChangeSet): ChangeSet {
+  return { ...changes, seq: 0 };
+}
+
+function ofLongAgo(changes: ChangeSet): ChangeSet {
+  return { ...changes, ledger: changes.ledger.map((line) => ({ ...line, at: instant(1) })) };
+}
+
+function withoutBalance(changes: ChangeSet): ChangeSet {
+  return { ...changes, ledger: changes.ledger.map((line) => ({ ...line, balance: NO_GOLD })) };
+}
+
+function acknowledgingEarly(stores: InlineStores): InlineStores {
+  const { journal } = stores;
+  const waiting: Batch[] = [];
+  const write = (): void => {
+    for (const batch of waiting.splice(0)) journal.commit(batch);
+  };
+  const afterWriting = <T>(read: () => T): T => {
+    write();
+    return read();
+  };
+  const late = journalWith(journal, {
+    commit: (batch) => {
+      write();
+      waiting.push({ ...batch, records: batch.records.slice() });
+    },
+    read: (after, bytesMax) => afterWriting(() => journal.read(after, bytesMax)),
+    batch: (first) => afterWriting(() => journal.batch(first)),
+    drop: (through, recordsMax) => afterWriting(() => journal.drop(through, recordsMax)),
+  });
+  return { ...stores, journal: late, clearStaging: () => stores.clearStaging() };
+}
+
+function withoutDirectorySync(stores: InlineStores): InlineStores {
+  const { images } = stores;
+  return {
+    ...stores,
+    images: {
+      read: (shard) => images.read(shard),
+      draft: (shard) => images.draft(shard),
+      sync: (shards) => images.sync(shards),
+      publish: (shards) => images.publish(shards),
+      syncDirectories: () => Promise.resolve(),
+    },
+    clearStaging: () => stores.clearStaging(),
+  };
+}
+
+function foldingCarelessly(): (stores: InlineStores) => InlineStores {
+  let folds = 0;
+  return (stores) => {
+    const { projections } = stores;
+    return {
+      ...stores,
+      projections: {
+        get folded() {
+          return projections.folded;
+        },
+        apply: (delta) => projections.apply(++folds % 4 === 0 ? { ...delta, rows: delta.rows.slice(1) } : delta),
+        due: (now, limit) => projections.due(now, limit),
+        segments: (shard, before, lines) => projections.segments(shard, before, lines),
+        segmentsWith: (shard, fingerprint) => projections.segmentsWith(shard, fingerprint),
+        rows: (entity) => projections.rows(entity),
+        totals: () => projections.totals(),
+        close: () => projections.close(),
+      },
+      clearStaging: () => stores.clearStaging(),
+    };
+  };
+}
+
+/** Says that all is dropped, and drops nothing. */
+function hoarding(stores: InlineStores): InlineStores {
+  return { ...stores, journal: journalWith(stores.journal, { drop: (through) => through }), clearStaging: () => stores.clearStaging() };
+}
