@@ -37,6 +37,7 @@ describe('the configuration', () => {
       regions: ['americas', 'europe', 'asia'],
       origins: [],
       sessionRate: { perSecond: 1_000, burst: 5_000 },
+      isClockRight: false,
       secrets: {
         jwtKeys: ['made-up-made-up-made-up-made-up-made-up'],
         serviceKey: 'made-up-made-up-made-up-made-up-made-up',
@@ -59,6 +60,14 @@ describe('the configuration', () => {
       dataDirectory: '/tmp/x',
       sessionRate: { perSecond: 7, burst: 35 },
     });
+  });
+
+  it('takes a switch without a value, and its value from elsewhere', () => {
+    expect(load({ args: ['--clock-is-right', '--port', '3'] })).toMatchObject({ isClockRight: true, port: 3 });
+    expect(load({ args: ['--clock-is-right=false'], env: { GAVEL_CLOCK_IS_RIGHT: 'true' } }).isClockRight).toBe(false);
+    expect(load({ env: { GAVEL_CLOCK_IS_RIGHT: 'true' } }).isClockRight).toBe(true);
+    expect(load({ files: { 'gavel.config.json': '{"clock-is-right": true}' } }).isClockRight).toBe(true);
+    expect(faultOf({ env: { GAVEL_CLOCK_IS_RIGHT: 'yes' } })).toContain('--clock-is-right must be true or false');
   });
 
   it('reads rules from a file', () => {

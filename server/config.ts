@@ -36,6 +36,8 @@ export interface Config {
   readonly origins: readonly string[];
   /** Sessions per second that one address may open, and at once. */
   readonly sessionRate: { readonly perSecond: number; readonly burst: number };
+  /** Whether the operator says that the clock of the machine is right, however far it is from the last time that the node knows. */
+  readonly isClockRight: boolean;
   readonly secrets: Secrets;
 }
 
@@ -66,6 +68,7 @@ export type Started = { readonly kind: 'help'; readonly text: string } | { reado
 /** One setting, in all three places: `--port`, `GAVEL_PORT`, `port` in the file. */
 interface Setting {
   readonly name: string;
+  /** What stands for its value in the help; nothing for a switch, which is `true` where it is named without a value. */
   readonly value: string;
   readonly fallback: string;
   readonly summary: string;
@@ -86,6 +89,12 @@ export const SETTINGS = [
     value: 'N',
     fallback: '',
     summary: 'Sessions per second that one address may open; 1,000 in development, 20 in production unless given.',
+  },
+  {
+    name: 'clock-is-right',
+    value: '',
+    fallback: 'false',
+    summary: 'Starts although the clock is far from the last time that the data know; see docs/operations.md.',
   },
 ] as const satisfies readonly Setting[];
 
@@ -119,6 +128,7 @@ export function loadConfig(source: ConfigSource): Started {
     catalogue: values.catalog === '' ? BUILT_IN_CATALOGUE : loadCatalogue(source, values.catalog),
     origins: parseOrigins(values.origins),
     sessionRate: parseSessionRate(values['session-rate'], profile),
+    isClockRight: parseSwitch('clock-is-right', values['clock-is-right']),
     secrets: loadSecrets(source, profile),
   };
   return { kind: 'config', config };
@@ -126,10 +136,10 @@ export function loadConfig(source: ConfigSource): Started {
 
 /** What `--help` prints. */
 export function helpText(): string {
-  const flags = SETTINGS.map(({ name, value }) => `--${name} ${value}`);
+  const flags = SETTINGS.map(({ name, value }) => `--${name} ${value}`.trimEnd());
   const width = Math.max(...flags.map((flag) => flag.length)) + 2;
-  const lines = SETTINGS.map(({ fallback, summary }, index) => {
-    const standard = fallback === '' ? '' : ` (default ${fallback})`;
+  const lines = SETTINGS.map(({ value, fallback, summary }, index) => {
+    const standard = value === '' || fallback === '' ? '' : ` (default ${fallback})`;
     return `  ${(flags[index] ?? '').padEnd(width)}${summary}${standard}`;
   });
   return [
@@ -160,11 +170,15 @@ function parseFlags(args: readonly string[]): Partial<Values> | 'help' {
     const [, name = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(arg) ?? [];
     if (!isSettingName(name)) throw new ConfigError(`There is no option ${quote(arg)}; --help lists them all.`);
     if (values[name] !== undefined) throw new ConfigError(`--${name} is given twice.`);
-    const value = attached ?? args[++index];
+    const value = attached ?? (isSwitch(name) ? 'true' : args[++index]);
     if (value === undefined || (attached === undefined && value.startsWith('--'))) throw new ConfigError(`--${name} wants a value.`);
     values[name] = value;
   }
   return values;
+}
+
+function isSwitch(name: SettingName): boolean {
+  return SETTINGS.find((setting) => setting.name === name)?.value === '';
 }
 
 function fromEnvironment(env: ConfigSource['env']): Partial<Values> {
@@ -188,7 +202,7 @@ function variableOf(name: SettingName): string {
   return `GAVEL_${name.replaceAll('-', '_').toUpperCase()}`;
 }
 
-const fileSchema = z.record(z.string(), z.union([z.string(), z.number(), z.array(z.string())]));
+const fileSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]));
 
 function fromFile({ readText }: ConfigSource): Partial<Values> {
   const content = readJson(readText, CONFIG_FILE);
@@ -216,6 +230,7 @@ function merge(...sources: readonly Partial<Values>[]): Values {
     regions: valueOf('regions'),
     origins: valueOf('origins'),
     'session-rate': valueOf('session-rate'),
+    'clock-is-right': valueOf('clock-is-right'),
   };
 }
 
@@ -230,6 +245,11 @@ function parseInteger(name: SettingName, text: string, min: number, max: number)
     throw new ConfigError(`--${name} must be a whole number from ${min} to ${max}; not ${quote(text)}.`);
   }
   return value;
+}
+
+function parseSwitch(name: SettingName, text: string): boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new ConfigError(`--${name} must be true or false, or stand alone; not ${quote(text)}.`);
 }
 
 function parseProfile(text: string): Profile {

@@ -2,7 +2,7 @@
  * The entry: configuration, one node, its edge, and the end of the process.
  *
  * A fault of the disk, an error that nobody caught, and a second Ctrl-C end the process at once: nothing is lost by it that was
- * acknowledged, and the next start recovers.
+ * acknowledged, and the next start recovers. That nobody reads what it prints is no reason to end.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { ConfigError, loadConfig, type Config } from './config.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
 import { openFilePersister } from './journal/open-file-persister.ts';
 import { DataDirectoryError } from './journal/persister.ts';
-import { nodePlatform } from './platform/node-platform.ts';
+import { nodeMachine } from './platform/node-machine.ts';
 import { NodeStartError, openNode, type GavelNode } from './world.ts';
 
 /** The name of the world and of its one node, until there are several. */
@@ -20,7 +20,7 @@ const NODE = 'node-1';
 /** Shards in memory may take this much, about; the rest of the machine is for the index, the sockets and the page cache. */
 const MEMORY_BUDGET_BYTES = 2 * 2 ** 30;
 
-const platform = nodePlatform();
+const machine = nodeMachine();
 
 function readConfig(): Config {
   const started = loadConfig({
@@ -48,15 +48,16 @@ function die(sentence: string): never {
 }
 
 function openOwnNode(config: Config): Promise<GavelNode> {
-  const { rules, catalogue, regions, dataDirectory } = config;
+  const { profile, isClockRight, rules, catalogue, regions, dataDirectory } = config;
   return openNode({
-    platform,
+    machine,
+    isClockTrusted: profile === 'dev' || isClockRight,
     rules,
     catalogue,
     regions,
     world: WORLD,
     node: NODE,
-    openPersister: (definition) => openFilePersister({ platform, definition, directory: dataDirectory }),
+    openPersister: (definition) => openFilePersister({ machine, definition, directory: dataDirectory }),
     memoryBudgetBytes: MEMORY_BUDGET_BYTES,
     onFault: (fault) => die(`the journal failed, and the process ends so that nothing is claimed that is not durable: ${fault.message}`),
   });
@@ -65,7 +66,7 @@ function openOwnNode(config: Config): Promise<GavelNode> {
 function openOwnEdge({ catalogue, host, port, profile, secrets, origins, sessionRate }: Config, node: GavelNode): Promise<Edge> {
   return startEdge({
     backend: node,
-    platform,
+    platform: node.platform,
     catalogue,
     host,
     port,
@@ -124,6 +125,8 @@ function isPlain(error: unknown): error is Error {
   );
 }
 
+// A log collector that goes away, or a closed terminal: each later write to it fails as an event, which would end the process (EPIPE).
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => die(error instanceof Error ? (error.stack ?? error.message) : String(error)));
 }

@@ -14,7 +14,7 @@ import { defineShard } from '#server/shard/definition.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import { ALARM_SCAN_SHARDS } from '#server/cell/cell-host.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
-import { clockTime, virtualPlatform } from '#server/sim/virtual-platform.ts';
+import { clockTime, virtualMachine } from '#server/sim/virtual-platform.ts';
 import { openNode, type GavelNode } from './world.ts';
 
 const rules = RULES_PROFILES.dev;
@@ -29,22 +29,23 @@ class NodeBench {
   async open(served: readonly string[]): Promise<GavelNode> {
     const life = {
       isOver: false,
-      clockOffsetMs: 0,
+      wallOffsetMs: 0,
       onThrow: (error: unknown) => {
         throw error;
       },
       onReport: () => undefined,
     };
-    const platform = virtualPlatform(this.scheduler, createPrng('world'), life);
+    const machine = virtualMachine(this.scheduler, createPrng('world'), life);
     const opening = openNode({
-      platform,
+      machine,
+      isClockTrusted: false,
       rules,
       catalogue: BUILT_IN_CATALOGUE,
       regions: served,
       world: 'test',
       node: 'one',
       openPersister: (definition) =>
-        openPersister(platform, definition, new InlineBackend(platform.timers, this.disk, { commitMs: () => 1, stepMs: () => 1 })),
+        openPersister(machine, definition, new InlineBackend(machine.timers, this.disk, { commitMs: () => 1, stepMs: () => 1 })),
       memoryBudgetBytes: 1e9,
       onFault: (fault) => {
         throw fault;

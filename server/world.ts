@@ -20,7 +20,9 @@ import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-fe
 import type { ListingRow } from '#server/market/entities.ts';
 import { INDEXED_ENTITY, indexedListing, listingOfMirrored, tellListings } from '#server/market/listing-projection.ts';
 import { marketPowerups } from '#server/market/market.ts';
-import type { Cancel, Platform } from '#server/platform/platform.ts';
+import { NodeClock } from '#server/platform/node-clock.ts';
+import type { Cancel, Machine, Platform } from '#server/platform/platform.ts';
+import { doubtAbout } from '#server/platform/start-check.ts';
 import { cellOf } from '#server/routing/hash.ts';
 import { Link, type Bus, type NodeName } from '#server/routing/link.ts';
 import { Region } from '#server/routing/region.ts';
@@ -35,7 +37,9 @@ import { decodeMessage, isOffer } from '#server/trade/messages.ts';
 
 /** What a node is made from. */
 export interface NodeOptions {
-  readonly platform: Platform;
+  readonly machine: Machine;
+  /** Whether somebody stands up for the clock of the machine, so that a start only warns of one that is far off; otherwise it refuses. */
+  readonly isClockTrusted: boolean;
   readonly rules: Rules;
   /** What every shard is made of: the powerups of the market unless given. */
   readonly powerups?: readonly Powerup[];
@@ -75,16 +79,29 @@ export function persisterDefinition(definition: ShardDefinition, world: string, 
 export async function openNode(options: NodeOptions): Promise<GavelNode> {
   const definition = defineShard(options.powerups ?? marketPowerups(options.rules, options.regions));
   const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
-  const behindMs = persister.recovered.now - options.platform.clock.now();
-  if (behindMs > limits.clockBehindMaxMs) {
+  try {
+    const clock = await startClock(options, persister);
+    const node = new GavelNode(options, clock, definition, persister);
+    await node.start();
+    return node;
+  } catch (error) {
     await persister.close(0);
-    throw new NodeStartError(
-      `the clock of this machine is ${Math.round(behindMs / 1000)} s behind the last durable turn; set it right first`,
-    );
+    throw error;
   }
-  const node = new GavelNode(options, definition, persister);
-  await node.start();
-  return node;
+}
+
+/** The time of the node, once what this life may say of it is durable. */
+async function startClock({ machine, isClockTrusted }: NodeOptions, persister: Persister): Promise<NodeClock> {
+  const { lease } = persister.recovered;
+  const doubt = doubtAbout(machine.readings.wall(), lease);
+  if (doubt !== undefined) {
+    const { finding, consequence, isGrave } = doubt;
+    if (isGrave && !isClockTrusted) {
+      throw new NodeStartError(`${finding}; set it right, or, if it is right, start once with --clock-is-right: ${consequence}`);
+    }
+    machine.report({ level: 'warning', message: `${finding}: ${consequence}` });
+  }
+  return NodeClock.start(machine, lease, (until) => persister.extendLease(until));
 }
 
 /** A running node. */
@@ -94,7 +111,10 @@ export class GavelNode implements Backend {
   readonly world: Part;
   readonly index: ListingIndex;
   readonly persister: Persister;
+  /** What the node runs on, with its own time. */
+  readonly platform: Platform;
   readonly #options: NodeOptions;
+  readonly #clock: NodeClock;
   readonly #host: CellHost;
   readonly #feed: ListingFeed<ListingRow>;
   readonly #cellsByMarket: ReadonlyMap<string, readonly (Cell | undefined)[]>;
@@ -104,15 +124,17 @@ export class GavelNode implements Backend {
   #isFaulty = false;
   #cancelScan: Cancel | undefined;
 
-  constructor(options: NodeOptions, definition: ShardDefinition, persister: Persister) {
+  constructor(options: NodeOptions, clock: NodeClock, definition: ShardDefinition, persister: Persister) {
     this.#options = options;
+    this.#clock = clock;
+    this.platform = { ...options.machine, clock };
     this.rules = options.rules;
     this.regions = options.regions;
     this.persister = persister;
     const world = new World();
     this.world = { accept: (envelope) => this.#accept(world, envelope) };
     this.#host = new CellHost({
-      platform: options.platform,
+      platform: this.platform,
       persister,
       definition,
       world,
@@ -174,7 +196,8 @@ export class GavelNode implements Backend {
   }
 
   #buildRegions(world: World): ReadonlyMap<string, readonly (Cell | undefined)[]> {
-    const { bus, platform, node, regions, ownerOf = () => node } = this.#options;
+    const { bus, node, regions, ownerOf = () => node } = this.#options;
+    const { platform } = this;
     const link = bus === undefined ? undefined : new Link({ bus, gate: this.#host.gate, platform, world, decodeMessage });
     const cellsByMarket = new Map<string, readonly (Cell | undefined)[]>();
     for (const market of regions.flatMap((region) => MODES.map((mode) => `${region}.${mode}`))) {
@@ -195,7 +218,8 @@ export class GavelNode implements Backend {
   }
 
   #newFeed({ schemas }: ShardDefinition): ListingFeed<ListingRow> {
-    const { platform, node, catalogue, index = createListingIndex(catalogue.itemClasses) } = this.#options;
+    const { platform } = this;
+    const { node, catalogue, index = createListingIndex(catalogue.itemClasses) } = this.#options;
     const snapshot = async (): Promise<FeedSnapshot> => {
       const { position, rows } = await this.persister.projection(INDEXED_ENTITY);
       const changes = rows.flatMap((row) => {
@@ -214,7 +238,7 @@ export class GavelNode implements Backend {
   }
 
   #scheduleScan(): void {
-    this.#cancelScan = this.#options.platform.timers.after(ALARM_SCAN_MS, () => void this.#scan());
+    this.#cancelScan = this.platform.timers.after(ALARM_SCAN_MS, () => void this.#scan());
   }
 
   /** Wakes shards that are not in memory and whose alarm is due; those in memory have their own timers. */
@@ -224,7 +248,7 @@ export class GavelNode implements Backend {
       const due = await this.persister.due(this.#host.now(), ALARM_SCAN_SHARDS + this.#foreign.size + this.#host.unloadable);
       for (const shard of due) this.#wakeDue(shard);
     } catch (error) {
-      this.#options.platform.report({ level: 'error', message: 'alarms could not be looked up', error });
+      this.platform.report({ level: 'error', message: 'alarms could not be looked up', error });
     }
     if (this.#isOpen) this.#scheduleScan();
   }
@@ -244,7 +268,7 @@ export class GavelNode implements Backend {
 
   #drained(deadlineMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.#options.platform.timers.after(deadlineMs, resolve);
+      const cancel = this.platform.timers.after(deadlineMs, resolve);
       this.#host.gate.release(() => {
         cancel();
         resolve();
@@ -257,6 +281,7 @@ export class GavelNode implements Backend {
     this.#cancelScan?.();
     this.#feed.stop();
     this.#host.stop();
+    this.#clock.stop();
   }
 }
 

@@ -9,6 +9,8 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
   ['a peer clock is off by at most a quarter of the offer window', limits.clockPeerDifferenceMaxMs * 4, limits.offerWindowMs],
   ['peers are refused before an operator would be alerted', limits.clockPeerDifferenceMaxMs, limits.clockAlertMs],
   ['an alert comes before a start is refused', limits.clockAlertMs + 1, limits.clockBehindMaxMs],
+  ['a node that was started again is on terms with its peers', limits.timeLeaseMs, limits.clockPeerDifferenceMaxMs],
+  ['what a crash right after a crash adds to the time of a node raises no alert', 2 * limits.timeLeaseMs, limits.clockAlertMs],
   [
     'every unfinished trade can bring its goods back',
     limits.operationsUnfinishedMax * limits.tradeReturnBytesMax,

@@ -119,13 +119,20 @@ export const limits = {
   /** How far `node.db` may fall behind on a calm node. */
   foldIntervalMs: durationMs(1 * SECOND),
 
-  /** The platform's clock moves towards the wall clock by at most this share: 1 %. */
+  /** A node's clock moves towards the wall clock by at most this share: 1 %. */
   clockSlewPerMille: 10,
-  /** A difference between platform time and wall clock that raises an alert; it is never jumped. */
+  /** A difference between a node's time and the wall clock that raises an alert; it is never jumped. */
   clockAlertMs: durationMs(5 * SECOND),
-  /** A node refuses to start with a clock further behind its last durable `now`. */
+  /**
+   * How far ahead a node reserves the time that it may tell, durably. A node that is started again after a crash begins where its lease
+   * ends: so no more than its peers bear, and long enough for the disk to be busy for a second.
+   */
+  timeLeaseMs: durationMs(2 * SECOND),
+  /** A start whose wall clock is further behind the last time that the node knows wants to be told that the clock is right. */
   clockBehindMaxMs: durationMs(60 * SECOND),
-  /** A node refuses to talk to a peer whose clock is off by more: a quarter of the offer window. */
+  /** So does a start that is further ahead of it: everything that ends meanwhile would end at once. A node that was off for a week. */
+  clockAheadMaxMs: durationMs(7 * 24 * HOUR),
+  /** A node takes no commands of a peer whose clock is further ahead: a quarter of the offer window. */
   clockPeerDifferenceMaxMs: durationMs(2_500),
   /** From the signal to stop until the process is gone, whatever clients do. */
   drainMaxMs: durationMs(5 * SECOND),

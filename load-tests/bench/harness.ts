@@ -15,7 +15,7 @@ import { RULES_PROFILES } from '#shared/rules.ts';
 import { gold, itemId, operationId, type ShardId } from '#shared/units.ts';
 import { openFilePersister } from '#server/journal/open-file-persister.ts';
 import type { PersisterPace } from '#server/journal/open-persister.ts';
-import { nodePlatform } from '#server/platform/node-platform.ts';
+import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import { openNode, type GavelNode } from '#server/world.ts';
 
@@ -39,15 +39,16 @@ export async function inTemporaryDirectory<T>(run: (directory: string) => Promis
 
 /** Opens a node on that directory, as `npm start` does, with listings enough for everybody. A fault ends the process. */
 export async function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2 ** 30, pace?: PersisterPace): Promise<BenchNode> {
-  const platform = nodePlatform();
+  const machine = nodeMachine();
   const node = await openNode({
-    platform,
+    machine,
+    isClockTrusted: true,
     rules: RULES_PROFILES.dev,
     catalogue: BUILT_IN_CATALOGUE,
     regions: ['europe'],
     world: 'bench',
     node: 'bench',
-    openPersister: (definition) => openFilePersister({ platform, definition, directory, ...(pace === undefined ? {} : { pace }) }),
+    openPersister: (definition) => openFilePersister({ machine, definition, directory, ...(pace === undefined ? {} : { pace }) }),
     memoryBudgetBytes,
     onFault: (fault) => {
       process.stderr.write(`${fault.stack ?? fault.message}\n`);

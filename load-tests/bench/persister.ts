@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openFilePersister } from '#server/journal/open-file-persister.ts';
 import { DEFINITION, SampleShard } from '#server/journal/testing/sample.ts';
-import { nodePlatform } from '#server/platform/node-platform.ts';
+import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { instant } from '#shared/units.ts';
 
@@ -64,8 +64,8 @@ class Treadmill {
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'gavel-bench-'));
-const platform = nodePlatform();
-const persister = await openFilePersister({ platform, definition: DEFINITION, directory });
+const machine = nodeMachine();
+const persister = await openFilePersister({ machine, definition: DEFINITION, directory });
 persister.onFault((fault) => {
   throw fault;
 });

@@ -21,7 +21,7 @@ import { WakeList, type Sleeper } from './wake-list.ts';
 
 /** What a cell host needs from its surroundings. */
 export interface CellHostOptions {
-  readonly platform: Pick<Platform, 'clock' | 'timers' | 'report'>;
+  readonly platform: Pick<Platform, 'readings' | 'clock' | 'timers' | 'report'>;
   readonly persister: Persister;
   readonly definition: ShardDefinition;
   /** Where messages between shards go: the world. */
@@ -75,9 +75,10 @@ export class CellHost {
   readonly #touched = new Queue<Tenant>();
   /** Commands that began to wait during the delivery under way. */
   readonly #expected = new Queue<Expectation>();
-  readonly #watched = new Queue<{ readonly at: number; readonly expectation: Expectation }>();
+  /** Who waits gets a word after a span of the machine: the node's own time may stand still. */
+  readonly #watched = new Queue<{ readonly atMs: number; readonly expectation: Expectation }>();
   readonly #stalled = new Set<Tenant>();
-  readonly #unloadable = new Map<ShardId, { readonly attempts: number; readonly wakeAgainAt: number }>();
+  readonly #unloadable = new Map<ShardId, { readonly attempts: number; readonly wakeAgainAtMs: number }>();
   #turnTime: Instant;
   #isWatching = false;
   #isRunning = false;
@@ -94,6 +95,11 @@ export class CellHost {
   /** The time. */
   now(): Instant {
     return this.options.platform.clock.now();
+  }
+
+  /** Milliseconds of the machine, for spans. */
+  get #monotonicMs(): number {
+    return this.options.platform.readings.monotonicMs();
   }
 
   /** The time for the turns under way: read once for a message and all that it leads to within the node. */
@@ -164,7 +170,7 @@ export class CellHost {
   noteUnloadable(shard: ShardId): boolean {
     const attempts = (this.#unloadable.get(shard)?.attempts ?? 0) + 1;
     const pauseMs = Math.min(limits.retryMaxMs, limits.retryFirstMs * limits.retryFactor ** attempts);
-    if (this.#unloadable.size < UNLOADABLE_MAX) this.#unloadable.set(shard, { attempts, wakeAgainAt: this.now() + pauseMs });
+    if (this.#unloadable.size < UNLOADABLE_MAX) this.#unloadable.set(shard, { attempts, wakeAgainAtMs: this.#monotonicMs + pauseMs });
     return (attempts & (attempts - 1)) === 0;
   }
 
@@ -181,7 +187,7 @@ export class CellHost {
   /** Whether a shard with an alarm is worth a try by now. */
   isWakeable(shard: ShardId): boolean {
     const known = this.#unloadable.get(shard);
-    return known === undefined || known.wakeAgainAt <= this.now();
+    return known === undefined || known.wakeAgainAtMs <= this.#monotonicMs;
   }
 
   /** Has the shard's inbox taken up once the disk has caught up. */
@@ -236,7 +242,7 @@ export class CellHost {
   }
 
   #watch(expectation: Expectation): void {
-    this.#watched.push({ at: this.#turnTime + OUTCOME_WAIT_MS, expectation });
+    this.#watched.push({ atMs: this.#monotonicMs + OUTCOME_WAIT_MS, expectation });
     if (!this.#isWatching) this.#watchAfter(OUTCOME_WAIT_MS);
   }
 
@@ -245,9 +251,9 @@ export class CellHost {
     this.options.platform.timers.after(Math.max(WATCH_STEP_MS, ms), () => {
       this.#isWatching = false;
       if (this.#isStopped) return;
-      const now = this.now();
+      const nowMs = this.#monotonicMs;
       for (let next = this.#watched.first; next !== undefined; next = this.#watched.first) {
-        if (next.at > now) return this.#watchAfter(next.at - now);
+        if (next.atMs > nowMs) return this.#watchAfter(next.atMs - nowMs);
         this.#watched.shift();
         next.expectation.resident.giveUp(next.expectation);
       }

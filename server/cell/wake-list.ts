@@ -1,6 +1,7 @@
 /**
  * Alarms of the shards in memory: one timer, set for the earliest of them. A wake is a hint; who wakes looks at its own rows.
- * Times are gathered in slots, so that a thousand shards cost no thousand timers.
+ * Times are gathered in slots, so that a thousand shards cost no thousand timers. Alarms are in the node's time, which may run slower than
+ * timers do, or stand still: a timer that rings too early looks again, a slot later at the earliest.
  *
  * The sleepers are a binary heap by their slots. Each knows its place in it, so that any of them can be taken out, and the list costs a
  * sleeper no more than that place.
@@ -70,7 +71,11 @@ export class WakeList<T extends Sleeper> {
 
   #setTimer(slot: number): void {
     this.#timer?.cancel();
-    const delayMs = Math.max(0, this.#origin + slot * SLOT_MS - this.#platform.clock.now());
+    const delayMs = this.#origin + slot * SLOT_MS - this.#platform.clock.now();
+    this.#wait(slot, Math.max(0, delayMs));
+  }
+
+  #wait(slot: number, delayMs: number): void {
     this.#timer = { slot, cancel: this.#platform.timers.after(delayMs, () => this.#ring()) };
   }
 
@@ -80,7 +85,12 @@ export class WakeList<T extends Sleeper> {
 
   #ring(): void {
     this.#timer = undefined;
-    const present = Math.floor((this.#platform.clock.now() - this.#origin) / SLOT_MS);
+    const sinceMs = this.#platform.clock.now() - this.#origin;
+    const present = Math.floor(sinceMs / SLOT_MS);
+    const earliest = this.#heap[0];
+    if (earliest !== undefined && earliest.wakeSlot > present) {
+      return this.#wait(earliest.wakeSlot, Math.max(SLOT_MS, earliest.wakeSlot * SLOT_MS - sinceMs));
+    }
     this.#nextSlot = present + 1;
     for (let sleeper = this.#heap[0]; sleeper !== undefined && sleeper.wakeSlot <= present; sleeper = this.#heap[0]) {
       this.remove(sleeper);

@@ -109,7 +109,7 @@ function routesOf(options: EdgeOptions, sessions: SessionServices, state: { read
   const limiter = new AddressLimiter(options.sessionRate);
   const admit = ({ address }: Omit<HttpRequest, 'body'>): ReturnType<NonNullable<Route['admit']>> => {
     if (state.isDraining) return refusal('unavailable', { reason: 'the server is stopping' });
-    return limiter.take(address, platform.clock.now()) ? undefined : refusal('rate-limited');
+    return limiter.take(address, platform.readings.monotonicMs()) ? undefined : refusal('rate-limited');
   };
   const isReady = (): boolean => !state.isDraining && options.isReady();
   return [
@@ -185,10 +185,10 @@ async function within(platform: Platform, deadlineMs: number, work: Promise<void
 
 /** Where Colyseus may say what bothers it. */
 function quietLogger(platform: Platform): Parameters<typeof setLogger>[0] {
-  const bucket = new TokenBucket(LOG_RATE, platform.clock.now());
+  const bucket = new TokenBucket(LOG_RATE, platform.readings.monotonicMs());
   const quiet = (): void => undefined;
   const loud = (...words: readonly unknown[]): void => {
-    if (!bucket.take(platform.clock.now())) return;
+    if (!bucket.take(platform.readings.monotonicMs())) return;
     platform.report({ level: 'warning', message: `Colyseus: ${words.map(String).join(' ').slice(0, 500)}` });
   };
   return { debug: quiet, info: quiet, trace: quiet, warn: loud, error: loud };

@@ -4,6 +4,8 @@
  * 1. Who it is comes first: nothing is opened for nobody.
  * 2. A session creates its shard if there is none; only guests of a development world start with goods.
  * 3. The answer is given by the node that owns the shard.
+ * 4. Tokens are about the time of day, on which whoever signs them agrees with us: they are judged by the wall clock, however far the
+ *    market's time is from it.
  */
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { shardId } from '#shared/address.ts';
@@ -22,7 +24,7 @@ import type { Identity, Tokens } from './tokens.ts';
 /** What sessions need from their surroundings. */
 export interface SessionServices {
   readonly backend: Backend;
-  readonly platform: Pick<Platform, 'clock' | 'random' | 'report'>;
+  readonly platform: Pick<Platform, 'readings' | 'random' | 'report'>;
   readonly catalogue: Catalogue;
   readonly directory: RoomDirectory;
   readonly tokens: Tokens;
@@ -47,11 +49,11 @@ export async function openSession(services: SessionServices, body: unknown): Pro
   if (opened.kind === 'refusal') return opened;
   const seat = await directory.seat(shard, { player: identity.player });
   if (seat === undefined) return refusal('busy', { reason: 'too many connections of this player' });
-  return { token: await tokens.resume(identity, platform.clock.now()), player: identity.player, shard, seat: { ...seat } };
+  return { token: await tokens.resume(identity, platform.readings.wall()), player: identity.player, shard, seat: { ...seat } };
 }
 
 async function identify({ platform, tokens, guests }: SessionServices, { guest, token }: SessionRequest): Promise<Identity | Refusal> {
-  const now = platform.clock.now();
+  const now = platform.readings.wall();
   if (guest !== undefined) {
     if (!guests) return refusal('unauthorized', { reason: 'guests are only let into development worlds' });
     return { player: playerId(`guest-${guest}`), name: guest, isGuest: true, since: now };

@@ -24,7 +24,7 @@ class Wire extends EventEmitter {
 
 const guarded = (now = () => 1_000): Wire => {
   const wire = new Wire();
-  guardSocket(wire, { clock: { now: () => instant(now()) }, report: () => undefined });
+  guardSocket(wire, { readings: { wall: () => instant(0), monotonicMs: now }, report: () => undefined });
   return wire;
 };
 

@@ -32,11 +32,11 @@ const RATE = { perSecond: limits.clientRequestsPerSecond, burst: limits.clientRe
 const REFUSAL_RATE = { perSecond: limits.clientRequestsPerSecond, burst: limits.clientRequestsBurst * 10 };
 
 /** Puts a socket under guard, for as long as it lives. Before anybody listens to it. */
-export function guardSocket(socket: GuardedSocket, platform: Pick<Platform, 'clock' | 'report'>): void {
+export function guardSocket(socket: GuardedSocket, platform: Pick<Platform, 'readings' | 'report'>): void {
   const emit = socket.emit.bind(socket);
   const send = socket.send.bind(socket);
-  const bucket = new TokenBucket(RATE, platform.clock.now());
-  const refusals = new TokenBucket(REFUSAL_RATE, platform.clock.now());
+  const bucket = new TokenBucket(RATE, platform.readings.monotonicMs());
+  const refusals = new TokenBucket(REFUSAL_RATE, platform.readings.monotonicMs());
   let isClosing = false;
 
   const close = (code: number, reason: string): void => {
@@ -47,7 +47,7 @@ export function guardSocket(socket: GuardedSocket, platform: Pick<Platform, 'clo
 
   /** Counts a frame that is not served; closes if there were too many. Returns whether the client is still there. */
   const tolerates = (): boolean => {
-    const isTolerable = refusals.take(platform.clock.now());
+    const isTolerable = refusals.take(platform.readings.monotonicMs());
     if (!isTolerable) close(CLOSE_CODES.tooManyMessages, 'too many messages');
     return isTolerable;
   };
@@ -65,7 +65,7 @@ export function guardSocket(socket: GuardedSocket, platform: Pick<Platform, 'clo
       close(CLOSE_CODES.badMessage, 'only requests are understood');
       return false;
     }
-    const isInTime = bucket.take(platform.clock.now());
+    const isInTime = bucket.take(platform.readings.monotonicMs());
     if (frame.kind === 'control') {
       if (isInTime) return emit('message', ...values);
       tolerates();

@@ -1,6 +1,7 @@
-/** Token buckets: so many at once, so many per second, for one client or for each of many addresses. */
-import type { Instant } from '#shared/units.ts';
-
+/**
+ * Token buckets: so many at once, so many per second, for one client or for each of many addresses. By the monotonic milliseconds of the
+ * machine: no clock that jumps, or stands still, gives or takes a token.
+ */
 /** What a bucket allows. */
 export interface Rate {
   readonly perSecond: number;
@@ -11,19 +12,19 @@ export interface Rate {
 export class TokenBucket {
   readonly #rate: Rate;
   #tokens: number;
-  #at: Instant;
+  #atMs: number;
 
-  constructor(rate: Rate, now: Instant) {
+  constructor(rate: Rate, nowMs: number) {
     this.#rate = rate;
     this.#tokens = rate.burst;
-    this.#at = now;
+    this.#atMs = nowMs;
   }
 
   /** Takes one token, if there is one. */
-  take(now: Instant): boolean {
+  take(nowMs: number): boolean {
     const { perSecond, burst } = this.#rate;
-    this.#tokens = Math.min(burst, this.#tokens + (Math.max(0, now - this.#at) / 1_000) * perSecond);
-    this.#at = now;
+    this.#tokens = Math.min(burst, this.#tokens + (Math.max(0, nowMs - this.#atMs) / 1_000) * perSecond);
+    this.#atMs = nowMs;
     if (this.#tokens < 1) return false;
     this.#tokens -= 1;
     return true;
@@ -43,9 +44,9 @@ export class AddressLimiter {
   }
 
   /** Takes one token of the address, if there is one. */
-  take(address: string, now: Instant): boolean {
+  take(address: string, nowMs: number): boolean {
     const network = networkOf(address);
-    const bucket = this.#bucketByAddress.get(network) ?? new TokenBucket(this.#rate, now);
+    const bucket = this.#bucketByAddress.get(network) ?? new TokenBucket(this.#rate, nowMs);
     // Set again, so that the map's order is that of the last use.
     this.#bucketByAddress.delete(network);
     this.#bucketByAddress.set(network, bucket);
@@ -55,7 +56,7 @@ export class AddressLimiter {
         break;
       }
     }
-    return bucket.take(now);
+    return bucket.take(nowMs);
   }
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ShardId } from '#shared/units.ts';
-import { nodePlatform } from '#server/platform/node-platform.ts';
+import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { openFilePersister } from './open-file-persister.ts';
 import { DEFINITION, offer, picker, replay } from './testing/sample.ts';
@@ -56,7 +56,7 @@ function live(command: string, args: readonly string[], lifeMs: number): Promise
 
 /** Opens the directory and compares everything in it with what the seed says must be there. Returns the highest position. */
 async function check(directory: string, seed: number, acknowledged: number): Promise<number> {
-  const persister = await openFilePersister({ platform: nodePlatform(), definition: DEFINITION, directory });
+  const persister = await openFilePersister({ machine: nodeMachine(), definition: DEFINITION, directory });
   try {
     const { position } = persister.recovered;
     expect(position).toBeGreaterThanOrEqual(acknowledged);
@@ -103,7 +103,7 @@ describe('a process whose disk is full', () => {
 });
 
 async function positionOf(directory: string): Promise<number> {
-  const persister = await openFilePersister({ platform: nodePlatform(), definition: DEFINITION, directory });
+  const persister = await openFilePersister({ machine: nodeMachine(), definition: DEFINITION, directory });
   await persister.close(0);
   return persister.recovered.position;
 }

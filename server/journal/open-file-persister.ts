@@ -1,12 +1,12 @@
 /** The persister of a real node: threads over a data directory. */
-import type { Platform } from '#server/platform/platform.ts';
+import type { Machine } from '#server/platform/platform.ts';
 import { openPersister, type PersisterPace } from './open-persister.ts';
 import { DataDirectoryError, type Persister, type PersisterDefinition } from './persister.ts';
 import { fileBackend } from './storage-threads.ts';
 
 /** What a real node's persister needs. */
 export interface FilePersisterOptions {
-  readonly platform: Platform;
+  readonly machine: Machine;
   readonly definition: PersisterDefinition;
   /** The data directory; it is made if it is not there. */
   readonly directory: string;
@@ -15,9 +15,9 @@ export interface FilePersisterOptions {
 }
 
 /** Opens a data directory. Rejects with `DataDirectoryError`, and nothing touched, if it must not be opened. */
-export async function openFilePersister({ platform, definition, directory, pace }: FilePersisterOptions): Promise<Persister> {
+export async function openFilePersister({ machine, definition, directory, pace }: FilePersisterOptions): Promise<Persister> {
   try {
-    return await openPersister(platform, definition, fileBackend(platform, directory), pace);
+    return await openPersister(machine, definition, fileBackend(machine, directory), pace);
   } catch (error) {
     if (error instanceof DataDirectoryError || !(error instanceof Error)) throw error;
     throw new DataDirectoryError(`The data directory ${directory} cannot be used: ${error.message}.`, { cause: error });

@@ -8,7 +8,7 @@
  */
 import { limits } from '#shared/limits.ts';
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
-import type { Cancel, Platform } from '#server/platform/platform.ts';
+import type { Cancel, Machine } from '#server/platform/platform.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import type { Backend, Opened } from './backend.ts';
@@ -25,8 +25,8 @@ import {
 } from './persister.ts';
 import type { Batch } from './storage.ts';
 
-/** What the persister needs of the platform. */
-export type PersisterPlatform = Pick<Platform, 'clock' | 'timers' | 'report'>;
+/** What the persister needs of the machine: it is open before the node has a time of its own. */
+export type PersisterMachine = Pick<Machine, 'readings' | 'timers' | 'report'>;
 
 /** When folds and image passes begin: as `limits` says, but for tests that cannot wait. */
 export type PersisterPace = Pick<
@@ -36,14 +36,14 @@ export type PersisterPace = Pick<
 
 /** Opens the data, recovers what a crash left, and folds what is pending. Rejects with `DataDirectoryError`, with nothing touched. */
 export async function openPersister(
-  platform: PersisterPlatform,
+  machine: PersisterMachine,
   definition: PersisterDefinition,
   backend: Backend,
   pace: PersisterPace = limits,
 ): Promise<Persister> {
-  const startedAt = platform.clock.now();
+  const startedAt = machine.readings.monotonicMs();
   const opened = await backend.open(definition);
-  return new NodePersister(platform, backend, pace, opened, platform.clock.now() - startedAt);
+  return new NodePersister(machine, backend, pace, opened, Math.round(machine.readings.monotonicMs() - startedAt));
 }
 
 type Phase =
@@ -57,7 +57,7 @@ const NOTICE_BYTES = 1024 * 1024;
 
 class NodePersister implements Persister {
   readonly recovered: RecoveryReport;
-  readonly #platform: PersisterPlatform;
+  readonly #machine: PersisterMachine;
   readonly #backend: Backend;
   readonly #pace: PersisterPace;
   readonly #writer = new RecordWriter();
@@ -90,9 +90,9 @@ class NodePersister implements Persister {
   #committedBytes = 0;
   #imagesWritten = 0;
 
-  constructor(platform: PersisterPlatform, backend: Backend, pace: PersisterPace, opened: Opened, durationMs: number) {
+  constructor(machine: PersisterMachine, backend: Backend, pace: PersisterPace, opened: Opened, durationMs: number) {
     const { position, dropped, now, lease, bytes, remarks } = opened;
-    this.#platform = platform;
+    this.#machine = machine;
     this.#backend = backend;
     this.#pace = pace;
     this.#appended = position;
@@ -222,7 +222,7 @@ class NodePersister implements Persister {
     if (this.#sealed.length > 0 || this.#writer.length >= limits.commitEagerBytes) return this.#send();
     if (this.#isSendDeferred) return;
     this.#isSendDeferred = true;
-    this.#platform.timers.defer(() => {
+    this.#machine.timers.defer(() => {
       this.#isSendDeferred = false;
       this.#send();
     });
@@ -310,7 +310,7 @@ class NodePersister implements Persister {
         this.#imaged = imaged;
         this.#imagesWritten += imagesWritten;
         this.#backlogBytes -= droppedBytes;
-        for (const message of faults) this.#platform.report({ level: 'alert', message });
+        for (const message of faults) this.#machine.report({ level: 'alert', message });
         if (!this.#isRunning) return;
         this.#wakeWaiters();
         this.#maintain();
@@ -332,7 +332,7 @@ class NodePersister implements Persister {
 
   async #withDeadline(deadlineMs: number, work: Promise<void>): Promise<void> {
     const timer: { cancel?: Cancel } = {};
-    const deadline = new Promise<void>((resolve) => (timer.cancel = this.#platform.timers.after(deadlineMs, resolve)));
+    const deadline = new Promise<void>((resolve) => (timer.cancel = this.#machine.timers.after(deadlineMs, resolve)));
     await Promise.race([work, deadline]);
     timer.cancel?.();
   }
@@ -360,7 +360,7 @@ class NodePersister implements Persister {
   }
 
   #later(ms: number, run: () => void): void {
-    const cancel = this.#platform.timers.after(ms, () => {
+    const cancel = this.#machine.timers.after(ms, () => {
       this.#timers.delete(cancel);
       run();
     });

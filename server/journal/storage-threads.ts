@@ -6,7 +6,7 @@
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { Platform } from '#server/platform/platform.ts';
+import type { Machine } from '#server/platform/platform.ts';
 import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordReader, type Schemas } from '#server/shard/codec.ts';
 import type { Backend, Opened } from './backend.ts';
@@ -30,12 +30,12 @@ interface Thread<A extends Serves<A>> {
 }
 
 /** The backend over a data directory, which need not exist yet. */
-export function fileBackend(platform: Pick<Platform, 'random' | 'timers'>, directory: string): Backend {
-  return new ThreadBackend(platform, directory);
+export function fileBackend(machine: Pick<Machine, 'random' | 'timers'>, directory: string): Backend {
+  return new ThreadBackend(machine, directory);
 }
 
 class ThreadBackend implements Backend {
-  readonly #platform: Pick<Platform, 'random' | 'timers'>;
+  readonly #machine: Pick<Machine, 'random' | 'timers'>;
   readonly #directory: string;
   readonly #commits: Thread<CommitApi>;
   readonly #images: Thread<ImageApi>;
@@ -44,8 +44,8 @@ class ThreadBackend implements Backend {
   #schemas: Schemas = new Map();
   #phase: Phase = 'open';
 
-  constructor(platform: Pick<Platform, 'random' | 'timers'>, directory: string) {
-    this.#platform = platform;
+  constructor(machine: Pick<Machine, 'random' | 'timers'>, directory: string) {
+    this.#machine = machine;
     this.#directory = directory;
     this.#commits = this.#start(new Worker(new URL('./commit-worker.ts', import.meta.url)));
     this.#images = this.#start(new Worker(new URL('./image-worker.ts', import.meta.url)));
@@ -56,7 +56,7 @@ class ThreadBackend implements Backend {
     try {
       this.#schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
       const directory = this.#directory;
-      const opened = await this.#commits.caller.call('open', [directory, definition, this.#platform.random.id()]);
+      const opened = await this.#commits.caller.call('open', [directory, definition, this.#machine.random.id()]);
       const { port1, port2 } = new MessageChannel();
       await this.#commits.caller.call('attach', [port1], [port1]);
       const { dropped, position } = opened;
@@ -146,7 +146,7 @@ class ThreadBackend implements Backend {
 
   async #letGo({ worker }: { readonly worker: Worker }, close: () => Promise<void>): Promise<void> {
     const timer = { cancel: (): void => undefined };
-    const late = new Promise<void>((resolve) => (timer.cancel = this.#platform.timers.after(LETTING_GO_MS, resolve)));
+    const late = new Promise<void>((resolve) => (timer.cancel = this.#machine.timers.after(LETTING_GO_MS, resolve)));
     await Promise.race([close().catch(() => undefined), late]);
     timer.cancel();
     await worker.terminate();

@@ -59,7 +59,7 @@ function benchOf(snapshots: readonly (FeedSnapshot | Error)[] = [{ position: 0, 
     node: 'one',
     incarnation: 'life',
     platform: {
-      clock: { now: () => instant(now) },
+      readings: { wall: () => instant(now), monotonicMs: () => now },
       timers: { after: (_ms, run) => later(run), defer: later },
       report: ({ message }) => void reported.push(message),
     },

@@ -9,7 +9,7 @@
  */
 import { listingId } from '#shared/address.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { ShardId } from '#shared/units.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
 import type { FeedBatch, FeedChange, ListingIndex } from './listing-index.ts';
 
@@ -25,7 +25,7 @@ export interface ListingFeedOptions<Row> {
   readonly node: string;
   /** Random per start of the node. */
   readonly incarnation: string;
-  readonly platform: Pick<Platform, 'clock' | 'timers' | 'report'>;
+  readonly platform: Pick<Platform, 'readings' | 'timers' | 'report'>;
   readonly snapshot: () => Promise<FeedSnapshot>;
   /** Changes that wait at most, for instance for the end of a snapshot; a million by default. */
   readonly pendingMax?: number;
@@ -63,7 +63,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
   #pendingCount = 0;
   /** Whether changes were forgotten that only a later snapshot has for certain. */
   #hasLost = false;
-  #pendingSince: Instant | undefined;
+  #pendingSinceMs: number | undefined;
   #pendingTo = 0;
   #fed = 0;
   #phase: 'snapshot' | 'live' | 'stopped' = 'snapshot';
@@ -76,7 +76,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
 
   /** How long the oldest change has waited that the index does not know yet, in milliseconds. */
   get lagMs(): number {
-    return this.#pendingSince === undefined ? 0 : Math.max(0, this.#options.platform.clock.now() - this.#pendingSince);
+    return this.#pendingSinceMs === undefined ? 0 : Math.max(0, this.#options.platform.readings.monotonicMs() - this.#pendingSinceMs);
   }
 
   /** Gives the index everything that there is; resolves when it has it. */
@@ -116,7 +116,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
       known.row = row;
     }
     this.#pendingTo = position;
-    this.#pendingSince ??= this.#options.platform.clock.now();
+    this.#pendingSinceMs ??= this.#options.platform.readings.monotonicMs();
     this.#cancelBatch ??= this.#options.platform.timers.after(BATCH_MS, () => {
       this.#cancelBatch = undefined;
       this.#flush();
@@ -128,7 +128,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
     if (this.#phase !== 'live' || (this.#pendingByShard.size === 0 && !this.#hasLost)) return;
     if (!this.#hasLost && this.#apply({ from: this.#fed, to: this.#pendingTo, changes: this.#changes() })) {
       this.#forget();
-      this.#pendingSince = undefined;
+      this.#pendingSinceMs = undefined;
       return;
     }
     this.#phase = 'snapshot';
@@ -189,7 +189,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
       if (left === undefined) this.#pendingByShard.delete(shard);
       else this.#pendingByShard.set(shard, left);
     }
-    if (this.#pendingByShard.size === 0) this.#pendingSince = undefined;
+    if (this.#pendingByShard.size === 0) this.#pendingSinceMs = undefined;
     this.#phase = 'live';
   }
 

@@ -1,15 +1,27 @@
 /**
- * The outside world, as one value: time, timers, randomness, and somebody to report to. Nothing else in the server calls
+ * The outside world, as one value: readings of clocks, timers, randomness, and somebody to report to. Nothing else in the server calls
  * `Date.now`, `Math.random` or `setTimeout`, so that the simulator can run everything on a virtual clock from a seed.
+ *
+ * A process brings a `Machine`. What runs on a node gets a `Platform`: the same with the node's own clock, which is made from the
+ * machine's readings and from what the node has said of time before (`node-clock.ts`). Which of the three times is meant where is in
+ * `docs/internals/time.md`.
  */
 import type { Instant } from '#shared/units.ts';
 
 /** Takes back what was asked for; does nothing if it has happened already, or was taken back before. */
 export type Cancel = () => void;
 
-/** The time of a node. */
+/** The two clocks of a machine. */
+export interface Readings {
+  /** The time of day, as somebody has set it: may jump. For what others sign and date; never for the market. */
+  wall(): Instant;
+  /** Milliseconds since whenever, with fractions: never runs back, and says nothing to anybody else. For spans within one life. */
+  monotonicMs(): number;
+}
+
+/** The time of a node: the market's. */
 export interface Clock {
-  /** Platform time: wall time at start plus monotonic time, slewed towards the wall clock. Never runs back, never jumps. */
+  /** Never earlier than anything that this node has said before, in this life or any other. */
   now(): Instant;
 }
 
@@ -44,11 +56,16 @@ export interface ReportedEvent {
   readonly details?: Readonly<Record<string, string | number | boolean | null>>;
 }
 
-/** Everything that the server needs of the outside world, but disks and network. */
-export interface Platform {
-  readonly clock: Clock;
+/** What a process brings: everything that the server needs of the outside world, but disks and network. */
+export interface Machine {
+  readonly readings: Readings;
   readonly timers: Timers;
   readonly random: Randomness;
   /** Tells the operator. Never throws. */
   report(event: ReportedEvent): void;
+}
+
+/** The machine, and the clock of the node that runs on it. */
+export interface Platform extends Machine {
+  readonly clock: Clock;
 }

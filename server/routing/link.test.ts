@@ -223,11 +223,11 @@ describe('taken calls', () => {
 
   it('are taken once, soon, and not if they may have been sent to the life before', () => {
     const taken = new TakenCalls(start);
-    expect(taken.receive('early', at(2_499), at(2_500))).toBe('turn-away');
-    expect(taken.receive('a', at(2_500), at(2_600))).toBe('take');
-    expect(taken.receive('a', at(2_500), at(2_700))).toBe('forget');
-    expect(taken.receive('b', at(2_500), at(2_500 + TAKE_MS))).toBe('take');
-    expect(taken.receive('c', at(2_500), at(2_501 + TAKE_MS))).toBe('forget');
+    expect(taken.receive('early', at(2_500), at(2_500))).toBe('turn-away');
+    expect(taken.receive('a', at(2_501), at(2_600))).toBe('take');
+    expect(taken.receive('a', at(2_501), at(2_700))).toBe('forget');
+    expect(taken.receive('b', at(2_501), at(2_501 + TAKE_MS))).toBe('take');
+    expect(taken.receive('c', at(2_501), at(2_502 + TAKE_MS))).toBe('forget');
   });
 
   it('are never taken again, however late their copies come and however far the clocks of two nodes are apart', () => {

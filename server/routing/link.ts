@@ -124,7 +124,7 @@ export class Link {
         void this.#options.world.accept(envelope).then(answering);
         return;
       case 'turn-away':
-        return answering(refusal('unavailable', { reason: 'the node has just started' }));
+        return answering(refusal('unavailable', { reason: 'the node has just started, or the clocks of the nodes differ' }));
       case 'forget':
     }
   }

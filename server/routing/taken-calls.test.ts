@@ -1,12 +1,13 @@
 /** Commands of other nodes are taken at most once, soon or never. */
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { limits } from '#shared/limits.ts';
 import { instant } from '#shared/units.ts';
 import { TAKE_MS, TakenCalls } from './taken-calls.ts';
 
 const START = 1_000_000;
-/** The first instant at which a command cannot have been sent before the start, by whatever clock. */
-const OPEN = START + limits.clockPeerDifferenceMaxMs;
+/** The first instant that no command which the life before has taken can name. */
+const OPEN = START + limits.clockPeerDifferenceMaxMs + 1;
 
 function receive(calls: TakenCalls, call: string, sentAt: number, now: number): string {
   return calls.receive(call, instant(sentAt), instant(now));
@@ -41,5 +42,35 @@ describe('a command from another node', () => {
     const calls = new TakenCalls(instant(START));
     expect(receive(calls, 'a', OPEN - 1, OPEN)).toBe('turn-away');
     expect(receive(calls, 'b', OPEN, OPEN)).toBe('take');
+  });
+
+  it('is turned away if it claims to be sent later than a peer may be ahead: it could be taken for longer than it is remembered', () => {
+    const calls = new TakenCalls(instant(START));
+    const ahead = OPEN + limits.clockPeerDifferenceMaxMs;
+    expect(receive(calls, 'a', ahead + 1, OPEN)).toBe('turn-away');
+    expect(receive(calls, 'a', ahead + 1, OPEN + 1)).toBe('take');
+  });
+
+  it('is taken in one life at most, whatever its sender says of the time, and however slow the clock of the next life is', () => {
+    const at = fc.integer({ min: 0, max: 20_000 });
+    fc.assert(
+      fc.property(
+        at,
+        fc.array(at, { minLength: 1, maxLength: 12 }),
+        fc.array(at, { minLength: 1, maxLength: 12 }),
+        (sentAt, before, after) => {
+          let [now, taken] = [START, 0];
+          for (const passed of [before, after]) {
+            // No life begins earlier than the one before has ended.
+            const calls = new TakenCalls(instant(now));
+            for (const ms of passed.toSorted((a, b) => a - b)) {
+              now = Math.max(now, START + ms);
+              if (receive(calls, 'a', START + sentAt, now) === 'take') taken++;
+            }
+          }
+          expect(taken).toBeLessThanOrEqual(1);
+        },
+      ),
+    );
   });
 });

@@ -3,8 +3,10 @@
  * it must not change something later.
  *
  * 1. A command is taken at most once in the life of a node.
- * 2. A command is taken soon after it was sent or never, so that what was taken need not be remembered for long.
- * 3. A command that may have been sent before this node started is not taken: the life before may have taken its twin.
+ * 2. A command is taken soon after it was sent or never, so that what was taken need not be remembered for long. One that claims to be
+ *    sent later than a peer's clock may be ahead is not taken either: it could be taken for too long.
+ * 3. A command that the life before may have taken is not taken. That life took none that was sent later than its time and what a peer may
+ *    be ahead, and its time was never later than that of the start: so no clock of any other node has to be believed.
  */
 import { limits } from '#shared/limits.ts';
 import { durationMs, later, type Instant } from '#shared/units.ts';
@@ -12,7 +14,7 @@ import { durationMs, later, type Instant } from '#shared/units.ts';
 /** How a command that came from another node is received: take it, forget it, or tell that it was not taken. */
 export type Reception = 'take' | 'forget' | 'turn-away';
 
-/** How long after it was sent a command may be taken. Its sender waits longer, by more than clocks may differ. */
+/** How long after it was sent a command may be taken. Its sender waits longer. */
 export const TAKE_MS = durationMs(4_000);
 
 /** See the head of this file. One per life of a node. */
@@ -32,7 +34,8 @@ export class TakenCalls {
   receive(call: string, sentAt: Instant, now: Instant): Reception {
     this.#forgetOld(now);
     if (this.#recent.has(call) || this.#former.has(call) || later(sentAt, TAKE_MS) < now) return 'forget';
-    if (sentAt < later(this.#startedAt, limits.clockPeerDifferenceMaxMs)) return 'turn-away';
+    if (sentAt <= later(this.#startedAt, limits.clockPeerDifferenceMaxMs)) return 'turn-away';
+    if (sentAt > later(now, limits.clockPeerDifferenceMaxMs)) return 'turn-away';
     this.#recent.add(call);
     return 'take';
   }

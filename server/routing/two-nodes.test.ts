@@ -84,7 +84,7 @@ describe('a trade between two nodes', () => {
   });
 
   it('is the same when clocks are as far apart as they may be', async () => {
-    const { world, id } = await withListing({ clockOffsetsMs: { one: -1_200, two: 1_200 } });
+    const { world, id } = await withListing({ wallOffsetsMs: { one: -1_200, two: 1_200 } });
     buy(world, id);
     await expectEnd(world, 'sold');
   });

@@ -3,8 +3,9 @@
  * promise: it was durable before it was said, and nothing ever says otherwise.
  */
 import { parseListingId } from '#shared/address.ts';
+import { limits } from '#shared/limits.ts';
 import type { RefusalName } from '#shared/refusals.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import { operation } from '#server/shard/operations.ts';
 import type { Row } from '#server/shard/entity.ts';
@@ -13,13 +14,20 @@ import { TAKE_MS } from '#server/routing/taken-calls.ts';
 import { isSame, type Checker, type Complain } from './checker.ts';
 import type { DurableTurn, Model } from './model.ts';
 import { fieldsOf, rowAs } from './row-decode.ts';
-import { CLOCK_OFFSET_MS_MAX, clockTime } from './virtual-platform.ts';
 
 /** Refusals that say nothing of the outcome: who hears one asks again. */
 const UNDECIDED: ReadonlySet<RefusalName> = new Set(['busy', 'unavailable', 'outcome-unknown', 'rate-limited']);
 
-/** How long after it was sent a command may be taken, by whatever clock. */
-const STRAY_US = (TAKE_MS + 2 * CLOCK_OFFSET_MS_MAX) * 1_000;
+/** How long after it was sent, by the time of its taker, a command may be under way: until it is taken, and then in the inbox of its shard. */
+const STRAY_MS = TAKE_MS + limits.clockPeerDifferenceMaxMs;
+
+/** The times of nodes, which are all that a command is judged by. */
+export interface NodeTimes {
+  /** Of the node that owns a shard. */
+  of(shard: ShardId): Instant;
+  /** No node's time is later: so nothing that is sent now says that it was sent later. */
+  latest(): Instant;
+}
 
 /** One command, as asked once or again. */
 export interface Asked {
@@ -29,8 +37,8 @@ export interface Asked {
 
 interface Page {
   readonly asked: Asked;
-  /** When it was asked without an answer, in virtual time. */
-  readonly openSinceUs: number[];
+  /** When it was asked without an answer: no copy of it says that it was sent later. */
+  readonly openSince: Instant[];
   final: Reply | undefined;
   row: Row<typeof operation> | undefined;
 }
@@ -39,7 +47,7 @@ interface Page {
 export class AnswerBook {
   readonly checkers: readonly Checker[];
   readonly #model: Model;
-  readonly #nowUs: () => number;
+  readonly #times: NodeTimes;
   readonly #complain: (checker: Checker, detail: string) => void;
   readonly #pageByKey = new Map<string, Page>();
   readonly #endedListings = new Set<string>();
@@ -47,9 +55,9 @@ export class AnswerBook {
   readonly #same: Checker;
   readonly #nothing: Checker;
 
-  constructor(model: Model, nowUs: () => number, complain: (checker: Checker, detail: string) => void) {
+  constructor(model: Model, times: NodeTimes, complain: (checker: Checker, detail: string) => void) {
     this.#model = model;
-    this.#nowUs = nowUs;
+    this.#times = times;
     this.#complain = complain;
     this.#durable = {
       name: 'G1 nothing is said before it is durable',
@@ -71,17 +79,17 @@ export class AnswerBook {
   /** A client asks. */
   asks(asked: Asked): void {
     const page = this.#page(asked);
-    page.openSinceUs.push(this.#nowUs());
+    page.openSince.push(this.#times.latest());
   }
 
   /** A client is told. Returns whether that is the final word. */
   told(asked: Asked, reply: Reply): boolean {
     const { command, shard } = asked;
     const page = this.#page(asked);
-    page.openSinceUs.pop();
+    page.openSince.pop();
     if (reply.kind === 'refusal' && UNDECIDED.has(reply.name)) {
       // Also a copy of what was refused so may still be under way.
-      if (reply.name !== 'busy') page.openSinceUs.push(this.#nowUs());
+      if (reply.name !== 'busy') page.openSince.push(this.#times.latest());
       return false;
     }
     if (reply.kind === 'refusal' && reply.name === 'internal') {
@@ -165,7 +173,7 @@ export class AnswerBook {
     } else if (reply.name === 'listing-gone' && this.#wasListed(named) && !this.#endedListings.has(named)) {
       const row = this.#model.rows(shard, listing).find(({ id }) => id === parseListingId(named)?.row);
       // That its time is over needs no turn. Only a sale or a cancel must be durable.
-      const isStanding = row !== undefined && row.endsAt > clockTime(this.#nowUs(), CLOCK_OFFSET_MS_MAX);
+      const isStanding = row !== undefined && row.endsAt > this.#times.of(shard);
       if (isStanding) this.#complain(this.#durable, `${shard} says that the listing ${named} is gone, and no journal has ended it`);
     }
   }
@@ -191,16 +199,16 @@ export class AnswerBook {
   }
 
   /** Whether a copy that was asked without an answer may still arrive. */
-  #isAnotherUnderWay({ openSinceUs }: Page): boolean {
-    const nowUs = this.#nowUs();
-    return openSinceUs.some((sinceUs) => nowUs - sinceUs < STRAY_US);
+  #isAnotherUnderWay({ asked, openSince }: Page): boolean {
+    const now = this.#times.of(asked.shard);
+    return openSince.some((since) => now - since <= STRAY_MS);
   }
 
   #page(asked: Asked): Page {
     const { shard, command } = asked;
     const key = `${shard} ${command.op === undefined ? `${command.kind} reading` : `${command.issuer}/${command.op}`}`;
     let page = this.#pageByKey.get(key);
-    if (page === undefined) this.#pageByKey.set(key, (page = { asked, openSinceUs: [], final: undefined, row: undefined }));
+    if (page === undefined) this.#pageByKey.set(key, (page = { asked, openSince: [], final: undefined, row: undefined }));
     return page;
   }
 }

@@ -2,7 +2,7 @@
 import type { Persister } from '#server/journal/persister.ts';
 
 /** What may be replaced. */
-export interface PersisterChanges extends Partial<Pick<Persister, 'append' | 'due' | 'whenReady'>> {
+export interface PersisterChanges extends Partial<Pick<Persister, 'recovered' | 'append' | 'due' | 'whenReady' | 'extendLease'>> {
   /** In place of `durable`. */
   readonly durable?: () => number;
   /** In place of `full`. */
@@ -10,9 +10,12 @@ export interface PersisterChanges extends Partial<Pick<Persister, 'append' | 'du
 }
 
 /** The real one, but for the changes. */
-export function persisterWith(real: Persister, { durable, full, append, due, whenReady }: PersisterChanges): Persister {
+export function persisterWith(
+  real: Persister,
+  { recovered, durable, full, append, due, whenReady, extendLease }: PersisterChanges,
+): Persister {
   return {
-    recovered: real.recovered,
+    recovered: recovered ?? real.recovered,
     get appended() {
       return real.appended;
     },
@@ -23,7 +26,7 @@ export function persisterWith(real: Persister, { durable, full, append, due, whe
       return full === undefined ? real.full : full();
     },
     append: append ?? ((changes) => real.append(changes)),
-    extendLease: (until) => real.extendLease(until),
+    extendLease: extendLease ?? ((until) => real.extendLease(until)),
     onDurable: (listener) => real.onDurable(listener),
     onFault: (listener) => real.onFault(listener),
     whenReady: whenReady ?? (() => real.whenReady()),

@@ -3,7 +3,7 @@ import { instant, NO_GOLD } from '#shared/units.ts';
 import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { Persister } from '#server/journal/persister.ts';
 import type { Batch } from '#server/journal/storage.ts';
-import type { Platform } from '#server/platform/platform.ts';
+import type { Machine } from '#server/platform/platform.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { operation } from '#server/shard/operations.ts';
 import { persisterWith } from './persister-with.ts';
@@ -22,15 +22,25 @@ export const STORE_SABOTAGES: readonly Sabotage[] = [
   { name: 'published images are not made durable', seams: () => ({ stores: withoutDirectorySync }) },
   { name: 'the fold forgets a row now and then', seams: () => ({ stores: foldingCarelessly() }) },
   { name: 'what is in images is never dropped from the journal', seams: () => ({ stores: hoarding }) },
-  { name: 'ids are the same in every life', seams: () => ({ platform: withoutIds }), isRare: true },
+  { name: 'a clock starts at the wall and ignores the lease', seams: () => ({ persister: withoutLease }) },
+  { name: 'a lease is believed that is not durable', seams: () => ({ persister: leasingInMemory }) },
+  { name: 'ids are the same in every life', seams: () => ({ machine: withoutIds }), isRare: true },
 ];
 
-function withoutIds(real: Platform): Platform {
+function withoutIds(real: Machine): Machine {
   return { ...real, random: { ...real.random, id: () => 'always-the-same-life' } };
 }
 
 function withoutGate(real: Persister): Persister {
   return persisterWith(real, { durable: () => real.appended });
+}
+
+function withoutLease(real: Persister): Persister {
+  return persisterWith(real, { recovered: { ...real.recovered, lease: 0 } });
+}
+
+function leasingInMemory(real: Persister): Persister {
+  return persisterWith(real, { extendLease: () => Promise.resolve() });
 }
 
 function withoutDue(real: Persister): Persister {

@@ -23,7 +23,8 @@ import { fieldsOf } from './row-decode.ts';
 export interface ScenarioOptions {
   readonly seams?: Seams;
   readonly memoryBudgetBytes?: number;
-  readonly clockOffsetMs?: () => number;
+  /** How far the wall clocks of the lives are off, in the order of their starts. */
+  readonly wallOffsetMs?: () => number;
   readonly isExpected?: (event: ReportedEvent) => boolean;
 }
 
@@ -49,7 +50,7 @@ export class Scenario {
   #operations = 0;
 
   private constructor(options: ScenarioOptions) {
-    const { seams = {}, memoryBudgetBytes = 100_000_000, clockOffsetMs = () => 0, isExpected = () => false } = options;
+    const { seams = {}, memoryBudgetBytes = 100_000_000, wallOffsetMs = () => 0, isExpected = () => false } = options;
     const rules = {
       ...RULES_PROFILES.dev,
       durationMinMs: durationMs(1_000),
@@ -65,7 +66,7 @@ export class Scenario {
         memoryBudgetBytes,
         delays: { commitMs: () => 1, stepMs: () => 0.2 },
         persisterHaste: 20,
-        clockOffsetMs,
+        wallOffsetMs,
       }),
       seams,
       isExpected,

@@ -4,7 +4,7 @@ import type { ShardListener } from '#server/cell/resident.ts';
 import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { Persister } from '#server/journal/persister.ts';
 import type { ListingIndex } from '#server/listing-index/listing-index.ts';
-import type { Platform } from '#server/platform/platform.ts';
+import type { Machine } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 
@@ -15,7 +15,7 @@ export interface Seams {
   /** The index of a life, as its feed and whoever searches has it. */
   readonly index?: (index: ListingIndex, node: string) => ListingIndex;
   readonly bus?: (bus: Bus) => Bus;
-  readonly platform?: (platform: Platform) => Platform;
+  readonly machine?: (machine: Machine) => Machine;
   /** The rules that shards keep, in place of those that the checkers know. */
   readonly rules?: (rules: Rules) => Rules;
   /** Who looks at a shard. */

@@ -101,7 +101,7 @@ export class SearchWatch {
     cursor: string | undefined,
   ): { readonly found: readonly IndexedListing[]; readonly cursor: string | undefined } | undefined {
     const { referee, listings, trace } = this.#setup.world;
-    const context = this.#context(name, self);
+    const context = this.#context(node, self);
     const query = { market: marketOf(self), criteria, sort, limit, now: context.now, self: playerOf(self) };
     const result = node.index.search(cursor === undefined ? query : { ...query, cursor });
     if (result.kind === 'bad-cursor') {
@@ -129,16 +129,14 @@ export class SearchWatch {
     const double = seen.find((id, index) => seen.indexOf(id) !== index);
     if (double !== undefined) referee.complain(SEARCH, `${name} has ${double} on two pages`);
     // What stands at the end and is no matter of time has stood and matched all along.
-    const context = this.#context(name, wanted.self);
+    const context = this.#context(node, wanted.self);
     const isTimed = wanted.criteria.endsWithinMs !== undefined;
     const missed = standing.find((row) => !isTimed && matches(wanted.criteria, row, context) && !seen.includes(row.id));
     if (missed !== undefined) referee.complain(SEARCH, `${name} has ${missed.id} on none of its pages: ${inWords(standing)}`);
   }
 
-  #context(name: string, self: ShardId): SearchContext & { readonly now: Instant } {
-    const now = this.#setup.world.nodes.find((each) => each.name === name)?.now;
-    if (now === undefined) throw new Error(`${name} is down`);
-    return { now, self: playerOf(self), itemClasses: BUILT_IN_CATALOGUE.itemClasses };
+  #context(node: GavelNode, self: ShardId): SearchContext & { readonly now: Instant } {
+    return { now: node.platform.clock.now(), self: playerOf(self), itemClasses: BUILT_IN_CATALOGUE.itemClasses };
   }
 }
 

@@ -4,12 +4,13 @@
  * 1. What a life keeps in memory ends with it: its timers never ring again, its promises never settle, its messages never leave.
  * 2. A life starts from what the disk has, and from nothing else.
  * 3. A life ends by a crash (the power fails), or by itself, after a fault of its disk.
+ * 4. Each life has a wall clock of its own; what it makes of it is the real node's business.
  */
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Prng } from '#shared/prng.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
-import type { Instant } from '#shared/units.ts';
+import { instant, type Instant } from '#shared/units.ts';
 import type { Envelope } from '#server/cell/part.ts';
 import { InlineBackend, type InlineDelays } from '#server/journal/backend-inline.ts';
 import { openPersister } from '#server/journal/open-persister.ts';
@@ -17,7 +18,7 @@ import type { Persister } from '#server/journal/persister.ts';
 import { InjectedFailure, MemoryDisk } from '#server/journal/storage-memory.ts';
 import type { Batch } from '#server/journal/storage.ts';
 import { createListingIndex } from '#server/listing-index/listing-index.ts';
-import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
+import type { Machine, ReportedEvent } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { Reply } from '#server/shard/message.ts';
@@ -28,7 +29,7 @@ import type { Seams } from './seams.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimulatedBus } from './simulated-bus.ts';
 import { observedStores } from './stores.ts';
-import { virtualPlatform, type Life } from './virtual-platform.ts';
+import { clockTime, virtualMachine, type Life } from './virtual-platform.ts';
 
 /** What a simulated node is made of and told by. */
 export interface NodeSetup {
@@ -48,11 +49,17 @@ export interface NodeSetup {
   readonly delays: InlineDelays;
   /** Folds and image passes come so many times as often as in production. */
   readonly persisterHaste: number;
-  readonly clockOffsetMs: (life: number) => number;
+  readonly wallOffsetMs: WallOffset;
   /** Hears what becomes durable, what is reported, and what nobody expected. */
   readonly witness: NodeWitness;
   readonly seams: Seams;
 }
+
+/**
+ * How far the wall clock of the next life is off, in milliseconds. `lastOffsetMs` is that of the last time that the node knows (its lease),
+ * `undefined` if it has never run: a start bears what is up to `limits.clockBehindMaxMs` behind it, and `limits.clockAheadMaxMs` ahead.
+ */
+export type WallOffset = (lastOffsetMs: number | undefined) => number;
 
 /** Who watches a node. */
 export interface NodeWitness {
@@ -62,6 +69,8 @@ export interface NodeWitness {
   broke(node: string, error: unknown): void;
   /** A life has ended or begun. */
   changed(node: string, what: string): void;
+  /** The node's time was once `latest`, and in its new life it is `now`. */
+  toldTime(node: string, latest: Instant, now: Instant): void;
 }
 
 interface Running extends Life {
@@ -73,7 +82,6 @@ interface Running extends Life {
   /** Who waits for the stall to end. */
   readonly waiting: (() => void)[];
   node: GavelNode | undefined;
-  platform: Platform | undefined;
 }
 
 /** How long a node may take to stop. */
@@ -89,6 +97,8 @@ export class SimulatedNode {
   #life: Running | undefined;
   #lives = 0;
   #crashes = 0;
+  /** The latest time that the lives before have told, or might have. */
+  #latest = instant(0);
 
   constructor(setup: NodeSetup) {
     this.#setup = setup;
@@ -101,9 +111,9 @@ export class SimulatedNode {
     return this.#life?.node;
   }
 
-  /** What the clock of the running node shows. */
-  get now(): Instant | undefined {
-    return this.#life?.platform?.clock.now();
+  /** The time of the node; of its last life, while it is down. */
+  get time(): Instant {
+    return this.#life?.node?.platform.clock.now() ?? this.#latest;
   }
 
   /** Lives that have ended. */
@@ -128,16 +138,15 @@ export class SimulatedNode {
       this.#life.isFollowed = this.#life.isStopping;
       return;
     }
-    const { clockOffsetMs, witness } = this.#setup;
+    const { witness } = this.#setup;
     const life: Running = {
       isOver: false,
       isStalled: false,
       isStopping: false,
       isFollowed: false,
       waiting: [],
-      clockOffsetMs: clockOffsetMs(this.#lives++),
+      wallOffsetMs: this.#nextWallOffset(),
       node: undefined,
-      platform: undefined,
       onThrow: (error) => {
         witness.broke(this.name, error);
         this.#end(life, 'broke');
@@ -152,6 +161,7 @@ export class SimulatedNode {
       (node) => {
         if (life.isOver) return;
         life.node = node;
+        witness.toldTime(this.name, this.#latest, this.time);
         witness.changed(this.name, 'serves');
       },
       (error: unknown) => {
@@ -187,15 +197,22 @@ export class SimulatedNode {
     });
   }
 
+  #nextWallOffset(): number {
+    const { scheduler, wallOffsetMs } = this.#setup;
+    const { lease } = this.disk.journal.state;
+    this.#lives++;
+    return wallOffsetMs(lease === 0 ? undefined : lease - clockTime(scheduler.nowUs, 0));
+  }
+
   #open(life: Running): Promise<GavelNode> {
     const { scheduler, prng, bus, rules, catalogue, regions, ownerOf, memoryBudgetBytes, seams } = this.#setup;
-    const real = virtualPlatform(scheduler, prng.fork(`life ${this.#lives}`), life);
-    const platform = seams.platform?.(real) ?? real;
-    life.platform = platform;
+    const real = virtualMachine(scheduler, prng.fork(`life ${this.#lives}`), life);
+    const machine = seams.machine?.(real) ?? real;
     const port: Bus = bus.port(this.name, life);
     const index = createListingIndex(catalogue.itemClasses);
     return openNode({
-      platform,
+      machine,
+      isClockTrusted: false,
       rules,
       catalogue,
       regions,
@@ -208,8 +225,8 @@ export class SimulatedNode {
       onFault: (fault) => this.#failed(life, fault),
       openPersister: async (definition) => {
         const observed = observedStores(this.disk, (batch) => this.#setup.witness.durable(this.name, batch));
-        const backend = new InlineBackend(platform.timers, seams.stores?.(observed) ?? observed, this.#setup.delays);
-        const persister = await openPersister(hasty(platform, this.#setup.persisterHaste), definition, backend);
+        const backend = new InlineBackend(machine.timers, seams.stores?.(observed) ?? observed, this.#setup.delays);
+        const persister = await openPersister(hasty(machine, this.#setup.persisterHaste), definition, backend);
         const stalling = this.#stalling(persister, life);
         return seams.persister?.(stalling, this.name) ?? stalling;
       },
@@ -233,6 +250,7 @@ export class SimulatedNode {
 
   #end(life: Running, how: string): void {
     if (life.isOver) return;
+    this.#latest = this.time;
     life.isOver = true;
     this.#life = undefined;
     this.#crashes++;
@@ -243,10 +261,10 @@ export class SimulatedNode {
   }
 }
 
-/** The platform of a persister in a hurry: its timers ring earlier, so that folds and passes come often in a short simulation. */
-function hasty(platform: Platform, haste: number): Platform {
+/** The machine of a persister in a hurry: its timers ring earlier, so that folds and passes come often in a short simulation. */
+function hasty(machine: Machine, haste: number): Machine {
   return {
-    ...platform,
-    timers: { after: (ms, run) => platform.timers.after(ms / haste, run), defer: (run) => platform.timers.defer(run) },
+    ...machine,
+    timers: { after: (ms, run) => machine.timers.after(ms / haste, run), defer: (run) => machine.timers.defer(run) },
   };
 }

@@ -6,7 +6,7 @@ import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
 import type { Rules } from '#shared/rules.ts';
-import type { ShardId } from '#shared/units.ts';
+import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { InlineDelays } from '#server/journal/backend-inline.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#server/routing/hash.ts';
@@ -22,7 +22,7 @@ import { Referee } from './referee.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Seams } from './seams.ts';
 import { SimulatedBus } from './simulated-bus.ts';
-import { SimulatedNode } from './simulated-node.ts';
+import { SimulatedNode, type WallOffset } from './simulated-node.ts';
 import { Trace } from './trace.ts';
 import { tradeCheckers } from './trade-checkers.ts';
 import { turnCheckers } from './turn-checkers.ts';
@@ -32,7 +32,7 @@ export interface NodeNature {
   readonly memoryBudgetBytes: number;
   readonly delays: InlineDelays;
   readonly persisterHaste: number;
-  readonly clockOffsetMs: () => number;
+  readonly wallOffsetMs: WallOffset;
 }
 
 /** What a world is made from. */
@@ -62,7 +62,15 @@ const SHRINKING: Pick<Checker, 'name' | 'sentence'> = {
 
 /** The time of a pass in production: simulated nodes are in more of a hurry. */
 const BACKLOG_US_MAX = limits.imagePassIntervalMs * 1_000;
+
+const NEVER_BACK: Pick<Checker, 'name' | 'sentence'> = {
+  name: 'time never runs back',
+  sentence: 'what a node says of time in one life, it says in the next: its time begins no earlier than it ended',
+};
+
 const START_US_MAX = 60_000_000;
+/** A start bears a clock that is so far behind, and waits for it; then the rest is within what peers bear. */
+const AGREE_US_MAX = 2 * limits.clockBehindMaxMs * 1_000;
 const CHECK_US_MAX = 60_000_000;
 /** Without faults everything must be settled within this: a few of the longest pauses between repeats. */
 const SETTLE_US_MAX = 4 * limits.retryMaxMs * 1_000;
@@ -94,10 +102,14 @@ export class SimulatedWorld {
       this.trace.add('durable', turn.node, turn.position, turn.changes.shard, turn.changes.version, wordsOf(turn.deltas));
       this.referee.turn(turn);
     });
-    this.book = new AnswerBook(this.model, nowUs, (checker, detail) => this.referee.complain(checker, detail));
+    const clocks = { of: (shard: ShardId) => this.ownerOf(shard).time, latest: () => latestOf(this.nodes) };
+    this.book = new AnswerBook(this.model, clocks, (checker, detail) => this.referee.complain(checker, detail));
     const ofMarket = marketCheckers({ rulesOf: () => rules, bodyOf: (shard, key) => this.book.bodyOf(shard, key) });
-    const checkers = [...turnCheckers(), ...tradeCheckers(), ...ofMarket, ...this.book.checkers, this.listings, ...quietCheckers];
-    this.referee = new Referee(checkers, nowUs);
+    const ofTrades = tradeCheckers(clocks.of);
+    this.referee = new Referee(
+      [...turnCheckers(), ...ofTrades, ...ofMarket, ...this.book.checkers, this.listings, ...quietCheckers],
+      nowUs,
+    );
     const names = Array.from({ length: options.nodes }, (_, index) => `node-${index + 1}`);
     const ownerOf = (_market: string, cell: number): string => names[cell % names.length] ?? '';
     this.nodes = names.map((name) => {
@@ -119,6 +131,9 @@ export class SimulatedWorld {
           reported: (node, event) => this.#reported(node, event),
           broke: (node, error) => this.referee.complain(LIVELY, `${node}: ${inWords(error)}`),
           changed: (node, what) => this.trace.add('node', node, what),
+          toldTime: (node, latest, now) => {
+            if (now < latest) this.referee.complain(NEVER_BACK, `${node} was at ${latest}, and starts at ${now}`);
+          },
         },
         seams,
       });
@@ -151,6 +166,12 @@ export class SimulatedWorld {
   async startAll(): Promise<void> {
     for (const node of this.nodes) node.start();
     await this.until(() => this.allServe, START_US_MAX);
+  }
+
+  /** Runs until the nodes agree on the time, as far as peers must: those that were ahead stand still for the others. A promise, too. */
+  async agreeOnTime(): Promise<void> {
+    const isAgreed = (): boolean => latestOf(this.nodes) - earliestOf(this.nodes) <= limits.clockPeerDifferenceMaxMs;
+    if (!(await this.until(isAgreed, AGREE_US_MAX))) this.referee.complain(LIVELY, 'nodes whose wall clocks agree differ in their time');
   }
 
   /** Runs until nothing is in doubt and `isDone` holds, or for as long as that may take. */
@@ -190,6 +211,15 @@ export class SimulatedWorld {
     if ((level !== 'error' && level !== 'alert') || this.#options.isExpected?.(event) === true) return;
     this.referee.complain(LIVELY, `${node} reports: ${message}${error === undefined ? '' : `: ${inWords(error)}`}`);
   }
+}
+
+function earliestOf(nodes: readonly SimulatedNode[]): Instant {
+  return instant(Math.min(...nodes.map(({ time }) => time)));
+}
+
+/** No node's time is later. */
+function latestOf(nodes: readonly SimulatedNode[]): Instant {
+  return instant(Math.max(...nodes.map(({ time }) => time)));
 }
 
 function inWords(error: unknown): string {

@@ -7,7 +7,7 @@ import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { lootFor } from '#shared/catalog/loot.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
-import { durationMs, gold, itemId, type ShardId } from '#shared/units.ts';
+import { durationMs, gold, itemId, type Gold, type ShardId } from '#shared/units.ts';
 import type { Command } from '#server/shard/message.ts';
 import type { Opening } from '#server/market/opening.ts';
 import type { Violation } from './checker.ts';
@@ -16,7 +16,7 @@ import { RoomWatch } from './room-watch.ts';
 import { SearchWatch } from './search-watch.ts';
 import type { Seams } from './seams.ts';
 import { REGION, SimulatedWorld, type NodeNature } from './simulated-world.ts';
-import { CLOCK_OFFSET_MS_MAX } from './virtual-platform.ts';
+import { WallClocks } from './wall-clocks.ts';
 import { Workload } from './workload.ts';
 
 /** What is asked of a simulation. */
@@ -65,12 +65,17 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const prng = createPrng(`simulation ${options.seed}`);
   const rules = rulesFrom(prng.fork('rules'));
   const { seams = {}, isTraceEndless = false, nodes = 2 } = options;
-  const world = new SimulatedWorld({ prng, rules, nodes, natureOf, seams, isTraceEndless });
+  const clocks = new WallClocks(prng.fork('clocks'));
+  const world = new SimulatedWorld({ prng, rules, nodes, natureOf: natureOf(clocks), seams, isTraceEndless });
   const players = playersFrom(prng.fork('players'));
   await open(world, prng.fork('loot'), players);
   const thinkUsMax = prng.fork('pace').pick([20_000, 200_000, 1_000_000]);
   const detourShare = prng.fork('detours').pick([0.1, 0.4, 1]);
-  const latecomers = [shardId('late-1', REGION, 'softcore'), shardId('late-2', REGION, 'softcore')];
+  const late = prng.fork('latecomers');
+  const latecomers = ['late-1', 'late-2'].map((name) => {
+    const shard = shardId(name, REGION, 'softcore');
+    return { shard, opening: openingOf(late, shard, gold(late.integer(2_000, 60_000))) };
+  });
   const workload = new Workload({ world, prng: prng.fork('workload'), rules, players, latecomers, thinkUsMax, detourShare });
   const periodUs = Math.max(FAULT_PERIOD_US_MIN, thinkUsMax * prng.fork('faults').pick([8, 30, 120]));
   const faults = new Faults({ world, prng: prng.fork('storm'), periodUs });
@@ -79,12 +84,14 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const searches = new SearchWatch({ world, prng: prng.fork('searches'), players });
 
   faults.start();
+  void clocks.start(world);
   rooms.start(ROOMS);
   searches.start(SEARCHERS);
   workload.start(prng.fork('clients').integer(3, 12));
   await world.until(() => world.purchases >= options.trades, STORM_US_MAX);
   world.trace.add('calm', 'the storm is over');
   faults.stop();
+  clocks.stop();
   await world.until(() => world.purchases >= options.trades, FAIR_WEATHER_US_MAX);
   workload.finish();
   rooms.finish();
@@ -95,6 +102,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
   for (const node of world.nodes) node.crash();
   await world.startAll();
+  await world.agreeOnTime();
   await world.finish(workload.thawAll().then(() => workload.askAgain(world.book.answered().slice(-REPEATED))));
   await world.settle();
   await world.check('recovered');
@@ -117,13 +125,15 @@ function resultOf(world: SimulatedWorld, { seed, isTraceEndless = false }: Simul
 }
 
 /** Nodes differ: in speed, in memory, in how often images are written, and in what their clocks show. */
-function natureOf(_node: string, prng: Prng): NodeNature {
-  const commitMsMax = prng.chance(0.3) ? 20 : 2;
-  return {
-    memoryBudgetBytes: prng.pick([30_000, 100_000, 100_000_000]),
-    delays: { commitMs: () => prng.next() * commitMsMax, stepMs: () => prng.next() * 0.6 },
-    persisterHaste: prng.pick([5, 40, 200]),
-    clockOffsetMs: () => prng.integer(-CLOCK_OFFSET_MS_MAX, CLOCK_OFFSET_MS_MAX),
+function natureOf(clocks: WallClocks): (node: string, prng: Prng) => NodeNature {
+  return (_node, prng) => {
+    const commitMsMax = prng.chance(0.3) ? 20 : 2;
+    return {
+      memoryBudgetBytes: prng.pick([30_000, 100_000, 100_000_000]),
+      delays: { commitMs: () => prng.next() * commitMsMax, stepMs: () => prng.next() * 0.6 },
+      persisterHaste: prng.pick([5, 40, 200]),
+      wallOffsetMs: clocks.ofNode(prng),
+    };
   };
 }
 
@@ -134,18 +144,19 @@ function playersFrom(prng: Prng): readonly ShardId[] {
 /** Opens every player's shard, in good weather. Now and then one is so rich that a sale to it must be refused. */
 async function open(world: SimulatedWorld, prng: Prng, players: readonly ShardId[]): Promise<void> {
   await world.startAll();
-  for (const [index, shard] of players.entries()) {
-    const items = lootFor(BUILT_IN_CATALOGUE, {
-      seed: prng.uint32(),
-      count: prng.integer(3, 10),
-      idOf: (nth) => itemId(`item-${index}-${nth}`),
-    });
+  for (const shard of players) {
     const amount = gold(prng.chance(0.05) ? Number.MAX_SAFE_INTEGER - 2_000 : prng.integer(2_000, 60_000));
-    const body: Opening = { name: `player${index}`, start: { gold: amount, items, commodities: [{ commodity: 'iron-ore', quantity: 5 }] } };
-    const message: Command = { kind: 'open', issuer: 'service', body };
+    const message: Command = { kind: 'open', issuer: 'service', body: openingOf(prng, shard, amount) };
     void world.ownerOf(shard).accept({ to: shard, creates: true, message });
   }
   await world.until(() => world.model.shards.size === players.length, OPENING_US_MAX);
+}
+
+/** Gold and goods to begin with. */
+function openingOf(prng: Prng, shard: ShardId, amount: Gold): Opening {
+  const name = shard.slice(0, shard.indexOf('@'));
+  const items = lootFor(BUILT_IN_CATALOGUE, { seed: prng.uint32(), count: prng.integer(3, 10), idOf: (nth) => itemId(`${name}-${nth}`) });
+  return { name, start: { gold: amount, items, commodities: [{ commodity: 'iron-ore', quantity: 5 }] } };
 }
 
 /** Short times and small capacities, so that everything that can end does. */

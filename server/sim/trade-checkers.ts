@@ -1,11 +1,11 @@
 /** Checkers of trades: what holder and decider may do, from their durable rows alone. T1 to T9 of the design. */
 import { limits } from '#shared/limits.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
 import { listing } from '#server/market/entities.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import { isSame, type Checker, type Complain } from './checker.ts';
 import type { DurableTurn, RowDelta } from './model.ts';
 import { fieldsOf, rowAs } from './row-decode.ts';
-import { CLOCK_OFFSET_MS_MAX } from './virtual-platform.ts';
 
 /** What the journals have said of one transaction. */
 interface Transaction {
@@ -20,8 +20,8 @@ interface Transaction {
 
 type Transactions = Map<string, Transaction>;
 
-/** New ones for one simulation. They share what they know, and the first of them keeps it. */
-export function tradeCheckers(): readonly Checker[] {
+/** New ones for one simulation. They share what they know, and the first of them keeps it. `timeOf` is the time of the node of a shard. */
+export function tradeCheckers(timeOf: (shard: ShardId) => Instant): readonly Checker[] {
   const transactions: Transactions = new Map();
   const createdAt = new Map<string, number>();
   const endedListings = new Set<string>();
@@ -31,7 +31,7 @@ export function tradeCheckers(): readonly Checker[] {
       sentence: 'a hold is made once, never changed, and goes only after the decider has durably decided, in the way that it decided',
       onTurn: (turn, complain) => {
         if (turn.previous === undefined) createdAt.set(turn.changes.shard, turn.changes.now);
-        forEachHold(turn, (delta) => checkHold(transactions, createdAt, turn, delta, complain));
+        forEachHold(turn, (delta) => checkHold(transactions, createdAt, timeOf, turn, delta, complain));
       },
     },
     {
@@ -78,6 +78,7 @@ function forEachHold({ deltas }: DurableTurn, visit: (delta: RowDelta) => void):
 function checkHold(
   transactions: Transactions,
   createdAt: ReadonlyMap<string, number>,
+  timeOf: (shard: ShardId) => Instant,
   { changes }: DurableTurn,
   { before, after }: RowDelta,
   complain: Complain,
@@ -102,9 +103,9 @@ function checkHold(
     known.resolution = resolution;
     // Where there is no shard, nothing can be written down: its cell aborts what is late, and the shard may come to be a moment later.
     const hasComeAt = createdAt.get(old.decider) ?? Number.POSITIVE_INFINITY;
-    const isOfNobody = hasComeAt > old.offerUntil - 2 * CLOCK_OFFSET_MS_MAX;
+    const isOfNobody = hasComeAt > old.offerUntil;
     if (known.verdict === undefined && resolution === 'release' && isOfNobody) {
-      const earlyMs = old.offerUntil - 2 * CLOCK_OFFSET_MS_MAX - changes.now;
+      const earlyMs = old.offerUntil - timeOf(old.decider);
       if (earlyMs > 0) complain(`the hold of ${old.tx} is released ${earlyMs} ms too early: nobody has decided, and somebody still may`);
       return;
     }
@@ -177,8 +178,8 @@ function checkSettling(transactions: Transactions, { changes, deltas }: DurableT
   }
 }
 
-/** Others that were settled before it may have to go first: their offers end within a window of its own, by clocks that differ. */
-const BLOCKED_MS_MAX = 2 * limits.offerWindowMs;
+/** Others that were settled before it may have to go first: their offers end within a window, by clocks that differ. */
+const BLOCKED_MS_MAX = limits.offerWindowMs + 2 * limits.clockBehindMaxMs;
 /** From then on, turns until it goes: one round of tidying, and as many more as those before it may take. */
 const TURNS_TO_FORGET = 4 * limits.tidyEveryTurns;
 

@@ -1,7 +1,7 @@
-/** The outside world of one life of a simulated node: virtual time with an offset of its own, seeded randomness. */
+/** The outside world of one life of a simulated node: virtual time, a wall clock with an offset of its own, seeded randomness. */
 import type { Prng } from '#shared/prng.ts';
 import { instant, type Instant } from '#shared/units.ts';
-import type { Cancel, Platform, ReportedEvent } from '#server/platform/platform.ts';
+import type { Cancel, Machine, Platform, ReportedEvent } from '#server/platform/platform.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /** The wall time at which every simulation starts: some day in 2026. */
@@ -11,8 +11,8 @@ export const EPOCH_MS = 1_780_000_000_000;
 export interface Life {
   /** Whether the process still runs. What it asked for before does not happen once it does not. */
   readonly isOver: boolean;
-  /** How far its clock is off. */
-  readonly clockOffsetMs: number;
+  /** How far its wall clock is off. */
+  readonly wallOffsetMs: number;
   /** Something that it did threw: in production, the process would end. */
   readonly onThrow: (error: unknown) => void;
   readonly onReport: (event: ReportedEvent) => void;
@@ -24,16 +24,19 @@ const DEFER_US_MAX = 40;
 const ID_CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const ID_LENGTH = 21;
 
-/** No node's clock is ahead of the virtual time by more, nor behind it: two of them differ by less than peers may. */
-export const CLOCK_OFFSET_MS_MAX = 1_200;
-
-/** The time that a clock with that offset shows. */
+/** The time that a wall clock with that offset shows. */
 export function clockTime(nowUs: number, offsetMs: number): Instant {
   return instant(EPOCH_MS + Math.floor(nowUs / 1_000) + offsetMs);
 }
 
-/** The platform of one life. */
+/** A platform whose clock is that of the machine: for what is tested without a node, which would have a time of its own. */
 export function virtualPlatform(scheduler: Scheduler, prng: Prng, life: Life): Platform {
+  const machine = virtualMachine(scheduler, prng, life);
+  return { ...machine, clock: { now: () => machine.readings.wall() } };
+}
+
+/** The machine of one life. */
+export function virtualMachine(scheduler: Scheduler, prng: Prng, life: Life): Machine {
   const guarded = (run: () => void) => (): void => {
     if (life.isOver) return;
     try {
@@ -44,7 +47,7 @@ export function virtualPlatform(scheduler: Scheduler, prng: Prng, life: Life): P
   };
   const after = (delayUs: number, run: () => void): Cancel => scheduler.after(delayUs, guarded(run));
   return {
-    clock: { now: () => clockTime(scheduler.nowUs, life.clockOffsetMs) },
+    readings: { wall: () => clockTime(scheduler.nowUs, life.wallOffsetMs), monotonicMs: () => scheduler.nowUs / 1_000 },
     timers: {
       after: (ms, run) => after(ms * 1_000 + prng.integer(0, TIMER_JITTER_US), run),
       defer: (run) => void after(prng.integer(0, DEFER_US_MAX), run),

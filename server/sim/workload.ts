@@ -7,10 +7,17 @@ import type { Prng } from '#shared/prng.ts';
 import type { Rules } from '#shared/rules.ts';
 import { operationId, type ShardId } from '#shared/units.ts';
 import { completed, item, listing, player } from '#server/market/entities.ts';
+import type { Opening } from '#server/market/opening.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import type { Asked } from './answer-book.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
 import { fieldsOf } from './row-decode.ts';
+
+/** A player who may come later, with gold and goods: others may have wanted to buy from it before. */
+export interface Latecomer {
+  readonly shard: ShardId;
+  readonly opening: Opening;
+}
 
 /** What clients need of the simulation. */
 export interface WorkloadSetup {
@@ -18,8 +25,8 @@ export interface WorkloadSetup {
   readonly prng: Prng;
   readonly rules: Rules;
   readonly players: readonly ShardId[];
-  /** Shards that are created late, or never. At least one. */
-  readonly latecomers: readonly ShardId[];
+  /** Shards that are created late, or never, and what they are created with. At least one. */
+  readonly latecomers: readonly Latecomer[];
   /** How long a client thinks between two commands at most. */
   readonly thinkUsMax: number;
   /** The share of commands that go to any node, in place of the owner of the shard. */
@@ -82,7 +89,7 @@ export class Workload {
 
   /** Thaws everybody, so that the end is not decided by a moderator. */
   async thawAll(): Promise<void> {
-    for (const shard of this.#setup.players) {
+    for (const shard of this.#players()) {
       if (this.#setup.world.model.rows(shard, player)[0]?.frozen !== true) continue;
       await this.#perform(this.#setup.prng, {
         shard,
@@ -92,7 +99,7 @@ export class Workload {
   }
 
   async #client(prng: Prng): Promise<void> {
-    const { world, players, thinkUsMax } = this.#setup;
+    const { world, thinkUsMax } = this.#setup;
     const { scheduler, book } = world;
     let last: Asked | undefined;
     while (!this.#isOver) {
@@ -103,7 +110,7 @@ export class Workload {
         else await this.#perform(prng, last);
         continue;
       }
-      const who = prng.pick(players);
+      const who = prng.pick(this.#players());
       const wish = prng.pickWeighted(this.#ideas, ({ weight }) => weight).idea(prng, who);
       if (wish === undefined) continue;
       const { to = who, command } = wish;
@@ -152,10 +159,16 @@ export class Workload {
     return operationId(`op-${++this.#operations}`);
   }
 
+  /** Everybody who has come so far. */
+  #players(): readonly ShardId[] {
+    const { world, players, latecomers } = this.#setup;
+    return [...players, ...latecomers.map(({ shard }) => shard).filter((shard) => world.model.shards.has(shard))];
+  }
+
   /** Now and then somebody comes of whom others may have wanted to buy before. */
   #open(prng: Prng, who: ShardId): Wish {
-    const to = prng.chance(0.1) ? prng.pick(this.#setup.latecomers) : who;
-    return { to, command: { kind: 'open', issuer: 'service', body: { name: nameOf(to) } } };
+    const { shard, opening } = prng.chance(0.1) ? prng.pick(this.#setup.latecomers) : { shard: who, opening: { name: nameOf(who) } };
+    return { to: shard, command: { kind: 'open', issuer: 'service', body: opening } };
   }
 
   #sell(prng: Prng, who: ShardId): Wish | undefined {
@@ -171,7 +184,8 @@ export class Workload {
   #buy(prng: Prng, who: ShardId): Wish | undefined {
     const { world, latecomers } = this.#setup;
     if (prng.chance(0.02)) {
-      const body = { listingId: listingId(prng.integer(1, 20), prng.pick(latecomers)), price: prng.integer(1, 500) };
+      const { shard } = prng.pick(latecomers);
+      const body = { listingId: listingId(prng.integer(1, 40), shard), price: prng.integer(1, 500) };
       return { command: { kind: 'buyout', issuer: 'client', body } };
     }
     const offers = world.model.allRows(listing);

@@ -3,8 +3,8 @@
  * contended is ever locked.
  *
  * T3 Every abort leaves a durable trace, a decision, before it is told.
- * T4 An offer after `offerUntil` is answered from what is known, else aborted, and can never commit later: the decision, and the
- *    shard's time that outlives it, see to that.
+ * T4 An offer after `offerUntil` is answered from what is known, else aborted, and can never commit later: what is late once is late for
+ *    ever, as the time of a node never runs back.
  * T9 A decision goes only when it is settled and past `offerUntil`, in a turn that happens anyway.
  */
 import { limits } from '#shared/limits.ts';
@@ -102,7 +102,8 @@ function tell(turn: Turn, { tx, state, verdict, askAgainAt }: DecisionRow): void
 
 /**
  * What a cell tells for an offer to a shard that was never created: abort, but only when the offer is late. No decision can be kept
- * where there is no shard, and were it aborted in time, its double could commit in a shard created a moment later (T3).
+ * where there is no shard, and were it aborted in time, its double could commit in a shard created a moment later (T3). Once late it
+ * cannot, in no life of the node: its time never runs back.
  */
 export function outcomeOfNobody(offer: Offer, decider: ShardId, now: Instant): Outcome | undefined {
   const { tx, offerUntil } = offer;

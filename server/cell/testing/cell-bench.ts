@@ -153,7 +153,7 @@ export class Bench {
     const reported: ReportedEvent[] = [];
     const life = {
       isOver: false,
-      clockOffsetMs: 0,
+      wallOffsetMs: 0,
       onThrow: (error: unknown) => {
         throw error;
       },

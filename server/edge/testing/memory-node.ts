@@ -11,7 +11,7 @@ import { Cell } from '#server/cell/cell.ts';
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { listing } from '#server/market/entities.ts';
 import { marketPowerups } from '#server/market/market.ts';
-import { nodePlatform } from '#server/platform/node-platform.ts';
+import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#server/routing/hash.ts';
 import { Region } from '#server/routing/region.ts';
@@ -39,7 +39,8 @@ const INCARNATION = 'memory';
 /** Starts a node of the regions given, under development rules unless others are given. */
 export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'], rules: Rules = RULES_PROFILES.dev): MemoryNode {
   const reported: ReportedEvent[] = [];
-  const platform = nodePlatform((event) => void reported.push(event));
+  const machine = nodeMachine((event) => void reported.push(event));
+  const platform: Platform = { ...machine, clock: { now: () => machine.readings.wall() } };
   const journal = new MemoryJournal(platform);
   const world = new World();
   const index = createListingIndex(BUILT_IN_CATALOGUE.itemClasses);

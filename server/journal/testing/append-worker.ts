@@ -3,7 +3,7 @@
  * killed. `node append-worker.ts DIRECTORY SEED`. It goes on where the directory ends. On a fault it says so and exits with code 3.
  */
 import { writeSync } from 'node:fs';
-import { nodePlatform } from '#server/platform/node-platform.ts';
+import { nodeMachine } from '#server/platform/node-machine.ts';
 import { openFilePersister } from '../open-file-persister.ts';
 import { DEFINITION } from './sample.ts';
 import { sampleTurns } from './sample-turns.ts';
@@ -14,7 +14,7 @@ const STEP = 50;
 
 const [directory = '', seed = '0'] = process.argv.slice(2);
 const persister = await openFilePersister({
-  platform: nodePlatform(),
+  machine: nodeMachine(),
   definition: DEFINITION,
   directory,
   pace: { foldChunkBytes: MEBIBYTE / 4, foldIntervalMs: 20, imagePassBytes: MEBIBYTE, imagePassIntervalMs: 50 },

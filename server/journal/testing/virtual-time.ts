@@ -1,7 +1,7 @@
-/** A platform on a virtual clock, for tests: nothing happens until it is told to run the next timer. */
+/** A machine on a virtual clock, for tests: nothing happens until it is told to run the next timer. */
 import { instant, type Instant } from '#shared/units.ts';
 import type { Cancel, ReportedEvent } from '#server/platform/platform.ts';
-import type { PersisterPlatform } from '../open-persister.ts';
+import type { PersisterMachine } from '../open-persister.ts';
 
 interface Timer {
   readonly at: number;
@@ -10,9 +10,9 @@ interface Timer {
 }
 
 /** See the head of this file. */
-export class VirtualTime implements PersisterPlatform {
+export class VirtualTime implements PersisterMachine {
   readonly events: ReportedEvent[] = [];
-  readonly clock = { now: (): Instant => instant(this.#now) };
+  readonly readings = { wall: (): Instant => instant(this.#now), monotonicMs: (): number => this.#now };
   readonly timers = {
     after: (ms: number, run: () => void): Cancel => this.#add(ms, run),
     defer: (run: () => void): void => void this.#add(0, run),

@@ -21,7 +21,7 @@ import type { Reply } from '#server/shard/message.ts';
 import { command, rowsByEntity } from '#server/shard/testing/shard-driver.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { SimulatedBus } from '#server/sim/simulated-bus.ts';
-import { virtualPlatform } from '#server/sim/virtual-platform.ts';
+import { virtualMachine } from '#server/sim/virtual-platform.ts';
 import { openNode, type GavelNode } from '#server/world.ts';
 import { cellOf } from '../hash.ts';
 
@@ -37,14 +37,14 @@ export interface Asked {
 
 interface Life {
   isOver: boolean;
-  clockOffsetMs: number;
+  wallOffsetMs: number;
   readonly onThrow: (error: unknown) => void;
   readonly onReport: (event: ReportedEvent) => void;
 }
 
-interface Machine {
+interface Computer {
   readonly disk: MemoryDisk;
-  readonly clockOffsetMs: number;
+  readonly wallOffsetMs: number;
   life: Life | undefined;
   node: GavelNode | undefined;
 }
@@ -54,7 +54,7 @@ export interface TwoNodesOptions {
   readonly seed?: string;
   readonly rules?: Rules;
   /** How far the clock of each node is off. */
-  readonly clockOffsetsMs?: Readonly<Record<NodeOfTwo, number>>;
+  readonly wallOffsetsMs?: Readonly<Record<NodeOfTwo, number>>;
   readonly memoryBudgetBytes?: number;
 }
 
@@ -68,21 +68,21 @@ export class TwoNodes {
   readonly #prng: Prng;
   readonly #options: TwoNodesOptions;
   readonly #definition: ShardDefinition;
-  readonly #machines: Readonly<Record<NodeOfTwo, Machine>>;
+  readonly #computers: Readonly<Record<NodeOfTwo, Computer>>;
 
   private constructor(options: TwoNodesOptions) {
-    const { seed = 'two nodes', rules = testRules(), clockOffsetsMs = { one: 0, two: 0 } } = options;
+    const { seed = 'two nodes', rules = testRules(), wallOffsetsMs = { one: 0, two: 0 } } = options;
     this.#options = options;
     this.#prng = createPrng(seed);
     this.bus = new SimulatedBus(this.scheduler, this.#prng.fork('bus'));
     this.#definition = defineShard(marketPowerups(rules, TEST_REGIONS));
-    const machine = (clockOffsetMs: number): Machine => ({
+    const computer = (wallOffsetMs: number): Computer => ({
       disk: new MemoryDisk(this.#definition.schemas),
-      clockOffsetMs,
+      wallOffsetMs,
       life: undefined,
       node: undefined,
     });
-    this.#machines = { one: machine(clockOffsetsMs.one), two: machine(clockOffsetsMs.two) };
+    this.#computers = { one: computer(wallOffsetsMs.one), two: computer(wallOffsetsMs.two) };
   }
 
   /** Two nodes that serve. They have been up for a while: a node takes no commands of others right after its start. */
@@ -96,28 +96,29 @@ export class TwoNodes {
 
   /** The disk of a node. */
   disk(name: NodeOfTwo): MemoryDisk {
-    return this.#machines[name].disk;
+    return this.#computers[name].disk;
   }
 
   /** Whether the node serves. */
   isUp(name: NodeOfTwo): boolean {
-    return this.#machines[name].node !== undefined;
+    return this.#computers[name].node !== undefined;
   }
 
   /** Starts a node from its disk. */
   async start(name: NodeOfTwo): Promise<void> {
-    const machine = this.#machines[name];
+    const computer = this.#computers[name];
     const life: Life = {
       isOver: false,
-      clockOffsetMs: machine.clockOffsetMs,
+      wallOffsetMs: computer.wallOffsetMs,
       onThrow: (error) => this.broken.push(error),
       onReport: (event) => this.reported.push(event),
     };
-    machine.life = life;
-    const platform = virtualPlatform(this.scheduler, this.#prng.fork(`${name} ${this.scheduler.nowUs}`), life);
+    computer.life = life;
+    const machine = virtualMachine(this.scheduler, this.#prng.fork(`${name} ${this.scheduler.nowUs}`), life);
     const { rules = testRules(), memoryBudgetBytes = 1e9 } = this.#options;
     void openNode({
-      platform,
+      machine,
+      isClockTrusted: false,
       rules,
       catalogue: BUILT_IN_CATALOGUE,
       regions: TEST_REGIONS,
@@ -129,24 +130,24 @@ export class TwoNodes {
       onFault: () => this.kill(name),
       openPersister: (definition) =>
         openPersister(
-          platform,
+          machine,
           definition,
-          new InlineBackend(platform.timers, machine.disk, { commitMs: () => COMMIT_MS, stepMs: () => 1 }),
+          new InlineBackend(machine.timers, computer.disk, { commitMs: () => COMMIT_MS, stepMs: () => 1 }),
         ),
     }).then((node) => {
-      if (!life.isOver) machine.node = node;
+      if (!life.isOver) computer.node = node;
     }, life.onThrow);
-    await this.scheduler.runUntil(() => machine.node !== undefined, this.scheduler.nowUs + 60_000_000);
+    await this.scheduler.runUntil(() => computer.node !== undefined, this.scheduler.nowUs + 60_000_000);
   }
 
   /** The power of a node fails. */
   kill(name: NodeOfTwo): void {
-    const machine = this.#machines[name];
-    if (machine.life === undefined) return;
-    machine.life.isOver = true;
-    machine.life = undefined;
-    machine.node = undefined;
-    machine.disk.crash(() => this.#prng.chance(0.5));
+    const computer = this.#computers[name];
+    if (computer.life === undefined) return;
+    computer.life.isOver = true;
+    computer.life = undefined;
+    computer.node = undefined;
+    computer.disk.crash(() => this.#prng.chance(0.5));
   }
 
   /** Lets so much virtual time pass. */
@@ -163,7 +164,7 @@ export class TwoNodes {
   ask(shard: ShardId, kind: string, body: unknown, op?: string, at: NodeOfTwo = ownerOf(shard), creates = false): Asked {
     const asked: Asked = {};
     const message = command(kind, body, op, kind === 'open' ? 'service' : 'client');
-    this.#machines[at].node?.world.accept({ to: shard, message, creates }).then(
+    this.#computers[at].node?.world.accept({ to: shard, message, creates }).then(
       (reply) => (asked.reply = reply),
       (error: unknown) => this.broken.push(error),
     );
@@ -178,7 +179,7 @@ export class TwoNodes {
 
   /** The durable shard, read back from the disk of its node. */
   async load(shard: ShardId): Promise<LoadedShard> {
-    const { node } = this.#machines[ownerOf(shard)];
+    const { node } = this.#computers[ownerOf(shard)];
     if (node === undefined) throw new Error(`the node of ${shard} is down`);
     const loading = node.persister.load(shard);
     await this.run(10);
@@ -199,7 +200,7 @@ export class TwoNodes {
     const lines: BookLine[] = [];
     for (const shard of shards) {
       books.push({ shard, rows: await this.rows(shard) });
-      const { node } = this.#machines[ownerOf(shard)];
+      const { node } = this.#computers[ownerOf(shard)];
       const history = node?.history(shard, Number.MAX_SAFE_INTEGER, 1_000_000) ?? Promise.resolve([]);
       await this.run(10);
       for (const entry of (await history).toReversed()) lines.push({ shard, entry });

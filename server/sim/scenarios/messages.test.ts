@@ -57,7 +57,7 @@ describe('a decider', () => {
     'that has aborted stays with it when the offer comes again %i ms later, also after a restart with a clock behind (H2)',
     async (afterMs) => {
       const offsets = [0, 0, -1_200, -1_200];
-      const scenario = await Scenario.begin({ clockOffsetMs: () => offsets.shift() ?? 0 });
+      const scenario = await Scenario.begin({ wallOffsetMs: () => offsets.shift() ?? 0 });
       const listed = await scenario.list();
       await scenario.tell(scenario.seller, { kind: 'freeze', issuer: 'staff', body: { frozen: true } });
       repeating(scenario, 'offer', afterMs);

@@ -1,26 +1,25 @@
-/** The platform of a real process: Node's clocks, timers and randomness, and one line on standard error per event. */
+/** The machine of a real process: Node's clocks, timers and randomness, and one line on standard error per event. */
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
-import { SlewedClock } from './slewed-clock.ts';
-import type { Cancel, Platform, Randomness, ReportedEvent, Timers } from './platform.ts';
+import { instant } from '#shared/units.ts';
+import type { Cancel, Machine, Randomness, Readings, ReportedEvent, Timers } from './platform.ts';
 
 /** `setTimeout` takes no more; a longer one would run at once. */
 const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 
 /** The real outside world. `report` takes events in place of standard error. */
-export function nodePlatform(report: (event: ReportedEvent) => void = reportToStandardError): Platform {
-  const onAlert = (differenceMs: number): void => {
-    const direction = differenceMs > 0 ? 'ahead of' : 'behind';
-    const seconds = (Math.abs(differenceMs) / 1_000).toFixed(1);
-    report({ level: 'alert', message: `the wall clock is ${seconds} s ${direction} the time of this node`, details: { differenceMs } });
-  };
-  return {
-    clock: new SlewedClock({ wall: () => Date.now(), monotonic: () => performance.now() }, onAlert),
-    timers,
-    random,
-    report,
-  };
+export function nodeMachine(report: (event: ReportedEvent) => void = reportToStandardError): Machine {
+  return { readings, timers, random, report };
 }
+
+const readings: Readings = {
+  wall() {
+    return instant(Date.now());
+  },
+  monotonicMs() {
+    return performance.now();
+  },
+};
 
 const timers: Timers = {
   after(ms, run) {

@@ -1,0 +1,63 @@
+/**
+ * The wall clocks of one simulation, drawn from all that a start bears. Nodes whose times are far apart make no progress with each other
+ * (offers are late, commands are turned away), so one simulation has clocks of one kind:
+ *
+ * - `near`: as of machines that keep their time.
+ * - `wild`: each life of a node may be off by a minute, in either direction.
+ * - `leap`: near each other, and once the power of the whole place fails, and all clocks are far ahead afterwards.
+ */
+import { limits } from '#shared/limits.ts';
+import type { Prng } from '#shared/prng.ts';
+import type { WallOffset } from './simulated-node.ts';
+import type { SimulatedWorld } from './simulated-world.ts';
+
+const NEAR_MS = 500;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+/** A start bears more by as much: the node may have been down before. */
+const SPARE_MS = 10 * MINUTE_MS;
+/** When the clocks leap, about: in the middle of most storms. */
+const LEAP_US = { min: 2_000_000, max: 60_000_000 } as const;
+const POWER_CUT_US_MAX = 15_000_000;
+
+/** See the head of this file. */
+export class WallClocks {
+  readonly #kind: 'near' | 'wild' | 'leap';
+  readonly #prng: Prng;
+  /** All clocks are ahead of the virtual time by as much. */
+  #aheadMs = 0;
+  #isOver = false;
+
+  constructor(prng: Prng) {
+    this.#prng = prng;
+    this.#kind = prng.pick(['near', 'near', 'wild', 'leap']);
+  }
+
+  /** Draws how far each life of one node is off. */
+  ofNode(prng: Prng): WallOffset {
+    return (lastOffsetMs = Number.NEGATIVE_INFINITY) => {
+      const isWild = this.#kind === 'wild' && !this.#isOver && prng.chance(0.5);
+      const offMs = isWild ? prng.integer(-MINUTE_MS, MINUTE_MS) : prng.integer(-NEAR_MS, NEAR_MS);
+      return Math.max(this.#aheadMs + offMs, lastOffsetMs - limits.clockBehindMaxMs);
+    };
+  }
+
+  /** Lets the clocks leap at some time, unless `stop` comes before, or they are of another kind. */
+  async start({ scheduler, nodes, trace }: SimulatedWorld): Promise<void> {
+    if (this.#kind !== 'leap') return;
+    await scheduler.pause(this.#prng.integer(LEAP_US.min, LEAP_US.max));
+    if (this.#isOver) return;
+    for (const node of nodes) node.crash();
+    this.#aheadMs = this.#prng.chance(0.2)
+      ? this.#prng.integer(24 * HOUR_MS, limits.clockAheadMaxMs - SPARE_MS)
+      : this.#prng.integer(MINUTE_MS, 24 * HOUR_MS);
+    trace.add('clocks', 'leap', this.#aheadMs);
+    await scheduler.pause(this.#prng.integer(0, POWER_CUT_US_MAX));
+    for (const node of nodes) node.start();
+  }
+
+  /** Clocks are near each other from now on: nodes come to agree on the time again, once the slower ones have caught up. */
+  stop(): void {
+    this.#isOver = true;
+  }
+}
