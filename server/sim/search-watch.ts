@@ -30,9 +30,9 @@ const PROMPT: Pick<Checker, 'name' | 'sentence'> = {
 };
 
 const PAUSE_US_MAX = 3_000_000;
-/** Between two pages somebody looks, or thinks. */
-const PAGE_US_MAX = 400_000;
-const PAGES_MAX = 8;
+/** Between two pages somebody looks and thinks, or wants to be the first: faster than a turn comes to the disk. */
+const PAGE_US_MAX = [4_000, 400_000] as const;
+const PAGES_MAX = 24;
 /** Longer than any disk stands still. */
 const LAG_MS_MAX = 60_000;
 
@@ -77,6 +77,7 @@ export class SearchWatch {
     const { scheduler, listings, nodes } = this.#setup.world;
     const isAlive = (): boolean => nodes.some((each) => each.node === node);
     const first = node.persister.durable;
+    const thinkUsMax = prng.pick(PAGE_US_MAX);
     const seen: string[] = [];
     let after: IndexedListing | undefined;
     let cursor: string | undefined;
@@ -88,7 +89,7 @@ export class SearchWatch {
       after = rows.found.at(-1);
       cursor = rows.cursor;
       if (cursor === undefined) return this.#compare(seen, name, node, wanted, listings.standing(name, first, node.persister.durable));
-      await scheduler.pause(prng.integer(0, PAGE_US_MAX));
+      await scheduler.pause(prng.integer(0, thinkUsMax));
     }
   }
 
@@ -156,7 +157,7 @@ function wantedFrom(prng: Prng, self: ShardId): Wanted {
   ]);
   const by = prng.pick(['buyout', 'endsAt', 'level', 'dps'] as const);
   const sort: Sort = prng.chance(0.5) ? { by } : { by, descending: true };
-  return { criteria, sort, limit: prng.integer(1, 12), self };
+  return { criteria, sort, limit: prng.pick([1, 1, 3, 12]), self };
 }
 
 function inWords(rows: readonly IndexedListing[]): string {
