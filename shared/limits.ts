@@ -103,6 +103,11 @@ export const limits = {
   imagePassBytes: 512 * MIB,
   /** The pause between image passes of a calm node. */
   imagePassIntervalMs: durationMs(2 * MINUTE),
+  /**
+   * Images that may newly turn out to be unreadable in one pass; each costs its own shard. A disk damages a file now and then: when it is
+   * more than a handful within minutes, the disk is gone, and to go on would put aside the records of everybody.
+   */
+  imageFaultsPerPassMax: 8,
   /** The largest group commit; what is appended beyond it goes into the next one. Bounds the latency of a commit. */
   commitBytesMax: 8 * MIB,
   /**
@@ -110,8 +115,8 @@ export const limits = {
    * a commit under way is a chance for others to join, but the disk must not stand still while thousands of turns are taken.
    */
   commitEagerBytes: 64 * KIB,
-  /** Journal records dropped per transaction after a pass, so that dropping never delays a group commit for long. */
-  journalDropRecordsPerChunk: 4_096,
+  /** Journal records dropped per transaction after a pass: few milliseconds that a group commit may have to wait, and few syncs. */
+  journalDropRecordsPerChunk: 8_192,
   /** Appended records that wait for their commit. Past it, turns wait: the disk is slower than the node. */
   journalUnsentBytesMax: 64 * MIB,
   /** Journal records folded into `node.db` by one transaction: large ones net more away, small ones hold up fewer queries. */

@@ -11,7 +11,7 @@ import { drivePass } from './drive-pass.ts';
 import type { PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
 import { packRows, unpackRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
-import { decide, STORE_ROWS } from './recovery.ts';
+import { damageOf, decide, STORE_ROWS } from './recovery.ts';
 import { ShardKeeper, type PassResult } from './shard-keeper.ts';
 import type { Batch, ImageStore, JournalStore, ProjectionStore } from './storage.ts';
 
@@ -55,10 +55,10 @@ export class InlineBackend implements Backend {
   async open(definition: PersisterDefinition): Promise<Opened> {
     await this.#step();
     const { journal, images, projections } = this.#stores;
-    const { position, dropped, now, lease, bytes } = journal.state;
+    const { position, dropped, now, lease, bytes, kept } = journal.state;
     const remarks = decide(STORE_ROWS, {
       instance: '',
-      journal: { kind: 'open', instance: '', position, dropped, damage: undefined, notes: 0 },
+      journal: { kind: 'open', instance: '', position, dropped, damage: damageOf(journal, journal.state), notes: 0 },
       projections: { kind: 'open', instance: '', folded: projections.folded },
       hasImages: true,
       staged: this.#stores.clearStaging(),
@@ -69,7 +69,7 @@ export class InlineBackend implements Backend {
     keeper.catchUp(position);
     while (projector.foldChunk(position) < position) await this.#step();
     this.#open = { keeper, projector, schemas };
-    return { position, dropped, now, lease, bytes, remarks };
+    return { position, dropped, now, lease, bytes, kept, remarks };
   }
 
   /** The process is gone: nothing that was asked for happens any more, and nobody is told. */

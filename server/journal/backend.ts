@@ -16,6 +16,8 @@ export interface Opened {
   readonly lease: Instant | 0;
   /** Bytes of the journal that are not dropped. */
   readonly bytes: number;
+  /** Bytes of the records that are put aside. */
+  readonly kept: number;
   readonly remarks: readonly string[];
 }
 

@@ -126,6 +126,7 @@ describe('the persister', () => {
       commits: 1,
       committedBytes: stats.committedBytes,
       backlogBytes: 0,
+      keptBytes: 0,
       backlogRecords: 0,
       imagesWritten: 1,
       foldedPosition: 20,
@@ -188,7 +189,7 @@ describe('one bad image', () => {
     expect(await next.time.until(next.persister.load(bad))).toEqual(expected);
     next.persister.append(large(31, 10));
     await imaged(next);
-    expect(disk.journal.keptShards()).toEqual([]);
+    expect(disk.journal.state.kept).toBe(0);
     expect(disk.images.read(bad)?.version).toBe(31);
   });
 
@@ -206,7 +207,7 @@ describe('one bad image', () => {
     disk.inject((operation) => (operation === 'drop' ? 'fail' : 'work'));
     while (faults.length === 0) await time.step();
     disk.inject(() => 'work');
-    expect([disk.journal.keptShards(), disk.journal.state.dropped]).toEqual([[sampleShard(1)], 10]);
+    expect([[...disk.journal.keptShards().keys()], disk.journal.state.dropped]).toEqual([[sampleShard(1)], 10]);
 
     if (saved === undefined) throw new Error('there was an image');
     disk.damage(sampleShard(1), 'remove');
@@ -217,7 +218,53 @@ describe('one bad image', () => {
     expect(await next.time.until(next.persister.load(sampleShard(1)))).toEqual({ kind: 'found', shard: replay(all) });
     await imaged(next);
     expect(disk.images.read(sampleShard(1))).toEqual(replay(all));
-    expect(disk.journal.keptShards()).toEqual([]);
+    expect(disk.journal.state.kept).toBe(0);
+  });
+
+  it('counts with what is put aside into the backlog, also after a restart, until its image is whole again', async () => {
+    const node = await start();
+    for (const changes of turnsOf(1, 10)) node.persister.append(changes);
+    await imaged(node);
+    node.disk.damage(sampleShard(1), 'garble');
+    for (const changes of turnsOf(1, 20).slice(10)) node.persister.append(changes);
+    await imaged(node);
+    const { kept } = node.disk.journal.state;
+    expect(kept).toBeGreaterThan(1_000);
+    expect(await node.persister.stats()).toMatchObject({ backlogBytes: 0, keptBytes: kept });
+    const next = await start(node.disk);
+    expect(await next.persister.stats()).toMatchObject({ backlogBytes: 0, keptBytes: kept });
+  });
+
+  it('is a fault of the disk when many go bad at once; those that are put aside already do not count anew', async () => {
+    const node = await start();
+    const { time, persister, disk } = node;
+    const shards = Array.from({ length: limits.imageFaultsPerPassMax + 1 }, (_, index) => turnsOf(index, 30));
+    const append = (start: number, end: number): void => {
+      for (const turns of shards) for (const changes of turns.slice(start, end)) persister.append(changes);
+    };
+    const faults: Error[] = [];
+    persister.onFault((fault) => faults.push(fault));
+    append(0, 10);
+    await imaged(node);
+    for (let index = 0; index < limits.imageFaultsPerPassMax; index++) disk.damage(sampleShard(index), 'remove');
+    append(10, 20);
+    await imaged(node);
+    disk.damage(sampleShard(limits.imageFaultsPerPassMax), 'remove');
+    append(20, 25);
+    await imaged(node);
+    expect([faults, disk.journal.keptShards().size]).toEqual([[], shards.length]);
+
+    const other = await start();
+    for (const turns of shards) for (const changes of turns.slice(0, 10)) other.persister.append(changes);
+    await imaged(other);
+    for (const index of shards.keys()) other.disk.damage(sampleShard(index), 'remove');
+    for (const turns of shards) for (const changes of turns.slice(10, 20)) other.persister.append(changes);
+    const { dropped } = other.disk.journal.state;
+    other.persister.onFault((fault) => faults.push(fault));
+    while (faults.length === 0) await other.time.step();
+    expect(faults[0]?.message).toContain('the disk that the shard images (images) are on is not what it was: 9 of them have gone bad');
+    expect(other.disk.journal.state).toMatchObject({ dropped, kept: 0 });
+    expect(time.events).not.toEqual([]);
   });
 
   it('is asked about again, and found, once it is there', async () => {

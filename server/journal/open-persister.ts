@@ -12,6 +12,7 @@ import type { Cancel, Machine } from '#server/platform/platform.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import type { Backend, Opened } from './backend.ts';
+import { sealed } from './checksums.ts';
 import {
   ShardFault,
   type LoadedShard,
@@ -77,6 +78,7 @@ class NodePersister implements Persister {
   #openNow: Instant | 0 = 0;
   #unsentBytes = 0;
   #backlogBytes: number;
+  #keptBytes: number;
   #unfoldedBytes = 0;
   #unnoticedBytes = 0;
   #isSendDeferred = false;
@@ -91,7 +93,7 @@ class NodePersister implements Persister {
   #imagesWritten = 0;
 
   constructor(machine: PersisterMachine, backend: Backend, pace: PersisterPace, opened: Opened, durationMs: number) {
-    const { position, dropped, now, lease, bytes, remarks } = opened;
+    const { position, dropped, now, lease, bytes, kept, remarks } = opened;
     this.#machine = machine;
     this.#backend = backend;
     this.#pace = pace;
@@ -101,6 +103,7 @@ class NodePersister implements Persister {
     this.#imaged = dropped;
     this.#openFirst = position + 1;
     this.#backlogBytes = bytes;
+    this.#keptBytes = kept;
     this.recovered = { position, now, lease, pendingRecords: position - dropped, durationMs, remarks };
     backend.onFault((fault) => this.#fail(fault));
     // What a crash left is slow to load, shard by shard: into images with it.
@@ -116,7 +119,8 @@ class NodePersister implements Persister {
   }
 
   get full(): boolean {
-    return this.#backlogBytes + this.#unsentBytes > limits.journalBacklogBytesMax || this.#unsentBytes > limits.journalUnsentBytesMax;
+    const bytes = this.#backlogBytes + this.#keptBytes + this.#unsentBytes;
+    return bytes > limits.journalBacklogBytesMax || this.#unsentBytes > limits.journalUnsentBytesMax;
   }
 
   append(changes: ChangeSet): Position {
@@ -177,6 +181,7 @@ class NodePersister implements Persister {
       commits: this.#commits,
       committedBytes: this.#committedBytes,
       backlogBytes: this.#backlogBytes,
+      keptBytes: this.#keptBytes,
       backlogRecords: this.#durable - this.#imaged,
       imagesWritten: this.#imagesWritten,
       foldedPosition: this.#folded,
@@ -212,7 +217,8 @@ class NodePersister implements Persister {
   /** Closes the open batch: what is appended from now on goes into the next one. */
   #seal(): void {
     if (this.#writer.length === 0) return;
-    this.#sealed.push({ first: this.#openFirst, last: this.#appended, now: instant(this.#openNow), records: this.#writer.take() });
+    const [first, last] = [this.#openFirst, this.#appended];
+    this.#sealed.push(sealed({ first, last, now: instant(this.#openNow), records: this.#writer.take() }));
     this.#openFirst = this.#appended + 1;
     this.#openNow = 0;
   }
@@ -305,11 +311,12 @@ class NodePersister implements Persister {
     if (this.#folded <= this.#imaged) return this.#fold();
     this.#isPassing = true;
     this.#backend.pass(this.#folded).then(
-      ({ imaged, imagesWritten, droppedBytes, faults }) => {
+      ({ imaged, imagesWritten, droppedBytes, kept, faults }) => {
         this.#isPassing = false;
         this.#imaged = imaged;
         this.#imagesWritten += imagesWritten;
         this.#backlogBytes -= droppedBytes;
+        this.#keptBytes = kept;
         for (const message of faults) this.#machine.report({ level: 'alert', message });
         if (!this.#isRunning) return;
         this.#wakeWaiters();

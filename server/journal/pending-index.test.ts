@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { instant, type ShardId } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
+import { sealed } from './checksums.ts';
 import { PendingIndex } from './pending-index.ts';
 import { RecordSkimmer } from './skim-codec.ts';
-import type { Batch } from './storage.ts';
 import { picker, sampleShard, SampleShard, SCHEMA_BY_TABLE } from './testing/sample.ts';
 
 const SHARDS = 6;
@@ -34,7 +34,7 @@ describe('the index of pending records', () => {
             known.push({ shard: shard.id, position: first + turn, address });
             address += writer.changeSet(shard.turn(1_000));
           }
-          const batch: Batch = { first, last: first + count - 1, now: instant(1), records: writer.take() };
+          const batch = sealed({ first, last: first + count - 1, now: instant(1), records: writer.take() });
           index.add(batch);
           const ends = index.batches.map(({ last }) => last);
           if (pick(5) === 0) {
@@ -57,7 +57,7 @@ describe('the index of pending records', () => {
     const records = writer.take();
     for (let round = 0; round < 150; round++) {
       const first = round * 1_000 + 1;
-      index.add({ first, last: first + 999, now: instant(1), records });
+      index.add(sealed({ first, last: first + 999, now: instant(1), records }));
       index.trim(first - 1_001);
       expect(index.addresses(shard.id)).toHaveLength(Math.min(round + 1, 2) * 1_000);
     }
@@ -65,7 +65,7 @@ describe('the index of pending records', () => {
 
   it('refuses a batch that does not go on where it ends', () => {
     const index = new PendingIndex(new RecordSkimmer(SCHEMA_BY_TABLE), 10);
-    const batch = { first: 12, last: 12, now: instant(1), records: new Uint8Array(0) };
+    const batch = sealed({ first: 12, last: 12, now: instant(1), records: new Uint8Array(0) });
     expect(() => index.add(batch)).toThrow('the journal goes on at 12, after 10');
   });
 });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { instant } from '#shared/units.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
+import { sealed } from './checksums.ts';
 import { fingerprint } from './fingerprint.ts';
 import { packRows, unpackRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
@@ -19,7 +20,7 @@ function journalOf(turns: readonly ChangeSet[], pick: (below: number) => number)
   for (let first = 0; first < turns.length;) {
     const some = turns.slice(first, first + 1 + pick(6));
     for (const changes of some) writer.changeSet(changes);
-    disk.journal.commit({ first: first + 1, last: first + some.length, now: instant(1_000), records: writer.take() });
+    disk.journal.commit(sealed({ first: first + 1, last: first + some.length, now: instant(1_000), records: writer.take() }));
     first += some.length;
   }
   return disk;

@@ -46,7 +46,7 @@ const storeCases: Readonly<Record<string, { readonly facts: StoreFacts; readonly
     facts: { ...stores, journal: { ...journal, instance: 'x' } },
     says: 'of another data directory',
   },
-  'the journal has lost turns': { facts: { ...stores, journal: { ...journal, damage: 'a gap' } }, says: 'is damaged: a gap' },
+  'the journal is damaged': { facts: { ...stores, journal: { ...journal, damage: 'a gap' } }, says: 'a gap' },
   'the images are missing': { facts: { ...stores, hasImages: false }, says: 'the shard images (images) are missing' },
   'the projections are missing, and cannot be made again': { facts: { ...stores, projections: missing }, says: 'no longer has all' },
   'the projections are of another directory': {

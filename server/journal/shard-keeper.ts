@@ -15,7 +15,7 @@ import { applyChanges, mergeRecords, type RecordPlace } from './merge.ts';
 import { PendingIndex, type BatchPlace } from './pending-index.ts';
 import { ShardFault, type Position } from './persister.ts';
 import { RecordSkimmer } from './skim-codec.ts';
-import { ImageError, type ImageStore, type JournalReader, type KeptRecord, type Note } from './storage.ts';
+import { ImageError, ShardEntryError, type ImageStore, type JournalReader, type KeptRecord, type Note } from './storage.ts';
 
 /** What a pass asks of whoever drives it, one step after the other. It may stop for ever at any of them: nothing is lost. */
 export type PassStep =
@@ -32,6 +32,8 @@ export interface PassResult {
   readonly imagesWritten: number;
   /** The size of the records that were dropped. */
   readonly droppedBytes: number;
+  /** The size of all records that are put aside now. */
+  readonly kept: number;
   /** One sentence for each shard whose image could not be written; its records are put aside. */
   readonly faults: readonly string[];
 }
@@ -58,7 +60,7 @@ export class ShardKeeper {
   readonly #skimmer: RecordSkimmer;
   readonly #index: PendingIndex;
   readonly #cache = new BatchCache(CACHE_BYTES);
-  readonly #keptShards: Set<ShardId>;
+  #keptBytesByShard: ReadonlyMap<ShardId, number>;
   /** What the pass under way has read, by the first position of each batch: loads use it as well. */
   readonly #bufferByFirst = new Map<Position, Buffer>();
 
@@ -67,7 +69,7 @@ export class ShardKeeper {
     this.#images = images;
     this.#skimmer = new RecordSkimmer(schemas);
     this.#index = new PendingIndex(new RecordSkimmer(schemas), dropped);
-    this.#keptShards = new Set(journal.keptShards());
+    this.#keptBytesByShard = journal.keptShards();
   }
 
   /** Takes what is durable up to that position into the index. */
@@ -88,27 +90,35 @@ export class ShardKeeper {
    */
   load(shard: ShardId, durable: Position): RawChangeSet | undefined {
     this.catchUp(durable);
-    const note = this.#journal.noteOf(shard);
-    const pending = this.#records(shard);
-    const image = this.#image(shard);
-    const decision = decideLoad({ note: note?.version, image: image?.version, pending: this.#versions(pending) });
-    switch (decision.kind) {
-      case 'absent':
-        return undefined;
-      case 'fault':
-        throw new ShardFault(faultSentence(shard, decision.why));
-      case 'found':
-        return this.#apply(shard, image, pending.slice(decision.skip));
+    try {
+      const note = this.#journal.noteOf(shard);
+      const pending = this.#records(shard);
+      const image = this.#images.read(shard);
+      const decision = decideLoad({ note: note?.version, image: image?.version, pending: this.#versions(pending) });
+      switch (decision.kind) {
+        case 'absent':
+          return undefined;
+        case 'fault':
+          throw new ShardFault(faultSentence(shard, decision.why));
+        case 'found':
+          return this.#apply(image, pending.slice(decision.skip));
+      }
+    } catch (error) {
+      if (isOfOneShard(error)) throw new ShardFault(faultSentence(shard, error.message), { cause: error });
+      throw error;
     }
   }
 
-  /** Writes the images of the oldest records, up to `through` and as many as one pass takes. */
+  /**
+   * Writes the images of the oldest records, up to `through` and as many as one pass takes. Throws, with nothing dropped, if more images
+   * than a few have gone bad since the last pass: then it is the disk, and not one file.
+   */
   *pass(through: Position): Generator<PassStep, PassResult> {
     this.catchUp(through);
     const batches = this.#prefix(through);
     const end = batches.at(-1);
     const faults: string[] = [];
-    if (end === undefined) return { imaged: through, imagesWritten: 0, droppedBytes: 0, faults };
+    if (end === undefined) return { imaged: through, imagesWritten: 0, droppedBytes: 0, kept: this.#keptBytes(), faults };
 
     yield* this.#readPrefix(batches);
     const endAddress = end.address + end.bytes;
@@ -117,11 +127,14 @@ export class ShardKeeper {
     const kept: KeptRecord[] = [];
     const droppedBytes = batches.reduce((bytes, batch) => bytes + batch.bytes, 0);
     let imagesWritten = 0;
+    let newFaults = 0;
     for (let start = 0; start < shards.length; start += SHARDS_PER_SYNC) {
       const staged: ShardId[] = [];
       for (const shard of shards.slice(start, start + SHARDS_PER_SYNC)) {
-        const outcome = this.#stage(shard, this.#records(shard, endAddress));
+        const outcome = this.#stage(shard, endAddress);
         if (outcome.kind === 'fault') {
+          if (!this.#keptBytesByShard.has(shard)) newFaults++;
+          if (newFaults > limits.imageFaultsPerPassMax) throw new Error(diskSentence(newFaults, outcome.sentence));
           faults.push(outcome.sentence);
           kept.push(...outcome.kept);
         } else written.push(outcome.note);
@@ -138,7 +151,7 @@ export class ShardKeeper {
     this.#index.trim(end.last);
     this.#bufferByFirst.clear();
     yield { kind: 'drop', through: end.last };
-    return { imaged: end.last, imagesWritten, droppedBytes, faults };
+    return { imaged: end.last, imagesWritten, droppedBytes, kept: this.#keptBytes(), faults };
   }
 
   /** The batches of one pass. */
@@ -166,9 +179,10 @@ export class ShardKeeper {
     }
   }
 
-  #stage(shard: ShardId, records: readonly RecordPlace[]): Outcome {
-    const note = this.#journal.noteOf(shard);
+  #stage(shard: ShardId, end: number): Outcome {
     try {
+      const note = this.#journal.noteOf(shard);
+      const records = this.#records(shard, end);
       const draft = this.#images.draft(shard);
       const facts: LoadFacts = {
         note: note?.version,
@@ -179,20 +193,20 @@ export class ShardKeeper {
       const news = decision.kind === 'found' ? records.slice(decision.skip) : [];
       if (decision.kind !== 'found' || news.length === 0) {
         draft.discard();
-        if (decision.kind === 'fault') return this.#fault(shard, decision.why, records);
+        if (decision.kind === 'fault') return this.#fault(shard, decision.why, end);
         return { kind: 'written-before', note: { shard, version: draft.version, now: draft.now } };
       }
       const changes = mergeRecords(this.#skimmer, news);
       draft.stage(changes);
       return { kind: 'staged', note: { shard, version: changes.version, now: changes.now } };
     } catch (error) {
-      if (error instanceof ImageError || error instanceof CodecError) return this.#fault(shard, error.message, records);
+      if (isOfOneShard(error)) return this.#fault(shard, error.message, end);
       throw error;
     }
   }
 
-  #fault(shard: ShardId, why: string, records: readonly RecordPlace[]): Outcome {
-    const kept = records.map(({ bytes, offset }) => {
+  #fault(shard: ShardId, why: string, end: number): Outcome {
+    const kept = this.#pending(shard, end).map(({ bytes, offset }) => {
       this.#skimmer.key(bytes, offset);
       return { shard, version: this.#skimmer.version, record: new Uint8Array(bytes.subarray(offset, this.#skimmer.end)) };
     });
@@ -204,27 +218,15 @@ export class ShardKeeper {
       yield { kind: 'note', notes: written.slice(start, start + NOTES_PER_STEP), kept: [] };
     }
     if (kept.length > 0) yield { kind: 'note', notes: [], kept };
-    for (const { shard } of written) this.#keptShards.delete(shard);
-    for (const { shard } of kept) this.#keptShards.add(shard);
+    if (kept.length > 0 || this.#keptBytesByShard.size > 0) this.#keptBytesByShard = this.#journal.keptShards();
   }
 
-  #apply(shard: ShardId, image: RawChangeSet | undefined, records: readonly RecordPlace[]): RawChangeSet | undefined {
-    if (records.length === 0) return image;
-    try {
-      return applyChanges(image, mergeRecords(this.#skimmer, records));
-    } catch (error) {
-      if (error instanceof CodecError) throw new ShardFault(faultSentence(shard, error.message), { cause: error });
-      throw error;
-    }
+  #keptBytes(): number {
+    return this.#keptBytesByShard.values().reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  #image(shard: ShardId): RawChangeSet | undefined {
-    try {
-      return this.#images.read(shard);
-    } catch (error) {
-      if (error instanceof ImageError) throw new ShardFault(faultSentence(shard, error.message), { cause: error });
-      throw error;
-    }
+  #apply(image: RawChangeSet | undefined, records: readonly RecordPlace[]): RawChangeSet | undefined {
+    return records.length === 0 ? image : applyChanges(image, mergeRecords(this.#skimmer, records));
   }
 
   #versions(records: readonly RecordPlace[]): readonly number[] {
@@ -236,16 +238,19 @@ export class ShardKeeper {
 
   /** All records of a shard that may not be in its image yet, oldest first; those before an address only, if one is given. */
   #records(shard: ShardId, end?: number): readonly RecordPlace[] {
-    const pending = this.#index.addresses(shard, end).map((address) => {
+    return this.#withKept(shard, this.#pending(shard, end));
+  }
+
+  #pending(shard: ShardId, end?: number): readonly RecordPlace[] {
+    return this.#index.addresses(shard, end).map((address) => {
       const batch = this.#index.batchAt(address);
       return { bytes: this.#batch(batch), offset: address - batch.address };
     });
-    return this.#withKept(shard, pending);
   }
 
   /** Records put aside come first. After a crash between the putting aside and the drop, the journal has them as well. */
   #withKept(shard: ShardId, pending: readonly RecordPlace[]): readonly RecordPlace[] {
-    if (!this.#keptShards.has(shard)) return pending;
+    if (!this.#keptBytesByShard.has(shard)) return pending;
     const kept = this.#journal.keptOf(shard).map((record) => ({ bytes: asBuffer(record), offset: 0 }));
     const lastKept = this.#versions(kept).at(-1) ?? 0;
     const versions = this.#versions(pending);
@@ -259,4 +264,13 @@ export class ShardKeeper {
     if (batch === undefined) throw new Error(`the journal has no batch at ${first}`);
     return this.#cache.add(batch);
   }
+}
+
+/** Whether what was thrown is wrong with one shard: with its image, with what the journal has of it alone, or with one of its records. */
+function isOfOneShard(error: unknown): error is Error {
+  return error instanceof ImageError || error instanceof ShardEntryError || error instanceof CodecError;
+}
+
+function diskSentence(count: number, sentence: string): string {
+  return `the disk that the shard images (images) are on is not what it was: ${count} of them have gone bad within one pass; the last: ${sentence}`;
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { instant } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
+import { sealed } from './checksums.ts';
 import { FoldChunk } from './fold.ts';
 import { RecordSkimmer } from './skim-codec.ts';
 import type { Batch, FoldDelta } from './storage.ts';
@@ -61,7 +62,7 @@ function batches(): readonly Batch[] {
   const writer = new RecordWriter();
   return Array.from({ length: TURNS / 2 }, (_, index) => {
     for (let turn = 0; turn < 2; turn++) writer.changeSet(shard.turn(NOW));
-    return { first: index * 2 + 1, last: index * 2 + 2, now: NOW, records: writer.take() };
+    return sealed({ first: index * 2 + 1, last: index * 2 + 2, now: NOW, records: writer.take() });
   });
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
+import { sealed } from './checksums.ts';
 import { fingerprint } from './fingerprint.ts';
 import { applyChanges } from './merge.ts';
 import {
@@ -70,16 +71,16 @@ function newDirectory(): string {
 }
 
 function batch(first: number, count: number, now = 1_000): Batch {
-  return {
+  return sealed({
     first,
     last: first + count - 1,
     now: instant(now),
     records: Uint8Array.from({ length: 100 }, (_, index) => (first + index) % 256),
-  };
+  });
 }
 
-function plain({ first, last, now, records }: Batch) {
-  return { first, last, now, records: [...records] };
+function plain({ first, last, now, sum, records }: Batch) {
+  return { first, last, now, sum, records: [...records] };
 }
 
 /** A journal that is long enough for what is folded or noted. */
@@ -104,12 +105,12 @@ describe.each([
 ])('the stores of %s', (_name, open) => {
   it('keep batches, in order, through a reopening', () => {
     const stores = open();
-    expect(stores.journal.state).toEqual({ position: 0, dropped: 0, now: 0, lease: 0, bytes: 0 });
+    expect(stores.journal.state).toEqual({ position: 0, dropped: 0, now: 0, lease: 0, bytes: 0, kept: 0 });
     stores.journal.commit(batch(1, 3, 5_000));
     stores.journal.commit(batch(4, 1, 4_000));
     stores.journal.commit(batch(5, 2));
     const check = ({ journal, reader }: Stores): void => {
-      expect(journal.state).toEqual({ position: 6, dropped: 0, now: 5_000, lease: 0, bytes: 300 });
+      expect(journal.state).toEqual({ position: 6, dropped: 0, now: 5_000, lease: 0, bytes: 300, kept: 0 });
       expect(reader.read(0, 1e9).map(plain)).toEqual([batch(1, 3, 5_000), batch(4, 1, 4_000), batch(5, 2)].map(plain));
       expect(reader.read(3, 1).map(({ first }) => first)).toEqual([4]);
       expect(reader.read(3, 101).map(({ first }) => first)).toEqual([4, 5]);
@@ -135,12 +136,12 @@ describe.each([
     for (let first = 1; first <= 9; first += 2) stores.journal.commit(batch(first, 2));
     expect(stores.journal.drop(5, 100)).toBe(4);
     expect(stores.journal.drop(10, 3)).toBe(8);
-    expect(stores.journal.state).toEqual({ position: 10, dropped: 8, now: 1_000, lease: 0, bytes: 100 });
+    expect(stores.journal.state).toEqual({ position: 10, dropped: 8, now: 1_000, lease: 0, bytes: 100, kept: 0 });
     expect(stores.journal.drop(10, 3)).toBe(10);
     expect(stores.journal.drop(10, 3)).toBe(10);
     stores.projections.apply({ ...delta, folded: 10 });
     const { journal, reader } = stores.reopen();
-    expect(journal.state).toEqual({ position: 10, dropped: 10, now: 1_000, lease: 0, bytes: 0 });
+    expect(journal.state).toEqual({ position: 10, dropped: 10, now: 1_000, lease: 0, bytes: 0, kept: 0 });
     expect(reader.read(0, 1e9)).toEqual([]);
     journal.commit(batch(11, 1));
     expect(journal.state.position).toBe(11);
@@ -178,9 +179,16 @@ describe.each([
     stores.journal.note([], kept);
     stores.journal.note([], [{ shard: ada, version: 5, record: Uint8Array.of(99) }]);
     stores.journal.note([], [{ shard: bob, version: 1, record: Uint8Array.of(1) }]);
-    expect(new Set(stores.reader.keptShards())).toEqual(new Set([ada, bob]));
+    expect(stores.reader.keptShards()).toEqual(
+      new Map([
+        [ada, 3],
+        [bob, 1],
+      ]),
+    );
+    expect(stores.journal.state.kept).toBe(4);
     expect(stores.reader.keptOf(ada).map(([version]) => version)).toEqual([4, 5, 6]);
     const { journal, reader } = stores.reopen();
+    expect(journal.state.kept).toBe(4);
     journal.note(
       [
         { shard: ada, version: 5, now: instant(50) },
@@ -189,7 +197,8 @@ describe.each([
       [],
     );
     expect(reader.keptOf(ada).map(([version]) => version)).toEqual([6]);
-    expect(reader.keptShards()).toEqual([ada]);
+    expect(reader.keptShards()).toEqual(new Map([[ada, 1]]));
+    expect(journal.state.kept).toBe(1);
   });
 
   it('build an image in steps, and give back what was put in', async () => {

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { instant } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
+import { sealed } from './checksums.ts';
 import { openDirectory, type OpenDirectory } from './storage-directory.ts';
-import { assertDurable, openDurable, sqliteProblem } from './storage-sqlite.ts';
 import { DEFINITION, picker, SampleShard } from './testing/sample.ts';
 
 const opened: OpenDirectory[] = [];
@@ -42,7 +42,7 @@ function usedPath(): string {
   const writer = new RecordWriter();
   for (let turn = 1; turn <= 3; turn++) {
     writer.changeSet(shard.turn(1_000));
-    directory.journal.commit({ first: turn, last: turn, now: instant(1_000), records: writer.take() });
+    directory.journal.commit(sealed({ first: turn, last: turn, now: instant(1_000), records: writer.take() }));
   }
   shut(directory);
   return path;
@@ -99,7 +99,7 @@ describe('a data directory', () => {
     const path = newPath();
     const { journal } = open(path);
     expect(() => open(path)).toThrow('is in use by a running server');
-    journal.commit({ first: 1, last: 1, now: instant(1), records: new Uint8Array(1) });
+    journal.commit(sealed({ first: 1, last: 1, now: instant(1), records: new Uint8Array(1) }));
     expect(journal.state.position).toBe(1);
   });
 
@@ -135,7 +135,7 @@ describe('a data directory', () => {
     const database = new Database(join(path, 'journal.db'));
     database.exec('DELETE FROM batch WHERE first = 2');
     database.close();
-    expect(() => open(path)).toThrow('is damaged: it should hold the turns 1 to 3, and has 2 of them');
+    expect(() => open(path)).toThrow('is damaged: it should go on with turn 2, and has 3 next');
     writeFileSync(join(path, 'journal.db'), 'x'.repeat(8_192));
     expect(() => open(path)).toThrow('is damaged');
   });
@@ -159,7 +159,7 @@ describe('a data directory', () => {
     const log = (of: string): string => join(of, 'journal.db-wal');
     const confirmedBytes: number[] = [];
     const commit = (turn: number): void => {
-      directory.journal.commit({ first: turn, last: turn, now: instant(1), records: new Uint8Array(50_000).fill(turn) });
+      directory.journal.commit(sealed({ first: turn, last: turn, now: instant(1), records: new Uint8Array(50_000).fill(turn) }));
       confirmedBytes.push(statSync(log(path)).size);
     };
     for (let turn = 1; turn <= 5; turn++) commit(turn);
@@ -177,36 +177,5 @@ describe('a data directory', () => {
         shut(recovered);
       }
     }
-  });
-});
-
-describe('a durable database', () => {
-  it('syncs its commits at every open, also after the first write', () => {
-    const path = newPath();
-    for (let time = 0; time < 2; time++) {
-      const database = openDurable({ path, pageBytes: 4_096, cacheBytes: 65_536, checkpointBytes: 65_536 });
-      database.exec('CREATE TABLE IF NOT EXISTS t(a INTEGER PRIMARY KEY)');
-      database.exec('INSERT INTO t VALUES (NULL)');
-      expect(database.pragma('synchronous', { simple: true })).toBe(2);
-      expect(database.pragma('journal_mode', { simple: true })).toBe('wal');
-      database.close();
-    }
-  });
-
-  it('is refused when it would not', () => {
-    const database = new Database(newPath());
-    database.pragma('journal_mode=WAL');
-    database.pragma('synchronous=NORMAL');
-    expect(() => assertDurable(database)).toThrow('would not sync its commits');
-    database.close();
-  });
-
-  it('needs an SQLite that does not damage its files', () => {
-    expect(sqliteProblem()).toBeUndefined();
-    expect(sqliteProblem('3.51.3')).toBeUndefined();
-    expect(sqliteProblem('3.52.0')).toBeUndefined();
-    expect(sqliteProblem('4.0.0')).toBeUndefined();
-    expect(sqliteProblem('3.51.2')).toContain('SQLite 3.51.2 can damage its files');
-    expect(sqliteProblem('3.9.9')).toContain('Gavel needs 3.51.3');
   });
 });

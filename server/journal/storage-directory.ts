@@ -1,15 +1,25 @@
 /** The data directory of a node: whose it is, that nobody else uses it, and what a start finds in it. Used by the thread that owns the journal. */
 import Database from 'better-sqlite3';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
-import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
+import {
+  damageOf,
+  decide,
+  DIRECTORY_FORMAT,
+  DIRECTORY_ROWS,
+  STORE_ROWS,
+  type DirectoryFacts,
+  type Manifest,
+  type StoreFacts,
+} from './recovery.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
 import { machineFiles, type Files } from './storage-files.ts';
 import { clearStaging, countStaged, hasImages, makeImageDirectories } from './storage-images.ts';
+import { JournalError } from './storage.ts';
 import { FileJournal } from './storage-journal.ts';
 import { FileProjections } from './storage-projections.ts';
-import { DatabaseError, sqliteProblem } from './storage-sqlite.ts';
+import { DatabaseError, isLocked, sqliteProblem } from './storage-sqlite.ts';
 
 const KNOWN = ['gavel.json', 'gavel.json.new', 'lock.db', 'lock.db-journal', 'images', 'staging'];
 const KNOWN_DATABASES = ['journal.db', 'node.db'].flatMap((name) => [name, `${name}-wal`, `${name}-shm`]);
@@ -57,14 +67,15 @@ export function openDirectory(path: string, definition: PersisterDefinition, ins
     return { journal, remarks: [...remarks, ...more], close };
   } catch (error) {
     lock.close();
-    if (error instanceof DatabaseError) throw new DataDirectoryError(error.message, { cause: error });
+    if (error instanceof DatabaseError || error instanceof JournalError) throw new DataDirectoryError(error.message, { cause: error });
     if (isDamage(error)) throw new DataDirectoryError(`a database in ${path} is damaged (${errorMessage(error)})`, { cause: error });
     throw error;
   }
 }
 
 function isDamage(error: unknown): boolean {
-  return /^SQLITE_(?:CORRUPT|NOTADB)/.test(errorCode(error) ?? '');
+  // Also a word of a schema may have a flipped bit: then there is no such column, or a value is not of its type.
+  return /^SQLITE_(?:CORRUPT|NOTADB|ERROR|CONSTRAINT|MISMATCH)/.test(errorCode(error) ?? '');
 }
 
 function inspect(path: string, { world }: PersisterDefinition): DirectoryFacts {
@@ -99,10 +110,11 @@ function isManifest(value: unknown): value is Manifest {
   if (typeof value !== 'object' || value === null) return false;
   const manifest = value as Partial<Record<keyof Manifest, unknown>>;
   const { format, instance, world, node, cellsPerRegion } = manifest;
+  if (typeof format !== 'number' || !Number.isSafeInteger(format) || format < 1) return false;
   // A newer format may say other things; that it is newer is enough.
-  if (typeof format !== 'number') return false;
   if (format > DIRECTORY_FORMAT) return true;
-  return typeof instance === 'string' && typeof world === 'string' && typeof node === 'string' && typeof cellsPerRegion === 'number';
+  const isNamed = typeof instance === 'string' && typeof world === 'string' && typeof node === 'string';
+  return isNamed && Number.isSafeInteger(cellsPerRegion);
 }
 
 /**
@@ -135,17 +147,32 @@ function syncAbove(path: string, files: Files): void {
   }
 }
 
-/** The lock is one of SQLite's, on an empty database: it works between processes, and ends with its process however that ends. */
+/**
+ * The lock is one of SQLite's, on an empty database: it works between processes, and ends with its process however that ends. Whatever
+ * somebody wrote into the file is thrown away: it holds no data, and must not be what keeps a node from its own. Emptied where it is rather
+ * than replaced: a lock is on the file and not on its name, so of two starts at once still only one gets it.
+ */
 function lockDirectory(path: string): Database.Database {
-  const lock = new Database(join(path, 'lock.db'), { timeout: 0 });
+  const file = join(path, 'lock.db');
+  try {
+    return lockFile(file);
+  } catch (error) {
+    // Whoever reads the garbage has passed the lock: nobody holds it.
+    if (!isDamage(error)) throw error;
+    truncateSync(file);
+    rmSync(`${file}-journal`, { force: true });
+    return lockFile(file);
+  }
+}
+
+function lockFile(file: string): Database.Database {
+  const lock = new Database(file, { timeout: 0 });
   try {
     lock.exec('BEGIN EXCLUSIVE');
     return lock;
   } catch (error) {
     lock.close();
-    if (errorCode(error)?.startsWith('SQLITE_BUSY') === true) {
-      throw new DataDirectoryError(`${path} is in use by a running server`, { cause: error });
-    }
+    if (isLocked(error)) throw new DataDirectoryError(`${dirname(file)} is in use by a running server`, { cause: error });
     throw error;
   }
 }
@@ -170,6 +197,7 @@ function openStores(
     clearStaging(path, files);
     const journal = existingJournal ?? FileJournal.openFor(journalPath(path), instance);
     if (facts.projections.kind === 'missing') FileProjections.openFor(projectionsPath(path), instance).close();
+    files.syncDirectory(path);
     return { journal, remarks };
   } catch (error) {
     existingJournal?.close();
@@ -178,8 +206,9 @@ function openStores(
 }
 
 function journalFacts(journal: FileJournal): StoreFacts['journal'] {
-  const { instance, state, damage, notes } = journal.check();
-  return { kind: 'open', instance, position: state.position, dropped: state.dropped, damage, notes };
+  const { instance, state } = journal;
+  const { position, dropped } = state;
+  return { kind: 'open', instance, position, dropped, damage: damageOf(journal, state), notes: journal.notes() };
 }
 
 function projectionFacts(path: string, instance: string): StoreFacts['projections'] {

@@ -87,16 +87,18 @@ export class FileImages implements ImageStore {
   }
 }
 
-/** Makes the directories of images, durably; those that are there stay. They are synced, too: who made them may have been killed before. */
+/**
+ * Makes the directories of images, durably; those that are there stay: a backup tool may have left out some, since they were empty. They are
+ * synced, too: who made them may have been killed before. Their own names, in the directory, are for the caller to sync.
+ */
 export function makeImageDirectories(directory: string, files: Files): void {
   files.makeDirectory(join(directory, 'staging'));
   const images = join(directory, 'images');
   files.makeDirectory(images);
-  if (readdirSync(images).length < 256) {
-    for (let index = 0; index < 256; index++) files.makeDirectory(join(images, hexByte(index)));
-  }
+  const present = new Set(readdirSync(images));
+  const missing = Array.from({ length: 256 }, (_, index) => hexByte(index)).filter((name) => !present.has(name));
+  for (const name of missing) files.makeDirectory(join(images, name));
   files.syncDirectory(images);
-  files.syncDirectory(directory);
 }
 
 /** Whether there is any image in the directory. */

@@ -1,10 +1,20 @@
 /** `journal.db`: one row per group commit, the notes of images, and the counters. Written by one thread, read by others. */
 import type Database from 'better-sqlite3';
 import type { Instant, ShardId } from '#shared/units.ts';
+import { asBuffer } from './batch-cache.ts';
+import { batchSum, checkedBatch, checkedKept, countersSum, keptSum, noteSum } from './checksums.ts';
 import type { Position } from './persister.ts';
-import type { Batch, JournalReader, JournalState, JournalStore, KeptRecord, Note } from './storage.ts';
-import { APPLICATION_ID } from './image-file-codec.ts';
-import { openDurable, openReader } from './storage-sqlite.ts';
+import {
+  JournalError,
+  ShardEntryError,
+  type Batch,
+  type JournalReader,
+  type JournalState,
+  type JournalStore,
+  type KeptRecord,
+  type Note,
+} from './storage.ts';
+import { openReader, openVersioned, type Layout } from './storage-sqlite.ts';
 
 /** The version of the layout of `journal.db`, in its `user_version`. */
 export const JOURNAL_VERSION = 2;
@@ -16,29 +26,75 @@ const SCHEMA = `
     position INTEGER NOT NULL,
     dropped INTEGER NOT NULL,
     now INTEGER NOT NULL,
-    lease INTEGER NOT NULL
+    lease INTEGER NOT NULL,
+    kept INTEGER NOT NULL,
+    sum INTEGER NOT NULL
   ) STRICT;
-  CREATE TABLE batch(first INTEGER PRIMARY KEY, last INTEGER NOT NULL, now INTEGER NOT NULL, records BLOB NOT NULL) STRICT;
-  CREATE TABLE shard(id TEXT PRIMARY KEY, applied_version INTEGER NOT NULL, now INTEGER) STRICT, WITHOUT ROWID;
+  CREATE TABLE batch(
+    first INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL,
+    now INTEGER NOT NULL,
+    sum INTEGER NOT NULL,
+    records BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE shard(
+    id TEXT PRIMARY KEY,
+    applied_version INTEGER NOT NULL,
+    now INTEGER,
+    sum INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
   CREATE TABLE kept(
     shard TEXT NOT NULL,
     version INTEGER NOT NULL,
+    sum INTEGER NOT NULL,
     record BLOB NOT NULL,
     PRIMARY KEY (shard, version)
   ) STRICT, WITHOUT ROWID;
-  PRAGMA application_id=${APPLICATION_ID};
-  PRAGMA user_version=${JOURNAL_VERSION};
 `;
 
-/** What takes a journal of the version before to the next one, by that version. */
-const UPGRADES: Readonly<Record<number, string>> = {
-  1: `
-    ALTER TABLE journal ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
-    UPDATE journal SET lease = now;
-    ALTER TABLE shard ADD COLUMN now INTEGER;
-    PRAGMA user_version=2;
-  `,
-};
+/**
+ * From version 1 to 2: a lease of time, the time of each note, what is put aside, and checksums. What is there is believed this once.
+ * One statement and one transaction for all batches: SQLite moves what does not fit into its cache to the log.
+ */
+const TO_VERSION_2 = `
+  ALTER TABLE batch ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+  UPDATE batch SET sum = batch_sum(first, last, now, records);
+  ALTER TABLE shard ADD COLUMN now INTEGER;
+  ALTER TABLE shard ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+  UPDATE shard SET sum = note_sum(id, applied_version);
+  ALTER TABLE kept ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+  UPDATE kept SET sum = kept_sum(shard, version, record);
+  ALTER TABLE journal ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE journal ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE journal ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+  UPDATE journal SET lease = now, kept = (SELECT coalesce(sum(length(record)), 0) FROM kept);
+  UPDATE journal SET sum = counters_sum(instance, position, dropped, now, lease, kept);
+`;
+
+function toVersion2(database: Database.Database): void {
+  database.function('batch_sum', (first: Position, last: Position, now: Instant, records: Buffer) =>
+    batchSum({ first, last, now, records }),
+  );
+  database.function('note_sum', (shard: ShardId, version: number) => noteSum(shard, version, null));
+  database.function('kept_sum', (shard: ShardId, version: number, record: Buffer) => keptSum({ shard, version, record }));
+  database.function('counters_sum', (instance: string, position: Position, dropped: Position, now: Instant, lease: Instant, kept: number) =>
+    countersSum(instance, { position, dropped, now, lease, kept }),
+  );
+  database.exec(TO_VERSION_2);
+}
+
+function layout(instance: string): Layout {
+  return {
+    version: JOURNAL_VERSION,
+    table: 'journal',
+    make: (database) => {
+      database.exec(SCHEMA);
+      const counters = { position: 0, dropped: 0, now: 0, lease: 0, kept: 0 } as const;
+      database.prepare('INSERT INTO journal VALUES (1, ?, 0, 0, 0, 0, 0, ?)').run(instance, countersSum(instance, counters));
+    },
+    upgrades: { 1: toVersion2 },
+  };
+}
 
 const MEBIBYTE = 1_024 * 1_024;
 /** Large pages for large batches: a commit of 256 KiB takes 0.77 ms with these, and 1.1 ms with pages of 4 KiB. */
@@ -55,11 +111,11 @@ export class FileJournalReader implements JournalReader {
 
   constructor(database: Database.Database) {
     this.database = database;
-    this.#batchesAfter = database.prepare('SELECT first, last, now, records FROM batch WHERE first > ? ORDER BY first');
-    this.#batch = database.prepare('SELECT first, last, now, records FROM batch WHERE first = ?');
-    this.#note = database.prepare('SELECT applied_version AS version, now FROM shard WHERE id = ?');
-    this.#kept = database.prepare<[string]>('SELECT record FROM kept WHERE shard = ? ORDER BY version').pluck();
-    this.#keptShards = database.prepare<[]>('SELECT DISTINCT shard FROM kept').pluck();
+    this.#batchesAfter = database.prepare('SELECT first, last, now, sum, records FROM batch WHERE first > ? ORDER BY first');
+    this.#batch = database.prepare('SELECT first, last, now, sum, records FROM batch WHERE first = ?');
+    this.#note = database.prepare('SELECT applied_version AS version, now, sum FROM shard WHERE id = ?');
+    this.#kept = database.prepare('SELECT version, sum, record FROM kept WHERE shard = ? ORDER BY version');
+    this.#keptShards = database.prepare<[]>('SELECT shard, sum(length(record)) FROM kept GROUP BY shard').raw();
   }
 
   /** Opens the journal of a node for reading; somebody else has it open for writing. */
@@ -71,7 +127,7 @@ export class FileJournalReader implements JournalReader {
     const batches: Batch[] = [];
     let bytes = 0;
     for (const row of this.#batchesAfter.iterate(after)) {
-      const batch = row as Batch;
+      const batch = checkedBatch(row as Batch);
       batches.push(batch);
       bytes += batch.records.length;
       if (bytes >= bytesMax) break;
@@ -80,20 +136,24 @@ export class FileJournalReader implements JournalReader {
   }
 
   batch(first: Position): Batch | undefined {
-    return this.#batch.get(first) as Batch | undefined;
+    const row = this.#batch.get(first);
+    return row === undefined ? undefined : checkedBatch(row as Batch);
   }
 
   noteOf(shard: ShardId): ReturnType<JournalReader['noteOf']> {
-    const row = this.#note.get(shard) as { readonly version: number; readonly now: Instant | null } | undefined;
-    return row === undefined ? undefined : { version: row.version, now: row.now ?? undefined };
+    const row = this.#note.get(shard) as { readonly version: number; readonly now: Instant | null; readonly sum: number } | undefined;
+    if (row === undefined) return undefined;
+    if (noteSum(shard, row.version, row.now) !== row.sum) throw new ShardEntryError('the note of its image is damaged');
+    return { version: row.version, now: row.now ?? undefined };
   }
 
   keptOf(shard: ShardId): readonly Uint8Array[] {
-    return this.#kept.all(shard) as readonly Uint8Array[];
+    const rows = this.#kept.all(shard) as readonly { readonly version: number; readonly sum: number; readonly record: Uint8Array }[];
+    return rows.map(({ version, sum, record }) => checkedKept({ shard, version, record }, sum));
   }
 
-  keptShards(): readonly ShardId[] {
-    return this.#keptShards.all() as readonly ShardId[];
+  keptShards(): ReadonlyMap<ShardId, number> {
+    return new Map(this.#keptShards.all() as readonly (readonly [ShardId, number])[]);
   }
 
   close(): void {
@@ -101,64 +161,32 @@ export class FileJournalReader implements JournalReader {
   }
 }
 
-/** What is wrong with a journal that was opened: its counters and what is in it do not agree. */
-export interface JournalCheck {
-  readonly instance: string;
-  readonly state: JournalState;
-  /** One sentence, if positions are missing. */
-  readonly damage: string | undefined;
-  readonly notes: number;
-}
-
 /** The journal as its owner has it. */
 export class FileJournal extends FileJournalReader implements JournalStore {
-  readonly #begin: Database.Statement<[]>;
-  readonly #commit: Database.Statement<[]>;
-  readonly #rollback: Database.Statement<[]>;
-  readonly #insertBatch: Database.Statement<[number, number, number, Buffer]>;
-  readonly #advance: Database.Statement<[number, number]>;
-  readonly #extend: Database.Statement<[number]>;
-  readonly #insertNote: Database.Statement<[string, number, number]>;
-  readonly #insertKept: Database.Statement<[string, number, Buffer]>;
-  readonly #deleteKept: Database.Statement<[string, number]>;
-  readonly #oldest: Database.Statement<[number]>;
-  readonly #deleteThrough: Database.Statement<[number]>;
-  readonly #setDropped: Database.Statement<[number]>;
+  /** Whose it is. */
+  readonly instance: string;
+  readonly #statements: ReturnType<typeof prepare>;
   #state: JournalState;
-  #hasKept: boolean;
 
+  /** Throws `JournalError` if the counters are not what was written. */
   constructor(database: Database.Database) {
     super(database);
-    this.#begin = database.prepare('BEGIN IMMEDIATE');
-    this.#commit = database.prepare('COMMIT');
-    this.#rollback = database.prepare('ROLLBACK');
-    this.#insertBatch = database.prepare('INSERT INTO batch(first, last, now, records) VALUES (?, ?, ?, ?)');
-    this.#advance = database.prepare('UPDATE journal SET position = ?, now = max(now, ?)');
-    this.#extend = database.prepare('UPDATE journal SET lease = max(lease, ?)');
-    this.#insertNote = database.prepare(
-      'INSERT INTO shard(id, applied_version, now) VALUES (?, ?, ?) ' +
-        'ON CONFLICT DO UPDATE SET applied_version = excluded.applied_version, now = excluded.now',
-    );
-    this.#insertKept = database.prepare('INSERT OR IGNORE INTO kept(shard, version, record) VALUES (?, ?, ?)');
-    this.#deleteKept = database.prepare('DELETE FROM kept WHERE shard = ? AND version <= ?');
-    this.#oldest = database.prepare('SELECT first, last, length(records) AS bytes FROM batch WHERE last <= ? ORDER BY first');
-    this.#deleteThrough = database.prepare('DELETE FROM batch WHERE last <= ?');
-    this.#setDropped = database.prepare('UPDATE journal SET dropped = ?');
-    this.#state = this.check().state;
-    this.#hasKept = this.keptShards().length > 0;
+    this.#statements = prepare(database);
+    const { counters, bytes, keptBytes } = this.#statements;
+    const row = counters.get() as (Omit<JournalState, 'bytes'> & { readonly instance: string; readonly sum: number }) | undefined;
+    if (row === undefined) throw new JournalError('its counters are missing');
+    const { instance, sum, ...found } = row;
+    if (countersSum(instance, found) !== sum) throw new JournalError('its counters are not what was written');
+    if (keptBytes.get() !== found.kept) throw new JournalError('records that were put aside are missing');
+    this.instance = instance;
+    this.#state = { ...found, bytes: bytes.get() as number };
   }
 
   /** Opens the journal at that path, or makes a new one that belongs to `instance`. */
   static openFor(path: string, instance: string): FileJournal {
-    const database = openDurable({ path, pageBytes: PAGE_BYTES, cacheBytes: 8 * MEBIBYTE, checkpointBytes: 4 * MEBIBYTE });
+    const files = { path, pageBytes: PAGE_BYTES, cacheBytes: 8 * MEBIBYTE, checkpointBytes: 4 * MEBIBYTE };
+    const database = openVersioned(files, layout(instance));
     try {
-      if (!hasTable(database, 'journal')) {
-        database.transaction(() => {
-          database.exec(SCHEMA);
-          database.prepare('INSERT INTO journal VALUES (1, ?, 0, 0, 0, 0)').run(instance);
-        })();
-      }
-      upgrade(database);
       return new FileJournal(database);
     } catch (error) {
       database.close();
@@ -170,95 +198,106 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     return this.#state;
   }
 
-  /** Reads counters and contents anew, and compares them. */
-  check(): JournalCheck {
-    const { instance, position, dropped, now, lease } = this.database.prepare('SELECT * FROM journal').get() as {
-      readonly instance: string;
-      readonly position: number;
-      readonly dropped: number;
-      readonly now: Instant | 0;
-      readonly lease: Instant | 0;
-    };
-    const { bytes, records, first, last } = this.database
-      .prepare(
-        'SELECT coalesce(sum(length(records)), 0) AS bytes, coalesce(sum(last - first + 1), 0) AS records, min(first) AS first, max(last) AS last FROM batch',
-      )
-      .get() as { readonly bytes: number; readonly records: number; readonly first: number | null; readonly last: number | null };
-    const notes = this.database.prepare('SELECT count(*) FROM shard').pluck().get() as number;
-    const isWhole = (first ?? dropped + 1) === dropped + 1 && (last ?? dropped) === position && records === position - dropped;
-    const damage = isWhole ? undefined : `it should hold the turns ${dropped + 1} to ${position}, and has ${records} of them`;
-    return { instance, state: { position, dropped, now, lease, bytes }, damage, notes };
+  /** The number of shards of which an image is noted. */
+  notes(): number {
+    return this.#statements.notes.get() as number;
   }
 
-  commit({ first, last, now, records }: Batch): void {
+  commit({ first, last, now, sum, records }: Batch): void {
     const { position, bytes, now: before } = this.#state;
     if (first !== position + 1 || last < first) throw new Error(`a batch of turns ${first} to ${last} cannot follow turn ${position}`);
     this.#transaction(() => {
-      this.#insertBatch.run(first, last, now, Buffer.from(records.buffer, records.byteOffset, records.byteLength));
-      this.#advance.run(last, now);
+      this.#statements.insertBatch.run(first, last, now, sum, asBuffer(records));
+      return { position: last, now: now > before ? now : before, bytes: bytes + records.length };
     });
-    this.#state = { ...this.#state, position: last, now: now > before ? now : before, bytes: bytes + records.length };
   }
 
   extendLease(until: Instant): void {
-    if (until <= this.#state.lease) return;
-    this.#transaction(() => this.#extend.run(until));
-    this.#state = { ...this.#state, lease: until };
+    if (until > this.#state.lease) this.#transaction(() => ({ lease: until }));
   }
 
   note(notes: readonly Note[], kept: readonly KeptRecord[]): void {
+    const { insertNote, insertKept, deleteKept } = this.#statements;
+    let keptBytes = this.#state.kept;
     this.#transaction(() => {
       for (const { shard, version, now } of notes) {
-        this.#insertNote.run(shard, version, now);
-        if (this.#hasKept) this.#deleteKept.run(shard, version);
+        insertNote.run(shard, version, now, noteSum(shard, version, now));
+        if (keptBytes === 0) continue;
+        for (const bytes of deleteKept.all(shard, version) as readonly number[]) keptBytes -= bytes;
       }
-      for (const { shard, version, record } of kept) this.#insertKept.run(shard, version, Buffer.from(record));
+      for (const aside of kept) {
+        const { changes } = insertKept.run(aside.shard, aside.version, keptSum(aside), asBuffer(aside.record));
+        keptBytes += changes * aside.record.length;
+      }
+      return { kept: keptBytes };
     });
-    if (kept.length > 0) this.#hasKept = true;
   }
 
   drop(through: Position, recordsMax: number): Position {
-    const { bytes } = this.#state;
-    let { dropped } = this.#state;
+    const { dropped: start, bytes } = this.#state;
+    let dropped = start;
     let droppedBytes = 0;
-    const start = dropped;
-    for (const row of this.#oldest.iterate(through)) {
+    for (const row of this.#statements.oldest.iterate()) {
       const batch = row as { readonly last: number; readonly bytes: number };
+      if (batch.last > through || dropped - start >= recordsMax) break;
       dropped = batch.last;
       droppedBytes += batch.bytes;
-      if (dropped - start >= recordsMax) break;
     }
     if (dropped === start) return dropped;
     this.#transaction(() => {
-      this.#deleteThrough.run(dropped);
-      this.#setDropped.run(dropped);
+      this.#statements.deleteThrough.run(dropped);
+      return { dropped, bytes: bytes - droppedBytes };
     });
-    this.#state = { ...this.#state, dropped, bytes: bytes - droppedBytes };
     return dropped;
   }
 
-  #transaction(run: () => void): void {
-    this.#begin.run();
+  /** Runs a change, and changes the counters as it says; both happen, or neither. */
+  #transaction(run: () => Partial<JournalState>): void {
+    const { begin, commit, rollback, setCounters } = this.#statements;
+    begin.run();
     try {
-      run();
-      this.#commit.run();
+      const next = { ...this.#state, ...run() };
+      const { position, dropped, now, lease, kept } = next;
+      setCounters.run(position, dropped, now, lease, kept, countersSum(this.instance, next));
+      commit.run();
+      this.#state = next;
     } catch (error) {
-      if (this.database.inTransaction) this.#rollback.run();
+      if (this.database.inTransaction) rollback.run();
       throw error;
     }
   }
 }
 
-/** Takes a journal of an older version to the present one, step by step, each in a transaction of its own. */
-function upgrade(database: Database.Database): void {
-  for (;;) {
-    const step = UPGRADES[Number(database.pragma('user_version', { simple: true }))];
-    if (step === undefined) return;
-    database.transaction(() => database.exec(step))();
-  }
+function prepare(database: Database.Database) {
+  return {
+    begin: database.prepare<[]>('BEGIN IMMEDIATE'),
+    commit: database.prepare<[]>('COMMIT'),
+    rollback: database.prepare<[]>('ROLLBACK'),
+    counters: database.prepare<[]>('SELECT instance, position, dropped, now, lease, kept, sum FROM journal'),
+    setCounters: database.prepare<[number, number, number, number, number, number]>(
+      'UPDATE journal SET position = ?, dropped = ?, now = ?, lease = ?, kept = ?, sum = ?',
+    ),
+    bytes: database.prepare<[]>('SELECT coalesce(sum(length(records)), 0) FROM batch').pluck(),
+    insertBatch: database.prepare<[number, number, number, number, Buffer]>(
+      'INSERT INTO batch(first, last, now, sum, records) VALUES (?, ?, ?, ?, ?)',
+    ),
+    notes: database.prepare<[]>('SELECT count(*) FROM shard').pluck(),
+    insertNote: database.prepare<[string, number, number, number]>(
+      'INSERT INTO shard(id, applied_version, now, sum) VALUES (?, ?, ?, ?) ' +
+        'ON CONFLICT DO UPDATE SET applied_version = excluded.applied_version, now = excluded.now, sum = excluded.sum',
+    ),
+    insertKept: database.prepare<[string, number, number, Buffer]>(
+      'INSERT OR IGNORE INTO kept(shard, version, sum, record) VALUES (?, ?, ?, ?)',
+    ),
+    deleteKept: database.prepare<[string, number]>('DELETE FROM kept WHERE shard = ? AND version <= ? RETURNING length(record)').pluck(),
+    keptBytes: database.prepare<[]>('SELECT coalesce(sum(length(record)), 0) FROM kept').pluck(),
+    // Both by the key, in its order: what they cost does not depend on how much is behind.
+    oldest: database.prepare<[]>(OLDEST),
+    deleteThrough: database.prepare<[number]>(DELETE_THROUGH),
+  };
 }
 
-/** Whether a database has a table of that name. */
-export function hasTable(database: Database.Database, name: string): boolean {
-  return database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined;
-}
+/** The oldest batches first. */
+export const OLDEST = 'SELECT last, length(records) AS bytes FROM batch ORDER BY first';
+/** Batches do not overlap: one that begins at or before the end of another is that one, or older. */
+export const DELETE_THROUGH = 'DELETE FROM batch WHERE first <= ?';

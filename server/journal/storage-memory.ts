@@ -10,6 +10,7 @@ import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordReader, type Schemas } from '#server/shard/codec.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
+import { checkedBatch } from './checksums.ts';
 import { applyChanges } from './merge.ts';
 import type { Position } from './persister.ts';
 import {
@@ -102,7 +103,7 @@ class MemoryJournal implements JournalStore {
   readonly #notes = new Map<ShardId, { readonly version: number; readonly now: Instant }>();
   #batches: Batch[] = [];
   #kept: KeptRecord[] = [];
-  #state: JournalState = { position: 0, dropped: 0, now: 0, lease: 0, bytes: 0 };
+  #state: JournalState = { position: 0, dropped: 0, now: 0, lease: 0, bytes: 0, kept: 0 };
 
   constructor(write: Write) {
     this.#write = write;
@@ -117,7 +118,7 @@ class MemoryJournal implements JournalStore {
     let bytes = 0;
     for (const batch of this.#batches) {
       if (batch.first <= after) continue;
-      batches.push(batch);
+      batches.push(checkedBatch(batch));
       bytes += batch.records.length;
       if (bytes >= bytesMax) break;
     }
@@ -125,7 +126,8 @@ class MemoryJournal implements JournalStore {
   }
 
   batch(first: Position): Batch | undefined {
-    return this.#batches.find((batch) => batch.first === first);
+    const batch = this.#batches.find((some) => some.first === first);
+    return batch === undefined ? undefined : checkedBatch(batch);
   }
 
   noteOf(shard: ShardId): ReturnType<JournalStore['noteOf']> {
@@ -137,8 +139,10 @@ class MemoryJournal implements JournalStore {
     return records.map(({ record }) => record);
   }
 
-  keptShards(): readonly ShardId[] {
-    return [...new Set(this.#kept.map(({ shard }) => shard))];
+  keptShards(): ReadonlyMap<ShardId, number> {
+    const bytesByShard = new Map<ShardId, number>();
+    for (const { shard, record } of this.#kept) bytesByShard.set(shard, (bytesByShard.get(shard) ?? 0) + record.length);
+    return bytesByShard;
   }
 
   close(): void {
@@ -172,6 +176,7 @@ class MemoryJournal implements JournalStore {
         const isThere = this.#kept.some(({ shard, version }) => shard === record.shard && version === record.version);
         if (!isThere) this.#kept.push({ ...record, record: record.record.slice() });
       }
+      this.#state = { ...this.#state, kept: this.#kept.reduce((bytes, { record }) => bytes + record.length, 0) };
     });
   }
 

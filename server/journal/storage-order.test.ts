@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { instant, type ShardId } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
+import { sealed } from './checksums.ts';
 import { drivePass } from './drive-pass.ts';
 import { Projector } from './projector.ts';
 import { ShardKeeper } from './shard-keeper.ts';
@@ -49,7 +50,7 @@ async function live(path: string, files: RecordedFiles): Promise<void> {
     const writer = new RecordWriter();
     // Each life has shards of its own, so that each has everything to do.
     for (let index = 0; index < SHARDS; index++) writer.changeSet(new SampleShard(position + index, picker(index)).turn(1_000));
-    journal.commit({ first: position + 1, last: position + SHARDS, now: instant(1_000), records: writer.take() });
+    journal.commit(sealed({ first: position + 1, last: position + SHARDS, now: instant(1_000), records: writer.take() }));
     new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION.projected).foldThrough(position + SHARDS);
     const images = new FileImages(path, SCHEMA_BY_TABLE, files);
     const keeper = new ShardKeeper(journal, images, SCHEMA_BY_TABLE, dropped);

@@ -3,9 +3,7 @@ import type Database from 'better-sqlite3';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Position, Total } from './persister.ts';
 import type { FoldDelta, LedgerSegment, ProjectionStore, RowChange } from './storage.ts';
-import { hasTable } from './storage-journal.ts';
-import { APPLICATION_ID } from './image-file-codec.ts';
-import { openDurable } from './storage-sqlite.ts';
+import { openVersioned, type Layout } from './storage-sqlite.ts';
 
 /** The version of the layout of `node.db`, in its `user_version`. */
 export const PROJECTIONS_VERSION = 1;
@@ -32,9 +30,19 @@ const SCHEMA = `
   ) STRICT;
   CREATE UNIQUE INDEX ledger_segment_by_shard ON ledger_segment(shard, first_seq);
   CREATE TABLE total(key TEXT PRIMARY KEY, amount TEXT NOT NULL) STRICT, WITHOUT ROWID;
-  PRAGMA application_id=${APPLICATION_ID};
-  PRAGMA user_version=${PROJECTIONS_VERSION};
 `;
+
+function layout(instance: string): Layout {
+  return {
+    version: PROJECTIONS_VERSION,
+    table: 'node',
+    make: (database) => {
+      database.exec(SCHEMA);
+      database.prepare('INSERT INTO node VALUES (1, ?, 0)').run(instance);
+    },
+    upgrades: {},
+  };
+}
 
 const MEBIBYTE = 1_024 * 1_024;
 
@@ -57,14 +65,9 @@ export class FileProjections implements ProjectionStore {
 
   /** Opens the projections at that path, or makes new ones that belong to `instance`. */
   static openFor(path: string, instance: string): FileProjections {
-    const database = openDurable({ path, pageBytes: 4_096, cacheBytes: 32 * MEBIBYTE, checkpointBytes: 16 * MEBIBYTE });
+    const files = { path, pageBytes: 4_096, cacheBytes: 32 * MEBIBYTE, checkpointBytes: 16 * MEBIBYTE };
+    const database = openVersioned(files, layout(instance));
     try {
-      if (!hasTable(database, 'node')) {
-        database.transaction(() => {
-          database.exec(SCHEMA);
-          database.prepare('INSERT INTO node VALUES (1, ?, 0)').run(instance);
-        })();
-      }
       return new FileProjections(database);
     } catch (error) {
       database.close();

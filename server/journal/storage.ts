@@ -15,6 +15,8 @@ export interface Batch {
   readonly last: Position;
   /** The greatest `now` of its turns. */
   readonly now: Instant;
+  /** The checksum of all the rest: see `sealed`. */
+  readonly sum: number;
   readonly records: Uint8Array;
 }
 
@@ -45,20 +47,43 @@ export interface JournalState {
   readonly lease: Instant | 0;
   /** Bytes of the batches that are there. */
   readonly bytes: number;
+  /** Bytes of the records that are put aside. */
+  readonly kept: number;
 }
 
-/** What may be read of a journal, also by threads that do not own it. Each call sees what is durable at that moment. */
+/** A journal that is not what was written to it. */
+export class JournalError extends Error {
+  override readonly name = 'JournalError';
+
+  /** `what` is wrong, as the end of a sentence. */
+  constructor(what: string) {
+    super(`the journal (journal.db) is damaged: ${what}`);
+  }
+}
+
+/** What a journal has of one shard, its note or a record put aside, is not what was written: a fault of that shard alone. */
+export class ShardEntryError extends Error {
+  override readonly name = 'ShardEntryError';
+}
+
+/**
+ * What may be read of a journal, also by threads that do not own it. Each call sees what is durable at that moment. What is read is what
+ * was written, or `JournalError` or, where the words say so, `ShardEntryError` is thrown.
+ */
 export interface JournalReader {
   /** Batches after that position, oldest first: at least one if there is one, and no further one once `bytesMax` is reached. */
   read(after: Position, bytesMax: number): readonly Batch[];
   /** The batch that starts at that position, or `undefined`. */
   batch(first: Position): Batch | undefined;
-  /** What is noted of the shard's image, or `undefined`; the time is `undefined` if it was noted before times were. */
+  /**
+   * What is noted of the shard's image, or `undefined`; the time is `undefined` if it was noted before times were. Throws `ShardEntryError`
+   * if the note is damaged.
+   */
   noteOf(shard: ShardId): { readonly version: number; readonly now: Instant | undefined } | undefined;
-  /** The records put aside for a shard, oldest first. */
+  /** The records put aside for a shard, oldest first. Throws `ShardEntryError` if one is damaged. */
   keptOf(shard: ShardId): readonly Uint8Array[];
-  /** All shards for which records are put aside. */
-  keptShards(): readonly ShardId[];
+  /** All shards for which records are put aside, each with the bytes of them. */
+  keptShards(): ReadonlyMap<ShardId, number>;
   close(): void;
 }
 

@@ -1,0 +1,57 @@
+/**
+ * Checksums of what the journal holds: CRC-32 of the values that belong together, made where they are written and checked wherever they
+ * are read. SQLite has none of its own, and a flipped bit is often a value like any other: more gold, a later time.
+ */
+import { crc32 } from 'node:zlib';
+import type { Instant, ShardId } from '#shared/units.ts';
+import { JournalError, ShardEntryError, type Batch, type JournalState, type KeptRecord } from './storage.ts';
+
+/** The checksum of a row: of its small values as one text, and of its bytes, if it has any. */
+export function checksum(values: string, bytes?: Uint8Array): number {
+  const sum = crc32(values);
+  return bytes === undefined ? sum : crc32(bytes, sum);
+}
+
+/** The batch with its checksum: nothing of it may change from here on. */
+export function sealed(batch: Omit<Batch, 'sum'>): Batch {
+  return { ...batch, sum: batchSum(batch) };
+}
+
+/** The same batch. Throws `JournalError` if it is not what was sealed. */
+export function checkedBatch(batch: Batch): Batch {
+  if (!isBytes(batch.records) || batchSum(batch) !== batch.sum)
+    throw new JournalError(`the turns ${batch.first} to ${batch.last} are not what was written`);
+  return batch;
+}
+
+/** The checksum of a batch, over everything that it says. */
+export function batchSum({ first, last, now, records }: Omit<Batch, 'sum'>): number {
+  return checksum(`${first} ${last} ${now}`, records);
+}
+
+/** The checksum of the counters of a journal: a later lease or a higher position must not be believed. */
+export function countersSum(instance: string, { position, dropped, now, lease, kept }: Omit<JournalState, 'bytes'>): number {
+  return checksum(`${instance} ${position} ${dropped} ${now} ${lease} ${kept}`);
+}
+
+/** The checksum of what is noted of a shard's image. */
+export function noteSum(shard: ShardId, version: number, now: Instant | null): number {
+  return checksum(`${shard} ${version} ${now}`);
+}
+
+/** The checksum of a record that is put aside. */
+export function keptSum({ shard, version, record }: KeptRecord): number {
+  return checksum(`${shard} ${version}`, record);
+}
+
+/** The record itself. Throws `ShardEntryError` if it is not what was put aside. */
+export function checkedKept(kept: KeptRecord, sum: number): Uint8Array {
+  if (!isBytes(kept.record) || keptSum(kept) !== sum)
+    throw new ShardEntryError(`its record of version ${kept.version}, which was put aside, is damaged`);
+  return kept.record;
+}
+
+/** A flipped bit makes nothing or a text of what are bytes, whatever the table says: SQLite checks types only when it writes. */
+function isBytes(value: unknown): boolean {
+  return ArrayBuffer.isView(value);
+}

@@ -1,0 +1,137 @@
+/** A data directory with something in each of its files, and what a start makes of one: without threads, so that it can be done often. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { instant, type ShardId } from '#shared/units.ts';
+import type { RawChangeSet } from '#server/shard/change-set.ts';
+import { RecordWriter } from '#server/shard/record-writer.ts';
+import { sealed } from '../checksums.ts';
+import { drivePass } from '../drive-pass.ts';
+import { ShardFault, type Position, type Total } from '../persister.ts';
+import { Projector } from '../projector.ts';
+import { ShardKeeper } from '../shard-keeper.ts';
+import { journalPath, openDirectory, projectionsPath } from '../storage-directory.ts';
+import { FileImages } from '../storage-images.ts';
+import { FileJournalReader } from '../storage-journal.ts';
+import { FileProjections } from '../storage-projections.ts';
+import { DEFINITION, offer, picker, SampleShard, sampleShard, SCHEMA_BY_TABLE } from './sample.ts';
+
+const SHARDS = 5;
+
+/** The shards of the directory; the last one is in no image. */
+export const SAMPLE_SHARDS: readonly ShardId[] = Array.from({ length: SHARDS }, (_, index) => sampleShard(index));
+
+/** What a start finds: everything that can be asked for, with the sentence of its fault in the place of a shard that cannot be loaded. */
+export interface Found {
+  readonly position: Position;
+  readonly lease: number;
+  readonly remarks: readonly string[];
+  readonly shards: ReadonlyMap<ShardId, RawChangeSet | string | undefined>;
+  readonly rows: readonly unknown[];
+  readonly totals: readonly Total[];
+}
+
+/** A prepared directory of which there can be as many copies as are needed. */
+export class SampleDirectory {
+  readonly #parent = mkdtempSync(join(tmpdir(), 'gavel-sample-'));
+  #copies = 0;
+
+  /**
+   * Four shards have images; the first two of them and the fifth have turns that are only in the journal. The last batch is not folded. One
+   * copy as a node left it that was closed, one as it left it that was killed, its commits in the log; older ones from before the images.
+   */
+  async prepare(instance = 'sample'): Promise<void> {
+    const path = join(this.#parent, 'open');
+    const pick = picker(7);
+    const shards = SAMPLE_SHARDS.map((_, index) => new SampleShard(index, pick));
+    const writer = new RecordWriter();
+    const directory = openDirectory(path, DEFINITION, instance);
+    const { journal } = directory;
+    const { keeper, images, projector, close } = openReaders(path, 0);
+    const take = (some: readonly SampleShard[]): void => {
+      const first = journal.state.position + 1;
+      for (const shard of some) writer.changeSet(shard.turn(1_700_000_000_000 + first));
+      const last = journal.state.position + some.length;
+      journal.commit(sealed({ first, last, now: instant(1_700_000_000_000 + first), records: writer.take() }));
+    };
+    journal.extendLease(instant(1_700_000_010_000));
+    for (let round = 0; round < 4; round++) take(shards.slice(0, 4));
+    this.#copyOpen(path, 'older-killed');
+    cpSync(join(this.#parent, 'older-killed'), join(this.#parent, 'older'), { recursive: true });
+    openDirectory(join(this.#parent, 'older'), DEFINITION, instance).close();
+    projector.foldThrough(16);
+    await drivePass(keeper.pass(16), {
+      images,
+      pause: () => Promise.resolve(),
+      note: (notes, kept) => Promise.resolve(journal.note(notes, kept)),
+      drop: (through, recordsMax) => Promise.resolve(journal.drop(through, recordsMax)),
+    });
+    for (let round = 0; round < 2; round++) take([...shards.slice(0, 2), ...shards.slice(4)]);
+    projector.foldThrough(22);
+    take(shards.slice(0, 2));
+    this.#copyOpen(path, 'killed');
+    close();
+    directory.close();
+    cpSync(path, join(this.#parent, 'closed'), { recursive: true });
+  }
+
+  /** A new copy. */
+  copy(of: 'closed' | 'killed' | 'older' | 'older-killed'): string {
+    const path = join(this.#parent, `copy-${++this.#copies}`);
+    cpSync(join(this.#parent, of), path, { recursive: true });
+    return path;
+  }
+
+  remove(): void {
+    rmSync(this.#parent, { recursive: true });
+  }
+
+  /** By another process: within this one, closing a copied file would let go of SQLite's locks. */
+  #copyOpen(path: string, name: string): void {
+    execFileSync('cp', ['-r', path, join(this.#parent, name)]);
+  }
+}
+
+/** Opens a directory as a node does, asks for everything, and lets go of it. Throws what a node would end with. */
+export function startOn(path: string): Found {
+  const directory = openDirectory(path, DEFINITION, 'new');
+  const readers: { close?: () => void } = {};
+  try {
+    const { position, dropped, lease } = directory.journal.state;
+    const { keeper, projector, close } = openReaders(path, dropped);
+    readers.close = close;
+    keeper.catchUp(position);
+    const { rows } = projector.projection(offer.name, position);
+    const { totals } = projector.totals(position);
+    const shards = new Map(SAMPLE_SHARDS.map((shard) => [shard, loaded(keeper, shard, position)]));
+    return { position, lease, remarks: directory.remarks, shards, rows, totals };
+  } finally {
+    readers.close?.();
+    directory.close();
+  }
+}
+
+function loaded(keeper: ShardKeeper, shard: ShardId, position: Position): RawChangeSet | string | undefined {
+  try {
+    return keeper.load(shard, position);
+  } catch (error) {
+    if (error instanceof ShardFault) return error.message;
+    throw error;
+  }
+}
+
+function openReaders(path: string, dropped: Position) {
+  const journal = FileJournalReader.open(journalPath(path));
+  const projections = FileProjections.openFor(projectionsPath(path), '');
+  const images = new FileImages(path, SCHEMA_BY_TABLE);
+  return {
+    images,
+    keeper: new ShardKeeper(journal, images, SCHEMA_BY_TABLE, dropped),
+    projector: new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION.projected),
+    close: () => {
+      projections.close();
+      journal.close();
+    },
+  };
+}
