@@ -1,11 +1,11 @@
 /**
- * The faults of one simulation, from its seed: bad weather on the bus, nodes cut off, disks that fail or stall, and crashes, at random
- * instants and at named points of the work of a disk.
+ * The faults of one simulation, from its seed: bad weather on the bus, nodes cut off, disks that fail or stall, kills and power cuts, at
+ * random instants, at named points of the work of a disk, and in the middle of the next start.
  */
 import type { Prng } from '#shared/prng.ts';
-import type { MemoryOperation, Outcome } from '#server/journal/storage-memory.ts';
+import type { MemoryOperation, Outcome } from '#server/journal/storage-memory-writes.ts';
 import { CALM_WEATHER, type BusWeather } from './simulated-bus.ts';
-import type { SimulatedNode } from './simulated-node.ts';
+import { RESTART_US, type SimulatedNode } from './simulated-node.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
 
 /** What faults need of the simulation. */
@@ -16,7 +16,19 @@ export interface FaultSetup {
   readonly periodUs: number;
 }
 
-const OPERATIONS: readonly MemoryOperation[] = ['commit', 'lease', 'note', 'drop', 'stage', 'sync', 'publish', 'sync-directories', 'apply'];
+const OPERATIONS: readonly MemoryOperation[] = [
+  'commit',
+  'lease',
+  'note',
+  'drop',
+  'stage',
+  'sync',
+  'publish',
+  'sync-directories',
+  'apply',
+  'settle',
+];
+const FAILURES: readonly Outcome[] = ['fail', 'write-then-fail', 'write-unsynced', 'write-unsynced'];
 
 /** See the head of this file. Nothing happens before `start`, and nothing new after `stop`. */
 export class Faults {
@@ -57,8 +69,8 @@ export class Faults {
     for (;;) {
       await scheduler.pause(prng.integer(0, periodUs));
       if (this.#isOver) return;
-      if (prng.chance(0.8)) node.crash();
-      else node.stop();
+      const end = prng.pick(['crash', 'crash', 'kill', 'kill', 'stop'] as const);
+      node[end]();
       await scheduler.pause(prng.integer(0, pauseUs(prng, periodUs)));
       node.start();
     }
@@ -97,9 +109,21 @@ export class Faults {
       node.disk.inject((operation): Outcome => {
         if (operation !== armed) return 'work';
         armed = undefined;
-        return prng.chance(0.5) ? 'fail' : 'write-then-fail';
+        const outcome = prng.pick(FAILURES);
+        if (prng.chance(0.5)) void this.#powerCutAtStart(node, prng);
+        return outcome;
       });
     }
+  }
+
+  /** The next life begins from what the failure has left, and the power fails before it has come far. */
+  async #powerCutAtStart(node: SimulatedNode, prng: Prng): Promise<void> {
+    const { scheduler } = this.#setup.world;
+    await scheduler.pause(RESTART_US + prng.integer(0, START_US));
+    if (this.#isOver) return;
+    node.crash();
+    await scheduler.pause(prng.integer(0, RESTART_US));
+    node.start();
   }
 }
 
@@ -108,6 +132,8 @@ function pauseUs(prng: Prng, periodUs: number): number {
   return prng.chance(Math.min(0.1, periodUs / LONG_US)) ? LONG_US : periodUs / 2;
 }
 
+/** What a start takes, about. */
+const START_US = 40_000;
 /** Longer than an offer may be accepted. */
 const LONG_US = 20_000_000;
 

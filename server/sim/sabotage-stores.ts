@@ -24,6 +24,10 @@ export const STORE_SABOTAGES: readonly Sabotage[] = [
   { name: 'what is in images is never dropped from the journal', seams: () => ({ stores: hoarding }) },
   { name: 'a clock starts at the wall and ignores the lease', seams: () => ({ persister: withoutLease }) },
   { name: 'a lease is believed that is not durable', seams: () => ({ persister: leasingInMemory }) },
+  {
+    name: 'a start believes what it sees before it is durable',
+    seams: () => ({ stores: (stores) => ({ ...stores, settle: () => undefined }) }),
+  },
   { name: 'ids are the same in every life', seams: () => ({ machine: withoutIds }), isRare: true },
 ];
 
@@ -86,7 +90,7 @@ function acknowledgingEarly(stores: InlineStores): InlineStores {
     batch: (first) => afterWriting(() => journal.batch(first)),
     drop: (through, recordsMax) => afterWriting(() => journal.drop(through, recordsMax)),
   });
-  return { ...stores, journal: late, clearStaging: () => stores.clearStaging() };
+  return { ...stores, journal: late };
 }
 
 function withoutDirectorySync(stores: InlineStores): InlineStores {
@@ -100,7 +104,6 @@ function withoutDirectorySync(stores: InlineStores): InlineStores {
       publish: (shards) => images.publish(shards),
       syncDirectories: () => Promise.resolve(),
     },
-    clearStaging: () => stores.clearStaging(),
   };
 }
 
@@ -122,12 +125,11 @@ function foldingCarelessly(): (stores: InlineStores) => InlineStores {
         totals: () => projections.totals(),
         close: () => projections.close(),
       },
-      clearStaging: () => stores.clearStaging(),
     };
   };
 }
 
 /** Says that all is dropped, and drops nothing. */
 function hoarding(stores: InlineStores): InlineStores {
-  return { ...stores, journal: journalWith(stores.journal, { drop: (through) => through }), clearStaging: () => stores.clearStaging() };
+  return { ...stores, journal: journalWith(stores.journal, { drop: (through) => through }) };
 }

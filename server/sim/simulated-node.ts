@@ -3,7 +3,8 @@
  *
  * 1. What a life keeps in memory ends with it: its timers never ring again, its promises never settle, its messages never leave.
  * 2. A life starts from what the disk has, and from nothing else.
- * 3. A life ends by a crash (the power fails), or by itself, after a fault of its disk.
+ * 3. A life ends by a power cut, by a kill, or by itself: told to stop, or after a fault of its disk. What it wrote and did not sync is seen
+ *    by the next life, unless the power fails before that, or later.
  * 4. Each life has a wall clock of its own; what it makes of it is the real node's business.
  */
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
@@ -15,8 +16,8 @@ import type { Envelope } from '#server/cell/part.ts';
 import { InlineBackend, type InlineDelays } from '#server/journal/backend-inline.ts';
 import { openPersister } from '#server/journal/open-persister.ts';
 import type { Persister } from '#server/journal/persister.ts';
-import { InjectedFailure, MemoryDisk } from '#server/journal/storage-memory.ts';
-import type { Batch } from '#server/journal/storage.ts';
+import { MemoryDisk } from '#server/journal/storage-memory.ts';
+import { InjectedFailure } from '#server/journal/storage-memory-writes.ts';
 import { createListingIndex } from '#server/listing-index/listing-index.ts';
 import type { Machine, ReportedEvent } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
@@ -28,7 +29,7 @@ import { persisterWith } from './persister-with.ts';
 import type { Seams } from './seams.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimulatedBus } from './simulated-bus.ts';
-import { observedStores } from './stores.ts';
+import { observedStores, type BatchListener } from './stores.ts';
 import { clockTime, virtualMachine, type Life } from './virtual-platform.ts';
 
 /** What a simulated node is made of and told by. */
@@ -63,7 +64,8 @@ export type WallOffset = (lastOffsetMs: number | undefined) => number;
 
 /** Who watches a node. */
 export interface NodeWitness {
-  durable(node: string, batch: Batch): void;
+  /** Hears of what becomes durable of a node's journal. */
+  journal(node: string): BatchListener;
   reported(node: string, event: ReportedEvent): void;
   /** The node's code threw where it must not. */
   broke(node: string, error: unknown): void;
@@ -87,7 +89,7 @@ interface Running extends Life {
 /** How long a node may take to stop. */
 const STOP_MS = 2_000;
 /** How long a node stays down after its disk failed. */
-const RESTART_US = 400_000;
+export const RESTART_US = 400_000;
 
 /** See the head of this file. */
 export class SimulatedNode {
@@ -170,15 +172,21 @@ export class SimulatedNode {
     );
   }
 
-  /** The power fails. What was not durable is gone. */
+  /** The power fails. What was not durable may be gone, also what lives before this one have written. */
   crash(): void {
-    if (this.#life !== undefined) this.#end(this.#life, 'crashes');
+    if (this.#life !== undefined) this.#end(this.#life, 'loses power');
+    this.disk.cutPower(() => this.#setup.prng.chance(0.5));
+  }
+
+  /** The process is killed. All that it wrote is still seen. */
+  kill(): void {
+    if (this.#life !== undefined) this.#end(this.#life, 'is killed');
   }
 
   /** The process is told to stop: it lets out what was done, closes its journal, and ends. */
   stop(): void {
     const life = this.#life;
-    if (life?.node === undefined) return this.crash();
+    if (life?.node === undefined) return this.kill();
     if (life.isStopping) return;
     life.isStopping = true;
     this.#setup.witness.changed(this.name, 'is told to stop');
@@ -224,7 +232,7 @@ export class SimulatedNode {
       index: seams.index?.(index, this.name) ?? index,
       onFault: (fault) => this.#failed(life, fault),
       openPersister: async (definition) => {
-        const observed = observedStores(this.disk, (batch) => this.#setup.witness.durable(this.name, batch));
+        const observed = observedStores(this.disk, this.#setup.witness.journal(this.name));
         const backend = new InlineBackend(machine.timers, seams.stores?.(observed) ?? observed, this.#setup.delays);
         const persister = await openPersister(hasty(machine, this.#setup.persisterHaste), definition, backend);
         const stalling = this.#stalling(persister, life);
@@ -254,9 +262,7 @@ export class SimulatedNode {
     life.isOver = true;
     this.#life = undefined;
     this.#crashes++;
-    const { prng, witness } = this.#setup;
-    this.disk.crash(() => prng.chance(0.5));
-    witness.changed(this.name, how);
+    this.#setup.witness.changed(this.name, how);
     if (life.isFollowed) this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
 }

@@ -127,7 +127,7 @@ export class SimulatedWorld {
         ownerOf,
         ...options.natureOf(name, own),
         witness: {
-          durable: (node, batch) => this.model.observe(node, batch),
+          journal: (node) => this.model.listener(node),
           reported: (node, event) => this.#reported(node, event),
           broke: (node, error) => this.referee.complain(LIVELY, `${node}: ${inWords(error)}`),
           changed: (node, what) => this.trace.add('node', node, what),

@@ -1,6 +1,7 @@
 /** The stores of a simulated disk, as one life of a node gets them: what becomes durable is told to the model. */
 import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { MemoryDisk } from '#server/journal/storage-memory.ts';
+import type { Position } from '#server/journal/persister.ts';
 import type { Batch, JournalStore } from '#server/journal/storage.ts';
 
 /** A journal with some of its calls replaced; everything else is as it was. */
@@ -26,15 +27,34 @@ export function journalWith(
   };
 }
 
-/** The stores of a disk; `onDurable` hears of each batch that is on it, also when the write then fails. */
-export function observedStores(disk: MemoryDisk, onDurable: (batch: Batch) => void): InlineStores {
+/** Who hears of what becomes durable. */
+export interface BatchListener {
+  /** It has heard of everything up to here. */
+  readonly told: Position;
+  hear(batch: Batch): void;
+}
+
+/** The stores of a disk. The listener hears of each batch when it is durable: also when the write then fails, or when a start settles it. */
+export function observedStores(disk: MemoryDisk, listener: BatchListener): InlineStores {
   const { journal, images, projections } = disk;
-  const commit = (batch: Batch): void => {
-    try {
-      journal.commit(batch);
-    } finally {
-      if (journal.state.position === batch.last) onDurable({ ...batch, records: batch.records.slice() });
+  const tell = (): void => {
+    if (disk.durable === listener.told) return;
+    for (const batch of journal.read(listener.told, Number.POSITIVE_INFINITY)) {
+      if (batch.last <= disk.durable) listener.hear({ ...batch, records: batch.records.slice() });
     }
   };
-  return { journal: journalWith(journal, { commit }), images, projections, clearStaging: () => disk.clearStaging() };
+  const telling = (write: () => void): void => {
+    try {
+      write();
+    } finally {
+      tell();
+    }
+  };
+  return {
+    journal: journalWith(journal, { commit: (batch) => telling(() => journal.commit(batch)) }),
+    images,
+    projections,
+    settle: () => telling(() => disk.settle()),
+    clearStaging: () => disk.clearStaging(),
+  };
 }

@@ -64,7 +64,6 @@ describe('an image that cannot be read once', () => {
     const seams: Seams = {
       stores: (stores) => ({
         ...stores,
-        clearStaging: () => stores.clearStaging(),
         images: {
           read: (shard) => {
             if (failures-- > 0) throw new ImageError('the disk hiccups');
