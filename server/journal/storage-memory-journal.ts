@@ -21,6 +21,8 @@ export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
   #kept: KeptRecord[] = [];
   #state: JournalState = { position: 0, dropped: 0, now: 0, lease: 0, bytes: 0, kept: 0 };
 
+  #check: (batch: Batch) => Batch = checkedBatch;
+
   constructor(write: Transact) {
     this.#write = write;
   }
@@ -40,12 +42,27 @@ export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
     this.#notes = new Map(notes);
   }
 
+  /** Changes a bit of a byte of a batch, as nobody did on purpose. */
+  flip(pick: (below: number) => number): void {
+    const index = pick(Math.max(1, this.#batches.length));
+    const batch = this.#batches[index];
+    if (batch === undefined) return;
+    const records = batch.records.slice();
+    const at = pick(records.length);
+    records[at] = (records[at] ?? 0) ^ (1 << pick(8));
+    this.#batches[index] = { ...batch, records };
+  }
+
+  trust(): void {
+    this.#check = (batch) => batch;
+  }
+
   read(after: Position, bytesMax: number): readonly Batch[] {
     const batches: Batch[] = [];
     let bytes = 0;
     for (const batch of this.#batches) {
       if (batch.first <= after) continue;
-      batches.push(checkedBatch(batch));
+      batches.push(this.#check(batch));
       bytes += batch.records.length;
       if (bytes >= bytesMax) break;
     }
@@ -54,7 +71,7 @@ export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
 
   batch(first: Position): Batch | undefined {
     const batch = this.#batches.find((some) => some.first === first);
-    return batch === undefined ? undefined : checkedBatch(batch);
+    return batch === undefined ? undefined : this.#check(batch);
   }
 
   noteOf(shard: ShardId): ReturnType<JournalStore['noteOf']> {

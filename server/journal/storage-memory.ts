@@ -15,7 +15,7 @@ import { RecordReader, type Schemas } from '#server/shard/codec.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import { applyChanges } from './merge.ts';
 import type { Position } from './persister.ts';
-import { MemoryJournal } from './storage-memory-journal.ts';
+import { MemoryJournal, type JournalContent } from './storage-memory-journal.ts';
 import {
   InjectedFailure,
   Synced,
@@ -45,6 +45,12 @@ interface PublishedImage {
   readonly bytes: Uint8Array;
   /** What a crash may bring back, until the directory is synced. */
   readonly before: { readonly bytes: Uint8Array | undefined } | undefined;
+}
+
+/** What the stores of transactions held at some moment. */
+export interface DiskContent {
+  readonly journal: JournalContent;
+  readonly projections: ProjectionContent;
 }
 
 /** See the head of this file. It outlives the node that uses it, as a disk does. */
@@ -98,9 +104,30 @@ export class MemoryDisk {
     return this.#images.clearStaging();
   }
 
-  /** Damages the image of a shard, or removes it: for tests of what must be told loudly. */
-  damage(shard: ShardId, how: 'garble' | 'remove'): void {
-    this.#images.damage(shard, how);
+  /** Damages the image of a shard, or removes it: for tests of what must be told loudly. Returns what puts it back. */
+  damage(shard: ShardId, how: 'garble' | 'remove'): () => void {
+    return this.#images.damage(shard, how);
+  }
+
+  /** Changes one byte of one batch of the journal, if it has one; `pick(n)` gives a whole number below `n`. */
+  flip(pick: (below: number) => number): void {
+    this.#journal.store.flip(pick);
+  }
+
+  /** What the stores of transactions hold now: for a disk that is rolled back, or put in order again. */
+  snapshot(): DiskContent {
+    return { journal: this.#journal.store.snapshot(), projections: this.#projections.store.snapshot() };
+  }
+
+  /** Brings back what stores held then. */
+  restore({ journal, projections }: Partial<DiskContent>): void {
+    if (journal !== undefined) this.#journal.store.restore(journal);
+    if (projections !== undefined) this.#projections.store.restore(projections);
+  }
+
+  /** Reads batches without a look at their checksums, from now on: for a deliberate fault. */
+  trust(): void {
+    this.#journal.store.trust();
   }
 
   #write(operation: MemoryOperation, run: (isSynced: boolean) => void): void {
@@ -187,9 +214,13 @@ class MemoryImages implements ImageStore {
     return size;
   }
 
-  damage(shard: ShardId, how: 'garble' | 'remove'): void {
+  damage(shard: ShardId, how: 'garble' | 'remove'): () => void {
+    const whole = this.#published.get(shard);
     if (how === 'remove') this.#published.delete(shard);
     else this.#published.set(shard, { bytes: new Uint8Array(0), before: undefined });
+    return () => {
+      if (whole !== undefined) this.#published.set(shard, whole);
+    };
   }
 
   #stagedOf(shard: ShardId): StagedImage {
@@ -200,7 +231,7 @@ class MemoryImages implements ImageStore {
 }
 
 /** What the projections hold. */
-interface ProjectionContent {
+export interface ProjectionContent {
   readonly folded: Position;
   readonly alarms: ReadonlyMap<ShardId, Instant>;
   readonly rows: ReadonlyMap<string, RowChange>;

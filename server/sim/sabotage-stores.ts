@@ -1,5 +1,5 @@
 /** Deliberate faults of stores, journal and platform. */
-import { instant, NO_GOLD } from '#shared/units.ts';
+import { instant, NO_GOLD, type ShardId } from '#shared/units.ts';
 import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { Persister } from '#server/journal/persister.ts';
 import type { Batch } from '#server/journal/storage.ts';
@@ -8,7 +8,7 @@ import type { ChangeSet } from '#server/shard/change-set.ts';
 import { operation } from '#server/shard/operations.ts';
 import { persisterWith } from './persister-with.ts';
 import type { Sabotage } from './sabotage.ts';
-import { journalWith } from './stores.ts';
+import { imagesWith, journalWith } from './stores.ts';
 
 /** See the head of this file. */
 export const STORE_SABOTAGES: readonly Sabotage[] = [
@@ -28,6 +28,8 @@ export const STORE_SABOTAGES: readonly Sabotage[] = [
     name: 'a start believes what it sees before it is durable',
     seams: () => ({ stores: (stores) => ({ ...stores, settle: () => undefined }) }),
   },
+  { name: 'the journal is believed without a look at its checksums', seams: () => ({ disk: (disk) => disk.trust() }) },
+  { name: 'a damaged image is taken for a new player', seams: () => ({ stores: withoutImageErrors }) },
   { name: 'ids are the same in every life', seams: () => ({ machine: withoutIds }), isRare: true },
 ];
 
@@ -94,17 +96,7 @@ function acknowledgingEarly(stores: InlineStores): InlineStores {
 }
 
 function withoutDirectorySync(stores: InlineStores): InlineStores {
-  const { images } = stores;
-  return {
-    ...stores,
-    images: {
-      read: (shard) => images.read(shard),
-      draft: (shard) => images.draft(shard),
-      sync: (shards) => images.sync(shards),
-      publish: (shards) => images.publish(shards),
-      syncDirectories: () => Promise.resolve(),
-    },
-  };
+  return { ...stores, images: imagesWith(stores.images, { syncDirectories: () => Promise.resolve() }) };
 }
 
 function foldingCarelessly(): (stores: InlineStores) => InlineStores {
@@ -132,4 +124,18 @@ function foldingCarelessly(): (stores: InlineStores) => InlineStores {
 /** Says that all is dropped, and drops nothing. */
 function hoarding(stores: InlineStores): InlineStores {
   return { ...stores, journal: journalWith(stores.journal, { drop: (through) => through }) };
+}
+
+/** Where an image cannot be read, or is not there, nobody has ever been. */
+function withoutImageErrors(stores: InlineStores): InlineStores {
+  const { images, journal } = stores;
+  const read = (shard: ShardId): ReturnType<typeof images.read> => {
+    try {
+      return images.read(shard);
+    } catch {
+      return undefined;
+    }
+  };
+  const noteOf = (shard: ShardId): ReturnType<typeof journal.noteOf> => (read(shard) === undefined ? undefined : journal.noteOf(shard));
+  return { ...stores, journal: journalWith(journal, { noteOf }), images: imagesWith(images, { read }) };
 }

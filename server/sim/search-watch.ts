@@ -68,6 +68,8 @@ export class SearchWatch {
       await world.scheduler.pause(prng.integer(0, PAUSE_US_MAX));
       const wanted = wantedFrom(prng, prng.pick(players));
       const { name, node } = prng.pick(world.nodes);
+      // Listings whose shard cannot be read may be left out.
+      if (world.damaged.size > 0) continue;
       if (node !== undefined && !this.#isOver) await this.#pages(prng, name, node, wanted);
     }
   }

@@ -15,7 +15,7 @@ import { instant, type Instant } from '#shared/units.ts';
 import type { Envelope } from '#server/cell/part.ts';
 import { InlineBackend, type InlineDelays } from '#server/journal/backend-inline.ts';
 import { openPersister } from '#server/journal/open-persister.ts';
-import type { Persister } from '#server/journal/persister.ts';
+import { DataDirectoryError, type Persister } from '#server/journal/persister.ts';
 import { MemoryDisk } from '#server/journal/storage-memory.ts';
 import { InjectedFailure } from '#server/journal/storage-memory-writes.ts';
 import { createListingIndex } from '#server/listing-index/listing-index.ts';
@@ -81,10 +81,15 @@ interface Running extends Life {
   isStopping: boolean;
   /** Whether the next life is to begin when this one ends. */
   isFollowed: boolean;
+  /** Hears what came of a start that must be refused. */
+  readonly onTried: ((what: Tried) => void) | undefined;
   /** Who waits for the stall to end. */
   readonly waiting: (() => void)[];
   node: GavelNode | undefined;
 }
+
+/** What came of a start that must be refused: refused, served all the same, or it ended before. */
+export type Tried = 'refused' | 'served' | 'interrupted';
 
 /** How long a node may take to stop. */
 const STOP_MS = 2_000;
@@ -106,6 +111,7 @@ export class SimulatedNode {
     this.#setup = setup;
     this.name = setup.name;
     this.disk = new MemoryDisk(setup.definition.schemas);
+    setup.seams.disk?.(this.disk);
   }
 
   /** The running node, or `undefined` while it is down or recovers. */
@@ -136,16 +142,24 @@ export class SimulatedNode {
 
   /** Begins a life, unless there is one; after the present one, if that is about to end. */
   start(): void {
-    if (this.#life !== undefined) {
-      this.#life.isFollowed = this.#life.isStopping;
-      return;
-    }
+    if (this.#life === undefined) this.#begin();
+    else this.#life.isFollowed = this.#life.isStopping;
+  }
+
+  /** A start that must be refused: the data are not what they should be. In the same event as its end, `onTried` hears of it. */
+  try(onTried: (what: Tried) => void): void {
+    if (this.#life !== undefined) throw new Error(`${this.name} runs`);
+    this.#begin(onTried);
+  }
+
+  #begin(onTried?: (what: Tried) => void): void {
     const { witness } = this.#setup;
     const life: Running = {
       isOver: false,
       isStalled: false,
       isStopping: false,
       isFollowed: false,
+      onTried,
       waiting: [],
       wallOffsetMs: this.#nextWallOffset(),
       node: undefined,
@@ -162,6 +176,7 @@ export class SimulatedNode {
     this.#open(life).then(
       (node) => {
         if (life.isOver) return;
+        if (onTried !== undefined) return this.#end(life, 'serves, and must not', 'served');
         life.node = node;
         witness.toldTime(this.name, this.#latest, this.time);
         witness.changed(this.name, 'serves');
@@ -251,18 +266,20 @@ export class SimulatedNode {
 
   #failed(life: Running, error: unknown): void {
     if (life.isOver) return;
+    if (life.onTried !== undefined) return this.#end(life, 'is refused', error instanceof DataDirectoryError ? 'refused' : 'interrupted');
     if (!(error instanceof InjectedFailure)) this.#setup.witness.broke(this.name, error);
     this.#end(life, `stops: ${error instanceof Error ? error.message : String(error)}`);
     this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
 
-  #end(life: Running, how: string): void {
+  #end(life: Running, how: string, tried: Tried = 'interrupted'): void {
     if (life.isOver) return;
     this.#latest = this.time;
     life.isOver = true;
     this.#life = undefined;
     this.#crashes++;
     this.#setup.witness.changed(this.name, how);
+    life.onTried?.(tried);
     if (life.isFollowed) this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
 }

@@ -11,6 +11,7 @@ import { durationMs, gold, itemId, type Gold, type ShardId } from '#shared/units
 import type { Command } from '#server/shard/message.ts';
 import type { Opening } from '#server/market/opening.ts';
 import type { Violation } from './checker.ts';
+import { Damage } from './damage.ts';
 import { Faults } from './faults.ts';
 import { RoomWatch } from './room-watch.ts';
 import { SearchWatch } from './search-watch.ts';
@@ -54,6 +55,8 @@ const FAULT_PERIOD_US_MIN = 2_000_000;
 const OPENING_US_MAX = 60_000_000;
 /** Players who look at their shard at any time. */
 const ROOMS = 2;
+/** Disks are damaged so much more seldom than they fail. */
+const DAMAGE_PERIODS = 4;
 /** Players who look for something to buy. */
 const SEARCHERS = 2;
 /** Answers that are asked for once more at the end. */
@@ -79,17 +82,19 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const workload = new Workload({ world, prng: prng.fork('workload'), rules, players, latecomers, thinkUsMax, detourShare });
   const periodUs = Math.max(FAULT_PERIOD_US_MIN, thinkUsMax * prng.fork('faults').pick([8, 30, 120]));
   const faults = new Faults({ world, prng: prng.fork('storm'), periodUs });
-
+  const damage = new Damage({ world, prng: prng.fork('damage'), periodUs: periodUs * DAMAGE_PERIODS });
   const rooms = new RoomWatch({ world, prng: prng.fork('rooms'), players, seams });
   const searches = new SearchWatch({ world, prng: prng.fork('searches'), players });
 
   faults.start();
+  damage.start();
   void clocks.start(world);
   rooms.start(ROOMS);
   searches.start(SEARCHERS);
   workload.start(prng.fork('clients').integer(3, 12));
   await world.until(() => world.purchases >= options.trades, STORM_US_MAX);
   world.trace.add('calm', 'the storm is over');
+  damage.stop();
   faults.stop();
   clocks.stop();
   await world.until(() => world.purchases >= options.trades, FAIR_WEATHER_US_MAX);

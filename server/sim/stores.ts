@@ -2,12 +2,12 @@
 import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { MemoryDisk } from '#server/journal/storage-memory.ts';
 import type { Position } from '#server/journal/persister.ts';
-import type { Batch, JournalStore } from '#server/journal/storage.ts';
+import type { Batch, ImageStore, JournalStore } from '#server/journal/storage.ts';
 
 /** A journal with some of its calls replaced; everything else is as it was. */
 export function journalWith(
   journal: JournalStore,
-  changes: Partial<Pick<JournalStore, 'commit' | 'drop' | 'read' | 'batch'>>,
+  changes: Partial<Pick<JournalStore, 'commit' | 'drop' | 'read' | 'batch' | 'noteOf'>>,
 ): JournalStore {
   return {
     get state() {
@@ -23,6 +23,18 @@ export function journalWith(
     note: (notes, kept) => journal.note(notes, kept),
     drop: (through, recordsMax) => journal.drop(through, recordsMax),
     commit: (batch) => journal.commit(batch),
+    ...changes,
+  };
+}
+
+/** Images with some of their calls replaced; everything else is as it was. */
+export function imagesWith(images: ImageStore, changes: Partial<ImageStore>): ImageStore {
+  return {
+    read: (shard) => images.read(shard),
+    draft: (shard) => images.draft(shard),
+    sync: (shards) => images.sync(shards),
+    publish: (shards) => images.publish(shards),
+    syncDirectories: (shards) => images.syncDirectories(shards),
     ...changes,
   };
 }

@@ -7,6 +7,7 @@ import { hold } from '#server/trade/entities.ts';
 import type { Outcome } from '#server/trade/messages.ts';
 import { kindOf, Scenario } from '../scenario.ts';
 import type { Seams } from '../seams.ts';
+import { imagesWith } from '../stores.ts';
 
 describe('a shard that hears of an outcome that it cannot know (T6)', () => {
   it('is closed, answers nothing, and tells nobody that the trade is settled', async () => {
@@ -64,16 +65,12 @@ describe('an image that cannot be read once', () => {
     const seams: Seams = {
       stores: (stores) => ({
         ...stores,
-        images: {
+        images: imagesWith(stores.images, {
           read: (shard) => {
             if (failures-- > 0) throw new ImageError('the disk hiccups');
             return stores.images.read(shard);
           },
-          draft: (shard) => stores.images.draft(shard),
-          sync: (shards) => stores.images.sync(shards),
-          publish: (shards) => stores.images.publish(shards),
-          syncDirectories: (shards) => stores.images.syncDirectories(shards),
-        },
+        }),
       }),
     };
     const scenario = await Scenario.begin({ seams, isExpected: ({ message }) => message.includes('could not be loaded') });
