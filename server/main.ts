@@ -47,6 +47,12 @@ function die(sentence: string): never {
   process.exit(1);
 }
 
+/** As `die`, when a thread may hang in the disk: to exit in order would wait for it. */
+function kill(sentence: string): void {
+  process.stderr.write(`gavel: ${sentence}\n`);
+  process.kill(process.pid, 'SIGKILL');
+}
+
 function openOwnNode(config: Config): Promise<GavelNode> {
   const { profile, isClockRight, rules, catalogue, regions, dataDirectory } = config;
   return openNode({
@@ -94,7 +100,7 @@ function announce({ profile, regions, rules, dataDirectory, secrets }: Config, n
 /** Lets nobody in any more, lets out what was done, and ends. */
 async function stop(node: GavelNode, edge: Edge): Promise<never> {
   process.stdout.write('Stopping ...\n');
-  setTimeout(() => die('it took too long to stop; the next start recovers.'), limits.drainMaxMs).unref();
+  setTimeout(() => kill('it took too long to stop; the next start recovers.'), limits.drainMaxMs).unref();
   await edge.close(limits.drainMaxMs / 4);
   await node.close(limits.drainMaxMs / 2);
   process.stdout.write('Stopped; everything is on disk.\n');
@@ -110,7 +116,7 @@ async function start(): Promise<void> {
     process.on(signal, () => {
       if (isStopping) process.exit(1);
       isStopping = true;
-      stop(node, edge).catch((error: unknown) => die(`it could not stop in order: ${String(error)}`));
+      stop(node, edge).catch((error: unknown) => kill(`it could not stop in order; the next start recovers: ${String(error)}`));
     });
   }
   announce(config, node, edge);

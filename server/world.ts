@@ -77,7 +77,7 @@ export function persisterDefinition(definition: ShardDefinition, world: string, 
 
 /** Recovers what is durable and starts a node. Rejects with one clear sentence if it must not start. */
 export async function openNode(options: NodeOptions): Promise<GavelNode> {
-  const definition = defineShard(options.powerups ?? marketPowerups(options.rules, options.regions));
+  const definition = defineShard(options.powerups ?? marketPowerups(options));
   const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
   try {
     const clock = await startClock(options, persister);

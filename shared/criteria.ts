@@ -23,7 +23,7 @@ const leafShape = {
   level: z.strictObject({ min: levelSchema.exactOptional(), max: levelSchema.exactOptional() }).exactOptional(),
   /** Item classes that this hero class can use. */
   heroClass: catalogWordSchema.exactOptional(),
-  /** A part of the item's name, upper and lower case alike. */
+  /** A part of the item's name; upper and lower case are alike in every script, and so are `i`, `İ` and `ı`. */
   name: textSchema(limits.textLengthMax).exactOptional(),
   /** Affix ids (or `dps`, `armor`) that the item must have, within these ends, both included. */
   stats: z

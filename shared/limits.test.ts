@@ -41,6 +41,12 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
   ['several commits may wait while one is under way', limits.commitBytesMax * 4, limits.journalUnsentBytesMax],
   ['a chunk of the fold holds whole commits', limits.commitBytesMax, limits.foldChunkBytes],
   ['what is in images was folded first, in many chunks', limits.foldChunkBytes * 4, limits.imagePassBytes],
+  [
+    'edge, node and threads, one after the other, end within the time to stop, with some left for the process itself',
+    limits.drainMaxMs / 4 + limits.drainMaxMs / 2 + 4 * limits.threadEndMs,
+    limits.drainMaxMs - limits.threadEndMs,
+  ],
+  ['a fold or a question gives up on a locked database before commits do', limits.projectionsLockedMs, limits.journalLockedMs],
   ['a drain ends before an offer would', limits.drainMaxMs, limits.offerWindowMs],
 ];
 

@@ -119,6 +119,10 @@ export const limits = {
   journalDropRecordsPerChunk: 8_192,
   /** Appended records that wait for their commit. Past it, turns wait: the disk is slower than the node. */
   journalUnsentBytesMax: 64 * MIB,
+  /** How long commits wait while another program has `journal.db` locked; then the process ends. Longer than somebody looks into it. */
+  journalLockedMs: durationMs(10 * SECOND),
+  /** How long a fold or a question waits while another program has `node.db` locked. A fold is tried again; a question fails. */
+  projectionsLockedMs: durationMs(5 * SECOND),
   /** Journal records folded into `node.db` by one transaction: large ones net more away, small ones hold up fewer queries. */
   foldChunkBytes: 64 * MIB,
   /** How far `node.db` may fall behind on a calm node. */
@@ -139,6 +143,8 @@ export const limits = {
   clockAheadMaxMs: durationMs(7 * 24 * HOUR),
   /** A node takes no commands of a peer whose clock is further ahead: a quarter of the offer window. */
   clockPeerDifferenceMaxMs: durationMs(2_500),
+  /** What a thread of the persister may take to close its files, and then to end; it may be ended anywhere, and nothing is lost. */
+  threadEndMs: durationMs(250),
   /** From the signal to stop until the process is gone, whatever clients do. */
   drainMaxMs: durationMs(5 * SECOND),
 } as const;

@@ -68,7 +68,8 @@ export const completedEntrySchema = z.strictObject({
 
 /**
  * One line of a player's ledger: a change of gold (`gold`, signed) or of goods (`item` or `commodity`, with a signed
- * `quantity`) in one `account` of the shard, with its cause. `balance` is the account's gold after it.
+ * `quantity`) in one `account` of the shard, with its cause. Lines of one `seq` are one movement. `balance`, on lines of
+ * gold, is the account's gold after the movement; it is absent where the ledger is older than the balance of that account.
  */
 export const ledgerLineSchema = z.strictObject({
   seq: rowIdSchema,
@@ -80,7 +81,7 @@ export const ledgerLineSchema = z.strictObject({
   commodity: catalogWordSchema.exactOptional(),
   quantity: goldChangeSchema.exactOptional(),
   tx: transactionTextSchema.exactOptional(),
-  balance: goldSchema,
+  balance: goldSchema.exactOptional(),
 });
 
 /** A refusal as clients receive it. */
@@ -119,7 +120,8 @@ export const commands = {
     answer: z.strictObject({ listing: listingSchema }),
   },
   sell: {
-    summary: 'Puts an item of the stash up for sale. `startBid` is refused until auctions with bids exist.',
+    summary:
+      'Puts an item of the stash up for sale. A sale costs the `fees` of the answer, whatever the rules become. `startBid` is refused until auctions with bids exist.',
     changes: true,
     request: z
       .strictObject({

@@ -45,8 +45,8 @@ describe('rules', () => {
     const rules = parseRules({ gold: { byItemClass: { ring: { saleFeeBasisPoints: 0 } } } });
     expect(goldRulesOf(rules, 'ring')).toMatchObject({ saleFeeBasisPoints: 0, priceMin: 100, priceMax: 100_000_000_000 });
     expect(goldRulesOf(rules, 'constructor')).toMatchObject({ saleFeeBasisPoints: 1_500, priceMin: 100, priceMax: 100_000_000_000 });
-    expect(saleFees(rules, 'ring', gold(1_000))).toEqual([]);
-    expect(saleFees(rules, 'helm', gold(1_999))).toEqual([{ name: 'sale', rate: 1_500, gold: 299 }]);
-    expect(saleFees(rules, 'helm', GOLD_MAX)).toEqual([{ name: 'sale', rate: 1_500, gold: 1_351_079_888_211_148 }]);
+    expect(saleFees(0, gold(1_000))).toEqual([]);
+    expect(saleFees(1_500, gold(1_999))).toEqual([{ name: 'sale', rate: 1_500, gold: 299 }]);
+    expect(saleFees(1_500, GOLD_MAX)).toEqual([{ name: 'sale', rate: 1_500, gold: 1_351_079_888_211_148 }]);
   });
 });

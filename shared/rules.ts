@@ -13,7 +13,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 const goldRulesShape = {
-  /** The auction house's share of the final price, in hundredths of a percent, taken from the seller when it sells. */
+  /** The auction house's share of the final price, in hundredths of a percent, taken at the sale. A listing keeps that of its posting. */
   saleFeeBasisPoints: integerSchema(0, 10_000),
   /** The lowest price of one item, or of one piece of a commodity. */
   priceMin: goldSchema,
@@ -154,9 +154,8 @@ export function goldRulesOf(rules: Rules, itemClass: string): GoldRules {
   return Object.hasOwn(byItemClass, itemClass) ? { ...rules.gold, ...byItemClass[itemClass] } : rules.gold;
 }
 
-/** What the seller pays when an item of that class sells at that price: the lines shown before posting and taken at the sale. */
-export function saleFees(rules: Rules, itemClass: string, price: Gold): readonly FeeLine[] {
-  const rate = goldRulesOf(rules, itemClass).saleFeeBasisPoints;
+/** What a sale at that price costs the seller at that rate, in basis points: the lines shown before posting and taken at the sale. */
+export function saleFees(rate: number, price: Gold): readonly FeeLine[] {
   return rate === 0 ? [] : [{ name: 'sale', rate, gold: shareOfGold(price, rate) }];
 }
 

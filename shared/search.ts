@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import type { Criteria, Sort } from './criteria.ts';
+import { foldName } from './fold-name.ts';
 import type { Item } from './item.ts';
 import type { Gold, Instant, ListingId, PlayerId, ShardId } from './units.ts';
 
@@ -82,11 +83,6 @@ export function statOf(item: Item, stat: string): number | undefined {
   if (stat === 'dps') return item.dps;
   if (stat === 'armor') return item.armor;
   return item.affixes.find((affix) => affix.id === stat)?.value;
-}
-
-/** A name as searches see it: case, compatibility forms and the kind of apostrophe do not matter. */
-export function foldName(name: string): string {
-  return name.normalize('NFKC').toLowerCase().replaceAll('’', "'");
 }
 
 /** Whether the criteria's slot and hero class admit an item class; unknown classes have neither. */

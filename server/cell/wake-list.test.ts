@@ -56,6 +56,26 @@ describe('the wake list', () => {
   });
 });
 
+describe('the wake list of a node whose time stands still', () => {
+  it('looks again each slot at most, and wakes once time goes on', () => {
+    const woken: string[] = [];
+    const hand = new Hand();
+    let stillAt: Instant | undefined;
+    const clock = { now: (): Instant => stillAt ?? hand.now };
+    const list = new WakeList<Named>({ clock, timers: hand.timers }, ({ name }) => void woken.push(name));
+    hand.move(19);
+    stillAt = hand.now;
+    // Its slot is over in a millisecond, which does not pass.
+    list.add(sleeper('a'), instant(stillAt + 1));
+    hand.move(10_000);
+    expect(woken).toEqual([]);
+    expect(hand.set).toBeLessThanOrEqual(10_000 / 20 + 1);
+    stillAt = undefined;
+    hand.move(20);
+    expect(woken).toEqual(['a']);
+  });
+});
+
 describe('the wake list, over time', () => {
   it('wakes everybody in time and at most a slot late, as a plain list would, whoever is added or removed meanwhile', () => {
     const act = fc.record({

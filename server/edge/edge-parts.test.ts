@@ -85,7 +85,7 @@ describe("a player's ledger", () => {
     at: instant(seq),
     cause: 'sale',
     tx: null,
-    balance: gold(0),
+    balance: gold(99),
     postings,
   });
 
@@ -106,6 +106,39 @@ describe("a player's ledger", () => {
       { account: 'listed', commodity: 'scrap-iron', quantity: 7 },
     ]);
     for (const line of lines) expect(ledgerLineSchema.parse(line)).toEqual(line);
+  });
+
+  it('tells on a line of gold the balance of the account that it is about, on other lines none', () => {
+    const lines = linesOf(
+      entry(1, [
+        { place: 'wallet', asset: 'gold', amount: -5 },
+        { place: 'hold', asset: 'gold', amount: 5, balance: gold(7) },
+        { place: 'completed', asset: 'gold', amount: 1_275, balance: gold(1_275) },
+        { place: 'stash', asset: 'item:abc', amount: -1 },
+        { place: 'stash', asset: 'commodity:scrap-iron', amount: 3 },
+      ]),
+    );
+    expect(lines.map(({ account, balance }) => [account, balance])).toEqual([
+      ['wallet', 99],
+      ['hold', 7],
+      ['completed', 1_275],
+      ['stash', undefined],
+      ['stash', undefined],
+    ]);
+    for (const line of lines) expect(ledgerLineSchema.parse(line)).toEqual(line);
+  });
+
+  it('tells of a line from before balances were kept that of the wallet alone, and never a wrong one', () => {
+    const lines = linesOf(
+      entry(1, [
+        { place: 'completed', asset: 'gold', amount: -850 },
+        { place: 'wallet', asset: 'gold', amount: 850 },
+      ]),
+    );
+    expect(lines).toEqual([
+      { seq: 1, at: 1, cause: 'sale', account: 'completed', gold: -850 },
+      { seq: 1, at: 1, cause: 'sale', account: 'wallet', gold: 850, balance: 99 },
+    ]);
   });
 
   it('comes in pages that leave out nothing and repeat nothing', async () => {

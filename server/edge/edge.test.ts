@@ -11,7 +11,7 @@ import type { Mode } from '#shared/address.ts';
 import { post as postTo, type Answered } from '#client/testing.ts';
 import { until } from '#client/wait.ts';
 import type { RefusalName } from '#shared/refusals.ts';
-import { durationMs } from '#shared/units.ts';
+import { durationMs, later } from '#shared/units.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import type { Edge } from './edge.ts';
 import { closeAll, JWT_KEY, onClose, startTestEdge } from './testing/test-edge.ts';
@@ -108,6 +108,20 @@ describe('a session', () => {
       status: 401,
       body: { code: 401, name: 'unauthorized' },
     });
+  });
+
+  it('judges tokens by the wall clock, however far it is from the time of the market: the machine has slept', async () => {
+    const SLEPT_MS = 60_000;
+    const { edge } = await startTestEdge({ guests: false }, undefined, (platform) => ({
+      ...platform,
+      readings: { ...platform.readings, wall: () => later(platform.readings.wall(), durationMs(SLEPT_MS)) },
+    }));
+    const now = Math.floor((Date.now() + SLEPT_MS) / 1_000);
+    const session = await open(edge, { token: await studioToken({ nbf: now, exp: now + 60 }) });
+    expect(session.player).toBe('p1');
+    const over = await studioToken({ exp: now - 30 });
+    expect(await post(edge, '/session', { token: over, region: 'europe' })).toMatchObject({ status: 401 });
+    expect((await open(edge, { token: session.token }, 'asia')).player).toBe('p1');
   });
 
   it('takes tokens of the old key while the new one signs', async () => {
@@ -237,6 +251,22 @@ describe('commands', () => {
     expect(await bob.claim({ all: true })).toMatchObject({ items: [itemId], gold: 0, left: [] });
     expect(await ada.claim({ all: true })).toMatchObject({ items: [], gold: 850, left: [] });
     expect([ada.state.gold, bob.state.stash.has(itemId), ada.state.listings.size]).toEqual([100_850, true, 0]);
+    const balances = async (player: typeof ada) =>
+      (await player.history()).lines.flatMap(({ cause, account, gold, balance }) =>
+        gold === undefined ? [] : [[cause, account, gold, balance]],
+      );
+    expect(await balances(ada)).toEqual([
+      ['claim', 'completed', -850, 0],
+      ['claim', 'wallet', 850, 100_850],
+      ['sale', 'completed', 850, 850],
+      ['start', 'wallet', 100_000, 100_000],
+    ]);
+    expect(await balances(bob)).toEqual([
+      ['purchase', 'hold', -1_000, 0],
+      ['buyout', 'wallet', -1_000, 99_000],
+      ['buyout', 'hold', 1_000, 1_000],
+      ['start', 'wallet', 100_000, 100_000],
+    ]);
     expect(reported).toEqual([]);
   });
 

@@ -2,7 +2,7 @@
 import { limits } from '#shared/limits.ts';
 import type { CommandAnswer, LedgerLine } from '#shared/protocol.ts';
 import { itemId, type ShardId } from '#shared/units.ts';
-import type { LedgerEntry, Place, Posting } from '#server/shard/change-set.ts';
+import { balanceAfter, type LedgerEntry, type Place, type Posting } from '#server/shard/change-set.ts';
 
 /** Places that are the player's; the others are the world's edge, or between two players. */
 const OWN_PLACES: ReadonlySet<Place> = new Set<Place>(['wallet', 'stash', 'hold', 'escrow', 'listed', 'completed']);
@@ -31,17 +31,21 @@ export async function historyPage(
 }
 
 /** The lines of one entry: none for a movement that touches no place of the player's. */
-export function linesOf({ seq, at, cause, tx, balance, postings }: LedgerEntry): readonly LedgerLine[] {
+export function linesOf(entry: LedgerEntry): readonly LedgerLine[] {
+  const { seq, at, cause, tx, postings } = entry;
   const own = postings.filter(({ place }) => OWN_PLACES.has(place));
-  return own.map((posting) => ({
-    seq,
-    at,
-    cause,
-    account: posting.place,
-    ...movedBy(posting),
-    ...(tx === null ? {} : { tx }),
-    balance,
-  }));
+  return own.map((posting) => {
+    const balance = balanceAfter(entry, posting);
+    return {
+      seq,
+      at,
+      cause,
+      account: posting.place,
+      ...movedBy(posting),
+      ...(tx === null ? {} : { tx }),
+      ...(balance === undefined ? {} : { balance }),
+    };
+  });
 }
 
 function movedBy({ asset, amount }: Posting): Pick<LedgerLine, 'gold' | 'item' | 'commodity' | 'quantity'> {

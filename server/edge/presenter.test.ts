@@ -22,7 +22,7 @@ Encoder.BUFFER_SIZE = 256 * 1_024;
 
 const SHOWN = 3;
 const rules = { ...RULES_PROFILES.dev, completedShown: SHOWN, durationMinMs: durationMs(1) };
-const definition = defineShard(marketPowerups(rules, ['europe']));
+const definition = defineShard(marketPowerups({ rules, regions: ['europe'], catalogue: BUILT_IN_CATALOGUE }));
 const ADA = shardId('ada', 'europe', 'softcore');
 const BOB = shardId('bob', 'europe', 'softcore');
 

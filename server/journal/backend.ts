@@ -33,7 +33,10 @@ export interface Backend {
   noticed(through: Position): void;
   /** Rejects with `ShardFault` if the shard cannot be loaded. */
   load(shard: ShardId, through: Position): Promise<RawChangeSet | undefined>;
-  /** Folds the next chunk. Resolves with the position that is folded now. */
+  /**
+   * Folds the next chunk. Resolves with the position that is folded now. This, and every question below, rejects with `StoreLockedError` if
+   * another program keeps the database locked: nothing has happened then.
+   */
   fold(through: Position): Promise<Position>;
   /** Writes the images of the oldest records that are folded, and drops them. */
   pass(through: Position): Promise<PassResult>;
@@ -48,6 +51,9 @@ export interface Backend {
   totals(through: Position): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
   /** Calls the listener if the backend has died by itself. */
   onFault(listener: (fault: Error) => void): void;
-  /** Lets go of everything, in the middle of a pass or a fold if need be. Rejects nothing. */
+  /**
+   * Lets go of everything, in the middle of a pass or a fold if need be, within four times `threadEndMs`. Rejects if a thread could not be
+   * ended: only the end of the process ends it then.
+   */
   close(): Promise<void>;
 }

@@ -5,48 +5,57 @@ import type { Opened } from './backend.ts';
 import type { PersisterDefinition, Position } from './persister.ts';
 import type { Batch, KeptRecord, Note } from './storage.ts';
 import { openDirectory, type OpenDirectory } from './storage-directory.ts';
+import type { FileJournal } from './storage-journal.ts';
+import { patiently, type LockPatience } from './worker-patience.ts';
 import { serve } from './worker-port.ts';
+
+/** A result, at once or once another program lets go of the journal; rejects with `StoreLockedError` if it does not. */
+type Written<T> = T | Promise<T>;
 
 /** What the main thread may ask for. */
 export interface CommitApi {
-  open(directory: string, definition: PersisterDefinition, instance: string): Opened;
+  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): Opened;
   /** Lets the thread that writes images note them, over a port of its own. */
   attach(port: MessagePort): void;
-  commit(batch: Batch): void;
-  extendLease(until: Instant): void;
+  commit(batch: Batch): Written<void>;
+  extendLease(until: Instant): Written<void>;
   close(): void;
 }
 
 /** What the thread that writes images may ask for. */
 export interface NoteApi {
-  note(notes: readonly Note[], kept: readonly KeptRecord[]): void;
-  drop(through: Position, recordsMax: number): Position;
+  note(notes: readonly Note[], kept: readonly KeptRecord[]): Written<void>;
+  drop(through: Position, recordsMax: number): Written<Position>;
 }
 
-const state: { directory: OpenDirectory | undefined } = { directory: undefined };
+const state: { open: { readonly directory: OpenDirectory; readonly patience: LockPatience } | undefined } = { open: undefined };
 
-function opened(): OpenDirectory {
-  if (state.directory === undefined) throw new Error('the data directory is not open');
-  return state.directory;
+function write<T>(run: (journal: FileJournal) => T): Written<T> {
+  const opened = (): NonNullable<typeof state.open> => {
+    if (state.open === undefined) throw new Error('the data directory is not open');
+    return state.open;
+  };
+  return patiently('journal.db', opened().patience.journalLockedMs, () => run(opened().directory.journal));
 }
 
 const noteApi = {
-  note: (notes: readonly Note[], kept: readonly KeptRecord[]) => opened().journal.note(notes, kept),
-  drop: (through: Position, recordsMax: number) => opened().journal.drop(through, recordsMax),
+  note: (notes: readonly Note[], kept: readonly KeptRecord[]) => write((journal) => journal.note(notes, kept)),
+  drop: (through: Position, recordsMax: number) => write((journal) => journal.drop(through, recordsMax)),
 };
 
 const commitApi = {
-  open(path: string, definition: PersisterDefinition, instance: string): Opened {
-    state.directory = openDirectory(path, definition, instance);
-    const { journal, remarks } = state.directory;
+  open(path: string, definition: PersisterDefinition, instance: string, patience: LockPatience): Opened {
+    const directory = openDirectory(path, definition, instance);
+    state.open = { directory, patience };
+    const { journal, remarks } = directory;
     return { ...journal.state, remarks };
   },
   attach: (port: MessagePort) => serve(port, noteApi satisfies NoteApi),
-  commit: (batch: Batch) => opened().journal.commit(batch),
-  extendLease: (until: Instant) => opened().journal.extendLease(until),
+  commit: (batch: Batch) => write((journal) => journal.commit(batch)),
+  extendLease: (until: Instant) => write((journal) => journal.extendLease(until)),
   close() {
-    state.directory?.close();
-    state.directory = undefined;
+    state.open?.directory.close();
+    state.open = undefined;
   },
 };
 

@@ -8,22 +8,26 @@ import { Projector } from './projector.ts';
 import { journalPath, projectionsPath } from './storage-directory.ts';
 import { FileJournalReader } from './storage-journal.ts';
 import { FileProjections } from './storage-projections.ts';
+import { patiently, type LockPatience } from './worker-patience.ts';
 import { serve, Transferred } from './worker-port.ts';
 
-/** What the main thread may ask for. */
+/** An answer, at once or once another program lets go of the database. */
+type Asked<T> = T | Promise<T>;
+
+/** What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the database locked. */
 export interface FoldApi {
   /** Folds everything up to that position before it answers. */
-  open(directory: string, definition: PersisterDefinition, position: Position): void;
-  fold(through: Position): Position;
-  due(now: Instant, limit: number): readonly ShardId[];
-  history(shard: ShardId, before: number, limit: number, through: Position): readonly LedgerEntry[];
+  open(directory: string, definition: PersisterDefinition, position: Position, patience: LockPatience): void;
+  fold(through: Position): Asked<Position>;
+  due(now: Instant, limit: number): Asked<readonly ShardId[]>;
+  history(shard: ShardId, before: number, limit: number, through: Position): Asked<readonly LedgerEntry[]>;
   transaction(
     tx: string,
     shards: readonly ShardId[],
     through: Position,
-  ): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[];
-  projection(entity: string, through: Position): Transferred<{ readonly position: Position; readonly rows: PackedRows }>;
-  totals(through: Position): { readonly position: Position; readonly totals: readonly Total[] };
+  ): Asked<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
+  projection(entity: string, through: Position): Asked<Transferred<{ readonly position: Position; readonly rows: PackedRows }>>;
+  totals(through: Position): Asked<{ readonly position: Position; readonly totals: readonly Total[] }>;
   close(): void;
 }
 
@@ -31,33 +35,41 @@ interface Open {
   readonly projector: Projector;
   readonly projections: FileProjections;
   readonly journal: FileJournalReader;
+  readonly patience: LockPatience;
 }
 
 const state: { open: Open | undefined } = { open: undefined };
 
-function projector(): Projector {
-  if (state.open === undefined) throw new Error('the projections are not open');
-  return state.open.projector;
+function ask<T>(question: (projector: Projector) => T): Asked<T> {
+  const opened = (): Open => {
+    if (state.open === undefined) throw new Error('the projections are not open');
+    return state.open;
+  };
+  const run = (): T => question(opened().projector);
+  return patiently('node.db', opened().patience.projectionsLockedMs, run, () => opened().projections.probe());
 }
 
 const api = {
-  open(directory: string, definition: PersisterDefinition, position: Position): void {
+  open(directory: string, definition: PersisterDefinition, position: Position, patience: LockPatience): void {
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
     const projections = FileProjections.openFor(projectionsPath(directory), '');
-    state.open = { projector: new Projector(journal, projections, schemas, definition.projected), projections, journal };
+    state.open = { projector: new Projector(journal, projections, schemas, definition.projected), projections, journal, patience };
     state.open.projector.foldThrough(position);
   },
-  fold: (through: Position) => projector().foldChunk(through),
-  due: (now: Instant, limit: number) => projector().due(now, limit),
-  history: (shard: ShardId, before: number, limit: number, through: Position) => projector().history(shard, before, limit, through),
-  transaction: (tx: string, shards: readonly ShardId[], through: Position) => projector().transaction(tx, shards, through),
-  projection(entity: string, through: Position) {
-    const { position, rows } = projector().projection(entity, through);
-    const packed = packRows(rows);
-    return new Transferred({ position, rows: packed }, [packed.records.buffer]);
-  },
-  totals: (through: Position) => projector().totals(through),
+  fold: (through: Position) => ask((projector) => projector.foldChunk(through)),
+  due: (now: Instant, limit: number) => ask((projector) => projector.due(now, limit)),
+  history: (shard: ShardId, before: number, limit: number, through: Position) =>
+    ask((projector) => projector.history(shard, before, limit, through)),
+  transaction: (tx: string, shards: readonly ShardId[], through: Position) =>
+    ask((projector) => projector.transaction(tx, shards, through)),
+  projection: (entity: string, through: Position) =>
+    ask((projector) => {
+      const { position, rows } = projector.projection(entity, through);
+      const packed = packRows(rows);
+      return new Transferred({ position, rows: packed }, [packed.records.buffer]);
+    }),
+  totals: (through: Position) => ask((projector) => projector.totals(through)),
   close() {
     state.open?.projections.close();
     state.open?.journal.close();

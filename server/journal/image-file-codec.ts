@@ -245,10 +245,12 @@ function decodeHeader(record: Buffer): ShardHeader {
   return { shard: shard as ShardId, ...(header as Omit<ShardHeader, 'shard'>) };
 }
 
-/** The values of a ledger line in the order of the columns of `gavel_ledger`, postings as JSON: `[[place, asset, amount], ...]`. */
+/** The values of a ledger line in the order of the columns of `gavel_ledger`, postings as JSON: `[[place, asset, amount, balance?], ...]`. */
 function encodeEntry({ at, cause, tx, balance, postings }: LedgerEntry): Buffer {
-  const triples = postings.map(({ place, asset, amount }) => [place, asset, amount]);
-  return encodeRecord([null, at, cause, tx, balance, JSON.stringify(triples)]);
+  const tuples = postings.map(({ place, asset, amount, balance: after }) =>
+    after === undefined ? [place, asset, amount] : [place, asset, amount, after],
+  );
+  return encodeRecord([null, at, cause, tx, balance, JSON.stringify(tuples)]);
 }
 
 function decodeEntry({ rowid, record }: Cell): LedgerEntry {
@@ -265,8 +267,10 @@ function decodeEntry({ rowid, record }: Cell): LedgerEntry {
 
 /** The postings of a ledger line, from their text. */
 export function postingsOf(text: RawValue): readonly Posting[] {
-  const triples = JSON.parse(String(text)) as readonly (readonly [Posting['place'], Posting['asset'], number])[];
-  return triples.map(([place, asset, amount]) => ({ place, asset, amount }));
+  const tuples = JSON.parse(String(text)) as readonly (readonly [Posting['place'], Posting['asset'], number, Posting['balance']?])[];
+  return tuples.map(([place, asset, amount, balance]) =>
+    balance === undefined ? { place, asset, amount } : { place, asset, amount, balance },
+  );
 }
 
 /** The schema of a table. Throws `ImageError` for one that this program does not know. */

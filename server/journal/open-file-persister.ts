@@ -3,6 +3,7 @@ import type { Machine } from '#server/platform/platform.ts';
 import { openPersister, type PersisterPace } from './open-persister.ts';
 import { DataDirectoryError, type Persister, type PersisterDefinition } from './persister.ts';
 import { fileBackend } from './storage-threads.ts';
+import type { LockPatience } from './worker-patience.ts';
 
 /** What a real node's persister needs. */
 export interface FilePersisterOptions {
@@ -12,12 +13,14 @@ export interface FilePersisterOptions {
   readonly directory: string;
   /** When folds and image passes begin; `limits` by default. */
   readonly pace?: PersisterPace;
+  /** How long another program may have a database locked; `limits` by default. */
+  readonly patience?: LockPatience;
 }
 
 /** Opens a data directory. Rejects with `DataDirectoryError`, and nothing touched, if it must not be opened. */
-export async function openFilePersister({ machine, definition, directory, pace }: FilePersisterOptions): Promise<Persister> {
+export async function openFilePersister({ machine, definition, directory, pace, patience }: FilePersisterOptions): Promise<Persister> {
   try {
-    return await openPersister(machine, definition, fileBackend(machine, directory), pace);
+    return await openPersister(machine, definition, fileBackend(machine, directory, patience), pace);
   } catch (error) {
     if (error instanceof DataDirectoryError || !(error instanceof Error)) throw error;
     throw new DataDirectoryError(`The data directory ${directory} cannot be used: ${error.message}.`, { cause: error });

@@ -24,7 +24,7 @@ import {
   type RecoveryReport,
   type Total,
 } from './persister.ts';
-import type { Batch } from './storage.ts';
+import { StoreLockedError, type Batch } from './storage.ts';
 
 /** What the persister needs of the machine: it is open before the node has a time of its own. */
 export type PersisterMachine = Pick<Machine, 'readings' | 'timers' | 'report'>;
@@ -93,7 +93,7 @@ class NodePersister implements Persister {
   #imagesWritten = 0;
 
   constructor(machine: PersisterMachine, backend: Backend, pace: PersisterPace, opened: Opened, durationMs: number) {
-    const { position, dropped, now, lease, bytes, kept, remarks } = opened;
+    const { position, dropped, lease, bytes, kept, remarks } = opened;
     this.#machine = machine;
     this.#backend = backend;
     this.#pace = pace;
@@ -104,7 +104,7 @@ class NodePersister implements Persister {
     this.#openFirst = position + 1;
     this.#backlogBytes = bytes;
     this.#keptBytes = kept;
-    this.recovered = { position, now, lease, pendingRecords: position - dropped, durationMs, remarks };
+    this.recovered = { position, lease, pendingRecords: position - dropped, durationMs, remarks };
     backend.onFault((fault) => this.#fail(fault));
     // What a crash left is slow to load, shard by shard: into images with it.
     if (dropped < position) this.#pass();
@@ -135,7 +135,10 @@ class NodePersister implements Persister {
   }
 
   extendLease(until: Instant): Promise<void> {
-    return this.#asked(this.#backend.extendLease(until));
+    return this.#backend.extendLease(until).catch((error: unknown) => {
+      this.#fail(error);
+      throw error;
+    });
   }
 
   onDurable(listener: (durable: Position) => void): void {
@@ -206,10 +209,10 @@ class NodePersister implements Persister {
     return this.#phase.kind === 'open' || this.#phase.kind === 'closing';
   }
 
-  /** What cannot be answered is a fault of the node, unless it is one of a single shard. */
+  /** What cannot be answered is a fault of the node, unless it is one of a single shard, or somebody else is in the way for now. */
   #asked<T>(answer: Promise<T>): Promise<T> {
     return answer.catch((error: unknown) => {
-      if (!(error instanceof ShardFault)) this.#fail(error);
+      if (!(error instanceof ShardFault || error instanceof StoreLockedError)) this.#fail(error);
       throw error;
     });
   }
@@ -302,7 +305,13 @@ class NodePersister implements Persister {
         if (folded < through) this.#fold();
         else if (this.#isRunning) this.#maintain();
       },
-      (error: unknown) => this.#fail(error),
+      (error: unknown) => {
+        if (!(error instanceof StoreLockedError)) return this.#fail(error);
+        // Nothing that was promised depends on it; what piles up meanwhile is bounded by the backlog.
+        this.#machine.report({ level: 'alert', message: `${error.message}: what is durable is folded once it lets go` });
+        this.#isFolding = false;
+        if (this.#isRunning) this.#maintain();
+      },
     );
   }
 

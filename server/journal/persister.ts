@@ -40,8 +40,6 @@ export interface Total {
 export interface RecoveryReport {
   /** The highest position ever given. */
   readonly position: Position;
-  /** The greatest `now` of any durable turn, or 0. */
-  readonly now: Instant | 0;
   /** The time that no life of this node has passed, or 0. */
   readonly lease: Instant | 0;
   readonly pendingRecords: number;
@@ -86,7 +84,10 @@ export interface Persister {
   totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
   /** Figures for metrics and benchmarks. */
   stats(): Promise<PersisterStats>;
-  /** Commits what is appended, folds and writes images as far as `deadlineMs` allows, and lets go of the files. */
+  /**
+   * Commits what is appended, folds and writes images as far as `deadlineMs` allows, and lets go of the files, which takes at most four times
+   * `threadEndMs` longer. Rejects if a thread hangs in the disk.
+   */
   close(deadlineMs: number): Promise<void>;
 }
 

@@ -2,18 +2,9 @@
  * Reads records without making objects of them: a fold or an image pass sees millions of rows and needs few of them. The format
  * is that of `server/shard/codec.ts`; a test holds the two together.
  */
-import type { Instant, ShardId } from '#shared/units.ts';
-import {
-  PLACES,
-  type Asset,
-  type LedgerEntry,
-  type Place,
-  type Posting,
-  type RawPut,
-  type RawValue,
-  type ShardHeader,
-} from '#server/shard/change-set.ts';
-import { CodecError, type Schemas } from '#server/shard/codec.ts';
+import type { Gold, Instant, ShardId } from '#shared/units.ts';
+import type { Asset, LedgerEntry, Posting, RawPut, RawValue, ShardHeader } from '#server/shard/change-set.ts';
+import { CodecError, hasBalance, placeNumberOf, placeOf, type Schemas } from '#server/shard/codec.ts';
 import type { EntitySchema } from '#server/shard/entity.ts';
 
 const POOL_SLOTS = 1 << 14;
@@ -213,12 +204,14 @@ export class RecordSkimmer {
   nextPosting(): boolean {
     if (this.#postings === 0) return false;
     this.#postings--;
-    this.placeNumber = this.#count();
+    const number = this.#count();
+    this.placeNumber = placeNumberOf(number);
     const length = this.#count();
     this.assetStart = this.#offset;
     this.assetEnd = this.#offset + length;
     this.#offset = this.assetEnd;
     this.amount = this.#signed();
+    if (hasBalance(number)) this.#count();
     return true;
   }
 
@@ -265,9 +258,7 @@ export class RecordSkimmer {
     const tx = this.#word();
     const balance = this.#count() as LedgerEntry['balance'];
     const postings: Posting[] = [];
-    for (let left = this.#count(); left > 0; left--) {
-      postings.push({ place: this.#place(), asset: this.#word() as Asset, amount: this.#signed() });
-    }
+    for (let left = this.#count(); left > 0; left--) postings.push(this.#posting());
     return { seq, at, cause, tx: tx === '' ? null : tx, balance, postings };
   }
 
@@ -324,10 +315,12 @@ export class RecordSkimmer {
     }
   }
 
-  #place(): Place {
-    const place = PLACES[this.#count()];
-    if (place === undefined) throw new CodecError('a posting names no place');
-    return place;
+  #posting(): Posting {
+    const number = this.#count();
+    const place = placeOf(number);
+    const asset = this.#word() as Asset;
+    const amount = this.#signed();
+    return hasBalance(number) ? { place, asset, amount, balance: this.#count() as Gold } : { place, asset, amount };
   }
 
   #word(): string {

@@ -146,6 +146,20 @@ describe('a data directory', () => {
     expect(() => open(path)).toThrow('is of another data directory');
   });
 
+  it('has whatever is missing of its directories of images made again', () => {
+    const path = usedPath();
+    const names = readdirSync(join(path, 'images'));
+    for (const name of ['00', '7f', 'ff']) rmSync(join(path, 'images', name), { recursive: true });
+    for (const name of ['.DS_Store', 'a', 'b']) writeFileSync(join(path, 'images', name), '');
+    open(path);
+    expect(readdirSync(join(path, 'images'))).toEqual(expect.arrayContaining(names));
+  });
+
+  it('is made with all directories above it', () => {
+    const path = join(newPath(), 'some', 'where');
+    expect(open(path).journal.state.position).toBe(0);
+  });
+
   it('has its staging area cleared at a start', () => {
     const path = usedPath();
     writeFileSync(join(path, 'staging', 'ada@europe.softcore.sqlite'), 'half');

@@ -80,18 +80,20 @@ export class FileProjections implements ProjectionStore {
   }
 
   apply(delta: FoldDelta): void {
-    this.#database.transaction(() => {
-      this.#alarms(delta);
-      this.#rows(delta);
-      const { insertSegment, addTotal, total, setFolded } = this.#statements;
-      for (const { shard, firstSeq, lastSeq, transactions, lines } of delta.segments) {
-        insertSegment.run(shard, firstSeq, lastSeq, asBuffer(transactions), asBuffer(lines));
-      }
-      for (const [key, amount] of delta.totals) {
-        addTotal.run(key, String(BigInt((total.get(key) as string | undefined) ?? 0) + amount));
-      }
-      setFolded.run(delta.folded);
-    })();
+    this.#database
+      .transaction(() => {
+        this.#alarms(delta);
+        this.#rows(delta);
+        const { insertSegment, addTotal, total, setFolded } = this.#statements;
+        for (const { shard, firstSeq, lastSeq, transactions, lines } of delta.segments) {
+          insertSegment.run(shard, firstSeq, lastSeq, asBuffer(transactions), asBuffer(lines));
+        }
+        for (const [key, amount] of delta.totals) {
+          addTotal.run(key, String(BigInt((total.get(key) as string | undefined) ?? 0) + amount));
+        }
+        setFolded.run(delta.folded);
+      })
+      .immediate();
     this.#folded = delta.folded;
   }
 
@@ -122,6 +124,11 @@ export class FileProjections implements ProjectionStore {
   totals(): readonly Total[] {
     const rows = this.#statements.totals.all() as readonly { readonly key: string; readonly amount: string }[];
     return rows.map(({ key, amount }) => ({ key, amount: BigInt(amount) }));
+  }
+
+  /** Throws if another program has the database locked. */
+  probe(): void {
+    this.#database.exec('BEGIN IMMEDIATE; ROLLBACK');
   }
 
   close(): void {

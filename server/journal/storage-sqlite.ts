@@ -9,6 +9,12 @@ const SQLITE_VERSION_MIN = [3, 51, 3] as const;
 /** How long an open waits for a database that another program has locked. Nobody is served yet, so it may block. */
 const OPEN_LOCKED_MS = 5_000;
 
+/**
+ * How long a call blocks its thread for a lock once the database is open. Threads that are asked by others wait without blocking: see
+ * `worker-patience.ts`.
+ */
+const BLOCKED_MS = 50;
+
 /** A database that is not as it must be. */
 export class DatabaseError extends Error {
   override readonly name = 'DatabaseError';
@@ -73,7 +79,7 @@ export function assertDurable(database: Database.Database): void {
 
 /** Opens a database for a thread that does not own it. */
 export function openReader(path: string, cacheBytes: number): Database.Database {
-  const database = new Database(path, { readonly: true, fileMustExist: true, timeout: 5_000 });
+  const database = new Database(path, { readonly: true, fileMustExist: true, timeout: 1_000 });
   database.pragma(`cache_size=${-Math.ceil(cacheBytes / 1_024)}`);
   return database;
 }
@@ -98,6 +104,7 @@ function opened({ path, lockedMs = OPEN_LOCKED_MS }: OpenOptions, prepare: (data
   const database = new Database(path, { timeout: lockedMs });
   try {
     prepare(database);
+    database.pragma(`busy_timeout=${BLOCKED_MS}`);
     return database;
   } catch (error) {
     database.close();

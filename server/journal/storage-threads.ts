@@ -5,6 +5,7 @@
  * 2. A thread that ends by itself is a fault, and everything asked of it fails with it.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
+import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
@@ -17,12 +18,10 @@ import type { PersisterDefinition, Position, ProjectedRow, Total } from './persi
 import { unpackRows } from './projected-row.ts';
 import type { PassResult } from './shard-keeper.ts';
 import type { Batch } from './storage.ts';
+import type { LockPatience } from './worker-patience.ts';
 import { Caller, type Serves } from './worker-port.ts';
 
 type Phase = 'open' | 'closing' | 'dead';
-
-/** How long a thread may take to let go of its files before it is ended: a pass or a fold may be ended anywhere. */
-const LETTING_GO_MS = 1_000;
 
 interface Thread<A extends Serves<A>> {
   readonly worker: Worker;
@@ -30,13 +29,14 @@ interface Thread<A extends Serves<A>> {
 }
 
 /** The backend over a data directory, which need not exist yet. */
-export function fileBackend(machine: Pick<Machine, 'random' | 'timers'>, directory: string): Backend {
-  return new ThreadBackend(machine, directory);
+export function fileBackend(machine: Pick<Machine, 'random' | 'timers'>, directory: string, patience: LockPatience = limits): Backend {
+  return new ThreadBackend(machine, directory, patience);
 }
 
 class ThreadBackend implements Backend {
   readonly #machine: Pick<Machine, 'random' | 'timers'>;
   readonly #directory: string;
+  readonly #patience: LockPatience;
   readonly #commits: Thread<CommitApi>;
   readonly #images: Thread<ImageApi>;
   readonly #folds: Thread<FoldApi>;
@@ -44,9 +44,11 @@ class ThreadBackend implements Backend {
   #schemas: Schemas = new Map();
   #phase: Phase = 'open';
 
-  constructor(machine: Pick<Machine, 'random' | 'timers'>, directory: string) {
+  constructor(machine: Pick<Machine, 'random' | 'timers'>, directory: string, patience: LockPatience) {
     this.#machine = machine;
     this.#directory = directory;
+    // The numbers alone: they go to other threads.
+    this.#patience = { journalLockedMs: patience.journalLockedMs, projectionsLockedMs: patience.projectionsLockedMs };
     this.#commits = this.#start(new Worker(new URL('./commit-worker.ts', import.meta.url)));
     this.#images = this.#start(new Worker(new URL('./image-worker.ts', import.meta.url)));
     this.#folds = this.#start(new Worker(new URL('./fold-worker.ts', import.meta.url)));
@@ -56,17 +58,17 @@ class ThreadBackend implements Backend {
     try {
       this.#schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
       const directory = this.#directory;
-      const opened = await this.#commits.caller.call('open', [directory, definition, this.#machine.random.id()]);
+      const opened = await this.#commits.caller.call('open', [directory, definition, this.#machine.random.id(), this.#patience]);
       const { port1, port2 } = new MessageChannel();
       await this.#commits.caller.call('attach', [port1], [port1]);
       const { dropped, position } = opened;
       await Promise.all([
         this.#images.caller.call('open', [directory, definition, dropped, position, port2], [port2]),
-        this.#folds.caller.call('open', [directory, definition, position]),
+        this.#folds.caller.call('open', [directory, definition, position, this.#patience]),
       ]);
       return opened;
     } catch (error) {
-      await this.close();
+      await this.close().catch(() => undefined);
       throw error;
     }
   }
@@ -125,12 +127,16 @@ class ThreadBackend implements Backend {
   async close(): Promise<void> {
     if (this.#phase === 'closing') return;
     this.#phase = 'closing';
+    const { threadEndMs } = limits;
     // Readers first: the owner of the journal can then move its log into the database.
-    await Promise.all([
-      this.#letGo(this.#images, () => this.#images.caller.call('close', [])),
-      this.#letGo(this.#folds, () => this.#folds.caller.call('close', [])),
-    ]);
-    await this.#letGo(this.#commits, () => this.#commits.caller.call('close', []));
+    await this.#inTime(threadEndMs, [this.#images.caller.call('close', []), this.#folds.caller.call('close', [])]);
+    await this.#inTime(threadEndMs, [this.#commits.caller.call('close', [])]);
+    const threads = [this.#images, this.#folds, this.#commits];
+    const haveEnded = await this.#inTime(
+      2 * threadEndMs,
+      threads.map(({ worker }) => worker.terminate()),
+    );
+    if (!haveEnded) throw new Error('a thread of the persister hangs in the disk, and cannot be ended');
   }
 
   #start<A extends Serves<A>>(worker: Worker): Thread<A> {
@@ -144,12 +150,15 @@ class ThreadBackend implements Backend {
     return { worker, caller };
   }
 
-  async #letGo({ worker }: { readonly worker: Worker }, close: () => Promise<void>): Promise<void> {
+  /** Whether all that was done, or has failed, within that time. */
+  async #inTime(ms: number, work: readonly Promise<unknown>[]): Promise<boolean> {
     const timer = { cancel: (): void => undefined };
-    const late = new Promise<void>((resolve) => (timer.cancel = this.#machine.timers.after(LETTING_GO_MS, resolve)));
-    await Promise.race([close().catch(() => undefined), late]);
+    const late = new Promise<false>((resolve) => {
+      timer.cancel = this.#machine.timers.after(ms, () => resolve(false));
+    });
+    const isDone = await Promise.race([Promise.allSettled(work).then(() => true), late]);
     timer.cancel();
-    await worker.terminate();
+    return isDone;
   }
 
   #fail(error: unknown): void {

@@ -61,6 +61,11 @@ export class JournalError extends Error {
   }
 }
 
+/** A database that another program keeps locked. Nothing has happened, and it may be tried again. */
+export class StoreLockedError extends Error {
+  override readonly name = 'StoreLockedError';
+}
+
 /** What a journal has of one shard, its note or a record put aside, is not what was written: a fault of that shard alone. */
 export class ShardEntryError extends Error {
   override readonly name = 'ShardEntryError';

@@ -5,7 +5,7 @@
  * Invariants: N1 a number stands for one name while anybody holds it. N2 `held` is how many listings do; at zero the
  * number is given to the next new name.
  */
-import { foldName } from '#shared/search.ts';
+import { foldName } from '#shared/fold-name.ts';
 
 /** Numbers for names, counted by their holders. */
 export class NameDictionary {

@@ -20,6 +20,7 @@ import type { Decision, Hold, TradeKind } from '#server/trade/trade-kind.ts';
 import { complete } from './completed-tab.ts';
 import { listing } from './entities.ts';
 import { isFrozen } from './moderation.ts';
+import type { MarketOptions } from './options.ts';
 import { fromTo, goldFromTo, hasRoomFor, move, walletOf } from './wallet.ts';
 
 /** The name of this kind of trade. */
@@ -51,7 +52,7 @@ function buyout(rules: Rules, regions: readonly string[], turn: Turn, { listingI
   return opened.later;
 }
 
-function decide(rules: Rules, turn: Turn, { tx, terms }: Offer): Decision {
+function decide(turn: Turn, { tx, terms }: Offer): Decision {
   const { row, price } = termsOf(terms);
   const offered = turn.table(listing).get(row);
   if (isFrozen(turn) || offered === undefined || offered.endsAt <= turn.now) return abort('listing-gone');
@@ -59,7 +60,7 @@ function decide(rules: Rules, turn: Turn, { tx, terms }: Offer): Decision {
   if (offered.buyout > price) return abort('price-changed');
   const paid = offered.buyout;
   const goods = offered.item.value;
-  const fees = saleFees(rules, goods.itemClass, paid);
+  const fees = saleFees(offered.saleFeeBasisPoints, paid);
   const fee = sumGold(...fees.map((line) => line.gold));
   const received = gold(paid - fee);
   if (!hasRoomFor(turn, received)) return abort('gold-overflow');
@@ -122,12 +123,10 @@ function saleOf(data: TradeData): Sale {
 }
 
 /** The buyout as a kind of trade. */
-export function buyoutTrade(rules: Rules): TradeKind {
-  return { decide: (turn, offer) => decide(rules, turn, offer), commit, abort: release };
-}
+export const buyoutTrade: TradeKind = { decide, commit, abort: release };
 
 /** The powerup of buying. */
-export function purchases(rules: Rules, regions: readonly string[]): Powerup {
+export function purchases({ rules, regions }: Pick<MarketOptions, 'rules' | 'regions'>): Powerup {
   return {
     name: 'purchases',
     entities: [],

@@ -7,16 +7,12 @@ import { GOLD_MAX, multiplyGold, gold, QUANTITY_MAX, quantity, type ShardId } fr
 import type { ShardNetwork } from '#server/trade/testing/shard-network.ts';
 import { commodity, completed, item, listing, wallet } from './entities.ts';
 import { balances, edgeOfWorld, faultsOfBooks } from './testing/books.ts';
+import { faultsOf } from './testing/dealings.ts';
 import { marketNetwork, nameOf, opening, player, testRules } from './testing/market-bench.ts';
 
 const PLAYERS = ['ada', 'bob', 'cat'].map(player);
 const [ADA, BOB] = PLAYERS as [ShardId, ShardId, ShardId];
 const HOUR = 3_600_000;
-
-function faultsOf(net: ShardNetwork): readonly string[] {
-  const books = [...net.drivers.values()].map((driver) => ({ shard: driver.id, rows: (entity: string) => driver.shard.rows(entity) }));
-  return [...faultsOfBooks(books, net.lines, net.openTrades() === 0), ...net.failures.map(({ message }) => message)];
-}
 
 describe('a market under random use', () => {
   const act = fc.record({
@@ -115,6 +111,10 @@ describe('a market under random use', () => {
     expect(faultsOfBooks([{ shard: ADA, rows: twice }], net.lines, true)).toContain(
       'item ada-0 is at ada@europe.softcore stash and ada@europe.softcore listed',
     );
+    const wrongBalance = { ...line, entry: { ...line.entry, balance: gold(9) } };
+    expect(faultsOfBooks([{ shard: ADA, rows }], [wrongBalance], true)).toEqual([
+      expect.stringContaining('tells a balance of 9 at wallet, where 10 is'),
+    ]);
     expect(faultsOfBooks([{ shard: ADA, rows }], [unbalanced], false)).toEqual(
       expect.arrayContaining([expect.stringContaining('the world sums to')]),
     );

@@ -32,8 +32,8 @@ export const commodity = defineEntity('commodity', {
   attributes: { commodity: text({ maxLength: 64, indexed: 'unique' }), quantity: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) },
 });
 
-/** An item for sale at a fixed price, from `startsAt` until `endsAt`. */
-export const listing = defineEntity('listing', {
+/** A listing as the first release kept it, without its fee. Nothing but an upgrade reads such rows. */
+export const listingV1 = defineEntity('listing', {
   version: 1,
   attributes: {
     item: json<Item>(),
@@ -43,6 +43,15 @@ export const listing = defineEntity('listing', {
     cancelUntil: timestamp(),
     endsAt: timestamp({ alarm: 'expire-listing' }),
   },
+});
+
+/**
+ * An item for sale at a fixed price, from `startsAt` until `endsAt`. It keeps every number of the rules under which it was posted that
+ * still matters later, so that what the seller was shown is what happens, whatever the rules have become.
+ */
+export const listing = defineEntity('listing', {
+  version: 2,
+  attributes: { ...listingV1.attributes, saleFeeBasisPoints: integer({ min: 0, max: 10_000 }) },
 });
 
 /** An entry of the completed tab: goods or gold to claim, and what became of a listing or a purchase. */

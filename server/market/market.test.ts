@@ -2,53 +2,15 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { listingId } from '#shared/address.ts';
 import { createPrng } from '#shared/prng.ts';
-import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
-import { GOLD_MAX, gold, instant, type ListingId, type ShardId } from '#shared/units.ts';
+import { RULES_PROFILES } from '#shared/rules.ts';
+import { GOLD_MAX, gold, instant, type ShardId } from '#shared/units.ts';
 import { Json } from '#server/shard/json.ts';
-import type { Handled } from '#server/shard/message.ts';
 import { hold } from '#server/trade/entities.ts';
 import type { Offer } from '#server/trade/messages.ts';
 import type { ShardNetwork } from '#server/trade/testing/shard-network.ts';
 import { commodity, completed, item, listing, player as playerEntity, wallet } from './entities.ts';
-import { marketNetwork, nameOf, opening, player, testItem, testRules } from './testing/market-bench.ts';
-import { faultsOfBooks } from './testing/books.ts';
-
-const ADA = player('ada');
-const BOB = player('bob');
-const HOUR = 3_600_000;
-
-let operations = 0;
-const newOp = (): string => `op-${++operations}`;
-
-function market(rules: Rules = testRules(), start: { gold?: number; items?: number } = {}): ShardNetwork {
-  const net = marketNetwork(createPrng('market'), [ADA, BOB], rules);
-  open(net, ADA, start);
-  open(net, BOB, start);
-  return net;
-}
-
-function open(net: ShardNetwork, shard: ShardId, start: Parameters<typeof opening>[1] = {}): Handled {
-  const [name = ''] = shard.split('@');
-  return net.command(shard, 'open', opening(name, start), undefined, 'service').handled;
-}
-
-function sell(net: ShardNetwork, shard: ShardId, body: object): Handled {
-  return net.command(shard, 'sell', body, newOp()).handled;
-}
-
-function list(net: ShardNetwork, shard: ShardId, itemId: string, buyout: number, more: object = {}): ListingId {
-  const handled = sell(net, shard, { itemId, buyout, ...more });
-  if (handled.kind !== 'answer') throw new Error(`not listed: ${JSON.stringify(handled)}`);
-  return (handled.value as { readonly listingId: ListingId }).listingId;
-}
-
-/** Buys, lets everything be delivered, and returns the final word. */
-function buy(net: ShardNetwork, shard: ShardId, id: string, price: number) {
-  const op = newOp();
-  net.command(shard, 'buyout', { listingId: id, price }, op);
-  while (net.deliverOne());
-  return net.replyTo(shard, op);
-}
+import { ADA, BOB, buy, faultsOf, HOUR, list, market, newOp, open, sell } from './testing/dealings.ts';
+import { catalogueWithBound, marketNetwork, nameOf, player, testItem, testMarket, testRules } from './testing/market-bench.ts';
 
 const walletOf = (net: ShardNetwork, shard: ShardId) => {
   const [row] = net.driver(shard).rows(wallet);
@@ -59,12 +21,6 @@ const entriesOf = (net: ShardNetwork, shard: ShardId) =>
     .driver(shard)
     .rows(completed)
     .map(({ entry, item: goods, gold: amount }) => [entry, goods?.value.id ?? amount]);
-
-function expectGoodBooks(net: ShardNetwork): void {
-  const books = [...net.drivers.values()].map((driver) => ({ shard: driver.id, rows: (entity: string) => driver.shard.rows(entity) }));
-  expect(faultsOfBooks(books, net.lines, net.openTrades() === 0)).toEqual([]);
-  expect(net.failures).toEqual([]);
-}
 
 describe('open', () => {
   it('creates the shard with its start goods, once', () => {
@@ -81,7 +37,7 @@ describe('open', () => {
         .map(({ itemId }) => itemId),
     ).toEqual(['ada-0', 'ada-1']);
     expect(net.driver(ADA).rows(commodity)).toMatchObject([{ commodity: 'iron', quantity: 7 }]);
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('takes a new name from a player who was here before', () => {
@@ -115,17 +71,18 @@ describe('sell', () => {
     expect(net.driver(ADA).rows(listing)).toMatchObject([
       { item: { value: { id: 'ada-0' } }, buyout: 1_000, startsAt: net.now, endsAt: net.now + HOUR },
     ]);
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   /** Each row is wrong in its own way and in every way below it: what is told is the first. */
   it('refuses in its order of precedence', () => {
-    const net = market(
-      testRules({ listingsPerPlayerMax: 1, completedShown: 1, gold: { priceMin: 10, priceMax: 99 }, durationMaxMs: HOUR }),
-    );
+    const rules = testRules({ listingsPerPlayerMax: 1, completedShown: 1, gold: { priceMin: 10, priceMax: 99 }, durationMaxMs: HOUR });
+    const net = market(rules);
     const isWrongIn = { itemId: 'nobody-has-it', buyout: 5, durationMs: HOUR + 1 };
-    const told = [sell(net, ADA, isWrongIn)];
-    told.unshift(sell(net, ADA, { ...isWrongIn, itemId: 'ada-1', buyout: 50 }), sell(net, ADA, { ...isWrongIn, itemId: 'ada-1' }));
+    const told = [sell(net, ADA, { ...isWrongIn, itemId: 'ada-1', buyout: 50 }), sell(net, ADA, { ...isWrongIn, itemId: 'ada-1' })];
+    net.driver(ADA).reload(testMarket({ rules, catalogue: catalogueWithBound('sword-4') }));
+    told.push(sell(net, ADA, { ...isWrongIn, itemId: 'ada-1' }), sell(net, ADA, isWrongIn));
+    net.driver(ADA).reload(testMarket({ rules }));
     list(net, ADA, 'ada-0', 50);
     told.push(sell(net, ADA, isWrongIn));
     net.command(ADA, 'cancel', { listingId: listingId(net.driver(ADA).rows(listing)[0]?.id ?? 0, ADA) }, newOp());
@@ -136,6 +93,7 @@ describe('sell', () => {
     expect(told.map((handled) => nameOf(handled as never))).toEqual([
       'duration-not-allowed',
       'price-out-of-range',
+      'item-not-tradable',
       'no-such-item',
       'listing-limit',
       'completed-full',
@@ -216,7 +174,7 @@ describe('the fee', () => {
     ]);
     expect(walletOf(net, ADA)).toEqual({ gold: 0, held: 0, unclaimed: price - fee });
     expect(walletOf(net, BOB)).toEqual({ gold: 0, held: 0, unclaimed: 0 });
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('is nothing for what does not sell', () => {
@@ -241,7 +199,7 @@ describe('buyout', () => {
     expect(entriesOf(net, BOB)).toEqual([['bought', 'ada-0']]);
     expect(entriesOf(net, ADA)).toEqual([['sold', 340]]);
     net.settle();
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('never takes more than the listing costs, whatever the buyer would have paid', () => {
@@ -249,7 +207,7 @@ describe('buyout', () => {
     expect(buy(net, BOB, list(net, ADA, 'ada-0', 400), 900)).toMatchObject({ value: { paid: 400 } });
     expect(walletOf(net, BOB)).toEqual({ gold: 600, held: 0, unclaimed: 0 });
     net.settle();
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('refuses at the buyer in its order of precedence', () => {
@@ -262,7 +220,7 @@ describe('buyout', () => {
     net.command(BOB, 'freeze', { frozen: true }, newOp(), 'staff');
     expect(nameOf(buy(net, BOB, 'nonsense', 1))).toBe('frozen');
     expect(net.driver(BOB).rows(hold)).toEqual([]);
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('is aborted at the seller in its order of precedence, and all gold comes back', () => {
@@ -283,7 +241,7 @@ describe('buyout', () => {
     expect(told).toEqual(['listing-not-started', 'price-changed', 'gold-overflow', 'listing-gone', 'listing-gone', 'listing-gone']);
     expect(walletOf(net, BOB)).toEqual({ gold: 1_000, held: 0, unclaimed: 0 });
     net.settle();
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('goes to one of many buyers, and the others get everything back', () => {
@@ -298,7 +256,7 @@ describe('buyout', () => {
     expect(buyers.map((shard) => walletOf(net, shard)?.gold).toSorted()).toEqual(
       [300, ...Array.from({ length: 7 }, () => 1_000)].toSorted(),
     );
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('is told the seller’s word also if the listing ends while the offer is under way', () => {
@@ -309,7 +267,7 @@ describe('buyout', () => {
     net.settle();
     expect(nameOf(net.replyTo(BOB, 'buy'))).toBe('listing-gone');
     expect(entriesOf(net, ADA)).toEqual([['cancelled', 'ada-0']]);
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it.each([
@@ -351,7 +309,7 @@ describe('a seller with almost all the gold that there can be', () => {
     open(net, BOB);
     expect(nameOf(buy(net, BOB, list(net, ADA, 'ada-0', 17), 17))).toBe(told);
     net.settle();
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('counts what is held and what is unclaimed', () => {
@@ -363,7 +321,7 @@ describe('a seller with almost all the gold that there can be', () => {
     expect(nameOf(buy(net, BOB, list(net, ADA, 'ada-0', 17), 17))).toBe('answer');
     expect(nameOf(buy(net, BOB, list(net, ADA, 'ada-1', 17), 17))).toBe('gold-overflow');
     net.settle();
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 });
 
@@ -374,7 +332,7 @@ describe('cancel', () => {
     expect(net.command(ADA, 'cancel', { listingId: id }, newOp()).handled).toMatchObject({ value: { item: { id: 'ada-0' } } });
     expect(entriesOf(net, ADA)).toEqual([['cancelled', 'ada-0']]);
     expect(net.driver(ADA).rows(listing)).toEqual([]);
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('is refused for what is not there, not one’s own, sold, or past its window', () => {
@@ -426,7 +384,7 @@ describe('expiry', () => {
     net.wait(HOUR);
     expect(entriesOf(net, ADA)).toEqual([['expired', 'ada-0']]);
     expect(net.driver(ADA).shard.header.wakeAt).toBe(0);
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('comes also when the shard was not there at the time', () => {
@@ -462,7 +420,7 @@ describe('claim', () => {
         .rows(item)
         .map(({ itemId }) => itemId),
     ).toEqual(['ada-2', 'ada-1']);
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('or one entry only', () => {
@@ -476,7 +434,7 @@ describe('claim', () => {
     ).toEqual([expired?.id]);
     expect(claim(ADA, { entryId: sold?.id })).toMatchObject({ name: 'no-such-entry' });
     expect(claim(ADA, { entryId: 999 })).toMatchObject({ name: 'no-such-entry' });
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('leaves what does not fit, says why, and takes the rest', () => {
@@ -493,7 +451,7 @@ describe('claim', () => {
     });
     expect(net.driver(BOB).rows(item)).toHaveLength(3);
     net.settle();
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('takes gold although the stash is full', () => {
@@ -517,7 +475,7 @@ describe('claim', () => {
     expect((handled as { readonly value: { readonly claimed: readonly number[] } }).value.claimed).toHaveLength(50);
     expect(many.driver(ADA).rows(completed)).toHaveLength(10);
     many.settle();
-    expectGoodBooks(many);
+    expect(faultsOf(many)).toEqual([]);
   });
 });
 
@@ -595,7 +553,7 @@ describe('freeze', () => {
       ['bought', 'bob-0'],
       ['expired', 'ada-0'],
     ]);
-    expectGoodBooks(net);
+    expect(faultsOf(net)).toEqual([]);
   });
 
   it('answers the repeat of an operation that was done before', () => {

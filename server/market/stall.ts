@@ -1,23 +1,36 @@
 /**
  * The stall: a player's own listings at fixed prices. A listing holds its item whole; it ends once, by sale, by cancel, or by its
  * alarm.
+ *
+ * Rules and catalogue are asked when an item is put up for sale, and not again: a listing stands by the numbers under which it was
+ * posted, and can be sold, cancelled and claimed though its item could not be listed any more.
  */
 import { listingId, parseListingId } from '#shared/address.ts';
+import { tradability } from '#shared/catalog/catalogue.ts';
+import type { Item } from '#shared/item.ts';
 import type { CommandAnswer, CommandRequest, Listing } from '#shared/protocol.ts';
 import { refusal } from '#shared/refusals.ts';
 import { goldRulesOf, saleFees, type Rules } from '#shared/rules.ts';
 import { later } from '#shared/units.ts';
 import { answer, type Handled } from '#server/shard/message.ts';
-import { onAlarm, onCommand, type Powerup } from '#server/shard/powerup.ts';
+import { onAlarm, onCommand, upgrader, type Powerup, type Upgrader } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { complete, isFull } from './completed-tab.ts';
-import { item, listing, type ListingRow } from './entities.ts';
+import { item, listing, listingV1, type ListingRow } from './entities.ts';
+import type { MarketOptions } from './options.ts';
 import { findItem } from './stash.ts';
 import { fromTo, move } from './wallet.ts';
 
+/** What decides whether something may be put up for sale. */
+interface House {
+  readonly rules: Rules;
+  readonly isTradable: (item: Item) => boolean;
+}
+
 type Body<Type extends 'sell' | 'cancel' | 'listing'> = Omit<CommandRequest<Type>, 'op'>;
 
-function sell(rules: Rules, turn: Turn, { itemId, startBid, buyout, durationMs = rules.durationDefaultMs }: Body<'sell'>): Handled {
+function sell({ rules, isTradable }: House, turn: Turn, body: Body<'sell'>): Handled {
+  const { itemId, startBid, buyout, durationMs = rules.durationDefaultMs } = body;
   if (startBid !== undefined || buyout === undefined)
     return refusal('bad-request', { fault: 'bids are not taken yet: name a buyout only' });
   if (isFull(turn, rules)) return refusal('completed-full');
@@ -25,7 +38,8 @@ function sell(rules: Rules, turn: Turn, { itemId, startBid, buyout, durationMs =
   const own = findItem(turn, itemId);
   if (own === undefined) return refusal('no-such-item');
   const goods = own.item.value;
-  const { priceMin, priceMax } = goldRulesOf(rules, goods.itemClass);
+  if (!isTradable(goods)) return refusal('item-not-tradable');
+  const { priceMin, priceMax, saleFeeBasisPoints } = goldRulesOf(rules, goods.itemClass);
   if (buyout < priceMin || buyout > priceMax) return refusal('price-out-of-range', { priceMin, priceMax });
   const { durationMinMs, durationMaxMs } = rules;
   if (durationMs < durationMinMs || durationMs > durationMaxMs) return refusal('duration-not-allowed', { durationMinMs, durationMaxMs });
@@ -35,6 +49,7 @@ function sell(rules: Rules, turn: Turn, { itemId, startBid, buyout, durationMs =
   const row = turn.insert(listing, {
     item: own.item,
     buyout,
+    saleFeeBasisPoints,
     postedAt: turn.now,
     startsAt,
     cancelUntil: later(turn.now, rules.cancelWindowMs),
@@ -44,7 +59,7 @@ function sell(rules: Rules, turn: Turn, { itemId, startBid, buyout, durationMs =
   const posted: CommandAnswer<'sell'> = {
     listingId: listingId(row.id, turn.shard),
     endsAt: row.endsAt,
-    fees: [...saleFees(rules, goods.itemClass, buyout)],
+    fees: [...saleFees(saleFeeBasisPoints, buyout)],
   };
   return answer(posted);
 }
@@ -84,14 +99,27 @@ function end(turn: Turn, row: ListingRow, how: 'cancelled' | 'expired'): void {
   move(turn, how, null, [fromTo(`item:${row.item.value.id}`, 'listed', 'completed')]);
 }
 
+/**
+ * A listing of the first release does not know its fee. It takes the rate of the rules that are in force when it is upgraded: that is
+ * what a sale in the release before would have taken at that moment, and from then on it keeps it.
+ */
+function keepFee(rules: Rules): Upgrader {
+  return upgrader(listingV1, listing, (row) => {
+    const { saleFeeBasisPoints } = goldRulesOf(rules, row.item.value.itemClass);
+    return { ...row, saleFeeBasisPoints };
+  });
+}
+
 /** The powerup of listings. */
-export function stall(rules: Rules): Powerup {
+export function stall({ rules, catalogue }: Pick<MarketOptions, 'rules' | 'catalogue'>): Powerup {
+  const house: House = { rules, isTradable: tradability(catalogue) };
   return {
     name: 'stall',
     entities: [listing],
     projections: [listing],
+    upgraders: [keepFee(rules)],
     handlers: {
-      sell: onCommand<Body<'sell'>>((turn, body) => sell(rules, turn, body)),
+      sell: onCommand<Body<'sell'>>((turn, body) => sell(house, turn, body)),
       cancel: onCommand<Body<'cancel'>>(cancel),
       listing: onCommand<Body<'listing'>>(show),
     },

@@ -38,15 +38,18 @@ export function hasRoomFor(turn: Turn, more: Gold): boolean {
 export function move(turn: Turn, cause: string, tx: string | null, transfers: readonly Transfer[]): void {
   const row = walletOf(turn);
   const parts = { wallet: row.gold, hold: row.held, completed: row.unclaimed };
-  const postings: Posting[] = [];
   let isGoldMoved = false;
   for (const { asset, from, to, amount } of transfers) {
-    if (amount === 0) continue;
-    postings.push({ place: from, asset, amount: -amount }, { place: to, asset, amount });
-    if (asset !== 'gold') continue;
+    if (amount === 0 || asset !== 'gold') continue;
     isGoldMoved = true;
     add(parts, from, -amount);
     add(parts, to, amount);
+  }
+  // Only now: a balance is that after the whole line, which may touch one place more than once.
+  const postings: Posting[] = [];
+  for (const { asset, from, to, amount } of transfers) {
+    if (amount === 0) continue;
+    postings.push(posting(parts, from, asset, -amount), posting(parts, to, asset, amount));
   }
   if (isGoldMoved) {
     sumGold(parts.wallet, parts.hold, parts.completed); // Throws beyond 2^53 - 1.
@@ -67,6 +70,12 @@ export function fromTo(asset: Asset, from: Place, to: Place, amount = 1): Transf
 
 /** The gold of a player by the ledger's name of the place; gold elsewhere is not the player's. */
 type Parts = Record<'wallet' | 'hold' | 'completed', Gold>;
+
+/** One side of a transfer; the wallet's own balance is said once, by the line. */
+function posting(parts: Parts, place: Place, asset: Asset, amount: number): Posting {
+  const isTold = asset === 'gold' && (place === 'hold' || place === 'completed');
+  return isTold ? { place, asset, amount, balance: parts[place] } : { place, asset, amount };
+}
 
 function add(parts: Parts, place: Place, amount: number): void {
   if (place !== 'wallet' && place !== 'hold' && place !== 'completed') return;

@@ -22,6 +22,11 @@ export interface Posting {
   readonly place: Place;
   readonly asset: Asset;
   readonly amount: number;
+  /**
+   * How much of the asset is at the place after the whole line. Kept for gold at the player's own places but the wallet, whose balance
+   * is the line's; lines of older programs have none.
+   */
+  readonly balance?: Gold;
 }
 
 /** What a turn says of one movement, before it is numbered. The postings sum to zero per asset (T7). */
@@ -101,6 +106,11 @@ export interface RawChangeSet extends ShardHeader {
 /** Asset kinds of the running totals: single items are counted together. */
 export function assetClass(asset: Asset): string {
   return asset.startsWith('item:') ? 'item' : asset;
+}
+
+/** The gold at a posting's place after its line; `undefined` for goods, for places that are not the player's, and where an old line does not tell. */
+export function balanceAfter({ balance }: LedgerEntry, posting: Posting): Gold | undefined {
+  return posting.asset === 'gold' && posting.place === 'wallet' ? balance : posting.balance;
 }
 
 /** The key of a running total: `region.mode place asset-class`. */

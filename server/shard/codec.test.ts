@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { shardId } from '#shared/address.ts';
 import { gold as goldUnit, instant } from '#shared/units.ts';
-import { PLACES, type ChangeSet, type LedgerEntry, type ShardHeader } from './change-set.ts';
-import { CodecError, RecordReader, rowFromRaw } from './codec.ts';
+import { PLACES, type ChangeSet, type LedgerEntry, type Posting, type ShardHeader } from './change-set.ts';
+import { BALANCE_FOLLOWS, CodecError, placeOf, RecordReader, rowFromRaw } from './codec.ts';
 import { Json } from './json.ts';
 import { RecordWriter } from './record-writer.ts';
 import { boolean, bytes, defineEntity, gold, integer, json, oneOf, reference, text, timestamp } from './entity.ts';
@@ -66,14 +66,18 @@ const entry: fc.Arbitrary<LedgerEntry> = fc.record({
   tx: fc.option(words.filter((tx) => tx !== '')),
   balance: count.map(goldUnit),
   postings: fc.array(
-    fc.record({
-      place: fc.constantFrom(...PLACES),
-      asset: fc.oneof(
-        fc.constant('gold' as const),
-        words.map((id) => `item:${id}` as const),
-      ),
-      amount: signed,
-    }),
+    fc.record(
+      {
+        place: fc.constantFrom(...PLACES),
+        asset: fc.oneof(
+          fc.constant('gold' as const),
+          words.map((id) => `item:${id}` as const),
+        ),
+        amount: signed,
+        balance: count.map(goldUnit),
+      },
+      { requiredKeys: ['place', 'asset', 'amount'], noNullPrototype: true },
+    ),
     { maxLength: 4 },
   ),
 });
@@ -189,6 +193,31 @@ describe('the record codec', () => {
         }
       }),
     );
+  });
+
+  it('writes a posting without a balance as it always did, and a balance after its amount', () => {
+    const [empty] = fc.sample(header, 1);
+    if (empty === undefined) throw new Error('no sample');
+    const hold = { place: 'hold', asset: 'gold', amount: -5 } as const;
+    const lineOf = (posting: Posting): LedgerEntry => ({
+      seq: 1,
+      at: instant(2),
+      cause: 'c',
+      tx: null,
+      balance: goldUnit(7),
+      postings: [posting],
+    });
+    const end = (posting: Posting): Buffer => Buffer.from(encode({ ...empty, puts: [], removes: [], ledger: [lineOf(posting)] }));
+    const asEver = Buffer.from([0, 0, 1, 1, 2, 1, 99, 0, 7, 1, 2, 4, ...Buffer.from('gold'), 1, 5]);
+    expect(end(hold).subarray(-asEver.length)).toEqual(asEver);
+    const withBalance = Buffer.from([0, 0, 1, 1, 2, 1, 99, 0, 7, 1, 2 + 16, 4, ...Buffer.from('gold'), 1, 5, 172, 2]);
+    expect(end({ ...hold, balance: goldUnit(300) }).subarray(-withBalance.length)).toEqual(withBalance);
+    expect(PLACES.length).toBeLessThanOrEqual(BALANCE_FOLLOWS);
+  });
+
+  it('takes no number for a place that is none, however large', () => {
+    expect([0, 8, 16, 24].map(placeOf)).toEqual(['wallet', 'burned', 'wallet', 'burned']);
+    for (const number of [9, 25, 32, 48, 2 ** 32, 2 ** 32 + 16]) expect(() => placeOf(number)).toThrow(CodecError);
   });
 
   it('refuses a table that the program does not know', () => {

@@ -3,10 +3,11 @@
  *
  * A record is `length (u32 little-endian, of what follows) header puts removes ledger`. Whole numbers are
  * base-128 varints (those that may be negative are marked as `RecordWriter.signed` says), text is its UTF-8 length and bytes, a nullable column starts with
- * one byte 0 or 1, a place is its number in `PLACES`. A row names its table, entity and version in one, so that a record can be read for ever: with the
- * schema of that version, which stays in the code as long as an upgrader starts from it.
+ * one byte 0 or 1, a place is its number in `PLACES`, with `BALANCE_FOLLOWS` added if the posting tells a balance. A row names its table,
+ * entity and version in one, so that a record can be read for ever: with the schema of that version, which stays in the code as long as
+ * an upgrader starts from it.
  */
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Gold, Instant, ShardId } from '#shared/units.ts';
 import {
   PLACES,
   type Asset,
@@ -28,6 +29,9 @@ export type Schemas = ReadonlyMap<string, EntitySchema>;
 export class CodecError extends Error {
   override readonly name = 'CodecError';
 }
+
+/** The bit of a place's number that says that a balance follows the posting's amount. Lines without balances are as they always were. */
+export const BALANCE_FOLLOWS = 16;
 
 /** Reads records one after the other. Throws `CodecError` on bytes that are none. */
 export class RecordReader {
@@ -131,18 +135,16 @@ export class RecordReader {
     const cause = this.#text();
     const tx = this.#text();
     const balance = this.#count() as LedgerEntry['balance'];
-    const postings: Posting[] = this.#list(() => ({
-      place: this.#place(),
-      asset: this.#text() as Asset,
-      amount: this.#signed(),
-    }));
+    const postings = this.#list(() => this.#posting());
     return { seq, at, cause, tx: tx === '' ? null : tx, balance, postings };
   }
 
-  #place(): Place {
-    const place = PLACES[this.#count()];
-    if (place === undefined) throw new CodecError('a posting names no place');
-    return place;
+  #posting(): Posting {
+    const number = this.#count();
+    const place = placeOf(number);
+    const asset = this.#text() as Asset;
+    const amount = this.#signed();
+    return hasBalance(number) ? { place, asset, amount, balance: this.#count() as Gold } : { place, asset, amount };
   }
 
   #list<T>(read: () => T): T[] {
@@ -188,6 +190,23 @@ export class RecordReader {
     this.#offset = end;
     return bytes;
   }
+}
+
+/** The place that a posting's number names. */
+export function placeOf(number: number): Place {
+  const place = PLACES[placeNumberOf(number)];
+  if (place === undefined) throw new CodecError('a posting names no place');
+  return place;
+}
+
+/** A posting's number without what it says of a balance: that of its place in `PLACES`. */
+export function placeNumberOf(number: number): number {
+  return hasBalance(number) ? number - BALANCE_FOLLOWS : number;
+}
+
+/** Whether a posting's number says that a balance follows its amount. */
+export function hasBalance(number: number): boolean {
+  return (number & BALANCE_FOLLOWS) !== 0;
 }
 
 /** The schema of a table; throws `CodecError` for one that this program does not know. */

@@ -1,6 +1,6 @@
 /** Writes records in the format of `codec.ts`. The one stateful part: the buffer in which the turns of one commit are collected. */
 import { PLACES, type ChangeSet, type LedgerEntry, type Place, type RawChangeSet, type RawValue, type Remove } from './change-set.ts';
-import { CodecError, schemaOf, type Schemas } from './codec.ts';
+import { BALANCE_FOLLOWS, CodecError, schemaOf, type Schemas } from './codec.ts';
 import type { Column } from './entity.ts';
 import type { ValueWriter } from './entity-compiler.ts';
 
@@ -134,10 +134,12 @@ export class RecordWriter implements ValueWriter {
     this.text(entry.tx ?? '');
     this.count(entry.balance);
     this.count(entry.postings.length);
-    for (const { place, asset, amount } of entry.postings) {
-      this.count(PLACE_NUMBERS[place]);
+    for (const { place, asset, amount, balance } of entry.postings) {
+      const number = PLACE_NUMBERS[place];
+      this.count(balance === undefined ? number : number + BALANCE_FOLLOWS);
       this.text(asset);
       this.signed(amount);
+      if (balance !== undefined) this.count(balance);
     }
   }
 

@@ -3,6 +3,7 @@
  * nothing with the shards that keep them.
  */
 import type { Rules } from '#shared/rules.ts';
+import type { Instant } from '#shared/units.ts';
 import { completed, item, listing, player } from '#server/market/entities.ts';
 import { operation } from '#server/shard/operations.ts';
 import type { RowOf } from '#server/shard/entity.ts';
@@ -13,8 +14,8 @@ import { fieldsOf, rowAs } from './row-decode.ts';
 
 /** What these checkers have to know besides the turns. */
 export interface MarketFacts {
-  /** The rules under which a node takes its turns now. */
-  rulesOf(node: string): Rules;
+  /** The rules under which a node took its turns at that time. */
+  rulesOf(node: string, at: Instant): Rules;
   /** The body of the command that a client sent with that operation, as `issuer/op`. */
   bodyOf(shard: string, key: string): unknown;
 }
@@ -29,7 +30,7 @@ export function marketCheckers(facts: MarketFacts): readonly Checker[] {
       name: 'postings keep the rules',
       sentence: 'a listing is posted within the bounds of price, time and number, and never by a player whose completed tab is full',
       onTurn: (turn, complain) => {
-        const rules = facts.rulesOf(turn.node);
+        const rules = facts.rulesOf(turn.node, turn.changes.now);
         for (const { row, id } of listingsOf(turn, 'posted')) {
           rulesByListing.set(`${id}.${turn.changes.shard}`, rules);
           checkPosting(rules, turn, row, complain);
@@ -55,7 +56,7 @@ export function marketCheckers(facts: MarketFacts): readonly Checker[] {
       name: 'the stash has its slots',
       sentence: 'nothing is put into a stash that is full',
       onTurn: (turn, complain) => {
-        const { stashSlots } = facts.rulesOf(turn.node);
+        const { stashSlots } = facts.rulesOf(turn.node, turn.changes.now);
         const isAdded = turn.deltas.some(
           ({ entity, before, after }) => entity === item.name && before === undefined && after !== undefined,
         );

@@ -20,6 +20,7 @@ export const MARKET_SABOTAGES: readonly Sabotage[] = [
   { name: 'a listing ends when somebody looks at it', seams: () => wrapHandler('stall', 'listing', endingWhenSeen) },
   { name: 'a listing changes when its seller claims', seams: () => wrapHandler('completed', 'claim', changingListing) },
   { name: 'no fee is taken', seams: () => underRules((rules) => ({ ...rules, gold: { ...rules.gold, saleFeeBasisPoints: 0 } })) },
+  { name: 'a sale takes another fee than its listing was posted with', seams: () => wrapHandler('trades', 'offer', forgettingTheFee) },
   {
     name: 'any price is taken',
     seams: () => underRules((rules) => ({ ...rules, gold: { ...rules.gold, priceMin: NO_GOLD, priceMax: gold(Number.MAX_SAFE_INTEGER) } })),
@@ -106,6 +107,17 @@ function thawingForOffers(real: Handler): Handler {
     turn.put(player, owner);
     return handled;
   });
+}
+
+/** For one sale, all listings are as posted under the first fee ever. */
+function forgettingTheFee(real: Handler): Handler {
+  return (turn, message) => {
+    const rows = turn.table(listing).rows();
+    for (const row of rows) turn.put(listing, { ...row, saleFeeBasisPoints: 1_500 });
+    const handled = real(turn, message);
+    for (const row of rows) if (turn.table(listing).get(row.id) !== undefined) turn.put(listing, row);
+    return handled;
+  };
 }
 
 function offeringMore(real: Handler): Handler {

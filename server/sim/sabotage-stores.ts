@@ -4,7 +4,7 @@ import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { Persister } from '#server/journal/persister.ts';
 import type { Batch } from '#server/journal/storage.ts';
 import type { Machine } from '#server/platform/platform.ts';
-import type { ChangeSet } from '#server/shard/change-set.ts';
+import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { operation } from '#server/shard/operations.ts';
 import { persisterWith } from './persister-with.ts';
 import type { Sabotage } from './sabotage.ts';
@@ -18,6 +18,7 @@ export const STORE_SABOTAGES: readonly Sabotage[] = [
   { name: 'transaction numbers start anew', seams: () => ({ persister: (real) => appending(real, withoutCounter) }) },
   { name: 'ledger lines are of 1970', seams: () => ({ persister: (real) => appending(real, ofLongAgo) }) },
   { name: 'ledger lines say that nothing is left', seams: () => ({ persister: (real) => appending(real, withoutBalance) }) },
+  { name: 'ledger lines say that nothing is held', seams: () => ({ persister: (real) => appending(real, withoutHeld) }) },
   { name: 'alarms of shards on disk are not looked up', seams: () => ({ persister: withoutDue }) },
   { name: 'published images are not made durable', seams: () => ({ stores: withoutDirectorySync }) },
   { name: 'the fold forgets a row now and then', seams: () => ({ stores: foldingCarelessly() }) },
@@ -71,6 +72,12 @@ function ofLongAgo(changes: ChangeSet): ChangeSet {
 
 function withoutBalance(changes: ChangeSet): ChangeSet {
   return { ...changes, ledger: changes.ledger.map((line) => ({ ...line, balance: NO_GOLD })) };
+}
+
+function withoutHeld(changes: ChangeSet): ChangeSet {
+  const postingsOf = ({ postings }: LedgerEntry): LedgerEntry['postings'] =>
+    postings.map((posting) => (posting.balance === undefined ? posting : { ...posting, balance: NO_GOLD }));
+  return { ...changes, ledger: changes.ledger.map((line) => ({ ...line, postings: postingsOf(line) })) };
 }
 
 function acknowledgingEarly(stores: InlineStores): InlineStores {

@@ -39,9 +39,10 @@ export interface NodeSetup {
   readonly prng: Prng;
   readonly bus: SimulatedBus;
   readonly definition: ShardDefinition;
-  /** What shards are made of, without the core's own. */
-  readonly powerups: readonly Powerup[];
-  readonly rules: Rules;
+  /** What shards are made of under these rules, without the core's own. */
+  readonly powerupsOf: (rules: Rules) => readonly Powerup[];
+  /** The rules of the next life. */
+  readonly nextRules: () => Rules;
   readonly catalogue: Catalogue;
   readonly regions: readonly string[];
   readonly ownerOf: (market: string, cell: number) => string;
@@ -106,6 +107,8 @@ export class SimulatedNode {
   #crashes = 0;
   /** The latest time that the lives before have told, or might have. */
   #latest = instant(0);
+  /** The rules of each life that served, with the time from which on it did. */
+  readonly #rules: { readonly from: Instant; readonly rules: Rules }[] = [];
 
   constructor(setup: NodeSetup) {
     this.#setup = setup;
@@ -122,6 +125,13 @@ export class SimulatedNode {
   /** The time of the node; of its last life, while it is down. */
   get time(): Instant {
     return this.#life?.node?.platform.clock.now() ?? this.#latest;
+  }
+
+  /** The rules under which the node took its turns at that time. */
+  rulesAt(time: Instant): Rules {
+    const known = this.#rules.findLast(({ from }) => from <= time);
+    if (known === undefined) throw new Error(`${this.name} served nobody at ${time}`);
+    return known.rules;
   }
 
   /** Lives that have ended. */
@@ -173,11 +183,13 @@ export class SimulatedNode {
     };
     this.#life = life;
     witness.changed(this.name, 'starts');
-    this.#open(life).then(
+    const rules = this.#setup.nextRules();
+    this.#open(life, rules).then(
       (node) => {
         if (life.isOver) return;
         if (onTried !== undefined) return this.#end(life, 'serves, and must not', 'served');
         life.node = node;
+        this.#rules.push({ from: node.platform.clock.now(), rules });
         witness.toldTime(this.name, this.#latest, this.time);
         witness.changed(this.name, 'serves');
       },
@@ -227,8 +239,8 @@ export class SimulatedNode {
     return wallOffsetMs(lease === 0 ? undefined : lease - clockTime(scheduler.nowUs, 0));
   }
 
-  #open(life: Running): Promise<GavelNode> {
-    const { scheduler, prng, bus, rules, catalogue, regions, ownerOf, memoryBudgetBytes, seams } = this.#setup;
+  #open(life: Running, rules: Rules): Promise<GavelNode> {
+    const { scheduler, prng, bus, catalogue, regions, ownerOf, memoryBudgetBytes, seams } = this.#setup;
     const real = virtualMachine(scheduler, prng.fork(`life ${this.#lives}`), life);
     const machine = seams.machine?.(real) ?? real;
     const port: Bus = bus.port(this.name, life);
@@ -253,7 +265,7 @@ export class SimulatedNode {
         const stalling = this.#stalling(persister, life);
         return seams.persister?.(stalling, this.name) ?? stalling;
       },
-      powerups: this.#setup.powerups,
+      powerups: this.#setup.powerupsOf(rules),
     });
   }
 

@@ -12,6 +12,7 @@ import type { ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#server/routing/hash.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import { defineShard } from '#server/shard/definition.ts';
+import type { Powerup } from '#server/shard/powerup.ts';
 import { AnswerBook } from './answer-book.ts';
 import type { Checker } from './checker.ts';
 import { ListingBook } from './listing-book.ts';
@@ -39,6 +40,8 @@ export interface NodeNature {
 export interface WorldOptions {
   readonly prng: Prng;
   readonly rules: Rules;
+  /** The rules of the next life of a node; always the same unless given. */
+  readonly nextRules?: () => Rules;
   readonly nodes: number;
   readonly natureOf: (node: string, prng: Prng) => NodeNature;
   readonly seams?: Seams;
@@ -96,9 +99,12 @@ export class SimulatedWorld {
     const nowUs = (): number => this.scheduler.nowUs;
     this.trace = new Trace(nowUs, options.isTraceEndless === true);
     this.bus = new SimulatedBus(this.scheduler, prng.fork('bus'));
-    const market = marketPowerups(seams.rules?.(rules) ?? rules, [REGION]);
-    const powerups = seams.powerups?.(market) ?? market;
-    const definition = defineShard(powerups);
+    const powerupsOf = (agreed: Rules): readonly Powerup[] => {
+      const kept = seams.rules?.(agreed) ?? agreed;
+      const market = marketPowerups({ rules: kept, regions: [REGION], catalogue: BUILT_IN_CATALOGUE });
+      return seams.powerups?.(market) ?? market;
+    };
+    const definition = defineShard(powerupsOf(rules));
     this.model = new Model(definition, (turn) => {
       for (const { cause } of turn.changes.ledger) if (cause === 'purchase') this.#purchases++;
       this.trace.add('durable', turn.node, turn.position, turn.changes.shard, turn.changes.version, wordsOf(turn.deltas));
@@ -106,7 +112,8 @@ export class SimulatedWorld {
     });
     const clocks = { of: (shard: ShardId) => this.ownerOf(shard).time, latest: () => latestOf(this.nodes) };
     this.book = new AnswerBook(this.model, clocks, (checker, detail) => this.referee.complain(checker, detail));
-    const ofMarket = marketCheckers({ rulesOf: () => rules, bodyOf: (shard, key) => this.book.bodyOf(shard, key) });
+    const rulesOf = (name: string, at: Instant): Rules => this.nodes.find((node) => node.name === name)?.rulesAt(at) ?? rules;
+    const ofMarket = marketCheckers({ rulesOf, bodyOf: (shard, key) => this.book.bodyOf(shard, key) });
     const ofTrades = tradeCheckers(clocks.of);
     this.referee = new Referee(
       [...turnCheckers(), ...ofTrades, ...ofMarket, ...this.book.checkers, this.listings, ...quietCheckers],
@@ -122,8 +129,8 @@ export class SimulatedWorld {
         prng: own,
         bus: this.bus,
         definition,
-        powerups,
-        rules,
+        powerupsOf,
+        nextRules: () => options.nextRules?.() ?? rules,
         catalogue: BUILT_IN_CATALOGUE,
         regions: [REGION],
         ownerOf,

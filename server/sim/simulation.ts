@@ -69,7 +69,15 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const rules = rulesFrom(prng.fork('rules'));
   const { seams = {}, isTraceEndless = false, nodes = 2 } = options;
   const clocks = new WallClocks(prng.fork('clocks'));
-  const world = new SimulatedWorld({ prng, rules, nodes, natureOf: natureOf(clocks), seams, isTraceEndless });
+  const world = new SimulatedWorld({
+    prng,
+    rules,
+    nodes,
+    nextRules: nextRules(prng.fork('fees'), rules),
+    natureOf: natureOf(clocks),
+    seams,
+    isTraceEndless,
+  });
   const players = playersFrom(prng.fork('players'));
   await open(world, prng.fork('loot'), players);
   const thinkUsMax = prng.fork('pace').pick([20_000, 200_000, 1_000_000]);
@@ -162,6 +170,12 @@ function openingOf(prng: Prng, shard: ShardId, amount: Gold): Opening {
   const name = shard.slice(0, shard.indexOf('@'));
   const items = lootFor(BUILT_IN_CATALOGUE, { seed: prng.uint32(), count: prng.integer(3, 10), idOf: (nth) => itemId(`${name}-${nth}`) });
   return { name, start: { gold: amount, items, commodities: [{ commodity: 'iron-ore', quantity: 5 }] } };
+}
+
+/** A game designer changes the fee now and then: it comes into force with the next start of each node. */
+function nextRules(prng: Prng, rules: Rules): () => Rules {
+  const fees = prng.pick([[rules.gold.saleFeeBasisPoints], [0, 1_234, 10_000]]);
+  return () => ({ ...rules, gold: { ...rules.gold, saleFeeBasisPoints: prng.pick(fees) } });
 }
 
 /** Short times and small capacities, so that everything that can end does. */

@@ -1,5 +1,5 @@
 /** Checkers of single turns: rows and ledger agree, and the counters of a shard do what they must. */
-import { unbalancedAsset } from '#server/shard/change-set.ts';
+import { balanceAfter, unbalancedAsset } from '#server/shard/change-set.ts';
 import { completed, wallet } from '#server/market/entities.ts';
 import { failure } from '#server/shard/failures.ts';
 import { operation } from '#server/shard/operations.ts';
@@ -66,18 +66,24 @@ const GOLD_PLACES: ReadonlySet<string> = new Set(['wallet', 'hold', 'completed']
 
 const linesTellTheTruth: Checker = {
   name: 'each line tells when and what is left',
-  sentence: "a ledger line is dated by its turn, and its balance is the wallet's gold right after it",
+  sentence:
+    "a ledger line is dated by its turn, and tells what gold is left right after it at each of its player's places that it is about",
   onTurn: ({ changes, deltas, shard }, complain) => {
     if (changes.ledger.length === 0) return;
     const where = `${changes.shard} version ${changes.version}`;
     const goldByPlace = goldBefore(shard, deltas);
-    for (const { seq, at, cause, balance, postings } of changes.ledger) {
-      if (at !== changes.now) complain(`${where}: line ${seq}, ${cause}, is dated ${at}, and its turn ${changes.now}`);
-      for (const { place, asset, amount } of postings) {
-        if (asset === 'gold' && GOLD_PLACES.has(place)) goldByPlace.set(place, (goldByPlace.get(place) ?? 0) + amount);
+    for (const entry of changes.ledger) {
+      const { seq, at, cause, balance, postings } = entry;
+      const line = `${where}: line ${seq}, ${cause},`;
+      if (at !== changes.now) complain(`${line} is dated ${at}, and its turn ${changes.now}`);
+      const ofPlayer = postings.filter(({ place, asset }) => asset === 'gold' && GOLD_PLACES.has(place));
+      for (const { place, amount } of ofPlayer) goldByPlace.set(place, (goldByPlace.get(place) ?? 0) + amount);
+      const inWallet = goldByPlace.get('wallet') ?? 0;
+      if (balance !== inWallet) complain(`${line} says that ${balance} is left, and it is ${inWallet}`);
+      for (const posting of ofPlayer) {
+        const [told, left] = [balanceAfter(entry, posting), goldByPlace.get(posting.place)];
+        if (told !== left) complain(`${line} says that ${told} is left at ${posting.place}, and it is ${left}`);
       }
-      const left = goldByPlace.get('wallet') ?? 0;
-      if (balance !== left) complain(`${where}: line ${seq}, ${cause}, says that ${balance} is left, and it is ${left}`);
     }
   },
 };

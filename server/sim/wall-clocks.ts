@@ -11,7 +11,8 @@ import type { Prng } from '#shared/prng.ts';
 import type { WallOffset } from './simulated-node.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
 
-const NEAR_MS = 500;
+/** With what a restart adds (`limits.timeLeaseMs`), two of them differ by no more than peers bear. */
+const NEAR_MS = 200;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 /** A start bears more by as much: the node may have been down before. */

@@ -47,7 +47,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const host = new CellHost({
     platform,
     persister: journal.persister(),
-    definition: defineShard(marketPowerups(rules, regions)),
+    definition: defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })),
     world,
     replyOfNobody: () => undefined,
     memoryBudgetBytes: Number.MAX_SAFE_INTEGER,
@@ -102,7 +102,7 @@ class MemoryJournal {
       throw new Error('a journal in memory has no such thing');
     };
     return {
-      recovered: { position: 0, now: 0, lease: 0, pendingRecords: 0, durationMs: 0, remarks: [] },
+      recovered: { position: 0, lease: 0, pendingRecords: 0, durationMs: 0, remarks: [] },
       get appended() {
         return counters.appended();
       },

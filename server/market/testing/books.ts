@@ -1,11 +1,11 @@
 /**
  * The double-entry twin of the market: it knows nothing of rows and handlers, adds up postings, and compares with what the rows say.
  *
- * Checked: T7 on every prefix; nothing negative at any place at any time; every wallet's parts, every item and every stack where the
+ * Checked: T7 on every prefix; the balance that a line tells of each of the player's accounts of gold; nothing negative at any place at any time; every wallet's parts, every item and every stack where the
  * ledger says; every item in one place of the world; what was burned is what the fees say.
  */
 import type { ShardId } from '#shared/units.ts';
-import type { Asset, LedgerEntry, Place } from '#server/shard/change-set.ts';
+import { balanceAfter, type Asset, type LedgerEntry, type Place } from '#server/shard/change-set.ts';
 import type { AnyRow } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
 
@@ -69,6 +69,12 @@ function faultsOfLines(lines: readonly BookLine[], isQuiet: boolean): readonly s
       if (isOwnPlace && balance < 0n) faults.push(`${name} leaves ${balance} of ${asset} at ${place}`);
       if (place === 'clearing') clearing.set(`${entry.tx} ${asset}`, (clearing.get(`${entry.tx} ${asset}`) ?? 0n) + BigInt(amount));
     }
+    for (const posting of entry.postings) {
+      if (posting.asset !== 'gold' || !GOLD_PLACES.has(posting.place)) continue;
+      const told = balanceAfter(entry, posting);
+      const is = atPlace.get(`${shard} ${posting.place} gold`) ?? 0n;
+      if (told === undefined || BigInt(told) !== is) faults.push(`${name} tells a balance of ${told} at ${posting.place}, where ${is} is`);
+    }
     for (const [asset, sum] of world) if (sum !== 0n) faults.push(`after ${name} the world sums to ${sum} of ${asset}`);
   }
   if (isQuiet) for (const [key, sum] of clearing) if (sum !== 0n) faults.push(`the clearing account ${key} holds ${sum}`);
@@ -118,6 +124,7 @@ function faultsOfItems(books: readonly Book[], lines: readonly BookLine[], isQui
   return faults;
 }
 
+const GOLD_PLACES: ReadonlySet<Place> = new Set<Place>(['wallet', 'hold', 'escrow', 'completed']);
 const ITEM_TABLES: readonly (readonly [Place, string])[] = [
   ['stash', 'item'],
   ['listed', 'listing'],

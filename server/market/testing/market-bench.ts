@@ -1,12 +1,16 @@
 /** Players, goods and prices for the tests of the market: one builder with defaults for each. */
 import { shardId } from '#shared/address.ts';
+import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
+import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Item } from '#shared/item.ts';
 import type { Prng } from '#shared/prng.ts';
 import { parseRules, type Rules } from '#shared/rules.ts';
 import { gold, itemId, type ShardId } from '#shared/units.ts';
 import type { Reply } from '#server/shard/message.ts';
+import type { Powerup } from '#server/shard/powerup.ts';
 import { ShardNetwork, type BusFaults } from '#server/trade/testing/shard-network.ts';
 import { marketPowerups } from '../market.ts';
+import type { MarketOptions } from '../options.ts';
 import type { Opening, StartGoods } from '../opening.ts';
 
 /** The regions of the tests' world. */
@@ -21,14 +25,14 @@ export function testRules(differences: object = {}): Rules {
 export function testItem(id: string, differences: Partial<Item> = {}): Item {
   return {
     id: itemId(id),
-    baseId: 'longsword-7',
+    baseId: 'sword-4',
     itemClass: 'sword',
     name: 'Gilded Longsword of the Bear',
     rarity: 'rare',
     level: 60,
     affixes: [
-      { id: 'strength', value: 120 },
-      { id: 'vitality', value: 88 },
+      { id: 'might', value: 120 },
+      { id: 'vigor', value: 88 },
     ],
     dps: 12_345,
     ...differences,
@@ -50,9 +54,20 @@ export function opening(
   return { name, start: { gold: gold(amount), items: goods, commodities } };
 }
 
+/** The powerups of the tests' market; rules and catalogue unless others are given. */
+export function testMarket(differences: Partial<MarketOptions> = {}): readonly Powerup[] {
+  return marketPowerups({ rules: testRules(), regions: TEST_REGIONS, catalogue: BUILT_IN_CATALOGUE, ...differences });
+}
+
+/** The built-in catalogue in which one base cannot be traded. */
+export function catalogueWithBound(baseId: string): Catalogue {
+  const baseItems = BUILT_IN_CATALOGUE.baseItems.map((base) => (base.id === baseId ? { ...base, bound: true as const } : base));
+  return { ...BUILT_IN_CATALOGUE, baseItems };
+}
+
 /** A market of shards that are joined by a bus: see `ShardNetwork`. Nobody has opened yet. */
 export function marketNetwork(prng: Prng, shards: readonly ShardId[], rules: Rules = testRules(), faults?: BusFaults): ShardNetwork {
-  return new ShardNetwork(marketPowerups(rules, TEST_REGIONS), shards, prng, faults);
+  return new ShardNetwork(testMarket({ rules }), shards, prng, faults);
 }
 
 /** The name of a refusal, or the word `answer`: enough to compare. */

@@ -75,7 +75,7 @@ export class TwoNodes {
     this.#options = options;
     this.#prng = createPrng(seed);
     this.bus = new SimulatedBus(this.scheduler, this.#prng.fork('bus'));
-    this.#definition = defineShard(marketPowerups(rules, TEST_REGIONS));
+    this.#definition = defineShard(marketPowerups({ rules, regions: TEST_REGIONS, catalogue: BUILT_IN_CATALOGUE }));
     const computer = (wallOffsetMs: number): Computer => ({
       disk: new MemoryDisk(this.#definition.schemas),
       wallOffsetMs,
