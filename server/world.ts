@@ -217,13 +217,13 @@ export class GavelNode implements Backend {
     return cellsByMarket;
   }
 
-  #newFeed({ schemas }: ShardDefinition): ListingFeed<ListingRow> {
+  #newFeed(definition: ShardDefinition): ListingFeed<ListingRow> {
     const { platform } = this;
     const { node, catalogue, index = createListingIndex(catalogue.itemClasses) } = this.#options;
     const snapshot = async (): Promise<FeedSnapshot> => {
       const { position, rows } = await this.persister.projection(INDEXED_ENTITY);
       const changes = rows.flatMap((row) => {
-        const listing = listingOfMirrored(schemas, row);
+        const listing = listingOfMirrored(definition, row);
         const put: readonly FeedChange[] = listing === undefined ? [] : [{ kind: 'put', row: listing }];
         return put;
       });

@@ -257,7 +257,8 @@ export class Resident implements Part, Tenant {
     if (loaded.kind === 'absent') return this.#absent();
     let opened: ReturnType<typeof Shard.load>;
     try {
-      opened = Shard.load(this.#host.options.definition, loaded.shard, this.#home.index, this.#home.epoch);
+      const of = [this.#host.options.definition, loaded.shard, this.#home.index, this.#home.epoch] as const;
+      opened = loaded.kind === 'edited' ? Shard.loadEdited(...of) : Shard.load(...of);
     } catch (error) {
       return this.#unavailable(error);
     }

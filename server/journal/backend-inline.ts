@@ -4,15 +4,16 @@
  */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Timers } from '#server/platform/platform.ts';
-import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
+import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/codec.ts';
 import type { Backend, Opened } from './backend.ts';
 import { drivePass } from './drive-pass.ts';
-import type { PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import type { LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
 import { packRows, unpackRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
 import { damageOf, decide, STORE_ROWS } from './recovery.ts';
 import { ShardKeeper, type PassResult } from './shard-keeper.ts';
+import { StartUpkeep } from './start-upkeep.ts';
 import type { Batch, ImageStore, JournalStore, ProjectionStore } from './storage.ts';
 
 /** What the backend works on: a `MemoryDisk`, or anything alike. */
@@ -66,15 +67,18 @@ export class InlineBackend implements Backend {
       journal: { kind: 'open', instance: '', position, dropped, damage: damageOf(journal, journal.state), notes: 0 },
       projections: { kind: 'open', instance: '', folded: projections.folded },
       hasImages: true,
+      mark: images.published === undefined ? { kind: 'missing' } : { kind: 'read', instance: '', through: images.published },
       staged: this.#stores.clearStaging(),
     });
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const keeper = new ShardKeeper(journal, images, schemas, dropped);
     const projector = new Projector(journal, projections, schemas, definition.projected);
     keeper.catchUp(position);
+    const upkeep = new StartUpkeep({ store: projections, keeper: () => keeper, schemas, projected: definition.projected });
+    upkeep.beforeFold();
     while (projector.foldChunk(position) < position) await this.#step();
     this.#open = { keeper, projector, schemas };
-    return { position, dropped, now, lease, bytes, kept, remarks };
+    return { position, dropped, now, lease, bytes, kept, remarks: [...remarks, ...upkeep.afterFold(position)] };
   }
 
   /** The process is gone: nothing that was asked for happens any more, and nobody is told. */
@@ -99,7 +103,7 @@ export class InlineBackend implements Backend {
     this.#opened().keeper.catchUp(through);
   }
 
-  async load(shard: ShardId, through: Position): Promise<RawChangeSet | undefined> {
+  async load(shard: ShardId, through: Position): Promise<LoadedShard> {
     await this.#step();
     return this.#opened().keeper.load(shard, through);
   }
@@ -115,6 +119,7 @@ export class InlineBackend implements Backend {
     const { journal, images } = this.#stores;
     return drivePass(this.#opened().keeper.pass(through), {
       images: {
+        mark: (marked) => images.mark(marked),
         sync: (shards) => this.#step().then(() => images.sync(shards)),
         syncDirectories: (shards) => this.#step().then(() => images.syncDirectories(shards)),
       },

@@ -3,8 +3,8 @@
  * planner over a disk in memory. Rejections are faults of the environment unless the words say otherwise.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
-import type { PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import type { LedgerEntry } from '#server/shard/change-set.ts';
+import type { LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
 import type { PassResult } from './shard-keeper.ts';
 import type { Batch } from './storage.ts';
 
@@ -32,7 +32,7 @@ export interface Backend {
   /** A hint that this much is durable, so that no later call has to catch up with all of it. */
   noticed(through: Position): void;
   /** Rejects with `ShardFault` if the shard cannot be loaded. */
-  load(shard: ShardId, through: Position): Promise<RawChangeSet | undefined>;
+  load(shard: ShardId, through: Position): Promise<LoadedShard>;
   /**
    * Folds the next chunk. Resolves with the position that is folded now. This, and every question below, rejects with `StoreLockedError` if
    * another program keeps the database locked: nothing has happened then.

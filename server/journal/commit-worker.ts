@@ -9,12 +9,17 @@ import type { FileJournal } from './storage-journal.ts';
 import { patiently, type LockPatience } from './worker-patience.ts';
 import { serve } from './worker-port.ts';
 
+/** What there is, and what all files of the directory carry. */
+export interface OpenedDirectory extends Opened {
+  readonly instance: string;
+}
+
 /** A result, at once or once another program lets go of the journal; rejects with `StoreLockedError` if it does not. */
 type Written<T> = T | Promise<T>;
 
 /** What the main thread may ask for. */
 export interface CommitApi {
-  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): Opened;
+  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): OpenedDirectory;
   /** Lets the thread that writes images note them, over a port of its own. */
   attach(port: MessagePort): void;
   commit(batch: Batch): Written<void>;
@@ -44,11 +49,11 @@ const noteApi = {
 };
 
 const commitApi = {
-  open(path: string, definition: PersisterDefinition, instance: string, patience: LockPatience): Opened {
-    const directory = openDirectory(path, definition, instance);
+  open(path: string, definition: PersisterDefinition, newInstance: string, patience: LockPatience): OpenedDirectory {
+    const directory = openDirectory(path, definition, newInstance);
     state.open = { directory, patience };
-    const { journal, remarks } = directory;
-    return { ...journal.state, remarks };
+    const { journal, instance, remarks } = directory;
+    return { ...journal.state, instance, remarks };
   },
   attach: (port: MessagePort) => serve(port, noteApi satisfies NoteApi),
   commit: (batch: Batch) => write((journal) => journal.commit(batch)),

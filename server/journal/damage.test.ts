@@ -4,10 +4,15 @@ import Database from 'better-sqlite3';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SampleDirectory, startOn, type Found } from './testing/storage-sample.ts';
-import { picker } from './testing/sample.ts';
+import type { ShardId } from '#shared/units.ts';
+import type { RawChangeSet } from '#server/shard/change-set.ts';
+import { readImage, writeImage } from './storage-image.ts';
+import { writeMark } from './storage-image-mark.ts';
+import { directoryName, fileName } from './storage-images.ts';
+import { SAMPLE_SHARDS, SampleDirectory, startOn, type Found } from './testing/storage-sample.ts';
+import { picker, SCHEMA_BY_TABLE } from './testing/sample.ts';
 
-const FILES = ['gavel.json', 'lock.db', 'journal.db', 'journal.db-wal'] as const;
+const FILES = ['gavel.json', 'lock.db', 'journal.db', 'journal.db-wal', 'node.db', 'an image', 'published.json', 'staging'] as const;
 const KINDS = ['flipped bit', 'cut', 'older', 'newer version', 'foreign', 'edited', 'missing', 'doubled'] as const;
 type FileName = (typeof FILES)[number];
 type Kind = (typeof KINDS)[number];
@@ -18,6 +23,8 @@ type Outcome =
   | { readonly kind: 'refused'; readonly sentence: string }
   /** Everything is there, and a remark says what was found, if there is one. */
   | { readonly kind: 'as before'; readonly remark?: string }
+  /** As before, and a remark; mirrored rows have the version of their shard, and not of the turn that wrote them. */
+  | { readonly kind: 'made anew'; readonly remark: string }
   /** Some shards cannot be loaded; all others are as before. */
   | { readonly kind: 'shard fault'; readonly sentence: string }
   /** Nobody can tell: the newest turns are gone, and what is there is of one moment. */
@@ -37,7 +44,83 @@ interface Case {
 const refused = (sentence: string): Outcome => ({ kind: 'refused', sentence });
 const asBefore = (remark?: string): Outcome => (remark === undefined ? { kind: 'as before' } : { kind: 'as before', remark });
 
+const shardFault = (sentence: string): Outcome => ({ kind: 'shard fault', sentence });
+const anew: Outcome = { kind: 'made anew', remark: 'were damaged, and were made anew from the shards' };
+
+/** The shard whose image is damaged: it has turns in the journal that are in no image, and its image has four that are not in the journal. */
+const [PLAYER, OTHER] = SAMPLE_SHARDS as readonly [ShardId, ShardId];
+const IMAGE = join('images', directoryName(PLAYER), fileName(PLAYER));
+const MARK = join('images', 'published.json');
+
+/** What is made from the journal. */
+const MADE_CASES: readonly Case[] = [
+  ...of('node.db', [
+    ['flipped bit', sql('node.db', `UPDATE projected SET record = zeroblob(30) WHERE id = 5`), anew, 'a mirrored row'],
+    ['flipped bit', sql('node.db', 'UPDATE alarm SET due = due + 1'), anew, 'alarms'],
+    ['flipped bit', sql('node.db', 'UPDATE total SET amount = amount + 1'), asBefore('summed up again'), 'totals'],
+    ['flipped bit', sql('node.db', 'UPDATE node SET folded = 21'), refused('do not say how far they go'), 'the position'],
+    [
+      'flipped bit',
+      sql('node.db', `UPDATE ledger_segment SET last_seq = 99 WHERE shard = '${PLAYER}' AND first_seq = 1`),
+      shardFault('is damaged in its lines 1 to 99'),
+      'the ledger',
+    ],
+    ['cut', cut('node.db', 0.5), refused('damaged')],
+    ['cut', cut('node.db', 0), refused('node.db) are missing'), 'to nothing'],
+    ['older', exchange('node.db', 'older'), refused('node.db) are older than the journal')],
+    ['newer version', sql('node.db', 'PRAGMA user_version=99'), refused('was written by a newer version of Gavel')],
+    ['foreign', foreign('node.db'), refused('was not written by Gavel')],
+    ['foreign', copy('journal.db', 'node.db'), refused('is another file of Gavel'), 'another file of Gavel'],
+    ['edited', sql('node.db', 'DELETE FROM node'), refused('do not say how far they go'), 'no position'],
+    ['edited', sql('node.db', `UPDATE node SET mirrored = '[]'`), refused('do not say how far they go'), 'the list of entities'],
+    ['missing', remove('node.db'), refused('node.db) are missing')],
+    ['doubled', copy('node.db', 'node.db.bak'), asBefore('left alone: node.db.bak')],
+  ]),
+  ...of('an image', [
+    ['flipped bit', flipAt(IMAGE, -200), shardFault('its image is damaged')],
+    ['cut', cut(IMAGE, 0.5), shardFault('its image is damaged')],
+    ['cut', cut(IMAGE, 0), shardFault('its image is no database'), 'to nothing'],
+    ['older', image((old) => writeImage({ ...old, version: 3 }, SCHEMA_BY_TABLE, 'sample')), shardFault('is of version 3, and was of 4')],
+    [
+      'older',
+      image((old) => writeImage({ ...old, version: 99 }, SCHEMA_BY_TABLE, 'sample')),
+      shardFault('knows of none after'),
+      'a newer one',
+    ],
+    ['newer version', sql(IMAGE, 'PRAGMA user_version=99'), shardFault('which is newer than this program')],
+    ['foreign', image((old) => writeImage(old, SCHEMA_BY_TABLE, 'other')), shardFault('is of another data directory')],
+    ['foreign', write(IMAGE, 'x'.repeat(5_000)), shardFault('its image is no database'), 'no database'],
+    ['edited', sql(IMAGE, `UPDATE gavel_ledger SET postings = '['`), shardFault('its image is damaged')],
+    ['missing', remove(IMAGE), shardFault('is missing')],
+    ['missing', removeAll('images'), refused('the shard images (images) are missing'), 'all of them'],
+    ['doubled', copy(IMAGE, join('images', '00', fileName(PLAYER))), asBefore(), 'in another directory'],
+    ['doubled', copy(IMAGE, `${IMAGE}.bak`), asBefore(), 'under another name'],
+    ['doubled', copy(IMAGE, join('images', directoryName(OTHER), fileName(OTHER))), shardFault(`is that of ${PLAYER}`), 'as another shard'],
+  ]),
+  ...of('published.json', [
+    ['flipped bit', flipAt(MARK, 30), refused('published.json is damaged')],
+    ['cut', cut(MARK, 0.5), refused('published.json is damaged')],
+    ['older', exchange(MARK, 'older'), refused('images) are older than the journal')],
+    ['older', (path) => writeMark(path, 'sample', 99), refused('is older than the shard images'), 'the databases'],
+    ['foreign', (path) => writeMark(path, 'other', 16), refused('images) are of another data directory')],
+    ['edited', write(MARK, '{}'), refused('published.json is damaged')],
+    ['missing', remove(MARK), asBefore('published.json was missing')],
+    ['doubled', copy(MARK, `${MARK}.bak`), asBefore()],
+  ]),
+  ...of('staging', [
+    ['foreign', write(join('staging', fileName(PLAYER)), 'half'), asBefore('were thrown away')],
+    ['missing', removeAll('staging'), asBefore()],
+  ]),
+];
+
+type MadeRow = readonly [kind: Kind, damage: Case['damage'], outcome: Outcome, where?: string];
+
+function of(file: FileName, rows: readonly MadeRow[]): readonly Case[] {
+  return rows.map(([kind, damage, outcome, where]) => ({ file, kind, damage, outcome, ...(where === undefined ? {} : { where }) }));
+}
+
 const CASES: readonly Case[] = [
+  ...MADE_CASES,
   {
     file: 'gavel.json',
     kind: 'flipped bit',
@@ -234,6 +317,13 @@ const NOT_POSSIBLE: Partial<Record<`${FileName}: ${Kind}`, string>> = {
   'lock.db: newer version': 'it has no version',
   'journal.db-wal: newer version': 'it has none of its own',
   'journal.db-wal: edited': 'as a flipped bit',
+  'published.json: newer version': 'it has none of its own',
+  'staging: flipped bit': 'whatever is there is thrown away',
+  'staging: cut': 'whatever is there is thrown away',
+  'staging: older': 'whatever is there is thrown away',
+  'staging: newer version': 'whatever is there is thrown away',
+  'staging: edited': 'whatever is there is thrown away',
+  'staging: doubled': 'whatever is there is thrown away',
 };
 
 const directory = new SampleDirectory();
@@ -308,6 +398,11 @@ function check(path: string, of: 'closed' | 'killed', outcome: Outcome): void {
     case 'as before':
       expect(found).toEqual({ ...expected.all, remarks: outcome.remark === undefined ? [] : [expect.stringContaining(outcome.remark)] });
       return;
+    case 'made anew':
+      expect(withoutVersions(found)).toEqual(
+        withoutVersions({ ...(expected.all ?? never()), remarks: [expect.stringContaining(outcome.remark)] as never }),
+      );
+      return;
     case 'shard fault':
       expect(faultsOf(found)).toEqual([expect.stringContaining(outcome.sentence)]);
       return;
@@ -323,6 +418,14 @@ function faultsOf(found: Found | string): readonly string[] {
   const shards = new Map([...found.shards].map(([id, shard]) => [id, typeof shard === 'string' ? expected.all?.shards.get(id) : shard]));
   expect({ ...found, shards }).toEqual(expected.all);
   return faults;
+}
+
+function withoutVersions(found: Found | string): unknown {
+  return typeof found === 'string' ? found : { ...found, rows: found.rows.map((row) => ({ ...(row as object), version: 0 })) };
+}
+
+function never(): never {
+  throw new Error('there is nothing to compare with');
 }
 
 function flippedOutcome(path: string, at: number): 'refused' | 'fault' | 'nothing' {
@@ -383,6 +486,18 @@ function cut(name: string, share: number) {
 
 function remove(name: string) {
   return (path: string): void => rmSync(join(path, name));
+}
+
+function removeAll(name: string) {
+  return (path: string): void => rmSync(join(path, name), { recursive: true });
+}
+
+/** Puts another image in the place of that of the player. */
+function image(make: (old: RawChangeSet) => Buffer) {
+  return (path: string): void => {
+    const file = join(path, IMAGE);
+    writeFileSync(file, make(readImage(readFileSync(file), SCHEMA_BY_TABLE).image));
+  };
 }
 
 function copy(name: string, to: string) {

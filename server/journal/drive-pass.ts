@@ -6,7 +6,7 @@ import { limits } from '#shared/limits.ts';
 
 /** What the steps are done with. */
 export interface PassHands {
-  readonly images: Pick<ImageStore, 'sync' | 'syncDirectories'>;
+  readonly images: Pick<ImageStore, 'mark' | 'sync' | 'syncDirectories'>;
   /** Lets others work, if it is time for that. */
   pause(): Promise<void>;
   note(notes: readonly Note[], kept: readonly KeptRecord[]): Promise<void>;
@@ -27,6 +27,8 @@ async function take(step: PassStep, hands: PassHands): Promise<void> {
   switch (step.kind) {
     case 'pause':
       return hands.pause();
+    case 'mark':
+      return hands.images.mark(step.through);
     case 'sync':
       return hands.images.sync(step.shards);
     case 'sync-directories':

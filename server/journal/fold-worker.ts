@@ -5,6 +5,10 @@ import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { PersisterDefinition, Position, Total } from './persister.ts';
 import { packRows, type PackedRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
+import type { OpenedDirectory } from './commit-worker.ts';
+import { ShardKeeper } from './shard-keeper.ts';
+import { StartUpkeep } from './start-upkeep.ts';
+import { FileImages } from './storage-images.ts';
 import { journalPath, projectionsPath } from './storage-directory.ts';
 import { FileJournalReader } from './storage-journal.ts';
 import { FileProjections } from './storage-projections.ts';
@@ -16,8 +20,8 @@ type Asked<T> = T | Promise<T>;
 
 /** What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the database locked. */
 export interface FoldApi {
-  /** Folds everything up to that position before it answers. */
-  open(directory: string, definition: PersisterDefinition, position: Position, patience: LockPatience): void;
+  /** Folds everything and makes good what has to be before it answers, with one sentence for each thing out of the ordinary. */
+  open(directory: string, definition: PersisterDefinition, opened: OpenedDirectory, patience: LockPatience): readonly string[];
   fold(through: Position): Asked<Position>;
   due(now: Instant, limit: number): Asked<readonly ShardId[]>;
   history(shard: ShardId, before: number, limit: number, through: Position): Asked<readonly LedgerEntry[]>;
@@ -50,12 +54,18 @@ function ask<T>(question: (projector: Projector) => T): Asked<T> {
 }
 
 const api = {
-  open(directory: string, definition: PersisterDefinition, position: Position, patience: LockPatience): void {
+  open(directory: string, definition: PersisterDefinition, opened: OpenedDirectory, patience: LockPatience): readonly string[] {
+    const { instance, dropped, position } = opened;
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
-    const projections = FileProjections.openFor(projectionsPath(directory), '');
+    const projections = FileProjections.openFor(projectionsPath(directory), instance);
     state.open = { projector: new Projector(journal, projections, schemas, definition.projected), projections, journal, patience };
+    // Nobody writes images before all is open: those of another thread may be read here.
+    const keeper = (): ShardKeeper => new ShardKeeper(journal, new FileImages(directory, schemas, instance), schemas, dropped);
+    const upkeep = new StartUpkeep({ store: projections, keeper, schemas, projected: definition.projected });
+    upkeep.beforeFold();
     state.open.projector.foldThrough(position);
+    return upkeep.afterFold(position);
   },
   fold: (through: Position) => ask((projector) => projector.foldChunk(through)),
   due: (now: Instant, limit: number) => ask((projector) => projector.due(now, limit)),

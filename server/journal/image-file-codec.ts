@@ -14,10 +14,10 @@ import type { Schemas } from '#server/shard/codec.ts';
 import type { Column, EntitySchema } from '#server/shard/entity.ts';
 import { decodeRecord, encodeRecord } from './sqlite-record-codec.ts';
 import { HEADER_BYTES, PAGE_BYTES, PageWriter, readTable, type Cell } from './sqlite-tree.ts';
-import { ImageError } from './storage.ts';
+import { ImageError, type Image } from './storage.ts';
 
 /** The version of the layout of images, in their `user_version`. */
-export const IMAGE_VERSION = 1;
+export const IMAGE_VERSION = 2;
 /** Marks the files of Gavel for `file` and for `PRAGMA application_id`: "Gavl". */
 export const APPLICATION_ID = 0x47_61_76_6c;
 
@@ -30,7 +30,8 @@ const WRITER = 96;
 
 const SHARD_SQL = `CREATE TABLE gavel_shard(
   id TEXT NOT NULL, version INTEGER NOT NULL, cell INTEGER NOT NULL, epoch INTEGER NOT NULL, now INTEGER NOT NULL,
-  next_id INTEGER NOT NULL, generation INTEGER NOT NULL, seq INTEGER NOT NULL, ledger_seq INTEGER NOT NULL, wake_at INTEGER NOT NULL
+  next_id INTEGER NOT NULL, generation INTEGER NOT NULL, seq INTEGER NOT NULL, ledger_seq INTEGER NOT NULL, wake_at INTEGER NOT NULL,
+  instance TEXT NOT NULL, edited INTEGER NOT NULL, seal INTEGER NOT NULL
 ) STRICT`;
 const TABLE_SQL = 'CREATE TABLE gavel_table(name TEXT NOT NULL, entity TEXT NOT NULL, entity_version INTEGER NOT NULL) STRICT';
 const LEDGER_SQL = `CREATE TABLE gavel_ledger(
@@ -38,9 +39,18 @@ const LEDGER_SQL = `CREATE TABLE gavel_ledger(
 ) STRICT`;
 const CATALOGUE_TABLES = 3;
 
+/** Where an image comes from. */
+export interface ImageOrigin {
+  /** The data directory that it belongs to; images of version 1 do not say. */
+  readonly instance: string | undefined;
+  /** Somebody else has written to it, or to one that it was made from. Kept for ever: nobody tells the writer that all was well. */
+  readonly isEdited: boolean;
+}
+
 /** An image in parts: rows are records that nobody has decoded yet, sorted by id. */
 export interface ImageRows {
   readonly header: ShardHeader;
+  readonly origin: ImageOrigin;
   readonly cellsByTable: ReadonlyMap<string, readonly Cell[]>;
   readonly ledger: readonly Cell[];
 }
@@ -69,15 +79,15 @@ export function parseImage(bytes: Buffer): ImageRows {
   if (shard === undefined) throw new ImageError('its image does not say what shard it is');
   const cellsByTable = new Map<string, readonly Cell[]>();
   for (const name of rootByName.keys()) if (!name.startsWith('gavel_')) cellsByTable.set(name, cellsOf(name));
-  return { header: decodeHeader(shard.record), cellsByTable, ledger: cellsOf('gavel_ledger') };
+  return { ...headerOf(decodeRecord(shard.record)), cellsByTable, ledger: cellsOf('gavel_ledger') };
 }
 
-/** The image that the parts make. */
-export function encodeImage({ header, cellsByTable, ledger }: ImageRows, schemas: Schemas): Buffer {
+/** The image that the parts make, as one of the data directory `instance`. */
+export function encodeImage({ header, origin, cellsByTable, ledger }: ImageRows, schemas: Schemas, instance: string): Buffer {
   const tables = [...cellsByTable.keys()].filter((table) => cellsByTable.get(table)?.length !== 0).toSorted();
   const { start, firstRoot } = templateOf(tables, schemas);
   const writer = new PageWriter(start);
-  writer.table(firstRoot, [{ rowid: 1, record: encodeHeader(header) }]);
+  writer.table(firstRoot, [{ rowid: 1, record: encodeHeader(header, instance, origin.isEdited) }]);
   writer.table(firstRoot + 2, ledger);
   tables.forEach((table, index) => writer.table(firstRoot + CATALOGUE_TABLES + index, cellsByTable.get(table) ?? []));
   const bytes = Buffer.from(writer.bytes());
@@ -99,17 +109,18 @@ export function nextRows(old: ImageRows | undefined, changes: RawChangeSet, sche
   }
   for (const [table, cellById] of changed) cellsByTable.set(table, mergeCells(cellsByTable.get(table) ?? [], cellById));
   const added = changes.ledger.map((entry) => ({ rowid: entry.seq, record: encodeEntry(entry) }));
-  return { header: changes, cellsByTable, ledger: [...(old?.ledger ?? []), ...added].slice(-limits.ledgerLinesKept) };
+  const origin = old?.origin ?? { instance: undefined, isEdited: false };
+  return { header: changes, origin, cellsByTable, ledger: [...(old?.ledger ?? []), ...added].slice(-limits.ledgerLinesKept) };
 }
 
 /** The image with everything decoded. */
-export function decodeImage({ header, cellsByTable, ledger }: ImageRows, schemas: Schemas): RawChangeSet {
+export function decodeImage({ header, origin, cellsByTable, ledger }: ImageRows, schemas: Schemas): Image {
   const puts: RawPut[] = [];
   for (const table of [...cellsByTable.keys()].toSorted()) {
     schemaOf(schemas, table);
     for (const { rowid, record } of cellsByTable.get(table) ?? []) puts.push({ table, id: rowid, values: decodeRecord(record).slice(1) });
   }
-  return { ...header, puts, removes: [], ledger: ledger.map(decodeEntry) };
+  return { ...header, puts, removes: [], ledger: ledger.map(decodeEntry), ...(origin.isEdited ? { isEdited: true } : {}) };
 }
 
 function overlay(changed: Map<string, Map<number, Cell | undefined>>, table: string): Map<number, Cell | undefined> {
@@ -233,16 +244,40 @@ function typeOf({ type }: Column): string {
   }
 }
 
-function encodeHeader({ shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt }: ShardHeader): Buffer {
-  return encodeRecord([shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt]);
+function encodeHeader(header: ShardHeader, instance: string, isEdited: boolean): Buffer {
+  const { shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt } = header;
+  const edited = isEdited ? 1 : 0;
+  const seal = sealOf(header, instance);
+  return encodeRecord([shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt, instance, edited, seal]);
 }
 
-function decodeHeader(record: Buffer): ShardHeader {
-  const [shard, ...numbers] = decodeRecord(record);
-  const [version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt] = numbers as readonly number[];
+/**
+ * A checksum of the counters, also of those that look well whatever they are: a transaction number minted twice would be answered with
+ * what became of the first. Only the next row id is left out: whoever adds a row by hand has to raise it.
+ */
+function sealOf({ shard, version, cell, epoch, now, generation, seq, ledgerSeq, wakeAt }: ShardHeader, instance: string): number {
+  return crc32(`${shard} ${version} ${cell} ${epoch} ${now} ${generation} ${seq} ${ledgerSeq} ${wakeAt} ${instance}`);
+}
+
+/** Header and origin from the columns of `gavel_shard`; the last ones are missing in version 1. Throws `ImageError` if they are not that. */
+export function headerOf(values: readonly RawValue[]): { readonly header: ShardHeader; readonly origin: ImageOrigin } {
+  const [shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt, instance, edited] = values;
   const header = { version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt };
-  if (Object.values(header).some((value) => typeof value !== 'number')) throw new ImageError('its image does not say what shard it is');
-  return { shard: shard as ShardId, ...(header as Omit<ShardHeader, 'shard'>) };
+  if (typeof shard !== 'string' || !Object.values(header).every(isCount) || (instance !== undefined && typeof instance !== 'string'))
+    throw new ImageError('its image does not say what shard it is');
+  return { header: { shard: shard as ShardId, ...(header as Omit<ShardHeader, 'shard'>) }, origin: { instance, isEdited: edited === 1 } };
+}
+
+/** Throws `ImageError` if somebody has changed the counters of an image, from the columns of `gavel_shard`; version 1 has no seal on them. */
+export function assertSealed(values: readonly RawValue[]): void {
+  const { header, origin } = headerOf(values);
+  if (origin.instance !== undefined && values[12] !== sealOf(header, origin.instance))
+    throw new ImageError('its image has a row of gavel_shard that somebody has changed');
+}
+
+/** Whether a value can be a number of a header, or of a ledger line: whole and not negative. */
+export function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 /** The values of a ledger line in the order of the columns of `gavel_ledger`, postings as JSON: `[[place, asset, amount, balance?], ...]`. */

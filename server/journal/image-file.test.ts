@@ -59,9 +59,9 @@ describe('a shard image', () => {
     fc.assert(
       fc.property(fc.array(put, { maxLength: 150 }), (puts) => {
         const expected = applyChanges(undefined, changesOf(puts));
-        const bytes = encodeImage(nextRows(undefined, changesOf(puts), SCHEMAS), SCHEMAS);
+        const bytes = encodeImage(nextRows(undefined, changesOf(puts), SCHEMAS), SCHEMAS, 'here');
         expect(integrity(bytes)).toBe('ok');
-        expect(readWithSqlite(bytes, SCHEMAS)).toEqual(expected);
+        expect(readWithSqlite(bytes, SCHEMAS).image).toEqual(expected);
         expect(isUntouched(bytes)).toBe(true);
         expect(decodeImage(parseImage(bytes), SCHEMAS)).toEqual(expected);
       }),
@@ -81,11 +81,11 @@ describe('a shard image', () => {
           const entry = sample.ledger[0];
           const ledger = entry === undefined ? [] : Array.from({ length: 30 }, (_, line) => ({ ...entry, seq: index * 30 + line + 1 }));
           const changes = { ...changesOf(kept, index + 1), removes, ledger };
-          bytes = encodeImage(nextRows(bytes === undefined ? undefined : parseImage(bytes), changes, SCHEMAS), SCHEMAS);
+          bytes = encodeImage(nextRows(bytes === undefined ? undefined : parseImage(bytes), changes, SCHEMAS), SCHEMAS, 'here');
           expected = applyChanges(expected, changes);
           expect(integrity(bytes)).toBe('ok');
           expect(decodeImage(parseImage(bytes), SCHEMAS)).toEqual(expected);
-          expect(readWithSqlite(bytes, SCHEMAS)).toEqual(expected);
+          expect(readWithSqlite(bytes, SCHEMAS).image).toEqual(expected);
         });
       }),
       { numRuns: 30 },
@@ -98,15 +98,15 @@ describe('a shard image', () => {
       id: index + 1,
       values: [index, 'y'.repeat(150), null],
     }));
-    const bytes = encodeImage(nextRows(undefined, changesOf(puts), SCHEMAS), SCHEMAS);
+    const bytes = encodeImage(nextRows(undefined, changesOf(puts), SCHEMAS), SCHEMAS, 'here');
     expect(bytes.length).toBeGreaterThan(2 ** 20);
     expect(integrity(bytes)).toBe('ok');
-    expect(readWithSqlite(bytes, SCHEMAS).puts).toHaveLength(7_000);
+    expect(readWithSqlite(bytes, SCHEMAS).image.puts).toHaveLength(7_000);
     expect(decodeImage(parseImage(bytes), SCHEMAS).puts).toHaveLength(7_000);
   });
 
   it('is told to be damaged if a single bit of it has changed', () => {
-    const bytes = writeImage(sample, SCHEMAS);
+    const bytes = writeImage(sample, SCHEMAS, 'here');
     fc.assert(
       fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 0, max: 7 }), (place, bit) => {
         const bad = Buffer.from(bytes);
@@ -122,24 +122,28 @@ describe('a shard image', () => {
   });
 
   it('that somebody has changed with SQLite is read by SQLite', () => {
-    const bytes = encodeImage(nextRows(undefined, sample, SCHEMAS), SCHEMAS);
+    const bytes = encodeImage(nextRows(undefined, sample, SCHEMAS), SCHEMAS, 'here');
     const database = new Database(bytes);
     database.exec('UPDATE purse_v1 SET gold = 77; ALTER TABLE purse_v1 ADD COLUMN remark TEXT; VACUUM');
     const changed = database.serialize();
     database.close();
     expect(isUntouched(changed)).toBe(false);
-    const read = readImage(changed, SCHEMAS);
+    const { image: read } = readImage(changed, SCHEMAS);
     expect(read.puts.find(({ table }) => table === 'purse_v1')?.values[0]).toBe(77);
-    const next = encodeImage(nextRows(nextRows(undefined, read, SCHEMAS), changesOf([], 2), SCHEMAS), SCHEMAS);
+    const next = encodeImage(nextRows(nextRows(undefined, read, SCHEMAS), changesOf([], 2), SCHEMAS), SCHEMAS, 'here');
     expect(decodeImage(parseImage(next), SCHEMAS).puts).toEqual(read.puts);
   });
 
   it('of a newer program is refused', () => {
-    const bytes = encodeImage(nextRows(undefined, changesOf([{ table: 'widea_v1', id: 1, values: [1, null, null] }]), SCHEMAS), SCHEMAS);
+    const bytes = encodeImage(
+      nextRows(undefined, changesOf([{ table: 'widea_v1', id: 1, values: [1, null, null] }]), SCHEMAS),
+      SCHEMAS,
+      'here',
+    );
     expect(() => decodeImage(parseImage(bytes), SCHEMA_BY_TABLE)).toThrow('the table widea_v1, which this program does not know');
     expect(() => readWithSqlite(bytes, SCHEMA_BY_TABLE)).toThrow('the table widea_v1, which this program does not know');
-    bytes.writeUInt32BE(2, 60);
-    expect(() => isUntouched(bytes)).toThrow('its image is of format 2, which is newer than this program');
+    bytes.writeUInt32BE(3, 60);
+    expect(() => isUntouched(bytes)).toThrow('its image is of format 3, which is newer than this program');
   });
 });
 

@@ -3,22 +3,26 @@ import { parentPort, type MessagePort } from 'node:worker_threads';
 import type { ShardId } from '#shared/units.ts';
 import type { Schemas } from '#server/shard/codec.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
-import type { NoteApi } from './commit-worker.ts';
+import type { NoteApi, OpenedDirectory } from './commit-worker.ts';
 import { drivePass, type PassHands } from './drive-pass.ts';
-import type { PersisterDefinition, Position } from './persister.ts';
+import type { LoadedShard, PersisterDefinition, Position } from './persister.ts';
 import { ShardKeeper, type PassResult } from './shard-keeper.ts';
 import { journalPath } from './storage-directory.ts';
 import { FileImages } from './storage-images.ts';
 import { FileJournalReader } from './storage-journal.ts';
 import { Caller, serve, Transferred } from './worker-port.ts';
 
+/** A `LoadedShard` on its way between threads: as one record. */
+export type LoadedRecord =
+  | { readonly kind: 'found' | 'edited'; readonly record: Uint8Array<ArrayBuffer> }
+  | { readonly kind: Extract<LoadedShard['kind'], 'absent'> };
+
 /** What the main thread may ask for. */
 export interface ImageApi {
   /** Takes up what is pending between two positions. */
-  open(directory: string, definition: PersisterDefinition, dropped: Position, position: Position, port: MessagePort): void;
+  open(directory: string, definition: PersisterDefinition, opened: OpenedDirectory, port: MessagePort): void;
   noticed(through: Position): void;
-  /** The shard as one record, or `undefined`. */
-  load(shard: ShardId, through: Position): Transferred<Uint8Array<ArrayBuffer>> | undefined;
+  load(shard: ShardId, through: Position): Transferred<LoadedRecord> | Extract<LoadedRecord, { kind: 'absent' }>;
   pass(through: Position): Promise<PassResult>;
   close(): void;
 }
@@ -48,10 +52,10 @@ async function pause(): Promise<void> {
 }
 
 const api = {
-  open(directory: string, definition: PersisterDefinition, dropped: Position, position: Position, port: MessagePort): void {
+  open(directory: string, definition: PersisterDefinition, { instance, dropped, position }: OpenedDirectory, port: MessagePort): void {
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
-    const images = new FileImages(directory, schemas);
+    const images = new FileImages(directory, schemas, instance);
     const keeper = new ShardKeeper(journal, images, schemas, dropped);
     keeper.catchUp(position);
     const owner = new Caller<NoteApi>(port);
@@ -66,11 +70,11 @@ const api = {
   noticed: (through: Position) => opened().keeper.catchUp(through),
   load(shard: ShardId, through: Position) {
     const { keeper, schemas } = opened();
-    const found = keeper.load(shard, through);
-    if (found === undefined) return undefined;
-    writer.raw(found, schemas);
-    const bytes = writer.take();
-    return new Transferred(bytes, [bytes.buffer]);
+    const loaded = keeper.load(shard, through);
+    if (loaded.kind === 'absent') return loaded;
+    writer.raw(loaded.shard, schemas);
+    const record = writer.take();
+    return new Transferred<LoadedRecord>({ kind: loaded.kind, record }, [record.buffer]);
   },
   pass(through: Position): Promise<PassResult> {
     const { keeper, hands } = opened();

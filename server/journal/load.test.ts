@@ -10,7 +10,7 @@ const rows: readonly (readonly [what: string, facts: LoadFacts, expected: string
   ['has a journal that its image contains in part', { note: 5, image: 7, pending: [6, 7, 8] }, 'skip 2'],
   ['has a journal that its image contains', { note: 5, image: 7, pending: [6, 7] }, 'skip 2'],
   ['has an image from a pass that was cut off', { note: undefined, image: 3, pending: [1, 2, 3] }, 'skip 3'],
-  ['has an image newer than its note, its records dropped', { note: 5, image: 7, pending: [] }, 'skip 0'],
+  ['has an image from a pass that was cut off, after others', { note: 2, image: 4, pending: [3, 4, 5] }, 'skip 2'],
   ['has lost its image', { note: 7, image: undefined, pending: [] }, 'its image of version 7 or later is missing'],
   ['has lost its image, with a journal', { note: 7, image: undefined, pending: [8] }, 'its image of version 7 or later is missing'],
   ['has an image older than its note', { note: 7, image: 6, pending: [8] }, 'its image is of version 6, and was of 7 before'],
@@ -22,6 +22,21 @@ const rows: readonly (readonly [what: string, facts: LoadFacts, expected: string
   ['has a gap after its image', { note: 7, image: 7, pending: [9] }, 'its journal goes on at version 9, after version 7'],
   ['has a gap in its journal', { note: 7, image: 7, pending: [8, 10] }, 'its journal goes on at version 10, after version 8'],
   ['has an image of elsewhere', { note: undefined, image: 3, pending: [] }, 'its image is not of this journal'],
+  [
+    'has an image newer than its note, and no records',
+    { note: 5, image: 7, pending: [] },
+    'its image is of version 7, and the journal knows of none after 5',
+  ],
+  [
+    'has an image newer than its records',
+    { note: 5, image: 9, pending: [6, 7, 8] },
+    'its image is of version 9, and the journal knows of none after 8',
+  ],
+  [
+    'has an image newer than its records, and no note',
+    { note: undefined, image: 9, pending: [1, 2] },
+    'its image is of version 9, and the journal knows of none after 2',
+  ],
 ];
 
 function outcome(facts: LoadFacts): string {
@@ -50,6 +65,7 @@ describe('a load', () => {
         if (decision.kind !== 'found') return;
         const base = image ?? 0;
         expect(base).toBeGreaterThanOrEqual(note ?? 0);
+        if (image !== undefined) expect(image).toBeLessThanOrEqual(Math.max(note ?? 0, ...pending));
         expect(pending.slice(0, decision.skip).every((one) => one <= base)).toBe(true);
         expect(pending.slice(decision.skip)).toEqual(pending.slice(decision.skip).map((_, index) => base + 1 + index));
       }),

@@ -25,6 +25,7 @@ export function decideLoad({ note, image, pending }: LoadFacts): LoadDecision {
   const skip = firstNew === -1 ? pending.length : firstNew;
   const news = pending.slice(skip);
   const gap = news.findIndex((version, index) => version !== base + 1 + index);
+  const known = Math.max(note ?? 0, pending.at(-1) ?? 0);
 
   if (note !== undefined && image === undefined) return fault(`its image of version ${note} or later is missing`);
   if (note !== undefined && image !== undefined && image < note)
@@ -32,6 +33,8 @@ export function decideLoad({ note, image, pending }: LoadFacts): LoadDecision {
   if (image === undefined && pending.length === 0) return { kind: 'absent' };
   if (gap !== -1) return fault(`its journal goes on at version ${news[gap]}, after version ${gap === 0 ? base : news[gap - 1]}`);
   if (image !== undefined && note === undefined && pending.length === 0) return fault('its image is not of this journal');
+  // A crash between the renaming of an image and its note leaves it at the version of a pending record, never beyond all of them.
+  if (image !== undefined && image > known) return fault(`its image is of version ${image}, and the journal knows of none after ${known}`);
   return { kind: 'found', skip };
 }
 

@@ -154,9 +154,8 @@ class NodePersister implements Persister {
     return this.full ? new Promise((resolve) => this.#waiters.push(resolve)) : Promise.resolve();
   }
 
-  async load(shard: ShardId): Promise<LoadedShard> {
-    const found = await this.#asked(this.#backend.load(shard, this.#durable));
-    return found === undefined ? { kind: 'absent' } : { kind: 'found', shard: found };
+  load(shard: ShardId): Promise<LoadedShard> {
+    return this.#asked(this.#backend.load(shard, this.#durable));
   }
 
   due(now: Instant, limit: number): Promise<readonly ShardId[]> {

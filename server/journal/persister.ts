@@ -21,8 +21,11 @@ export interface PersisterDefinition {
   readonly world: { readonly name: string; readonly node: string; readonly cellsPerRegion: number };
 }
 
-/** A shard as it is durable: its image with the records that are not in it yet applied, in their own versions. */
-export type LoadedShard = { readonly kind: 'found'; readonly shard: RawChangeSet } | { readonly kind: 'absent' };
+/**
+ * A shard as it is durable: its image with the records that are not in it yet applied, in their own versions. One that is `edited` has
+ * rows of an image that somebody else has written to: they are checked before they are believed.
+ */
+export type LoadedShard = { readonly kind: 'found' | 'edited'; readonly shard: RawChangeSet } | { readonly kind: 'absent' };
 
 /** A live row of a projected entity, with the version that its shard had when it was written. */
 export interface ProjectedRow extends RawPut {

@@ -120,6 +120,7 @@ describe('the projector', () => {
 /** The calls of a store, to put one's own in the place of some. */
 function boundTo(store: ProjectionStore): Omit<ProjectionStore, 'folded' | 'apply'> {
   return {
+    upkeep: store.upkeep,
     due: (now, limit) => store.due(now, limit),
     segments: (shard, before, lines) => store.segments(shard, before, lines),
     segmentsWith: (shard, print) => store.segmentsWith(shard, print),

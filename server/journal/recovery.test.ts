@@ -21,7 +21,8 @@ const directory: DirectoryFacts = {
 };
 const journal = { kind: 'open', instance: 'i', position: 100, dropped: 40, damage: undefined, notes: 5 } as const;
 const projections = { kind: 'open', instance: 'i', folded: 100 } as const;
-const stores: StoreFacts = { instance: 'i', journal, projections, hasImages: true, staged: 0 };
+const mark = { kind: 'read', instance: 'i', through: 60 } as const;
+const stores: StoreFacts = { instance: 'i', journal, projections, hasImages: true, mark, staged: 0 };
 const missing = { kind: 'missing' } as const;
 
 const directoryCases: Readonly<Record<string, { readonly facts: DirectoryFacts; readonly says: string }>> = {
@@ -48,6 +49,26 @@ const storeCases: Readonly<Record<string, { readonly facts: StoreFacts; readonly
   },
   'the journal is damaged': { facts: { ...stores, journal: { ...journal, damage: 'a gap' } }, says: 'a gap' },
   'the images are missing': { facts: { ...stores, hasImages: false }, says: 'the shard images (images) are missing' },
+  'what the images say of themselves is damaged': {
+    facts: { ...stores, mark: { kind: 'damaged' } },
+    says: 'images/published.json is damaged',
+  },
+  'the images are of another directory': {
+    facts: { ...stores, mark: { ...mark, instance: 'x' } },
+    says: 'the shard images (images) are of another data directory',
+  },
+  'the images are newer than the journal': {
+    facts: { ...stores, mark: { ...mark, through: 101 } },
+    says: 'is older than the shard images',
+  },
+  'the images are older than what the journal has dropped': {
+    facts: { ...stores, mark: { ...mark, through: 39 } },
+    says: 'the shard images (images) are older than the journal',
+  },
+  'the images do not say of which moment they are': {
+    facts: { ...stores, mark: missing },
+    says: 'images/published.json was missing',
+  },
   'the projections are missing, and cannot be made again': { facts: { ...stores, projections: missing }, says: 'no longer has all' },
   'the projections are of another directory': {
     facts: { ...stores, projections: { ...projections, instance: 'x' } },
@@ -107,6 +128,8 @@ describe('recovery', () => {
     expect(decide(DIRECTORY_ROWS, directory)).toEqual([]);
     expect(decide(DIRECTORY_ROWS, { ...directory, manifest: missing, known: [] })).toEqual([]);
     expect(decide(STORE_ROWS, stores)).toEqual([]);
-    expect(decide(STORE_ROWS, { instance: 'i', journal: missing, projections: missing, hasImages: false, staged: 0 })).toEqual([]);
+    expect(
+      decide(STORE_ROWS, { instance: 'i', journal: missing, projections: missing, hasImages: false, mark: missing, staged: 0 }),
+    ).toEqual([]);
   });
 });

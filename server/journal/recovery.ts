@@ -32,6 +32,12 @@ export interface DirectoryFacts {
   readonly unknown: readonly string[];
 }
 
+/** What the images say of themselves: no image has anything of a position after `through`. */
+export type ImageMark =
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'damaged' }
+  | { readonly kind: 'read'; readonly instance: string; readonly through: Position };
+
 /** What is known of the stores once the directory is ours. */
 export interface StoreFacts {
   readonly instance: string;
@@ -49,6 +55,7 @@ export interface StoreFacts {
       };
   readonly projections: { readonly kind: 'missing' } | { readonly kind: 'open'; readonly instance: string; readonly folded: Position };
   readonly hasImages: boolean;
+  readonly mark: ImageMark;
   /** Images that a pass had begun. */
   readonly staged: number;
 }
@@ -120,6 +127,38 @@ export const STORE_ROWS: readonly RecoveryRow<StoreFacts>[] = [
     finding: 'the images are missing',
     when: ({ journal, hasImages }) => journal.kind === 'open' && journal.notes > 0 && !hasImages,
     outcome: refuse(() => 'the shard images (images) are missing'),
+  },
+  {
+    finding: 'what the images say of themselves is damaged',
+    when: ({ mark }) => mark.kind === 'damaged',
+    outcome: refuse(
+      () =>
+        'images/published.json is damaged: whether the images are of the same moment as journal.db and node.db cannot be told. If none of ' +
+        'them was put back from elsewhere, remove this one file',
+    ),
+  },
+  {
+    finding: 'the images are of another directory',
+    when: ({ mark, instance }) => mark.kind === 'read' && mark.instance !== instance,
+    outcome: refuse(() => 'the shard images (images) are of another data directory'),
+  },
+  {
+    finding: 'the images are newer than the journal',
+    when: ({ journal, mark }) => journal.kind === 'open' && mark.kind === 'read' && mark.through > journal.position,
+    outcome: refuse(() => 'the journal (journal.db) is older than the shard images (images): turns are lost'),
+  },
+  {
+    finding: 'the images are older than what the journal has dropped',
+    when: ({ journal, mark }) => journal.kind === 'open' && mark.kind === 'read' && mark.through < journal.dropped,
+    outcome: refuse(() => 'the shard images (images) are older than the journal (journal.db): turns are lost'),
+  },
+  {
+    finding: 'the images do not say of which moment they are',
+    when: ({ hasImages, mark }) => hasImages && mark.kind === 'missing',
+    outcome: remark(
+      () =>
+        'images/published.json was missing, as in directories of the first version, and was made: this start could not compare the images with the journal',
+    ),
   },
   {
     finding: 'the projections are missing, and cannot be made again',

@@ -13,13 +13,14 @@ import { asBuffer, BatchCache } from './batch-cache.ts';
 import { decideLoad, faultSentence, type LoadFacts } from './load.ts';
 import { applyChanges, mergeRecords, type RecordPlace } from './merge.ts';
 import { PendingIndex, type BatchPlace } from './pending-index.ts';
-import { ShardFault, type Position } from './persister.ts';
+import { ShardFault, type LoadedShard, type Position } from './persister.ts';
 import { RecordSkimmer } from './skim-codec.ts';
-import { ImageError, ShardEntryError, type ImageStore, type JournalReader, type KeptRecord, type Note } from './storage.ts';
+import { ImageError, ShardEntryError, type Image, type ImageStore, type JournalReader, type KeptRecord, type Note } from './storage.ts';
 
 /** What a pass asks of whoever drives it, one step after the other. It may stop for ever at any of them: nothing is lost. */
 export type PassStep =
   | { readonly kind: 'pause' }
+  | { readonly kind: 'mark'; readonly through: Position }
   | { readonly kind: 'sync'; readonly shards: readonly ShardId[] }
   | { readonly kind: 'sync-directories'; readonly shards: readonly ShardId[] }
   | { readonly kind: 'note'; readonly notes: readonly Note[]; readonly kept: readonly KeptRecord[] }
@@ -85,10 +86,9 @@ export class ShardKeeper {
   }
 
   /**
-   * The shard as of that durable position or later; `undefined` if it was never made. Throws `ShardFault` if its image or its
-   * records are not what they must be.
+   * The shard as of that durable position or later. Throws `ShardFault` if its image or its records are not what they must be.
    */
-  load(shard: ShardId, durable: Position): RawChangeSet | undefined {
+  load(shard: ShardId, durable: Position): LoadedShard {
     this.catchUp(durable);
     try {
       const note = this.#journal.noteOf(shard);
@@ -97,16 +97,21 @@ export class ShardKeeper {
       const decision = decideLoad({ note: note?.version, image: image?.version, pending: this.#versions(pending) });
       switch (decision.kind) {
         case 'absent':
-          return undefined;
+          return { kind: 'absent' };
         case 'fault':
           throw new ShardFault(faultSentence(shard, decision.why));
         case 'found':
-          return this.#apply(image, pending.slice(decision.skip));
+          return { kind: image?.isEdited === true ? 'edited' : 'found', shard: this.#apply(image, pending.slice(decision.skip)) };
       }
     } catch (error) {
       if (isOfOneShard(error)) throw new ShardFault(faultSentence(shard, error.message), { cause: error });
       throw error;
     }
+  }
+
+  /** All shards that have an image or a record, whether they can be loaded or not. */
+  shards(): Iterable<ShardId> {
+    return new Set([...this.#images.shards(), ...this.#index.shardsBefore(Number.POSITIVE_INFINITY), ...this.#keptBytesByShard.keys()]);
   }
 
   /**
@@ -128,6 +133,8 @@ export class ShardKeeper {
     const droppedBytes = batches.reduce((bytes, batch) => bytes + batch.bytes, 0);
     let imagesWritten = 0;
     let newFaults = 0;
+    // Before the first image of the pass: what is published must never be of a later position than the mark says.
+    yield { kind: 'mark', through: end.last };
     for (let start = 0; start < shards.length; start += SHARDS_PER_SYNC) {
       const staged: ShardId[] = [];
       for (const shard of shards.slice(start, start + SHARDS_PER_SYNC)) {
@@ -184,10 +191,12 @@ export class ShardKeeper {
       const note = this.#journal.noteOf(shard);
       const records = this.#records(shard, end);
       const draft = this.#images.draft(shard);
+      const versions = this.#versions(records);
       const facts: LoadFacts = {
         note: note?.version,
         image: draft.version === 0 ? undefined : draft.version,
-        pending: this.#versions(records),
+        // An image may have been published by a longer pass that a crash cut off: then all records say whether it is one of theirs.
+        pending: draft.version > (versions.at(-1) ?? 0) ? this.#versions(this.#records(shard)) : versions,
       };
       const decision = decideLoad(facts);
       const news = decision.kind === 'found' ? records.slice(decision.skip) : [];
@@ -225,8 +234,8 @@ export class ShardKeeper {
     return this.#keptBytesByShard.values().reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  #apply(image: RawChangeSet | undefined, records: readonly RecordPlace[]): RawChangeSet | undefined {
-    return records.length === 0 ? image : applyChanges(image, mergeRecords(this.#skimmer, records));
+  #apply(image: Image | undefined, records: readonly RecordPlace[]): RawChangeSet {
+    return image !== undefined && records.length === 0 ? image : applyChanges(image, mergeRecords(this.#skimmer, records));
   }
 
   #versions(records: readonly RecordPlace[]): readonly number[] {

@@ -61,7 +61,7 @@ function fileStores(directory = newDirectory()): Stores {
     letGo();
     return fileStores(directory);
   };
-  return { journal, reader, images: new FileImages(directory, SCHEMA_BY_TABLE), projections, reopen };
+  return { journal, reader, images: new FileImages(directory, SCHEMA_BY_TABLE, 'instance'), projections, reopen };
 }
 
 function newDirectory(): string {
@@ -134,6 +134,7 @@ describe.each([
   it('drop whole batches from the oldest on, and never forget the highest position', () => {
     const stores = open();
     for (let first = 1; first <= 9; first += 2) stores.journal.commit(batch(first, 2));
+    stores.images.mark(10);
     expect(stores.journal.drop(5, 100)).toBe(4);
     expect(stores.journal.drop(10, 3)).toBe(8);
     expect(stores.journal.state).toEqual({ position: 10, dropped: 8, now: 1_000, lease: 0, bytes: 100, kept: 0 });
@@ -233,6 +234,24 @@ describe.each([
     await images.sync(ids);
     images.publish(ids);
     expect(ids.map((id) => images.read(id)?.shard)).toEqual(names);
+  });
+
+  it('say of which position no image is beyond, and never of an earlier one', async () => {
+    const stores = await withJournal(open());
+    expect(stores.images.published).toBe(0);
+    stores.images.mark(2);
+    stores.images.mark(1);
+    expect(stores.images.published).toBe(2);
+    expect(stores.reopen().images.published).toBe(2);
+  });
+
+  it('tell which shards have an image', async () => {
+    const { images } = open();
+    expect([...images.shards()]).toEqual([]);
+    await publish(images, ada);
+    await publish(images, cid);
+    images.draft(bob).stage({ ...asRaw(new SampleShard(2, picker(1)).turn(1_000)), shard: bob });
+    expect(new Set(images.shards())).toEqual(new Set([ada, cid]));
   });
 
   it('do not publish an image that was not synced, or not staged', () => {

@@ -8,6 +8,7 @@ import { instant } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import { sealed } from './checksums.ts';
 import { openDirectory, type OpenDirectory } from './storage-directory.ts';
+import { writeMark } from './storage-image-mark.ts';
 import { DEFINITION, picker, SampleShard } from './testing/sample.ts';
 
 const opened: OpenDirectory[] = [];
@@ -70,7 +71,7 @@ describe('a data directory', () => {
     const { journal, remarks } = open(path);
     expect(journal.state.position).toBe(3);
     expect(remarks).toEqual([]);
-    expect(readdirSync(join(path, 'images'))).toHaveLength(256);
+    expect(readdirSync(join(path, 'images'))).toHaveLength(256 + 1);
   });
 
   it.each([
@@ -117,6 +118,7 @@ describe('a data directory', () => {
   ])('without %s is refused', (_what, file, sentence) => {
     const path = usedPath();
     const directory = open(path);
+    writeMark(path, 'instance', 3);
     directory.journal.drop(2, 10);
     shut(directory);
     rmSync(join(path, file));

@@ -15,6 +15,7 @@ import {
 } from './recovery.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
 import { machineFiles, type Files } from './storage-files.ts';
+import { readMark, writeMark } from './storage-image-mark.ts';
 import { clearStaging, countStaged, hasImages, makeImageDirectories } from './storage-images.ts';
 import { JournalError } from './storage.ts';
 import { FileJournal } from './storage-journal.ts';
@@ -27,6 +28,8 @@ const KNOWN_DATABASES = ['journal.db', 'node.db'].flatMap((name) => [name, `${na
 /** A data directory that is open. */
 export interface OpenDirectory {
   readonly journal: FileJournal;
+  /** What all files of the directory carry. */
+  readonly instance: string;
   readonly remarks: readonly string[];
   /** Lets go of the journal and of the directory. */
   close(): void;
@@ -64,7 +67,7 @@ export function openDirectory(path: string, definition: PersisterDefinition, ins
       journal.close();
       lock.close();
     };
-    return { journal, remarks: [...remarks, ...more], close };
+    return { journal, instance: manifest.instance, remarks: [...remarks, ...more], close };
   } catch (error) {
     lock.close();
     if (error instanceof DatabaseError || error instanceof JournalError) throw new DataDirectoryError(error.message, { cause: error });
@@ -189,6 +192,7 @@ function openStores(
       journal: existingJournal === undefined ? { kind: 'missing' } : journalFacts(existingJournal),
       projections: projectionFacts(path, instance),
       hasImages: hasImages(path),
+      mark: readMark(path),
       staged: countStaged(path),
     };
     const remarks = decide(STORE_ROWS, facts);
@@ -196,6 +200,7 @@ function openStores(
     makeImageDirectories(path, files);
     clearStaging(path, files);
     const journal = existingJournal ?? FileJournal.openFor(journalPath(path), instance);
+    if (facts.mark.kind === 'missing') writeMark(path, instance, journal.state.position, files);
     if (facts.projections.kind === 'missing') FileProjections.openFor(projectionsPath(path), instance).close();
     files.syncDirectory(path);
     return { journal, remarks };

@@ -3,6 +3,7 @@
  * syncs and renames against what is promised of them: a kill shows no missing sync, and a test cannot cut the power.
  */
 import { close, closeSync, fsync, fsyncSync, mkdirSync, open, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 /** A file that is open for writing. */
@@ -63,3 +64,11 @@ export const machineFiles: Files = {
   syncDirectorySoon: async (path) => machineFiles.syncSoon(await openSoon(path, 'r')),
   remove: (path) => rmSync(path),
 };
+
+/** Puts a file with that text in the place of the one of that name. On return it is durable; after a crash the old one is there, or the new one. */
+export function replaceFile(files: Files, directory: string, name: string, text: string): void {
+  const path = join(directory, name);
+  files.sync(files.write(`${path}.new`, Buffer.from(text)));
+  files.rename(`${path}.new`, path);
+  files.syncDirectory(directory);
+}

@@ -5,49 +5,75 @@
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { instant, type ShardId } from '#shared/units.ts';
-import type { RawChangeSet, ShardHeader } from '#server/shard/change-set.ts';
+import type { ShardHeader } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/codec.ts';
-import { encodeImage, nextRows } from './image-file-codec.ts';
-import { ImageError, type ImageDraft, type ImageStore } from './storage.ts';
+import { readMark, writeMark } from './storage-image-mark.ts';
+import { encodeImage, nextRows, type ImageOrigin } from './image-file-codec.ts';
+import type { Position } from './persister.ts';
+import { ImageError, type Image, type ImageDraft, type ImageStore } from './storage.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
 import { machineFiles, type Files, type OpenFile } from './storage-files.ts';
 import { readImage, readRows } from './storage-image.ts';
 
+/** Images are spread over so many directories. */
+const DIRECTORIES = 256;
 /** Directories synced at once. */
 const DIRECTORIES_AT_ONCE = 16;
 
 /** See the head of this file. Owned by one thread. */
 export class FileImages implements ImageStore {
+  readonly #directory: string;
   readonly #images: string;
   readonly #staging: string;
   readonly #schemas: Schemas;
   readonly #files: Files;
+  readonly #instance: string;
   readonly #staged = new Map<ShardId, OpenFile>();
 
-  /** The directory must have its subdirectories: see `makeImageDirectories`. */
-  constructor(directory: string, schemas: Schemas, files = machineFiles) {
+  /** The images of the data directory `instance`, which must have its subdirectories: see `makeImageDirectories`. */
+  constructor(directory: string, schemas: Schemas, instance: string, files = machineFiles) {
+    this.#directory = directory;
+    this.#instance = instance;
     this.#images = join(directory, 'images');
     this.#staging = join(directory, 'staging');
     this.#schemas = schemas;
     this.#files = files;
   }
 
-  read(shard: ShardId): RawChangeSet | undefined {
-    const bytes = readIfThere(this.#path(shard));
+  get published(): Position | undefined {
+    const mark = readMark(this.#directory);
+    return mark.kind === 'read' ? mark.through : undefined;
+  }
+
+  read(shard: ShardId): Image | undefined {
+    const path = this.#path(shard);
+    const bytes = readIfThere(path);
     if (bytes === undefined) return undefined;
-    const image = readImage(bytes, this.#schemas);
-    assertShard(shard, image);
+    const { image, origin } = readImage(bytes, this.#schemas, path);
+    this.#assertOurs(shard, image, origin);
     return image;
   }
 
+  *shards(): Iterable<ShardId> {
+    for (let index = 0; index < DIRECTORIES; index++) {
+      const name = hexByte(index);
+      for (const file of readdirSync(join(this.#images, name))) {
+        const shard = shardOfFile(file);
+        // Whatever else is there is never looked for where it is: a second file of a shard in another directory, a copy under another name.
+        if (fileName(shard) === file && directoryName(shard) === name) yield shard;
+      }
+    }
+  }
+
   draft(shard: ShardId): ImageDraft {
-    const bytes = readIfThere(this.#path(shard));
-    const old = bytes === undefined ? undefined : readRows(bytes, this.#schemas);
-    if (old !== undefined) assertShard(shard, old.header);
+    const path = this.#path(shard);
+    const bytes = readIfThere(path);
+    const old = bytes === undefined ? undefined : readRows(bytes, this.#schemas, path);
+    if (old !== undefined) this.#assertOurs(shard, old.header, old.origin);
     return {
       version: old?.header.version ?? 0,
       now: old?.header.now ?? instant(0),
-      stage: (changes) => this.#stage(shard, encodeImage(nextRows(old, changes, this.#schemas), this.#schemas)),
+      stage: (changes) => this.#stage(shard, encodeImage(nextRows(old, changes, this.#schemas), this.#schemas, this.#instance)),
       discard: () => undefined,
     };
   }
@@ -63,6 +89,10 @@ export class FileImages implements ImageStore {
     );
   }
 
+  mark(through: Position): void {
+    writeMark(this.#directory, this.#instance, Math.max(through, this.published ?? 0), this.#files);
+  }
+
   publish(shards: readonly ShardId[]): void {
     for (const shard of shards) {
       if (this.#staged.has(shard)) throw new Error(`the image of ${shard} was not synced`);
@@ -76,6 +106,12 @@ export class FileImages implements ImageStore {
       const some = directories.slice(start, start + DIRECTORIES_AT_ONCE);
       await Promise.all(some.map((name) => this.#files.syncDirectorySoon(join(this.#images, name))));
     }
+  }
+
+  /** Throws `ImageError` for the image of another shard, or of another data directory: of whatever version, it does not belong here. */
+  #assertOurs(shard: ShardId, header: ShardHeader, { instance }: ImageOrigin): void {
+    if (header.shard !== shard) throw new ImageError(`its image is that of ${header.shard}`);
+    if (instance !== undefined && instance !== this.#instance) throw new ImageError('its image is of another data directory');
   }
 
   #path(shard: ShardId): string {
@@ -96,7 +132,7 @@ export function makeImageDirectories(directory: string, files: Files): void {
   const images = join(directory, 'images');
   files.makeDirectory(images);
   const present = new Set(readdirSync(images));
-  const missing = Array.from({ length: 256 }, (_, index) => hexByte(index)).filter((name) => !present.has(name));
+  const missing = Array.from({ length: DIRECTORIES }, (_, index) => hexByte(index)).filter((name) => !present.has(name));
   for (const name of missing) files.makeDirectory(join(images, name));
   files.syncDirectory(images);
 }
@@ -105,7 +141,11 @@ export function makeImageDirectories(directory: string, files: Files): void {
 export function hasImages(directory: string): boolean {
   const images = join(directory, 'images');
   if (!existsSync(images)) return false;
-  return readdirSync(images).some((name) => /^[0-9a-f]{2}$/.test(name) && readdirSync(join(images, name)).length > 0);
+  return imageDirectories(images).some((name) => readdirSync(join(images, name)).length > 0);
+}
+
+function imageDirectories(images: string): readonly string[] {
+  return readdirSync(images).filter((name) => /^[0-9a-f]{2}$/.test(name));
 }
 
 /** The number of images that a pass had begun. */
@@ -167,8 +207,4 @@ function readIfThere(path: string): Buffer | undefined {
   } finally {
     if (file !== undefined) closeSync(file);
   }
-}
-
-function assertShard(shard: ShardId, header: ShardHeader): void {
-  if (header.shard !== shard) throw new ImageError(`its image is that of ${header.shard}`);
 }

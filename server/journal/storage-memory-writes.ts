@@ -1,7 +1,8 @@
 /** How the disk in memory writes, fails to write, and goes back to what was synced. */
 
 /** The calls that can be made to fail. */
-export type MemoryOperation = 'commit' | 'lease' | 'note' | 'drop' | 'stage' | 'sync' | 'publish' | 'sync-directories' | 'apply' | 'settle';
+export type MemoryOperation =
+  'commit' | 'lease' | 'note' | 'drop' | 'stage' | 'sync' | 'mark' | 'publish' | 'sync-directories' | 'apply' | 'settle';
 
 /** What a call does: work, fail before anything was written, write and fail then, or write and fail to sync. */
 export type Outcome = 'work' | 'fail' | 'write-then-fail' | 'write-unsynced';

@@ -10,7 +10,6 @@
  * 5. Nothing that is kept is shared with the caller: everything goes through bytes.
  */
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
-import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordReader, type Schemas } from '#server/shard/codec.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import { applyChanges } from './merge.ts';
@@ -25,9 +24,11 @@ import {
   type Transact,
   type Write,
 } from './storage-memory-writes.ts';
+import { MemoryUpkeep, rowKey } from './storage-memory-upkeep.ts';
 import {
   ImageError,
   type FoldDelta,
+  type Image,
   type ImageDraft,
   type ImageStore,
   type JournalStore,
@@ -143,13 +144,22 @@ class MemoryImages implements ImageStore {
   readonly #write: Write;
   readonly #staged = new Map<ShardId, StagedImage>();
   readonly #published = new Map<ShardId, PublishedImage>();
+  #through: Position = 0;
 
   constructor(schemas: Schemas, write: Write) {
     this.#schemas = schemas;
     this.#write = write;
   }
 
-  read(shard: ShardId): RawChangeSet | undefined {
+  get published(): Position {
+    return this.#through;
+  }
+
+  shards(): Iterable<ShardId> {
+    return [...this.#published.keys()];
+  }
+
+  read(shard: ShardId): Image | undefined {
     const image = this.#published.get(shard);
     if (image === undefined) return undefined;
     if (image.bytes.length === 0) throw new ImageError('its image is damaged');
@@ -174,6 +184,12 @@ class MemoryImages implements ImageStore {
     await Promise.resolve();
     this.#write('sync', (isSynced) => {
       for (const shard of isSynced ? shards : []) this.#staged.set(shard, { bytes: this.#stagedOf(shard).bytes, isSynced: true });
+    });
+  }
+
+  mark(through: Position): void {
+    this.#write('mark', (isSynced) => {
+      if (isSynced) this.#through = Math.max(through, this.#through);
     });
   }
 
@@ -245,6 +261,7 @@ class MemoryProjections implements ProjectionStore, Restorable<ProjectionContent
   readonly #rows = new Map<string, RowChange>();
   readonly #segments: LedgerSegment[] = [];
   readonly #totals = new Map<string, bigint>();
+  readonly upkeep = new MemoryUpkeep({ alarms: this.#alarms, rows: this.#rows, segments: this.#segments, totals: this.#totals });
   #folded: Position = 0;
 
   constructor(write: Transact) {
@@ -280,7 +297,7 @@ class MemoryProjections implements ProjectionStore, Restorable<ProjectionContent
         else this.#alarms.set(shard, due);
       }
       for (const row of rows) {
-        const key = `${row.entity} ${row.shard} ${row.id}`;
+        const key = rowKey(row);
         if (row.record === undefined) this.#rows.delete(key);
         else this.#rows.set(key, { ...row, record: new Uint8Array(row.record) });
       }

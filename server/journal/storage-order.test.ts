@@ -1,6 +1,6 @@
 /** The order in which real files are written, synced and renamed, as a whole life of a node's stores does it. */
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { instant, type ShardId } from '#shared/units.ts';
@@ -36,7 +36,8 @@ function imagePath(path: string, shard: ShardId): string {
 /** What a start relies on when it answers. */
 function startPaths(path: string): readonly string[] {
   const images = join(path, 'images');
-  return [join(path, 'gavel.json'), join(path, 'staging'), ...readdirSync(images).map((name) => join(images, name))];
+  const names = readdirSync(images).filter((name) => name === 'published.json' || /^[0-9a-f]{2}$/.test(name));
+  return [join(path, 'gavel.json'), join(path, 'staging'), ...names.map((name) => join(images, name))];
 }
 
 /** One whole life: a start, a turn of each shard, a fold, and an image pass. Its files are closed in the end, as after a kill. */
@@ -52,7 +53,7 @@ async function live(path: string, files: RecordedFiles): Promise<void> {
     for (let index = 0; index < SHARDS; index++) writer.changeSet(new SampleShard(position + index, picker(index)).turn(1_000));
     journal.commit(sealed({ first: position + 1, last: position + SHARDS, now: instant(1_000), records: writer.take() }));
     new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION.projected).foldThrough(position + SHARDS);
-    const images = new FileImages(path, SCHEMA_BY_TABLE, files);
+    const images = new FileImages(path, SCHEMA_BY_TABLE, 'instance', files);
     const keeper = new ShardKeeper(journal, images, SCHEMA_BY_TABLE, dropped);
     const noted: string[] = [];
     await drivePass(keeper.pass(position + SHARDS), {
@@ -74,25 +75,38 @@ async function live(path: string, files: RecordedFiles): Promise<void> {
   }
 }
 
-/** Does all calls but one. Before stores are made in a directory, whose it is must be durable. */
+/** Does all calls but one. Before stores are made in a directory, whose it is must be durable; before an image is published, the mark. */
 function allBut(path: string, index = Number.POSITIVE_INFINITY, instead: Ruling = 'do'): Rule {
   return (call, at, files) => {
     if (call === `make ${join(path, 'staging')}`) files.rely('stores are made', [join(path, 'gavel.json')]);
+    if (call.startsWith('rename') && call.endsWith('.sqlite'))
+      files.rely('an image is published', [join(path, 'images', 'published.json')]);
     return at === index ? instead : 'do';
   };
 }
 
-/** The calls of a first life that are about files of ours, with their numbers. */
-async function callsOfALife(): Promise<readonly (readonly [call: string, index: number])[]> {
+/** A place for data that a backup tool has brought back: without a directory that was empty. */
+async function restoredPath(): Promise<string> {
   const path = newPath();
+  await live(path, new RecordedFiles(allBut(path)));
+  rmdirSync(join(path, 'images', '80'));
+  return path;
+}
+
+/** The calls of a life that are about files of ours, with their numbers. */
+async function callsOfALife(path: string): Promise<readonly (readonly [call: string, index: number])[]> {
   const place = dirname(dirname(dirname(path)));
   const files = new RecordedFiles(allBut(path));
   await live(path, files);
   return files.calls.flatMap((call, index) => (call.includes(place) ? [[call.replace(place, ''), index] as const] : []));
 }
 
-const calls = await callsOfALife();
+const calls = await callsOfALife(newPath());
 const syncs = calls.filter(([call]) => call.startsWith('sync'));
+/** In a first life the mark of the images is made right after their directories, and syncs them once more. */
+const [doubledSync] = syncs.filter(([call]) => call.endsWith('images'));
+const firstSyncs = syncs.filter((sync) => sync !== doubledSync);
+const restoredSyncs = (await callsOfALife(await restoredPath())).filter(([call]) => call.startsWith('sync') && call.endsWith('images'));
 /** One of the 256 directories stands for all. */
 const deaths = calls.filter(([call]) => !/^make .*.images.(?!80)[0-9a-f]{2}$/.test(call));
 
@@ -104,8 +118,15 @@ describe('the order of what is done to files', () => {
     expect([...files.faults]).toEqual([]);
   });
 
-  it.each(syncs)('is noticed to be wrong without "%s", number %i', async (_call, index) => {
+  it.each(firstSyncs)('is noticed to be wrong without "%s", number %i', async (_call, index) => {
     const path = newPath();
+    const files = new RecordedFiles(allBut(path, index, 'pretend'));
+    await live(path, files);
+    expect([...files.faults]).not.toEqual([]);
+  });
+
+  it.each(restoredSyncs)('is noticed to be wrong without "%s", number %i, where a directory has to be made again', async (_call, index) => {
+    const path = await restoredPath();
     const files = new RecordedFiles(allBut(path, index, 'pretend'));
     await live(path, files);
     expect([...files.faults]).not.toEqual([]);

@@ -8,13 +8,13 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
-import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
+import type { LedgerEntry } from '#server/shard/change-set.ts';
 import { RecordReader, type Schemas } from '#server/shard/codec.ts';
 import type { Backend, Opened } from './backend.ts';
 import type { CommitApi } from './commit-worker.ts';
 import type { FoldApi } from './fold-worker.ts';
 import type { ImageApi } from './image-worker.ts';
-import type { PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import type { LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
 import { unpackRows } from './projected-row.ts';
 import type { PassResult } from './shard-keeper.ts';
 import type { Batch } from './storage.ts';
@@ -61,12 +61,11 @@ class ThreadBackend implements Backend {
       const opened = await this.#commits.caller.call('open', [directory, definition, this.#machine.random.id(), this.#patience]);
       const { port1, port2 } = new MessageChannel();
       await this.#commits.caller.call('attach', [port1], [port1]);
-      const { dropped, position } = opened;
-      await Promise.all([
-        this.#images.caller.call('open', [directory, definition, dropped, position, port2], [port2]),
-        this.#folds.caller.call('open', [directory, definition, position, this.#patience]),
+      const [, remarks] = await Promise.all([
+        this.#images.caller.call('open', [directory, definition, opened, port2], [port2]),
+        this.#folds.caller.call('open', [directory, definition, opened, this.#patience]),
       ]);
-      return opened;
+      return { ...opened, remarks: [...opened.remarks, ...remarks] };
     } catch (error) {
       await this.close().catch(() => undefined);
       throw error;
@@ -86,9 +85,9 @@ class ThreadBackend implements Backend {
     this.#images.caller.call('noticed', [through]).catch((error: unknown) => this.#fail(error));
   }
 
-  async load(shard: ShardId, through: Position): Promise<RawChangeSet | undefined> {
-    const bytes = await this.#images.caller.call('load', [shard, through]);
-    return bytes === undefined ? undefined : new RecordReader(bytes).changeSet(this.#schemas);
+  async load(shard: ShardId, through: Position): Promise<LoadedShard> {
+    const loaded = await this.#images.caller.call('load', [shard, through]);
+    return loaded.kind === 'absent' ? loaded : { kind: loaded.kind, shard: new RecordReader(loaded.record).changeSet(this.#schemas) };
   }
 
   fold(through: Position): Promise<Position> {

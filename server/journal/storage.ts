@@ -110,6 +110,12 @@ export class ImageError extends Error {
   override readonly name = 'ImageError';
 }
 
+/** What is in an image. */
+export interface Image extends RawChangeSet {
+  /** Somebody else has written to the file, or to one that it was made from: its rows must be checked before they are believed. */
+  readonly isEdited?: true;
+}
+
 /** The image of one shard as a base for its next one. */
 export interface ImageDraft {
   /** The version of the image, or 0 if there is none. */
@@ -124,12 +130,18 @@ export interface ImageDraft {
 
 /** The shard images of a node. Never modified in place. */
 export interface ImageStore {
-  /** The image, or `undefined` if there is none. Throws `ImageError` if it cannot be read. */
-  read(shard: ShardId): RawChangeSet | undefined;
+  /** No image has anything of a later position; `undefined` if the images do not say. See `mark`. */
+  readonly published: Position | undefined;
+  /** The image, or `undefined` if there is none. Throws `ImageError` if it cannot be read, whatever the reason. */
+  read(shard: ShardId): Image | undefined;
+  /** All shards that have an image, whether it can be read or not. */
+  shards(): Iterable<ShardId>;
   /** Starts the next image of a shard. Throws `ImageError` if there is one that cannot be read. */
   draft(shard: ShardId): ImageDraft;
   /** Makes the content of staged images durable, many at once. */
   sync(shards: readonly ShardId[]): Promise<void>;
+  /** Says, durably, that images of positions up to this may be published from now on: so that a start can tell databases that are older. */
+  mark(through: Position): void;
   /** Puts synced images in the place of the old ones. Durable only after `syncDirectories`. */
   publish(shards: readonly ShardId[]): void;
   /** Makes the places of published images durable. */
@@ -169,17 +181,48 @@ export interface FoldDelta {
   readonly totals: ReadonlyMap<string, bigint>;
 }
 
-/** `node.db`: the fold of the journal. */
+/** A live row of a projected entity. */
+export interface LiveRow extends RowChange {
+  readonly record: Uint8Array;
+}
+
+/** What `node.db` mirrors of one shard: all of its live rows of projected entities and its earliest alarm, or that it could not be loaded. */
+export type MirroredShard =
+  | { readonly kind: 'loaded'; readonly shard: ShardId; readonly due: Instant | 0; readonly rows: readonly LiveRow[] }
+  | { readonly kind: 'left-out'; readonly shard: ShardId };
+
+/** What a start looks at, and makes anew, before anybody asks. Each writing call is durable on return, but need not be one transaction. */
+export interface ProjectionUpkeep {
+  /** The entities of which all live rows are there; `undefined` if that is not known, or not true. */
+  readonly entities: readonly string[] | undefined;
+  /** Shards that could not be loaded when the mirror was made: rows and alarm of theirs may be missing. */
+  readonly leftOut: readonly ShardId[];
+  /** Whether every row is as it was written: of the mirror (rows and alarms), of the totals. */
+  check(): { readonly isMirrorWhole: boolean; readonly areTotalsWhole: boolean };
+  /** Forgets the mirror: until `finish`, nobody knows of what it has all rows. */
+  forget(): void;
+  /** Puts what is mirrored of each of these shards, the rows of these entities, in the place of what was. */
+  put(entities: readonly string[], shards: Iterable<MirroredShard>): void;
+  /** Says of which entities the mirror has all rows now. */
+  finish(entities: readonly string[]): void;
+  /** All segments of the ledger. Throws `DatabaseError` at one that is damaged. */
+  segments(): Iterable<LedgerSegment>;
+  /** Puts these totals in the place of what was. */
+  setTotals(totals: ReadonlyMap<string, bigint>): void;
+}
+
+/** `node.db`: the fold of the journal. A row that is not as it was written is never handed out: the call throws. */
 export interface ProjectionStore {
+  readonly upkeep: ProjectionUpkeep;
   /** Everything up to here is folded. */
   readonly folded: Position;
   /** Applies a chunk and moves `folded`, in one transaction, durable on return. */
   apply(delta: FoldDelta): void;
   /** Shards whose alarm is at or before `now`, earliest first. */
   due(now: Instant, limit: number): readonly ShardId[];
-  /** Segments of a shard that have lines below `before`, newest first, until at least `lines` such lines are in them. */
+  /** Segments of a shard that have lines below `before`, newest first, until at least `lines` such lines are in them. Throws `ShardFault` at a damaged one. */
   segments(shard: ShardId, before: number, lines: number): readonly LedgerSegment[];
-  /** Segments of a shard that may have lines of the transaction with that fingerprint, oldest first. */
+  /** Segments of a shard that may have lines of the transaction with that fingerprint, oldest first. Throws `ShardFault` at a damaged one. */
   segmentsWith(shard: ShardId, fingerprint: Uint8Array): readonly LedgerSegment[];
   /** All live rows of an entity, each with its record. */
   rows(entity: string): readonly RowChange[];

@@ -2,11 +2,15 @@
  * The rows of the auction house. Goods are whole wherever they are: an item is in exactly one row of one table (T8), in the stash,
  * in a listing, or in the completed tab.
  */
-import { COMPLETED_KINDS, type FeeLine } from '#shared/protocol.ts';
+import { COMPLETED_KINDS, feeLineSchema, type FeeLine } from '#shared/protocol.ts';
 import type { Item } from '#shared/item.ts';
 import { limits } from '#shared/limits.ts';
+import { itemSchema } from '#shared/schemas.ts';
 import { QUANTITY_MAX } from '#shared/units.ts';
 import { boolean, defineEntity, gold, integer, json, oneOf, text, timestamp, type Row } from '#server/shard/entity.ts';
+
+const isItem = (inside: unknown): boolean => itemSchema.safeParse(inside).success;
+const isFees = (inside: unknown): boolean => Array.isArray(inside) && inside.every((line) => feeLineSchema.safeParse(line).success);
 
 /** Who the shard belongs to. One row. */
 export const player = defineEntity('player', {
@@ -23,7 +27,7 @@ export const wallet = defineEntity('wallet', { version: 1, attributes: { gold: g
 /** An item in the stash. */
 export const item = defineEntity('item', {
   version: 1,
-  attributes: { itemId: text({ maxLength: 64, indexed: 'unique' }), item: json<Item>() },
+  attributes: { itemId: text({ maxLength: 64, indexed: 'unique' }), item: json<Item>({ holds: isItem }) },
 });
 
 /** A stack of a commodity, outside of the stash's slots. */
@@ -36,7 +40,7 @@ export const commodity = defineEntity('commodity', {
 export const listingV1 = defineEntity('listing', {
   version: 1,
   attributes: {
-    item: json<Item>(),
+    item: json<Item>({ holds: isItem }),
     buyout: gold(),
     postedAt: timestamp(),
     startsAt: timestamp(),
@@ -59,11 +63,11 @@ export const completed = defineEntity('completed', {
   version: 1,
   attributes: {
     entry: oneOf(COMPLETED_KINDS),
-    item: json<Item, true>({ nullable: true }),
+    item: json<Item, true>({ nullable: true, holds: isItem }),
     commodity: text<string, true>({ nullable: true, maxLength: 64 }),
     quantity: integer<number, true>({ nullable: true, min: 1, max: QUANTITY_MAX }),
     gold: gold<true>({ nullable: true }),
-    fees: json<readonly FeeLine[]>(),
+    fees: json<readonly FeeLine[]>({ holds: isFees }),
     tx: text<string, true>({ nullable: true, maxLength: limits.transactionTextLengthMax }),
     at: timestamp(),
   },

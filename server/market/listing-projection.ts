@@ -3,7 +3,9 @@ import { listingId, marketOf } from '#shared/address.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import { playerId, type ShardId } from '#shared/units.ts';
 import type { ChangeSet, RawPut } from '#server/shard/change-set.ts';
-import { rowFromRaw, type Schemas } from '#server/shard/codec.ts';
+import { rowFromRaw } from '#server/shard/codec.ts';
+import type { ShardDefinition } from '#server/shard/definition.ts';
+import { upgradedRow } from '#server/shard/upgrade-row.ts';
 import type { AnyRow } from '#server/shard/entity.ts';
 import { listing, type ListingRow } from './entities.ts';
 
@@ -22,14 +24,24 @@ export function tellListings(position: number, { shard, version, puts, removes }
   for (const { table, id } of removes) if (table === listing.schema.table) sink.remove(position, shard, version, id);
 }
 
-/** A mirrored row, or `undefined` for one of an older version, which its shard's upgrade will bring anew. */
+/**
+ * A mirrored row, of whatever version: its shard may not have been loaded since an upgrade. `undefined` for one that is none, which only
+ * an image that somebody has edited can bring: its shard will not load either.
+ */
 export function listingOfMirrored(
-  schemas: Schemas,
+  definition: ShardDefinition,
   put: RawPut & { readonly shard: ShardId; readonly version: number },
 ): IndexedListing | undefined {
-  const schema = schemas.get(put.table);
-  if (schema === undefined || put.table !== listing.schema.table) return undefined;
-  return indexedListing(put.shard, put.version, asListing(rowFromRaw(schema, put)));
+  const schema = definition.schemas.get(put.table);
+  if (schema?.name !== listing.name) return undefined;
+  try {
+    const { row } = upgradedRow(definition, put.table, rowFromRaw(schema, put));
+    const indexed = indexedListing(put.shard, put.version, asListing(row));
+    listing.rowFunctions.check(row);
+    return typeof indexed.item.name === 'string' && Array.isArray(indexed.item.affixes) ? indexed : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What the index knows of a listing of a shard of that version. */

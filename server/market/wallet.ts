@@ -4,11 +4,12 @@
  * 1. `gold + held + unclaimed` never passes 2^53 - 1, so that nothing that comes back can overflow.
  * 2. `held` is the sum of the holds, `unclaimed` the sum of the completed entries.
  */
-import { addGold, gold, NO_GOLD, subtractGold, sumGold, type Gold } from '#shared/units.ts';
+import { addGold, gold, GOLD_MAX, NO_GOLD, subtractGold, sumGold, type Gold } from '#shared/units.ts';
 import type { Asset, Place, Posting } from '#server/shard/change-set.ts';
-import type { Powerup } from '#server/shard/powerup.ts';
+import type { Inspected, Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
-import { wallet, type Wallet } from './entities.ts';
+import { hold } from '#server/trade/entities.ts';
+import { completed, wallet, type Wallet } from './entities.ts';
 
 /** So much of an asset that goes from one place to another. */
 export interface Transfer {
@@ -84,11 +85,29 @@ function add(parts: Parts, place: Place, amount: number): void {
   parts[place] = part;
 }
 
+/** The two invariants above, of a wallet that somebody may have edited. */
+function inspectWallet(turn: Inspected): string | undefined {
+  const [row, ...others] = turn.table(wallet).rows();
+  if (row === undefined || others.length > 0) return 'it must have one wallet';
+  const { held, unclaimed } = row;
+  const sums: readonly (readonly [string, Gold, number])[] = [
+    ['held', held, sumOf(turn.table(hold).rows())],
+    ['unclaimed', unclaimed, sumOf(turn.table(completed).rows())],
+  ];
+  for (const [part, amount, sum] of sums) if (amount !== sum) return `its wallet has ${amount} ${part}, and its rows say ${sum}`;
+  return addGold(row.gold, addGold(held, unclaimed) ?? GOLD_MAX) === undefined ? `its gold passes ${GOLD_MAX}` : undefined;
+}
+
+function sumOf(rows: readonly { readonly gold: Gold | null }[]): number {
+  return rows.reduce((sum, row) => sum + (row.gold ?? 0), 0);
+}
+
 /** The powerup of gold. */
 export const walletPowerup: Powerup = {
   name: 'wallet',
   priority: 100,
   entities: [wallet],
+  inspect: inspectWallet,
   install: (turn) => {
     turn.insert(wallet, { gold: NO_GOLD, held: NO_GOLD, unclaimed: NO_GOLD });
   },

@@ -42,6 +42,8 @@ export interface Attribute<Value, Omissible extends boolean = boolean> {
   /** In words, for a `ConstraintError`: `must be a whole number from 1 to 10`. */
   readonly expected: string;
   readonly accepts: (value: unknown) => boolean;
+  /** What is inside a JSON value of which only the text was taken: asked of rows that somebody else may have written, and of no others. */
+  readonly holds: ((inside: unknown) => boolean) | undefined;
 }
 
 /** The attributes of one entity, by name. */
@@ -135,7 +137,7 @@ type Made<Value, Nullable extends boolean, Default> = Attribute<Nulled<Value, Nu
 
 function attribute<Value, Nullable extends boolean, Default>(
   type: AttributeType,
-  options: Options<Nullable, Default> & { readonly alarm?: string },
+  options: Options<Nullable, Default> & { readonly alarm?: string; readonly holds?: (inside: unknown) => boolean },
   expected: string,
   accepts: (value: unknown) => boolean,
 ): Made<Value, NoInfer<Nullable>, NoInfer<Default>> {
@@ -152,6 +154,7 @@ function attribute<Value, Nullable extends boolean, Default>(
     alarm: options.alarm,
     expected,
     accepts,
+    holds: options.holds,
   };
 }
 
@@ -231,10 +234,11 @@ export function oneOf<const Value extends string, Nullable extends boolean = fal
 }
 
 /**
- * An immutable JSON value. Its type is the caller's word: the value was parsed at the edge or came from the shard's own journal.
+ * An immutable JSON value. Its type is the caller's word: the value was parsed at the edge or came from the shard's own journal. `holds`
+ * tells it from other values where it came from neither: in an image that somebody has edited.
  */
 export function json<Value extends object, Nullable extends boolean = false, Default extends Json<Value> | undefined = undefined>(
-  options: Options<Nullable, Default> = {},
+  options: Options<Nullable, Default> & { readonly holds?: (inside: unknown) => boolean } = {},
 ): Made<Json<Value>, NoInfer<Nullable>, NoInfer<Default>> {
   return attribute<Json<Value>, Nullable, Default>('json', options, 'a Json of an object or array', (value) => value instanceof Json);
 }

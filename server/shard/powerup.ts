@@ -20,6 +20,9 @@ export interface Upgrader {
   readonly upgrade: (row: AnyRow) => AnyRow;
 }
 
+/** What an inspection sees of a shard. */
+export type Inspected = Pick<Turn, 'shard' | 'table' | 'minted'>;
+
 /** One concern of a shard. */
 export interface Powerup {
   readonly name: string;
@@ -37,6 +40,8 @@ export interface Powerup {
   readonly guard?: (turn: Turn, command: Command) => Refusal | undefined;
   /** Runs at the end of every so many turns that changed something (`tidyEveryTurns`), for small clean-ups. */
   readonly tidy?: (turn: Turn) => void;
+  /** What is wrong with the rows of a shard that somebody has edited, if anything: what no attribute can tell by itself. */
+  readonly inspect?: (turn: Inspected) => string | undefined;
   /** Runs once per shard, in its first turn or in the first one after the powerup came to be. */
   readonly install?: (turn: Turn) => void;
 }

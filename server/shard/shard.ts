@@ -15,7 +15,9 @@ import type { ChangeSet, RawChangeSet, Remove, ShardHeader } from './change-set.
 import { rowFromRaw } from './codec.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { AnyRow } from './entity.ts';
+import { upgradedRow } from './upgrade-row.ts';
 import { clearFailure, countFailure, failure, isQuarantined, isSuspended, quarantine, StateLost } from './failures.ts';
+import { inspect } from './inspection.ts';
 import { installedPowerup } from './install.ts';
 import { isAlarm, isCommand, type AlarmMessage, type Emitted, type Handled, type Message } from './message.ts';
 import { recall, record } from './operations.ts';
@@ -61,6 +63,22 @@ export class Shard {
   ): { readonly shard: Shard; readonly upgrade: ChangeSet | undefined } {
     const shard = new Shard(definition, ShardState.fromRaw(definition, raw, cell, epoch));
     return { shard, upgrade: shard.#upgrade(raw) };
+  }
+
+  /**
+   * A shard from an image that somebody else has edited: as `load`, but everything in it is checked first. Throws `Error` with one
+   * sentence if it is not as a shard must be.
+   */
+  static loadEdited(...of: Parameters<typeof Shard.load>): ReturnType<typeof Shard.load> {
+    const [definition, raw] = of;
+    inspect(definition, raw);
+    const loaded = Shard.load(...of);
+    const turn = new ShardTurn(loaded.shard.#state, loaded.shard.#state.now);
+    for (const powerup of definition.powerups) {
+      const problem = powerup.inspect?.(turn);
+      if (problem !== undefined) throw new Error(problem);
+    }
+    return loaded;
   }
 
   get id(): ShardId {
@@ -212,7 +230,8 @@ export class Shard {
       if (definition.entityByTable.has(put.table)) continue;
       const schema = definition.schemas.get(put.table);
       if (schema === undefined) throw new Error(`shard ${raw.shard} has rows of ${put.table}, which this program does not know`);
-      this.#upgradeRow(put.table, rowFromRaw(schema, put));
+      const { entity, row } = upgradedRow(definition, put.table, rowFromRaw(schema, put));
+      this.#state.tableNamed(entity).put(row);
       removes.push({ table: put.table, id: put.id });
     }
     const turn = new ShardTurn(this.#state, this.#state.now);
@@ -223,19 +242,5 @@ export class Shard {
       return undefined;
     }
     return { ...changes, removes: [...removes, ...changes.removes] };
-  }
-
-  #upgradeRow(fromTable: string, old: AnyRow): void {
-    let table = fromTable;
-    let row = old;
-    while (!this.#definition.entityByTable.has(table)) {
-      const step = this.#definition.upgraders.get(table);
-      if (step === undefined) throw new Error(`there is no upgrade from ${table}`);
-      row = step.upgrade(row);
-      table = step.to.table;
-    }
-    const schema = this.#definition.schemas.get(table);
-    if (schema === undefined) throw new Error(`the upgrade of ${fromTable} leads to ${table}, which nobody defines`);
-    this.#state.tableNamed(schema.name).put(row);
   }
 }

@@ -156,6 +156,9 @@ function pickSpoiling(disk: MemoryDisk, earlier: DiskContent, prng: Prng): Spoil
       what: `projections of turn ${earlier.projections.folded}, and turns dropped up to ${dropped}`,
       run: () => disk.restore({ projections: earlier.projections }),
     });
+  // Nothing but the images tells that both databases are of an earlier moment: what was published after it.
+  if (earlier.journal.state.position < (disk.images.published ?? 0))
+    ways.push({ what: `databases of turn ${earlier.journal.state.position}, and images of ${position}`, run: () => disk.restore(earlier) });
   return ways.length === 0 ? undefined : prng.pick(ways);
 }
 

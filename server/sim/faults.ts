@@ -23,6 +23,7 @@ const OPERATIONS: readonly MemoryOperation[] = [
   'drop',
   'stage',
   'sync',
+  'mark',
   'publish',
   'sync-directories',
   'apply',

@@ -30,6 +30,7 @@ export const STORE_SABOTAGES: readonly Sabotage[] = [
     seams: () => ({ stores: (stores) => ({ ...stores, settle: () => undefined }) }),
   },
   { name: 'the journal is believed without a look at its checksums', seams: () => ({ disk: (disk) => disk.trust() }) },
+  { name: 'databases of yesterday are believed beside images of today', seams: () => ({ stores: withoutMark }) },
   { name: 'a damaged image is taken for a new player', seams: () => ({ stores: withoutImageErrors }) },
   { name: 'ids are the same in every life', seams: () => ({ machine: withoutIds }), isRare: true },
 ];
@@ -113,6 +114,7 @@ function foldingCarelessly(): (stores: InlineStores) => InlineStores {
     return {
       ...stores,
       projections: {
+        upkeep: projections.upkeep,
         get folded() {
           return projections.folded;
         },
@@ -145,4 +147,16 @@ function withoutImageErrors(stores: InlineStores): InlineStores {
   };
   const noteOf = (shard: ShardId): ReturnType<typeof journal.noteOf> => (read(shard) === undefined ? undefined : journal.noteOf(shard));
   return { ...stores, journal: journalWith(journal, { noteOf }), images: imagesWith(images, { read }) };
+}
+
+/** The images say what the journal likes to hear. */
+function withoutMark(stores: InlineStores): InlineStores {
+  const { journal } = stores;
+  const images: InlineStores['images'] = {
+    ...imagesWith(stores.images, {}),
+    get published() {
+      return journal.state.position;
+    },
+  };
+  return { ...stores, images };
 }

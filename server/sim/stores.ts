@@ -28,9 +28,14 @@ export function journalWith(
 }
 
 /** Images with some of their calls replaced; everything else is as it was. */
-export function imagesWith(images: ImageStore, changes: Partial<ImageStore>): ImageStore {
+export function imagesWith(images: ImageStore, changes: Partial<Omit<ImageStore, 'published'>>): ImageStore {
   return {
+    get published() {
+      return images.published;
+    },
     read: (shard) => images.read(shard),
+    shards: () => images.shards(),
+    mark: (through) => images.mark(through),
     draft: (shard) => images.draft(shard),
     sync: (shards) => images.sync(shards),
     publish: (shards) => images.publish(shards),

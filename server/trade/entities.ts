@@ -2,7 +2,7 @@
 import { limits } from '#shared/limits.ts';
 import type { ShardId } from '#shared/units.ts';
 import { defineEntity, gold, integer, json, oneOf, reference, text, timestamp } from '#server/shard/entity.ts';
-import type { TradeData, Verdict } from './messages.ts';
+import { isVerdict, type TradeData, type Verdict } from './messages.ts';
 
 const tx = text({ maxLength: limits.transactionTextLengthMax, indexed: 'unique' });
 
@@ -35,7 +35,7 @@ export const decision = defineEntity('decision', {
     tx,
     state: oneOf(['accepted', 'committed', 'aborted', 'settled'], { indexed: 'plain' }),
     /** The outcome as told, from the decision until it is settled. */
-    verdict: json<Verdict, true>({ nullable: true }),
+    verdict: json<Verdict, true>({ nullable: true, holds: isVerdict }),
     /** While accepted: when the holder may ask again. */
     askAgainAt: timestamp<true>({ nullable: true }),
     offerUntil: timestamp(),

@@ -76,6 +76,8 @@ const verdict = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('committed'), result: data }),
   z.strictObject({ kind: z.literal('aborted'), reason: z.enum(REFUSAL_NAMES) }),
 ]);
+/** Whether a value is the end of a trade. */
+export const isVerdict = (value: unknown): value is Verdict => verdict.safeParse(value).success;
 /** The key is made anew from the transaction: what failures are counted under is no affair of the sender. */
 const common = { key: z.string(), tx: transaction };
 const word = z.string().refine(isName, 'must be a word');

@@ -1,11 +1,12 @@
 /** The powerup of trades: holder and decider of every kind that the market brings. */
-import type { Powerup } from '#server/shard/powerup.ts';
+import type { Inspected, Powerup } from '#server/shard/powerup.ts';
 import { onAlarm, onMessage } from '#server/shard/powerup.ts';
 import { forgetSettled, onOffer, onSettled, repeatOutcome } from './decider.ts';
 import { decision, hold } from './entities.ts';
 import { onOutcome, onPending, repeatOffer } from './holder.ts';
 import type { Offer, Outcome, Pending, Settled } from './messages.ts';
 import type { TradeKinds } from './trade-kind.ts';
+import { parseTransaction, type Transaction } from './transaction.ts';
 
 /** Part of every shard that trades. */
 export function trades(kinds: TradeKinds): Powerup {
@@ -24,5 +25,18 @@ export function trades(kinds: TradeKinds): Powerup {
       'repeat-outcome': onAlarm(decision, repeatOutcome),
     },
     tidy: forgetSettled,
+    inspect: inspectHolds,
   };
+}
+
+/** A hold of a transaction that this shard has not minted would take the outcome of another one for its own. */
+function inspectHolds(turn: Inspected): string | undefined {
+  const { shard, minted } = turn;
+  const isMinted = (tx: Transaction | undefined): boolean =>
+    tx?.holder === shard && (tx.generation < minted.generation || (tx.generation === minted.generation && tx.seq <= minted.seq));
+  const stray = turn
+    .table(hold)
+    .rows()
+    .find(({ tx }) => !isMinted(parseTransaction(tx)));
+  return stray === undefined ? undefined : `it has a hold of ${stray.tx}, which it has never minted`;
 }

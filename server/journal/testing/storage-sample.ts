@@ -4,13 +4,14 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { instant, type ShardId } from '#shared/units.ts';
-import type { RawChangeSet } from '#server/shard/change-set.ts';
+import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import { sealed } from '../checksums.ts';
 import { drivePass } from '../drive-pass.ts';
 import { ShardFault, type Position, type Total } from '../persister.ts';
 import { Projector } from '../projector.ts';
 import { ShardKeeper } from '../shard-keeper.ts';
+import { StartUpkeep } from '../start-upkeep.ts';
 import { journalPath, openDirectory, projectionsPath } from '../storage-directory.ts';
 import { FileImages } from '../storage-images.ts';
 import { FileJournalReader } from '../storage-journal.ts';
@@ -22,12 +23,16 @@ const SHARDS = 5;
 /** The shards of the directory; the last one is in no image. */
 export const SAMPLE_SHARDS: readonly ShardId[] = Array.from({ length: SHARDS }, (_, index) => sampleShard(index));
 
+/** A shard, a ledger, or why there is none. */
+type Answer = RawChangeSet | readonly LedgerEntry[] | string | undefined;
+
 /** What a start finds: everything that can be asked for, with the sentence of its fault in the place of a shard that cannot be loaded. */
 export interface Found {
   readonly position: Position;
   readonly lease: number;
   readonly remarks: readonly string[];
-  readonly shards: ReadonlyMap<ShardId, RawChangeSet | string | undefined>;
+  /** Each shard, and each shard's ledger. */
+  readonly shards: ReadonlyMap<string, Answer>;
   readonly rows: readonly unknown[];
   readonly totals: readonly Total[];
 }
@@ -48,7 +53,8 @@ export class SampleDirectory {
     const writer = new RecordWriter();
     const directory = openDirectory(path, DEFINITION, instance);
     const { journal } = directory;
-    const { keeper, images, projector, close } = openReaders(path, 0);
+    const { keeper, images, projector, upkeep, close } = openReaders(path, 0, instance);
+    upkeep.beforeFold();
     const take = (some: readonly SampleShard[]): void => {
       const first = journal.state.position + 1;
       for (const shard of some) writer.changeSet(shard.turn(1_700_000_000_000 + first));
@@ -99,35 +105,48 @@ export function startOn(path: string): Found {
   const readers: { close?: () => void } = {};
   try {
     const { position, dropped, lease } = directory.journal.state;
-    const { keeper, projector, close } = openReaders(path, dropped);
+    const { keeper, projector, upkeep, close } = openReaders(path, dropped, directory.instance);
     readers.close = close;
     keeper.catchUp(position);
+    upkeep.beforeFold();
+    projector.foldThrough(position);
+    const remarks = [...directory.remarks, ...upkeep.afterFold(position)];
     const { rows } = projector.projection(offer.name, position);
     const { totals } = projector.totals(position);
-    const shards = new Map(SAMPLE_SHARDS.map((shard) => [shard, loaded(keeper, shard, position)]));
-    return { position, lease, remarks: directory.remarks, shards, rows, totals };
+    const shards = SAMPLE_SHARDS.flatMap((shard): readonly (readonly [string, Answer])[] => [
+      [shard, orFault(() => loaded(keeper, shard, position))],
+      [`the ledger of ${shard}`, orFault(() => projector.history(shard, Number.MAX_SAFE_INTEGER, 1_000, position))],
+    ]);
+    return { position, lease, remarks, shards: new Map(shards), rows, totals };
   } finally {
     readers.close?.();
     directory.close();
   }
 }
 
-function loaded(keeper: ShardKeeper, shard: ShardId, position: Position): RawChangeSet | string | undefined {
+function loaded(keeper: ShardKeeper, shard: ShardId, position: Position): RawChangeSet | undefined {
+  const found = keeper.load(shard, position);
+  return found.kind === 'absent' ? undefined : found.shard;
+}
+
+function orFault<T>(read: () => T): T | string {
   try {
-    return keeper.load(shard, position);
+    return read();
   } catch (error) {
     if (error instanceof ShardFault) return error.message;
     throw error;
   }
 }
 
-function openReaders(path: string, dropped: Position) {
+function openReaders(path: string, dropped: Position, instance: string) {
   const journal = FileJournalReader.open(journalPath(path));
   const projections = FileProjections.openFor(projectionsPath(path), '');
-  const images = new FileImages(path, SCHEMA_BY_TABLE);
+  const images = new FileImages(path, SCHEMA_BY_TABLE, instance);
+  const keeper = new ShardKeeper(journal, images, SCHEMA_BY_TABLE, dropped);
   return {
     images,
-    keeper: new ShardKeeper(journal, images, SCHEMA_BY_TABLE, dropped),
+    keeper,
+    upkeep: new StartUpkeep({ store: projections, keeper: () => keeper, schemas: SCHEMA_BY_TABLE, projected: DEFINITION.projected }),
     projector: new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION.projected),
     close: () => {
       projections.close();

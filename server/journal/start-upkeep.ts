@@ -1,0 +1,146 @@
+/**
+ * What a start makes anew in the projections before anybody asks.
+ *
+ * 1. What is mirrored is of all shards, of the entities that this program projects, and as it was written; else it is made anew from the
+ *    shards, as they are after the fold. A crash in the middle starts it over.
+ * 2. A shard that cannot be loaded then is left out and due at once, and every start tries it again.
+ * 3. Totals that are damaged are summed up again from the ledger.
+ */
+import { marketOf } from '#shared/address.ts';
+import { PLACES, assetClass, type RawChangeSet } from '#server/shard/change-set.ts';
+import type { Schemas } from '#server/shard/codec.ts';
+import { RecordWriter } from '#server/shard/record-writer.ts';
+import type { ShardId } from '#shared/units.ts';
+import { asBuffer } from './batch-cache.ts';
+import { ShardFault, type Position } from './persister.ts';
+import type { ShardKeeper } from './shard-keeper.ts';
+import { RecordSkimmer } from './skim-codec.ts';
+import type { LiveRow, MirroredShard, ProjectionStore } from './storage.ts';
+import { Sums } from './sums.ts';
+
+/** What it works with. */
+export interface StartUpkeepOptions {
+  readonly store: ProjectionStore;
+  /** Loads shards; made only if one has to be loaded. */
+  readonly keeper: () => ShardKeeper;
+  readonly schemas: Schemas;
+  /** The entities that this program projects. */
+  readonly projected: readonly string[];
+}
+
+/** See the head of this file. One per start. */
+export class StartUpkeep {
+  readonly #options: StartUpkeepOptions;
+  readonly #entities: readonly string[];
+  readonly #skimmer: RecordSkimmer;
+  readonly #writer = new RecordWriter();
+  readonly #remarks: string[] = [];
+  #isMirrorWhole = true;
+
+  constructor(options: StartUpkeepOptions) {
+    this.#options = options;
+    this.#entities = options.projected.toSorted();
+    this.#skimmer = new RecordSkimmer(options.schemas);
+  }
+
+  /** Looks at what is there, and makes good what the fold adds to. */
+  beforeFold(): void {
+    const { folded, upkeep } = this.#options.store;
+    // Where nothing is folded yet, whatever comes from now on is all that there is.
+    if (folded === 0) upkeep.finish(this.#entities);
+    const { isMirrorWhole, areTotalsWhole } = upkeep.check();
+    this.#isMirrorWhole = isMirrorWhole;
+    if (areTotalsWhole) return;
+    upkeep.setTotals(this.#totals());
+    this.#remarks.push('the totals in node.db were damaged, and were summed up again from the ledger');
+  }
+
+  /** Makes the mirror anew if it has to be, once everything up to that position is folded. Returns one sentence for each thing that was done. */
+  afterFold(position: Position): readonly string[] {
+    const { upkeep } = this.#options.store;
+    const isOfThese = JSON.stringify(upkeep.entities) === JSON.stringify(this.#entities);
+    if (isOfThese && this.#isMirrorWhole) this.#takeIn(position);
+    else this.#remake(position, isOfThese ? 'were damaged' : 'were not of what this version projects');
+    return this.#remarks;
+  }
+
+  #remake(position: Position, why: string): void {
+    const { store, keeper } = this.#options;
+    store.upkeep.forget();
+    const loader = keeper();
+    loader.catchUp(position);
+    const leftOut = this.#put(loader, loader.shards(), position);
+    store.upkeep.finish(this.#entities);
+    this.#remarks.push(`the mirrored rows and alarms in node.db ${why}, and were made anew from the shards${leftOutOf(leftOut)}`);
+  }
+
+  /** Those that were left out may be whole by now. */
+  #takeIn(position: Position): void {
+    const { leftOut } = this.#options.store.upkeep;
+    if (leftOut.length === 0) return;
+    const still = this.#put(this.#options.keeper(), leftOut, position);
+    this.#remarks.push(
+      `${leftOut.length - still} shards that could not be loaded at an earlier start are in node.db now${leftOutOf(still)}`,
+    );
+  }
+
+  /** Returns how many were left out. */
+  #put(keeper: ShardKeeper, shards: Iterable<ShardId>, position: Position): number {
+    let leftOut = 0;
+    const mirror = (shard: ShardId): MirroredShard => {
+      const mirrored = this.#mirrored(keeper, shard, position);
+      if (mirrored.kind === 'left-out') leftOut++;
+      return mirrored;
+    };
+    this.#options.store.upkeep.put(this.#entities, mapped(shards, mirror));
+    return leftOut;
+  }
+
+  #mirrored(keeper: ShardKeeper, shard: ShardId, position: Position): MirroredShard {
+    try {
+      const loaded = keeper.load(shard, position);
+      if (loaded.kind === 'absent') return { kind: 'loaded', shard, due: 0, rows: [] };
+      return { kind: 'loaded', shard, due: loaded.shard.wakeAt, rows: this.#rows(loaded.shard) };
+    } catch (error) {
+      if (error instanceof ShardFault) return { kind: 'left-out', shard };
+      throw error;
+    }
+  }
+
+  /** The live rows of projected entities, each as in a record. */
+  #rows({ shard, version, puts, ...rest }: RawChangeSet): readonly LiveRow[] {
+    const entityOf = (table: string): string => this.#options.schemas.get(table)?.name ?? '';
+    const live = puts.filter(({ table }) => this.#entities.includes(entityOf(table)));
+    if (live.length === 0) return [];
+    this.#writer.raw({ ...rest, shard, version, puts: live, removes: [], ledger: [] }, this.#options.schemas);
+    const bytes = asBuffer(this.#writer.take());
+    const skimmer = this.#skimmer;
+    const rows: LiveRow[] = [];
+    skimmer.open(bytes, 0);
+    while (skimmer.nextPut()) {
+      const { table, id, putStart, putEnd } = skimmer;
+      rows.push({ entity: entityOf(table), shard, id, version, record: bytes.subarray(putStart, putEnd) });
+    }
+    return rows;
+  }
+
+  #totals(): ReadonlyMap<string, bigint> {
+    const sums = new Sums();
+    for (const { shard, lines } of this.#options.store.upkeep.segments()) {
+      const bytes = asBuffer(lines);
+      for (let offset = 0; offset < bytes.length; offset = this.#skimmer.offset) {
+        for (const { place, asset, amount } of this.#skimmer.entry(bytes, offset).postings)
+          sums.market(marketOf(shard)).add(PLACES.indexOf(place), assetClass(asset), amount);
+      }
+    }
+    return sums.byKey();
+  }
+}
+
+function* mapped<T, R>(all: Iterable<T>, map: (one: T) => R): Iterable<R> {
+  for (const one of all) yield map(one);
+}
+
+function leftOutOf(count: number): string {
+  return count === 0 ? '' : `; ${count} that cannot be loaded are left out until they can`;
+}
