@@ -101,7 +101,12 @@ async function startClock({ machine, isClockTrusted }: NodeOptions, persister: P
     }
     machine.report({ level: 'warning', message: `${finding}: ${consequence}` });
   }
-  return NodeClock.start(machine, lease, (until) => persister.extendLease(until));
+  try {
+    return await NodeClock.start(machine, lease, (until) => persister.extendLease(until));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new NodeStartError(`the journal cannot be written: ${reason}`, { cause: error });
+  }
 }
 
 /** A running node. */

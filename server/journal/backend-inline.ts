@@ -11,7 +11,7 @@ import { drivePass } from './drive-pass.ts';
 import type { LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
 import { packRows, unpackRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
-import { damageOf, decide, STORE_ROWS } from './recovery.ts';
+import { decide, STORE_ROWS } from './recovery.ts';
 import { ShardKeeper, type PassResult } from './shard-keeper.ts';
 import { StartUpkeep } from './start-upkeep.ts';
 import type { Batch, ImageStore, JournalStore, ProjectionStore } from './storage.ts';
@@ -64,7 +64,7 @@ export class InlineBackend implements Backend {
     const { position, dropped, now, lease, bytes, kept } = journal.state;
     const remarks = decide(STORE_ROWS, {
       instance: '',
-      journal: { kind: 'open', instance: '', position, dropped, damage: damageOf(journal, journal.state), notes: 0 },
+      journal: { kind: 'open', instance: '', position, dropped, damage: undefined, notes: 0 },
       projections: { kind: 'open', instance: '', folded: projections.folded },
       hasImages: true,
       mark: images.published === undefined ? { kind: 'missing' } : { kind: 'read', instance: '', through: images.published },

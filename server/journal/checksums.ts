@@ -20,7 +20,7 @@ export function sealed(batch: Omit<Batch, 'sum'>): Batch {
 /** The same batch. Throws `JournalError` if it is not what was sealed. */
 export function checkedBatch(batch: Batch): Batch {
   if (!isBytes(batch.records) || batchSum(batch) !== batch.sum)
-    throw new JournalError(`the turns ${batch.first} to ${batch.last} are not what was written`);
+    throw JournalError.of(`the turns ${batch.first} to ${batch.last} are not what was written`);
   return batch;
 }
 

@@ -5,12 +5,14 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ShardId } from '#shared/units.ts';
+import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
+import { openFilePersister } from './open-file-persister.ts';
 import { readImage, writeImage } from './storage-image.ts';
 import { writeMark } from './storage-image-mark.ts';
 import { directoryName, fileName } from './storage-images.ts';
 import { SAMPLE_SHARDS, SampleDirectory, startOn, type Found } from './testing/storage-sample.ts';
-import { picker, SCHEMA_BY_TABLE } from './testing/sample.ts';
+import { DEFINITION, picker, SCHEMA_BY_TABLE } from './testing/sample.ts';
 
 const FILES = ['gavel.json', 'lock.db', 'journal.db', 'journal.db-wal', 'node.db', 'an image', 'published.json', 'staging'] as const;
 const KINDS = ['flipped bit', 'cut', 'older', 'newer version', 'foreign', 'edited', 'missing', 'doubled'] as const;
@@ -247,7 +249,7 @@ const CASES: readonly Case[] = [
     kind: 'missing',
     where: 'a batch',
     damage: sql('journal.db', 'DELETE FROM batch WHERE first = 20'),
-    outcome: refused('it should go on with turn 20, and has 23 next'),
+    outcome: refused('it should hold the turns 17 to 24, and has 5 of them'),
   },
   { file: 'journal.db', kind: 'missing', where: 'the file', damage: remove('journal.db'), outcome: refused('journal.db) is missing') },
   { file: 'journal.db', kind: 'missing', where: 'a table', damage: sql('journal.db', 'DROP TABLE kept'), outcome: refused('is damaged') },
@@ -256,7 +258,7 @@ const CASES: readonly Case[] = [
     kind: 'doubled',
     where: 'a batch',
     damage: sql('journal.db', 'INSERT INTO batch SELECT first + 1, last, now, sum, records FROM batch WHERE first = 17'),
-    outcome: refused('are not what was written'),
+    outcome: refused('it should hold the turns 17 to 24, and has 10 of them'),
   },
   {
     file: 'journal.db',
@@ -354,6 +356,18 @@ describe('a data directory with damage', () => {
       check(path, of, outcome);
     },
   );
+
+  it('is refused by a node with its threads just so, before anything is folded', async () => {
+    const path = directory.copy('closed');
+    sql('journal.db', 'UPDATE batch SET records = zeroblob(length(records)) WHERE first = 23')(path);
+    const before = picture(path);
+    const opening = openFilePersister({ machine: nodeMachine(), definition: DEFINITION, directory: path });
+    await expect(opening).rejects.toMatchObject({
+      name: 'DataDirectoryError',
+      message: 'the journal (journal.db) is damaged: the turns 23 to 24 are not what was written',
+    });
+    expect(picture(path)).toEqual(before);
+  });
 
   it('anywhere in journal.db is refused, costs one shard, or does nothing', () => {
     const pick = picker(Number(process.env['GAVEL_FLIP_SEED'] ?? '1'));

@@ -20,8 +20,9 @@ type Asked<T> = T | Promise<T>;
 
 /** What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the database locked. */
 export interface FoldApi {
+  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): void;
   /** Folds everything and makes good what has to be before it answers, with one sentence for each thing out of the ordinary. */
-  open(directory: string, definition: PersisterDefinition, opened: OpenedDirectory, patience: LockPatience): readonly string[];
+  recover(opened: OpenedDirectory): Asked<readonly string[]>;
   fold(through: Position): Asked<Position>;
   due(now: Instant, limit: number): Asked<readonly ShardId[]>;
   history(shard: ShardId, before: number, limit: number, through: Position): Asked<readonly LedgerEntry[]>;
@@ -40,31 +41,38 @@ interface Open {
   readonly projections: FileProjections;
   readonly journal: FileJournalReader;
   readonly patience: LockPatience;
+  readonly upkeep: (dropped: Position) => StartUpkeep;
 }
 
 const state: { open: Open | undefined } = { open: undefined };
 
+function opened(): Open {
+  if (state.open === undefined) throw new Error('the projections are not open');
+  return state.open;
+}
+
 function ask<T>(question: (projector: Projector) => T): Asked<T> {
-  const opened = (): Open => {
-    if (state.open === undefined) throw new Error('the projections are not open');
-    return state.open;
-  };
   const run = (): T => question(opened().projector);
   return patiently('node.db', opened().patience.projectionsLockedMs, run, () => opened().projections.probe());
 }
 
 const api = {
-  open(directory: string, definition: PersisterDefinition, opened: OpenedDirectory, patience: LockPatience): readonly string[] {
-    const { instance, dropped, position } = opened;
+  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): void {
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
     const projections = FileProjections.openFor(projectionsPath(directory), instance);
-    state.open = { projector: new Projector(journal, projections, schemas, definition.projected), projections, journal, patience };
+    const projector = new Projector(journal, projections, schemas, definition.projected);
     // Nobody writes images before all is open: those of another thread may be read here.
-    const keeper = (): ShardKeeper => new ShardKeeper(journal, new FileImages(directory, schemas, instance), schemas, dropped);
-    const upkeep = new StartUpkeep({ store: projections, keeper, schemas, projected: definition.projected });
+    const upkeep = (dropped: Position): StartUpkeep => {
+      const keeper = (): ShardKeeper => new ShardKeeper(journal, new FileImages(directory, schemas, instance), schemas, dropped);
+      return new StartUpkeep({ store: projections, keeper, schemas, projected: definition.projected });
+    };
+    state.open = { projector, projections, journal, patience, upkeep };
+  },
+  async recover({ dropped, position }: OpenedDirectory): Promise<readonly string[]> {
+    const upkeep = opened().upkeep(dropped);
     upkeep.beforeFold();
-    state.open.projector.foldThrough(position);
+    await ask((projector) => projector.foldThrough(position));
     return upkeep.afterFold(position);
   },
   fold: (through: Position) => ask((projector) => projector.foldChunk(through)),

@@ -14,6 +14,7 @@ import { RecordWriter } from '#server/shard/record-writer.ts';
 import type { Backend, Opened } from './backend.ts';
 import { sealed } from './checksums.ts';
 import {
+  DataDirectoryError,
   ShardFault,
   type LoadedShard,
   type Persister,
@@ -24,7 +25,7 @@ import {
   type RecoveryReport,
   type Total,
 } from './persister.ts';
-import { StoreLockedError, type Batch } from './storage.ts';
+import { JournalError, StoreLockedError, type Batch } from './storage.ts';
 
 /** What the persister needs of the machine: it is open before the node has a time of its own. */
 export type PersisterMachine = Pick<Machine, 'readings' | 'timers' | 'report'>;
@@ -43,7 +44,9 @@ export async function openPersister(
   pace: PersisterPace = limits,
 ): Promise<Persister> {
   const startedAt = machine.readings.monotonicMs();
-  const opened = await backend.open(definition);
+  const opened = await backend.open(definition).catch((error: unknown) => {
+    throw error instanceof JournalError ? new DataDirectoryError(error.message, { cause: error }) : error;
+  });
   return new NodePersister(machine, backend, pace, opened, Math.round(machine.readings.monotonicMs() - startedAt));
 }
 

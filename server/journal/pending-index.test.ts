@@ -66,7 +66,7 @@ describe('the index of pending records', () => {
   it('refuses a batch that does not go on where it ends', () => {
     const index = new PendingIndex(new RecordSkimmer(SCHEMA_BY_TABLE), 10);
     const batch = sealed({ first: 12, last: 12, now: instant(1), records: new Uint8Array(0) });
-    expect(() => index.add(batch)).toThrow('the journal goes on at 12, after 10');
+    expect(() => index.add(batch)).toThrow('it goes on with turn 12, after 10');
   });
 });
 

@@ -10,7 +10,7 @@
 import type { ShardId } from '#shared/units.ts';
 import type { Position } from './persister.ts';
 import type { RecordSkimmer } from './skim-codec.ts';
-import type { Batch } from './storage.ts';
+import { JournalError, type Batch } from './storage.ts';
 
 /** A batch without its records. */
 export interface BatchPlace {
@@ -68,7 +68,7 @@ export class PendingIndex {
 
   /** Adds the next batch. */
   add({ first, last, records }: Batch): void {
-    if (first !== this.#through + 1) throw new Error(`the journal goes on at ${first}, after ${this.#through}`);
+    if (first !== this.#through + 1) throw JournalError.of(`it goes on with turn ${first}, after ${this.#through}`);
     const address = this.#nextAddress;
     const bytes = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
     const skimmer = this.#skimmer;

@@ -5,7 +5,6 @@
  * a start does not look at a million images.
  */
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
-import { JournalError, type JournalReader, type JournalState } from './storage.ts';
 
 /** The version of the layout of a data directory. */
 export const DIRECTORY_FORMAT = 1;
@@ -48,7 +47,7 @@ export interface StoreFacts {
         readonly instance: string;
         readonly position: Position;
         readonly dropped: Position;
-        /** One sentence, if it is not what was written to it: see `damageOf`. */
+        /** One sentence, if turns are missing; whether each is what was written is seen when it is read. */
         readonly damage: string | undefined;
         /** The number of shards of which an image was noted. */
         readonly notes: number;
@@ -211,33 +210,6 @@ export function decide<Facts>(rows: readonly RecoveryRow<Facts>[], facts: Facts)
     if (outcome.kind === 'remark') remarks.push(outcome.sentence(facts));
   }
   return remarks;
-}
-
-/** Read at once when a journal is looked through. */
-const READ_BYTES = 1024 * 1024;
-
-/** Reads every batch of a journal. One sentence, if it has not exactly the turns that it should have, as they were written. */
-export function damageOf(journal: JournalReader, { position, dropped }: Pick<JournalState, 'position' | 'dropped'>): string | undefined {
-  let last = dropped;
-  let batches = readWhole(journal, 0);
-  while (typeof batches !== 'string' && batches.length > 0) {
-    for (const batch of batches) {
-      if (batch.first !== last + 1) return new JournalError(`it should go on with turn ${last + 1}, and has ${batch.first} next`).message;
-      ({ last } = batch);
-    }
-    batches = readWhole(journal, last);
-  }
-  if (typeof batches === 'string') return batches;
-  return last === position ? undefined : new JournalError(`it should end with turn ${position}, and ends with ${last}`).message;
-}
-
-function readWhole(journal: JournalReader, after: Position): ReturnType<JournalReader['read']> | string {
-  try {
-    return journal.read(after, READ_BYTES);
-  } catch (error) {
-    if (error instanceof JournalError) return error.message;
-    throw error;
-  }
 }
 
 const STORES: readonly string[] = ['journal.db', 'node.db', 'images'];

@@ -15,7 +15,16 @@ import { applyChanges, mergeRecords, type RecordPlace } from './merge.ts';
 import { PendingIndex, type BatchPlace } from './pending-index.ts';
 import { ShardFault, type LoadedShard, type Position } from './persister.ts';
 import { RecordSkimmer } from './skim-codec.ts';
-import { ImageError, ShardEntryError, type Image, type ImageStore, type JournalReader, type KeptRecord, type Note } from './storage.ts';
+import {
+  ImageError,
+  JournalError,
+  ShardEntryError,
+  type Image,
+  type ImageStore,
+  type JournalReader,
+  type KeptRecord,
+  type Note,
+} from './storage.ts';
 
 /** What a pass asks of whoever drives it, one step after the other. It may stop for ever at any of them: nothing is lost. */
 export type PassStep =
@@ -77,7 +86,7 @@ export class ShardKeeper {
   catchUp(durable: Position): void {
     while (this.#index.through < durable) {
       const batches = this.#journal.read(this.#index.through, READ_BYTES);
-      if (batches.length === 0) throw new Error(`the journal ends at ${this.#index.through}, before ${durable}`);
+      if (batches.length === 0) throw JournalError.of(`it ends with turn ${this.#index.through}, before ${durable}`);
       for (const batch of batches) {
         this.#index.add(batch);
         this.#cache.add(batch);

@@ -137,7 +137,7 @@ describe('a data directory', () => {
     const database = new Database(join(path, 'journal.db'));
     database.exec('DELETE FROM batch WHERE first = 2');
     database.close();
-    expect(() => open(path)).toThrow('is damaged: it should go on with turn 2, and has 3 next');
+    expect(() => open(path)).toThrow('is damaged: it should hold the turns 1 to 3, and has 2 of them');
     writeFileSync(join(path, 'journal.db'), 'x'.repeat(8_192));
     expect(() => open(path)).toThrow('is damaged');
   });

@@ -3,16 +3,7 @@ import Database from 'better-sqlite3';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
-import {
-  damageOf,
-  decide,
-  DIRECTORY_FORMAT,
-  DIRECTORY_ROWS,
-  STORE_ROWS,
-  type DirectoryFacts,
-  type Manifest,
-  type StoreFacts,
-} from './recovery.ts';
+import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
 import { machineFiles, type Files } from './storage-files.ts';
 import { readMark, writeMark } from './storage-image-mark.ts';
@@ -211,9 +202,8 @@ function openStores(
 }
 
 function journalFacts(journal: FileJournal): StoreFacts['journal'] {
-  const { instance, state } = journal;
-  const { position, dropped } = state;
-  return { kind: 'open', instance, position, dropped, damage: damageOf(journal, state), notes: journal.notes() };
+  const { instance, state, damage } = journal;
+  return { kind: 'open', instance, position: state.position, dropped: state.dropped, damage, notes: journal.notes() };
 }
 
 function projectionFacts(path: string, instance: string): StoreFacts['projections'] {

@@ -165,6 +165,8 @@ export class FileJournalReader implements JournalReader {
 export class FileJournal extends FileJournalReader implements JournalStore {
   /** Whose it is. */
   readonly instance: string;
+  /** One sentence, if turns were missing when it was opened. */
+  readonly damage: string | undefined;
   readonly #statements: ReturnType<typeof prepare>;
   #state: JournalState;
 
@@ -172,14 +174,16 @@ export class FileJournal extends FileJournalReader implements JournalStore {
   constructor(database: Database.Database) {
     super(database);
     this.#statements = prepare(database);
-    const { counters, bytes, keptBytes } = this.#statements;
+    const { counters, batches, keptBytes } = this.#statements;
     const row = counters.get() as (Omit<JournalState, 'bytes'> & { readonly instance: string; readonly sum: number }) | undefined;
-    if (row === undefined) throw new JournalError('its counters are missing');
+    if (row === undefined) throw JournalError.of('its counters are missing');
     const { instance, sum, ...found } = row;
-    if (countersSum(instance, found) !== sum) throw new JournalError('its counters are not what was written');
-    if (keptBytes.get() !== found.kept) throw new JournalError('records that were put aside are missing');
+    if (countersSum(instance, found) !== sum) throw JournalError.of('its counters are not what was written');
+    if (keptBytes.get() !== found.kept) throw JournalError.of('records that were put aside are missing');
     this.instance = instance;
-    this.#state = { ...found, bytes: bytes.get() as number };
+    const { bytes, ...there } = batches.get() as BatchesThere & { readonly bytes: number };
+    this.damage = damageOf(found, there);
+    this.#state = { ...found, bytes };
   }
 
   /** Opens the journal at that path, or makes a new one that belongs to `instance`. */
@@ -277,7 +281,9 @@ function prepare(database: Database.Database) {
     setCounters: database.prepare<[number, number, number, number, number, number]>(
       'UPDATE journal SET position = ?, dropped = ?, now = ?, lease = ?, kept = ?, sum = ?',
     ),
-    bytes: database.prepare<[]>('SELECT coalesce(sum(length(records)), 0) FROM batch').pluck(),
+    batches: database.prepare<[]>(
+      'SELECT coalesce(sum(length(records)), 0) AS bytes, coalesce(sum(last - first + 1), 0) AS turns, min(first) AS first, max(last) AS last FROM batch',
+    ),
     insertBatch: database.prepare<[number, number, number, number, Buffer]>(
       'INSERT INTO batch(first, last, now, sum, records) VALUES (?, ?, ?, ?, ?)',
     ),
@@ -295,6 +301,18 @@ function prepare(database: Database.Database) {
     oldest: database.prepare<[]>(OLDEST),
     deleteThrough: database.prepare<[number]>(DELETE_THROUGH),
   };
+}
+
+interface BatchesThere {
+  readonly turns: number;
+  readonly first: Position | null;
+  readonly last: Position | null;
+}
+
+function damageOf({ position, dropped }: Omit<JournalState, 'bytes'>, { turns, first, last }: BatchesThere): string | undefined {
+  const isWhole = (first ?? dropped + 1) === dropped + 1 && (last ?? dropped) === position && turns === position - dropped;
+  if (isWhole) return undefined;
+  return JournalError.of(`it should hold the turns ${dropped + 1} to ${position}, and has ${turns} of them`).message;
 }
 
 /** The oldest batches first. */

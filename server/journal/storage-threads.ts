@@ -61,10 +61,12 @@ class ThreadBackend implements Backend {
       const opened = await this.#commits.caller.call('open', [directory, definition, this.#machine.random.id(), this.#patience]);
       const { port1, port2 } = new MessageChannel();
       await this.#commits.caller.call('attach', [port1], [port1]);
-      const [, remarks] = await Promise.all([
+      await Promise.all([
         this.#images.caller.call('open', [directory, definition, opened, port2], [port2]),
-        this.#folds.caller.call('open', [directory, definition, opened, this.#patience]),
+        this.#folds.caller.call('open', [directory, definition, opened.instance, this.#patience]),
       ]);
+      // Whoever loads shards has read every batch: now the journal is known to be whole.
+      const remarks = await this.#folds.caller.call('recover', [opened]);
       return { ...opened, remarks: [...opened.remarks, ...remarks] };
     } catch (error) {
       await this.close().catch(() => undefined);

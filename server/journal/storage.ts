@@ -56,8 +56,8 @@ export class JournalError extends Error {
   override readonly name = 'JournalError';
 
   /** `what` is wrong, as the end of a sentence. */
-  constructor(what: string) {
-    super(`the journal (journal.db) is damaged: ${what}`);
+  static of(what: string): JournalError {
+    return new JournalError(`the journal (journal.db) is damaged: ${what}`);
   }
 }
 

@@ -2,7 +2,7 @@
 import type { MessagePort, Transferable, Worker } from 'node:worker_threads';
 import { errorMessage } from './storage-errors.ts';
 import { DataDirectoryError, ShardFault } from './persister.ts';
-import { StoreLockedError } from './storage.ts';
+import { JournalError, StoreLockedError } from './storage.ts';
 
 /** What an interface must be for a thread to serve it: functions, and nothing else. */
 export type Serves<A> = { readonly [Name in keyof A]: (...parameters: never[]) => unknown };
@@ -108,6 +108,8 @@ function revived({ name, message }: Extract<Answer, { kind: 'error' }>): Error {
   switch (name) {
     case 'ShardFault':
       return new ShardFault(message);
+    case 'JournalError':
+      return new JournalError(message);
     case 'StoreLockedError':
       return new StoreLockedError(message);
     case 'DataDirectoryError':

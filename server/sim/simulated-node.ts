@@ -24,7 +24,7 @@ import type { Bus } from '#server/routing/link.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
-import { openNode, type GavelNode } from '#server/world.ts';
+import { NodeStartError, openNode, type GavelNode } from '#server/world.ts';
 import { persisterWith } from './persister-with.ts';
 import type { Seams } from './seams.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -78,6 +78,7 @@ export interface NodeWitness {
 
 interface Running extends Life {
   isOver: boolean;
+  wallOffsetMs: number;
   isStalled: boolean;
   isStopping: boolean;
   /** Whether the next life is to begin when this one ends. */
@@ -220,6 +221,11 @@ export class SimulatedNode {
     void life.node.close(STOP_MS).then(() => this.#end(life, 'stops'));
   }
 
+  /** Somebody sets the wall clock of the running life. */
+  setWall(offsetMs: number): void {
+    if (this.#life !== undefined) this.#life.wallOffsetMs = offsetMs;
+  }
+
   /** For so long, or until the life ends, the disk says that it is behind, and no turn may start. */
   stall(forUs: number): void {
     const life = this.#life;
@@ -278,10 +284,10 @@ export class SimulatedNode {
 
   #failed(life: Running, error: unknown): void {
     if (life.isOver) return;
-    if (life.onTried !== undefined) return this.#end(life, 'is refused', error instanceof DataDirectoryError ? 'refused' : 'interrupted');
-    if (!(error instanceof InjectedFailure)) this.#setup.witness.broke(this.name, error);
+    if (life.onTried !== undefined && error instanceof DataDirectoryError) return this.#end(life, 'is refused', 'refused');
+    if (!isOfDisk(error)) this.#setup.witness.broke(this.name, error);
     this.#end(life, `stops: ${error instanceof Error ? error.message : String(error)}`);
-    this.#setup.scheduler.after(RESTART_US, () => this.start());
+    if (life.onTried === undefined) this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
 
   #end(life: Running, how: string, tried: Tried = 'interrupted'): void {
@@ -294,6 +300,11 @@ export class SimulatedNode {
     life.onTried?.(tried);
     if (life.isFollowed) this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
+}
+
+/** Whether it is the failure that the disk was told to have, or a start that says so. */
+function isOfDisk(error: unknown): boolean {
+  return error instanceof InjectedFailure || (error instanceof NodeStartError && error.cause instanceof InjectedFailure);
 }
 
 /** The machine of a persister in a hurry: its timers ring earlier, so that folds and passes come often in a short simulation. */

@@ -10,6 +10,7 @@ import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
 import { durationMs, gold, itemId, type Gold, type ShardId } from '#shared/units.ts';
 import type { Command } from '#server/shard/message.ts';
 import type { Opening } from '#server/market/opening.ts';
+import type { ReportedEvent } from '#server/platform/platform.ts';
 import type { Violation } from './checker.ts';
 import { Damage } from './damage.ts';
 import { Faults } from './faults.ts';
@@ -77,6 +78,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     natureOf: natureOf(clocks),
     seams,
     isTraceEndless,
+    isExpected: isAboutClocks,
   });
   const players = playersFrom(prng.fork('players'));
   await open(world, prng.fork('loot'), players);
@@ -96,7 +98,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 
   faults.start();
   damage.start();
-  void clocks.start(world);
+  clocks.start(world);
   rooms.start(ROOMS);
   searches.start(SEARCHERS);
   workload.start(prng.fork('clients').integer(3, 12));
@@ -148,6 +150,11 @@ function natureOf(clocks: WallClocks): (node: string, prng: Prng) => NodeNature 
       wallOffsetMs: clocks.ofNode(prng),
     };
   };
+}
+
+/** That somebody has set a clock is for the operator, and what the simulation is about. */
+function isAboutClocks({ message }: ReportedEvent): boolean {
+  return message.startsWith('the wall clock is ');
 }
 
 function playersFrom(prng: Prng): readonly ShardId[] {

@@ -3,12 +3,12 @@
  * (offers are late, commands are turned away), so one simulation has clocks of one kind:
  *
  * - `near`: as of machines that keep their time.
- * - `wild`: each life of a node may be off by a minute, in either direction.
+ * - `wild`: each life of a node may be off by a minute, in either direction, and somebody sets its clock now and then while it runs.
  * - `leap`: near each other, and once the power of the whole place fails, and all clocks are far ahead afterwards.
  */
 import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
-import type { WallOffset } from './simulated-node.ts';
+import type { SimulatedNode, WallOffset } from './simulated-node.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
 
 /** With what a restart adds (`limits.timeLeaseMs`), two of them differ by no more than peers bear. */
@@ -20,6 +20,8 @@ const SPARE_MS = 10 * MINUTE_MS;
 /** When the clocks leap, about: in the middle of most storms. */
 const LEAP_US = { min: 2_000_000, max: 60_000_000 } as const;
 const POWER_CUT_US_MAX = 15_000_000;
+/** Between two settings of one clock, at most. */
+const SETTING_US_MAX = 40_000_000;
 
 /** See the head of this file. */
 export class WallClocks {
@@ -43,9 +45,23 @@ export class WallClocks {
     };
   }
 
-  /** Lets the clocks leap at some time, unless `stop` comes before, or they are of another kind. */
-  async start({ scheduler, nodes, trace }: SimulatedWorld): Promise<void> {
-    if (this.#kind !== 'leap') return;
+  /** Has happen to the clocks what is of their kind, until `stop`. */
+  start(world: SimulatedWorld): void {
+    if (this.#kind === 'leap') void this.#leap(world);
+    if (this.#kind === 'wild') for (const node of world.nodes) void this.#set(world, node, this.#prng.fork(node.name));
+  }
+
+  async #set({ scheduler, trace }: SimulatedWorld, node: SimulatedNode, prng: Prng): Promise<void> {
+    for (;;) {
+      await scheduler.pause(prng.integer(0, SETTING_US_MAX));
+      if (this.#isOver) return;
+      const offMs = prng.chance(0.5) ? prng.integer(-MINUTE_MS, MINUTE_MS) : prng.integer(-NEAR_MS, NEAR_MS);
+      trace.add('clocks', node.name, 'set', offMs);
+      node.setWall(offMs);
+    }
+  }
+
+  async #leap({ scheduler, nodes, trace }: SimulatedWorld): Promise<void> {
     await scheduler.pause(this.#prng.integer(LEAP_US.min, LEAP_US.max));
     if (this.#isOver) return;
     for (const node of nodes) node.crash();
