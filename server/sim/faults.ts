@@ -111,7 +111,7 @@ export class Faults {
         if (operation !== armed) return 'work';
         armed = undefined;
         const outcome = prng.pick(FAILURES);
-        if (prng.chance(0.5)) void this.#powerCutAtStart(node, prng);
+        if (prng.chance(0.3)) void this.#powerCutAtStart(node, prng);
         return outcome;
       });
     }

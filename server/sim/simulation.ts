@@ -57,7 +57,7 @@ const OPENING_US_MAX = 60_000_000;
 /** Players who look at their shard at any time. */
 const ROOMS = 2;
 /** Disks are damaged so much more seldom than they fail. */
-const DAMAGE_PERIODS = 4;
+const DAMAGE_PERIODS = 8;
 /** Players who look for something to buy. */
 const SEARCHERS = 2;
 /** Answers that are asked for once more at the end. */
