@@ -359,12 +359,12 @@ describe('a data directory with damage', () => {
 
   it('is refused by a node with its threads just so, before anything is folded', async () => {
     const path = directory.copy('closed');
-    sql('journal.db', 'UPDATE batch SET records = zeroblob(length(records)) WHERE first = 23')(path);
+    sql('journal.db', 'UPDATE batch SET records = zeroblob(length(records)) WHERE first = 17')(path);
     const before = picture(path);
     const opening = openFilePersister({ machine: nodeMachine(), definition: DEFINITION, directory: path });
     await expect(opening).rejects.toMatchObject({
       name: 'DataDirectoryError',
-      message: 'the journal (journal.db) is damaged: the turns 23 to 24 are not what was written',
+      message: 'the journal (journal.db) is damaged: the turns 17 to 19 are not what was written',
     });
     expect(picture(path)).toEqual(before);
   });
