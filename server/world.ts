@@ -52,6 +52,8 @@ export interface NodeOptions {
   readonly node: NodeName;
   /** The node that owns a cell; this node alone unless given. */
   readonly ownerOf?: (market: string, cell: number) => NodeName;
+  /** The listing index that the node feeds and searches: one of its own, in this process, unless given. */
+  readonly index?: ListingIndex;
   /** The way to the other nodes, if there are any. */
   readonly bus?: Bus;
   readonly openPersister: (definition: PersisterDefinition) => Promise<Persister>;
@@ -227,8 +229,7 @@ export class GavelNode implements Backend {
 
   #newFeed(definition: ShardDefinition): ListingFeed<ListingRow> {
     const { platform } = this;
-    const { node, catalogue } = this.#options;
-    const index = createListingIndex(catalogue.itemClasses);
+    const { node, catalogue, index = createListingIndex(catalogue.itemClasses) } = this.#options;
     const snapshot = async (): Promise<FeedSnapshot> => {
       const { position, rows } = await this.persister.projection(INDEXED_ENTITY);
       const changes = rows.flatMap((row) => {

@@ -21,6 +21,8 @@ export interface InlineStores {
   readonly journal: JournalStore;
   readonly images: ImageStore;
   readonly projections: ProjectionStore;
+  /** Makes durable what is seen of journal and projections, before any of it is believed. */
+  settle(): void;
   /** Throws away what was not finished; returns the number of images. */
   clearStaging(): number;
 }
@@ -54,6 +56,9 @@ export class InlineBackend implements Backend {
   }
 
   async open(definition: PersisterDefinition): Promise<Opened> {
+    await this.#step();
+    // Two steps, as of files: what was written by a process that was killed is read back before it is durable.
+    this.#stores.settle();
     await this.#step();
     const { journal, images, projections } = this.#stores;
     const { position, dropped, now, lease, bytes, kept } = journal.state;

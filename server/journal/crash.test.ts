@@ -5,7 +5,8 @@ import type { ChangeSet } from '#server/shard/change-set.ts';
 import { InlineBackend } from './backend-inline.ts';
 import { openPersister } from './open-persister.ts';
 import type { Persister } from './persister.ts';
-import { MemoryDisk, type MemoryOperation, type Outcome } from './storage-memory.ts';
+import { MemoryDisk } from './storage-memory.ts';
+import type { MemoryOperation, Outcome } from './storage-memory-writes.ts';
 import { DEFINITION, offer, picker, replay, sampleShard, SampleShard, SCHEMA_BY_TABLE } from './testing/sample.ts';
 import { slowFold, sortedRows } from './testing/slow-fold.ts';
 import { VirtualTime } from './testing/virtual-time.ts';
@@ -61,7 +62,7 @@ class World {
     time.clear();
     this.disk.inject(() => 'work');
     // A killed process loses nothing that it wrote, but what it did not sync may still go with the power, later.
-    if (this.pick(2) === 0) this.disk.crash(() => this.pick(2) === 0);
+    if (this.pick(2) === 0) this.disk.cutPower(() => this.pick(2) === 0);
     this.crashes++;
   }
 
@@ -144,7 +145,7 @@ describe('a node that crashes between any two steps', () => {
   it.each(['commit', 'note', 'drop', 'stage', 'sync', 'mark', 'publish', 'sync-directories', 'apply'] as const)(
     'ends at a failing %s, and loses nothing either',
     async (operation: MemoryOperation) => {
-      for (const outcome of ['fail', 'write-then-fail'] as const) {
+      for (const outcome of ['fail', 'write-then-fail', 'write-unsynced'] as const) {
         await fc.assert(
           fc.asyncProperty(fc.integer(), (seed) => failsAt(operation, outcome, seed)),
           { numRuns: 4 },

@@ -1,24 +1,11 @@
 /** The data directory of a node: whose it is, that nobody else uses it, and what a start finds in it. Used by the thread that owns the journal. */
 import Database from 'better-sqlite3';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
 import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
-import { syncDirectory } from './storage-files.ts';
+import { machineFiles, type Files } from './storage-files.ts';
 import { readMark, writeMark } from './storage-image-mark.ts';
 import { clearStaging, countStaged, hasImages, makeImageDirectories } from './storage-images.ts';
 import { JournalError } from './storage.ts';
@@ -53,18 +40,20 @@ export function projectionsPath(directory: string): string {
  * Opens a data directory, or makes one; `instance` marks the files of a new one. Throws `DataDirectoryError`, with nothing touched, if it is of
  * another world, newer, in use or damaged.
  */
-export function openDirectory(path: string, definition: PersisterDefinition, instance: string): OpenDirectory {
+export function openDirectory(path: string, definition: PersisterDefinition, instance: string, files = machineFiles): OpenDirectory {
   const problem = sqliteProblem();
   if (problem !== undefined) throw new DataDirectoryError(problem);
   decide(DIRECTORY_ROWS, inspect(path, definition));
-  makeDirectory(path);
+  files.makeDirectory(path);
   const lock = lockDirectory(path);
   try {
     // Somebody else may have made the directory in between.
     const facts = inspect(path, definition);
     const remarks = decide(DIRECTORY_ROWS, facts);
-    const manifest = facts.manifest.kind === 'read' ? facts.manifest.manifest : makeManifest(path, definition, instance);
-    const { journal, remarks: more } = openStores(path, manifest);
+    const manifest = facts.manifest.kind === 'read' ? facts.manifest.manifest : makeManifest(path, definition, instance, files);
+    // Before any store is made, and also if a start before this one was killed: that its file is seen does not mean that it is durable.
+    files.syncDirectory(path);
+    const { journal, remarks: more } = openStores(path, manifest, files);
     const close = (): void => {
       journal.close();
       lock.close();
@@ -81,17 +70,6 @@ export function openDirectory(path: string, definition: PersisterDefinition, ins
 function isDamage(error: unknown): boolean {
   // Also a word of a schema may have a flipped bit: then there is no such column, or a value is not of its type.
   return /^SQLITE_(?:CORRUPT|NOTADB|ERROR|CONSTRAINT|MISMATCH)/.test(errorCode(error) ?? '');
-}
-
-/** Makes the directory and whatever is missing above it, each durable in the one that it is in. */
-function makeDirectory(path: string): void {
-  const made = mkdirSync(path, { recursive: true });
-  if (made === undefined) return;
-  const top = dirname(resolve(made));
-  for (let above = dirname(resolve(path)); above.length >= top.length; above = dirname(above)) {
-    syncDirectory(above);
-    if (above === top) return;
-  }
 }
 
 function inspect(path: string, { world }: PersisterDefinition): DirectoryFacts {
@@ -133,8 +111,11 @@ function isManifest(value: unknown): value is Manifest {
   return isNamed && Number.isSafeInteger(cellsPerRegion);
 }
 
-/** Written before any store: so a store without it is never one that was just being made. */
-function makeManifest(path: string, { world }: PersisterDefinition, instance: string): Manifest {
+/**
+ * Written before any store: so a store without it is never one that was just being made. And after the names of the directory and of those
+ * above it are durable: this start, or one that was killed, may have made them.
+ */
+function makeManifest(path: string, { world }: PersisterDefinition, instance: string, files: Files): Manifest {
   const manifest: Manifest = {
     format: DIRECTORY_FORMAT,
     instance,
@@ -142,16 +123,22 @@ function makeManifest(path: string, { world }: PersisterDefinition, instance: st
     node: world.node,
     cellsPerRegion: world.cellsPerRegion,
   };
-  const file = openSync(join(path, 'gavel.json.new'), 'w');
-  try {
-    writeSync(file, `${JSON.stringify(manifest, null, 2)}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(join(path, 'gavel.json.new'), join(path, 'gavel.json'));
-  syncDirectory(path);
+  syncAbove(path, files);
+  files.sync(files.write(join(path, 'gavel.json.new'), Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)));
+  files.rename(join(path, 'gavel.json.new'), join(path, 'gavel.json'));
   return manifest;
+}
+
+/** A directory that we may not look into is one that we made nothing in. */
+function syncAbove(path: string, files: Files): void {
+  for (let above = resolve(path); above !== dirname(above);) {
+    above = dirname(above);
+    try {
+      files.syncDirectory(above);
+    } catch (error) {
+      if (errorCode(error) !== 'EACCES') throw error;
+    }
+  }
 }
 
 /**
@@ -184,7 +171,11 @@ function lockFile(file: string): Database.Database {
   }
 }
 
-function openStores(path: string, { instance }: Manifest): { readonly journal: FileJournal; readonly remarks: readonly string[] } {
+function openStores(
+  path: string,
+  { instance }: Manifest,
+  files: Files,
+): { readonly journal: FileJournal; readonly remarks: readonly string[] } {
   const existingJournal = isMade(journalPath(path)) ? FileJournal.openFor(journalPath(path), instance) : undefined;
   try {
     const facts: StoreFacts = {
@@ -197,12 +188,12 @@ function openStores(path: string, { instance }: Manifest): { readonly journal: F
     };
     const remarks = decide(STORE_ROWS, facts);
     // After this point the directory is in order, and may be changed.
-    makeImageDirectories(path);
-    clearStaging(path);
+    makeImageDirectories(path, files);
+    clearStaging(path, files);
     const journal = existingJournal ?? FileJournal.openFor(journalPath(path), instance);
-    if (facts.mark.kind === 'missing') writeMark(path, instance, journal.state.position);
+    if (facts.mark.kind === 'missing') writeMark(path, instance, journal.state.position, files);
     if (facts.projections.kind === 'missing') FileProjections.openFor(projectionsPath(path), instance).close();
-    syncDirectory(path);
+    files.syncDirectory(path);
     return { journal, remarks };
   } catch (error) {
     existingJournal?.close();

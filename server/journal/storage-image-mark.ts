@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Position } from './persister.ts';
 import type { ImageMark } from './recovery.ts';
-import { replaceFile } from './storage-files.ts';
+import { machineFiles, replaceFile } from './storage-files.ts';
 
 const NAME = 'published.json';
 
@@ -19,8 +19,8 @@ export function readMark(directory: string): ImageMark {
 }
 
 /** Writes the mark, durably, in the place of the one that is there. */
-export function writeMark(directory: string, instance: string, through: Position): void {
-  replaceFile(join(directory, 'images'), NAME, `${JSON.stringify({ instance, through, sum: sumOf(instance, through) })}\n`);
+export function writeMark(directory: string, instance: string, through: Position, files = machineFiles): void {
+  replaceFile(files, join(directory, 'images'), NAME, `${JSON.stringify({ instance, through, sum: sumOf(instance, through) })}\n`);
 }
 
 function parseMark(text: string): ImageMark | undefined {

@@ -2,23 +2,8 @@
  * Shard images as files: `images/<2 hex>/<name>.sqlite`, staged in `staging/`. No file is ever written where a reader could find it, and
  * no file stays open.
  */
-import {
-  close as closeFile,
-  closeSync,
-  existsSync,
-  fsync,
-  fstatSync,
-  readSync,
-  mkdirSync,
-  openSync,
-  open as openFile,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { instant, type ShardId } from '#shared/units.ts';
 import type { ShardHeader } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/codec.ts';
@@ -27,7 +12,7 @@ import { encodeImage, nextRows, type ImageOrigin } from './image-file-codec.ts';
 import type { Position } from './persister.ts';
 import { ImageError, type Image, type ImageDraft, type ImageStore } from './storage.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
-import { syncDirectory } from './storage-files.ts';
+import { machineFiles, type Files, type OpenFile } from './storage-files.ts';
 import { readImage, readRows } from './storage-image.ts';
 
 /** Images are spread over so many directories. */
@@ -35,26 +20,24 @@ const DIRECTORIES = 256;
 /** Directories synced at once. */
 const DIRECTORIES_AT_ONCE = 16;
 
-const syncFile = promisify(fsync);
-const openFileSoon = promisify(openFile);
-const closeFileSoon = promisify(closeFile);
-
 /** See the head of this file. Owned by one thread. */
 export class FileImages implements ImageStore {
   readonly #directory: string;
   readonly #images: string;
   readonly #staging: string;
   readonly #schemas: Schemas;
+  readonly #files: Files;
   readonly #instance: string;
-  readonly #staged = new Map<ShardId, number>();
+  readonly #staged = new Map<ShardId, OpenFile>();
 
   /** The images of the data directory `instance`, which must have its subdirectories: see `makeImageDirectories`. */
-  constructor(directory: string, schemas: Schemas, instance: string) {
+  constructor(directory: string, schemas: Schemas, instance: string, files = machineFiles) {
     this.#directory = directory;
     this.#instance = instance;
     this.#images = join(directory, 'images');
     this.#staging = join(directory, 'staging');
     this.#schemas = schemas;
+    this.#files = files;
   }
 
   get published(): Position | undefined {
@@ -100,21 +83,20 @@ export class FileImages implements ImageStore {
       shards.map(async (shard) => {
         const file = this.#staged.get(shard);
         if (file === undefined) throw new Error(`the image of ${shard} was not staged`);
-        await syncFile(file);
-        await closeFileSoon(file);
+        await this.#files.syncSoon(file);
         this.#staged.delete(shard);
       }),
     );
   }
 
   mark(through: Position): void {
-    writeMark(this.#directory, this.#instance, Math.max(through, this.published ?? 0));
+    writeMark(this.#directory, this.#instance, Math.max(through, this.published ?? 0), this.#files);
   }
 
   publish(shards: readonly ShardId[]): void {
     for (const shard of shards) {
       if (this.#staged.has(shard)) throw new Error(`the image of ${shard} was not synced`);
-      renameSync(join(this.#staging, fileName(shard)), this.#path(shard));
+      this.#files.rename(join(this.#staging, fileName(shard)), this.#path(shard));
     }
   }
 
@@ -122,7 +104,7 @@ export class FileImages implements ImageStore {
     const directories = [...new Set(shards.map(directoryName))];
     for (let start = 0; start < directories.length; start += DIRECTORIES_AT_ONCE) {
       const some = directories.slice(start, start + DIRECTORIES_AT_ONCE);
-      await Promise.all(some.map((name) => syncDirectorySoon(join(this.#images, name))));
+      await Promise.all(some.map((name) => this.#files.syncDirectorySoon(join(this.#images, name))));
     }
   }
 
@@ -137,22 +119,22 @@ export class FileImages implements ImageStore {
   }
 
   #stage(shard: ShardId, bytes: Buffer): void {
-    const file = openSync(join(this.#staging, fileName(shard)), 'w');
-    this.#staged.set(shard, file);
-    for (let offset = 0; offset < bytes.length;) offset += writeSync(file, bytes, offset);
+    this.#staged.set(shard, this.#files.write(join(this.#staging, fileName(shard)), bytes));
   }
 }
 
-/** Makes the directories of images, durably; those that are there stay. A backup tool may have left out some, since they were empty. */
-export function makeImageDirectories(directory: string): void {
-  mkdirSync(join(directory, 'staging'), { recursive: true });
+/**
+ * Makes the directories of images, durably; those that are there stay: a backup tool may have left out some, since they were empty. They are
+ * synced, too: who made them may have been killed before. Their own names, in the directory, are for the caller to sync.
+ */
+export function makeImageDirectories(directory: string, files: Files): void {
+  files.makeDirectory(join(directory, 'staging'));
   const images = join(directory, 'images');
-  mkdirSync(images, { recursive: true });
+  files.makeDirectory(images);
   const present = new Set(readdirSync(images));
   const missing = Array.from({ length: DIRECTORIES }, (_, index) => hexByte(index)).filter((name) => !present.has(name));
-  for (const name of missing) mkdirSync(join(images, name));
-  syncDirectory(images);
-  syncDirectory(directory);
+  for (const name of missing) files.makeDirectory(join(images, name));
+  files.syncDirectory(images);
 }
 
 /** Whether there is any image in the directory. */
@@ -172,8 +154,8 @@ export function countStaged(directory: string): number {
 }
 
 /** Removes what a pass before a crash left in the staging area. */
-export function clearStaging(directory: string): void {
-  for (const name of stagedNames(directory)) rmSync(join(directory, 'staging', name));
+export function clearStaging(directory: string, files: Files): void {
+  for (const name of stagedNames(directory)) files.remove(join(directory, 'staging', name));
 }
 
 function stagedNames(directory: string): readonly string[] {
@@ -224,14 +206,5 @@ function readIfThere(path: string): Buffer | undefined {
     throw new ImageError(`its image cannot be read (${errorMessage(error)})`, { cause: error });
   } finally {
     if (file !== undefined) closeSync(file);
-  }
-}
-
-async function syncDirectorySoon(path: string): Promise<void> {
-  const file = await openFileSoon(path, 'r');
-  try {
-    await syncFile(file);
-  } finally {
-    await closeFileSoon(file);
   }
 }

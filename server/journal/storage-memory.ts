@@ -1,47 +1,41 @@
 /**
- * A disk in memory, for the simulator: it can fail at every call, and a crash loses exactly what a real disk may lose.
+ * A disk in memory, for the simulator: it can fail at every call, and loses exactly what a real disk may lose.
  *
- * 1. Transactions of the journal and the projections are durable on return, or did not happen.
- * 2. A staged image is lost in a crash, or torn, unless it was synced; a published one may be in its place or not, until its directory is
- *    synced.
- * 3. Nothing that is kept is shared with the caller: everything goes through bytes.
+ * 1. A transaction of the journal or of the projections is written and then synced. Durable on return; a failure may leave it not written,
+ *    written and synced, or written only.
+ * 2. The end of a process loses nothing that was written: the next one sees it. A power cut loses what was not synced, or does not, also when
+ *    others have seen it before.
+ * 3. A later transaction of the same store syncs those before it; so does `settle`.
+ * 4. A staged image is lost in a power cut unless it was synced; a published one may be in its place or not, until its directory is synced.
+ * 5. Nothing that is kept is shared with the caller: everything goes through bytes.
  */
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import { RecordReader, type Schemas } from '#server/shard/codec.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
-import { checkedBatch } from './checksums.ts';
 import { applyChanges } from './merge.ts';
 import type { DueShard, Position } from './persister.ts';
+import { MemoryJournal, type JournalContent } from './storage-memory-journal.ts';
+import {
+  InjectedFailure,
+  Synced,
+  type Inject,
+  type MemoryOperation,
+  type Restorable,
+  type Transact,
+  type Write,
+} from './storage-memory-writes.ts';
 import { MemoryUpkeep, rowKey } from './storage-memory-upkeep.ts';
 import {
   ImageError,
-  type Batch,
   type FoldDelta,
   type Image,
   type ImageDraft,
   type ImageStore,
-  type JournalState,
   type JournalStore,
-  type KeptRecord,
   type LedgerSegment,
-  type Note,
   type ProjectionStore,
   type RowChange,
 } from './storage.ts';
-
-/** The calls that can be made to fail. */
-export type MemoryOperation = 'commit' | 'lease' | 'note' | 'drop' | 'stage' | 'sync' | 'mark' | 'publish' | 'sync-directories' | 'apply';
-
-/** What a call does: work, fail before anything was written, or write and fail then. */
-export type Outcome = 'work' | 'fail' | 'write-then-fail';
-
-/** Decides what each call does. */
-export type Inject = (operation: MemoryOperation) => Outcome;
-
-/** What the simulated disk says when it was told to fail. */
-export class InjectedFailure extends Error {
-  override readonly name = 'InjectedFailure';
-}
 
 interface StagedImage {
   readonly bytes: Uint8Array;
@@ -54,26 +48,36 @@ interface PublishedImage {
   readonly before: { readonly bytes: Uint8Array | undefined } | undefined;
 }
 
+/** What the stores of transactions held at some moment. */
+export interface DiskContent {
+  readonly journal: JournalContent;
+  readonly projections: ProjectionContent;
+}
+
 /** See the head of this file. It outlives the node that uses it, as a disk does. */
 export class MemoryDisk {
   readonly journal: JournalStore;
   readonly images: ImageStore;
   readonly projections: ProjectionStore;
   readonly #images: MemoryImages;
+  readonly #journal: Synced<MemoryJournal>;
+  readonly #projections: Synced<MemoryProjections>;
   #inject: Inject;
 
   constructor(schemas: Schemas, inject: Inject = () => 'work') {
     this.#inject = inject;
-    const write = (operation: MemoryOperation, run: () => void): void => {
-      const outcome = this.#inject(operation);
-      if (outcome === 'fail') throw new InjectedFailure(`the disk failed before: ${operation}`);
-      run();
-      if (outcome === 'write-then-fail') throw new InjectedFailure(`the disk failed after: ${operation}`);
-    };
+    const write: Write = (operation, run) => this.#write(operation, run);
     this.#images = new MemoryImages(schemas, write);
+    this.#journal = new Synced((transact) => new MemoryJournal(transact), write);
+    this.#projections = new Synced((transact) => new MemoryProjections(transact), write);
     this.images = this.#images;
-    this.journal = new MemoryJournal(write);
-    this.projections = new MemoryProjections(write);
+    this.journal = this.#journal.store;
+    this.projections = this.#projections.store;
+  }
+
+  /** Everything up to here is in the journal also after a power cut. */
+  get durable(): Position {
+    return this.#journal.before?.state.position ?? this.journal.state.position;
   }
 
   /** Decides anew what each call does. */
@@ -81,9 +85,19 @@ export class MemoryDisk {
     this.#inject = inject;
   }
 
-  /** The power fails: `survives` decides for each rename that is not durable yet whether it is there afterwards. */
-  crash(survives: (shard: ShardId) => boolean): void {
-    this.#images.crash(survives);
+  /** Makes durable what is seen of journal and projections: a start believes nothing before. */
+  settle(): void {
+    this.#write('settle', (isSynced) => {
+      this.#journal.sync();
+      if (isSynced) this.#projections.sync();
+    });
+  }
+
+  /** The power fails: `survives` decides of each thing that is not durable yet whether it is there afterwards. */
+  cutPower(survives: () => boolean): void {
+    this.#journal.cutPower(survives);
+    this.#projections.cutPower(survives);
+    this.#images.cutPower(survives);
   }
 
   /** Removes what was left in the staging area, as a start does. Returns the number of images. */
@@ -91,114 +105,37 @@ export class MemoryDisk {
     return this.#images.clearStaging();
   }
 
-  /** Damages the image of a shard, or removes it: for tests of what must be told loudly. */
-  damage(shard: ShardId, how: 'garble' | 'remove'): void {
-    this.#images.damage(shard, how);
+  /** Damages the image of a shard, or removes it: for tests of what must be told loudly. Returns what puts it back. */
+  damage(shard: ShardId, how: 'garble' | 'remove'): () => void {
+    return this.#images.damage(shard, how);
   }
 
-  /** Puts back the image of a shard as it was when it was damaged, as an operator would. */
-  repair(shard: ShardId): void {
-    this.#images.repair(shard);
-  }
-}
-
-type Write = (operation: MemoryOperation, run: () => void) => void;
-
-class MemoryJournal implements JournalStore {
-  readonly #write: Write;
-  readonly #notes = new Map<ShardId, { readonly version: number; readonly now: Instant }>();
-  #batches: Batch[] = [];
-  #kept: KeptRecord[] = [];
-  #state: JournalState = { position: 0, dropped: 0, now: 0, lease: 0, bytes: 0, kept: 0 };
-
-  constructor(write: Write) {
-    this.#write = write;
+  /** Changes one byte of one batch of the journal, if it has one; `pick(n)` gives a whole number below `n`. */
+  flip(pick: (below: number) => number): void {
+    this.#journal.store.flip(pick);
   }
 
-  get state(): JournalState {
-    return this.#state;
+  /** What the stores of transactions hold now: for a disk that is rolled back, or put in order again. */
+  snapshot(): DiskContent {
+    return { journal: this.#journal.store.snapshot(), projections: this.#projections.store.snapshot() };
   }
 
-  read(after: Position, bytesMax: number): readonly Batch[] {
-    const batches: Batch[] = [];
-    let bytes = 0;
-    for (const batch of this.#batches) {
-      if (batch.first <= after) continue;
-      batches.push(checkedBatch(batch));
-      bytes += batch.records.length;
-      if (bytes >= bytesMax) break;
-    }
-    return batches;
+  /** Brings back what stores held then. */
+  restore({ journal, projections }: Partial<DiskContent>): void {
+    if (journal !== undefined) this.#journal.store.restore(journal);
+    if (projections !== undefined) this.#projections.store.restore(projections);
   }
 
-  batch(first: Position): Batch | undefined {
-    const batch = this.#batches.find((some) => some.first === first);
-    return batch === undefined ? undefined : checkedBatch(batch);
+  /** Reads batches without a look at their checksums, from now on: for a deliberate fault. */
+  trust(): void {
+    this.#journal.store.trust();
   }
 
-  noteOf(shard: ShardId): ReturnType<JournalStore['noteOf']> {
-    return this.#notes.get(shard);
-  }
-
-  keptOf(shard: ShardId): readonly Uint8Array[] {
-    const records = this.#kept.filter((record) => record.shard === shard).toSorted((a, b) => a.version - b.version);
-    return records.map(({ record }) => record);
-  }
-
-  keptShards(): ReadonlyMap<ShardId, number> {
-    const bytesByShard = new Map<ShardId, number>();
-    for (const { shard, record } of this.#kept) bytesByShard.set(shard, (bytesByShard.get(shard) ?? 0) + record.length);
-    return bytesByShard;
-  }
-
-  close(): void {
-    // A disk in memory has nothing to let go of.
-  }
-
-  commit(batch: Batch): void {
-    const { first, last, now, records } = batch;
-    const { position, bytes, now: before } = this.#state;
-    if (first !== position + 1 || last < first) throw new Error(`a batch of turns ${first} to ${last} cannot follow turn ${position}`);
-    this.#write('commit', () => {
-      this.#batches.push({ ...batch, records: records.slice() });
-      this.#state = { ...this.#state, position: last, now: now > before ? now : before, bytes: bytes + records.length };
-    });
-  }
-
-  extendLease(until: Instant): void {
-    if (until <= this.#state.lease) return;
-    this.#write('lease', () => {
-      this.#state = { ...this.#state, lease: until };
-    });
-  }
-
-  note(notes: readonly Note[], kept: readonly KeptRecord[]): void {
-    this.#write('note', () => {
-      for (const { shard, version, now } of notes) {
-        this.#notes.set(shard, { version, now });
-        this.#kept = this.#kept.filter((record) => record.shard !== shard || record.version > version);
-      }
-      for (const record of kept) {
-        const isThere = this.#kept.some(({ shard, version }) => shard === record.shard && version === record.version);
-        if (!isThere) this.#kept.push({ ...record, record: record.record.slice() });
-      }
-      this.#state = { ...this.#state, kept: this.#kept.reduce((bytes, { record }) => bytes + record.length, 0) };
-    });
-  }
-
-  drop(through: Position, recordsMax: number): Position {
-    let { dropped, bytes } = this.#state;
-    const start = dropped;
-    for (const { last, records } of this.#batches) {
-      if (last > through || dropped - start >= recordsMax) break;
-      dropped = last;
-      bytes -= records.length;
-    }
-    this.#write('drop', () => {
-      this.#batches = this.#batches.filter(({ last }) => last > dropped);
-      this.#state = { ...this.#state, dropped, bytes };
-    });
-    return dropped;
+  #write(operation: MemoryOperation, run: (isSynced: boolean) => void): void {
+    const outcome = this.#inject(operation);
+    if (outcome === 'fail') throw new InjectedFailure(`the disk failed before: ${operation}`);
+    run(outcome !== 'write-unsynced');
+    if (outcome !== 'work') throw new InjectedFailure(`the disk failed after: ${operation} (${outcome})`);
   }
 }
 
@@ -207,8 +144,6 @@ class MemoryImages implements ImageStore {
   readonly #write: Write;
   readonly #staged = new Map<ShardId, StagedImage>();
   readonly #published = new Map<ShardId, PublishedImage>();
-  /** What was there, if anything, before a shard's image was damaged. */
-  readonly #saved = new Map<ShardId, Uint8Array | undefined>();
   #through: Position = 0;
 
   constructor(schemas: Schemas, write: Write) {
@@ -247,14 +182,14 @@ class MemoryImages implements ImageStore {
 
   async sync(shards: readonly ShardId[]): Promise<void> {
     await Promise.resolve();
-    this.#write('sync', () => {
-      for (const shard of shards) this.#staged.set(shard, { bytes: this.#stagedOf(shard).bytes, isSynced: true });
+    this.#write('sync', (isSynced) => {
+      for (const shard of isSynced ? shards : []) this.#staged.set(shard, { bytes: this.#stagedOf(shard).bytes, isSynced: true });
     });
   }
 
   mark(through: Position): void {
-    this.#write('mark', () => {
-      this.#through = Math.max(through, this.#through);
+    this.#write('mark', (isSynced) => {
+      if (isSynced) this.#through = Math.max(through, this.#through);
     });
   }
 
@@ -266,25 +201,23 @@ class MemoryImages implements ImageStore {
         const old = this.#published.get(shard);
         this.#published.set(shard, { bytes, before: old?.before ?? { bytes: old?.bytes } });
         this.#staged.delete(shard);
-        // A pass that had read the old image before it was damaged: there is nothing to put back.
-        this.#saved.delete(shard);
       }
     });
   }
 
   async syncDirectories(shards: readonly ShardId[]): Promise<void> {
     await Promise.resolve();
-    this.#write('sync-directories', () => {
-      for (const shard of shards) {
+    this.#write('sync-directories', (isSynced) => {
+      for (const shard of isSynced ? shards : []) {
         const image = this.#published.get(shard);
         if (image !== undefined) this.#published.set(shard, { bytes: image.bytes, before: undefined });
       }
     });
   }
 
-  crash(survives: (shard: ShardId) => boolean): void {
+  cutPower(survives: () => boolean): void {
     for (const [shard, { bytes, before }] of this.#published) {
-      const present = before === undefined || survives(shard) ? bytes : before.bytes;
+      const present = before === undefined || survives() ? bytes : before.bytes;
       if (present === undefined) this.#published.delete(shard);
       else this.#published.set(shard, { bytes: present, before: undefined });
     }
@@ -297,18 +230,17 @@ class MemoryImages implements ImageStore {
     return size;
   }
 
-  damage(shard: ShardId, how: 'garble' | 'remove'): void {
-    if (!this.#saved.has(shard)) this.#saved.set(shard, this.#published.get(shard)?.bytes);
-    if (how === 'remove') this.#published.delete(shard);
-    else this.#published.set(shard, { bytes: new Uint8Array(0), before: undefined });
-  }
-
-  repair(shard: ShardId): void {
-    if (!this.#saved.has(shard)) return;
-    const bytes = this.#saved.get(shard);
-    if (bytes === undefined) this.#published.delete(shard);
-    else this.#published.set(shard, { bytes, before: undefined });
-    this.#saved.delete(shard);
+  damage(shard: ShardId, how: 'garble' | 'remove'): () => void {
+    const whole = this.#published.get(shard);
+    const damaged = how === 'remove' ? undefined : new Uint8Array(0);
+    if (damaged === undefined) this.#published.delete(shard);
+    else this.#published.set(shard, { bytes: damaged, before: undefined });
+    return () => {
+      // A pass that had read the image before it was damaged may have put its next one there since.
+      if (this.#published.get(shard)?.bytes !== damaged) return;
+      if (whole === undefined) this.#published.delete(shard);
+      else this.#published.set(shard, whole);
+    };
   }
 
   #stagedOf(shard: ShardId): StagedImage {
@@ -318,8 +250,17 @@ class MemoryImages implements ImageStore {
   }
 }
 
-class MemoryProjections implements ProjectionStore {
-  readonly #write: Write;
+/** What the projections hold. */
+export interface ProjectionContent {
+  readonly folded: Position;
+  readonly alarms: ReadonlyMap<ShardId, Instant>;
+  readonly rows: ReadonlyMap<string, RowChange>;
+  readonly segments: readonly LedgerSegment[];
+  readonly totals: ReadonlyMap<string, bigint>;
+}
+
+class MemoryProjections implements ProjectionStore, Restorable<ProjectionContent> {
+  readonly #write: Transact;
   readonly #alarms = new Map<ShardId, Instant>();
   readonly #rows = new Map<string, RowChange>();
   readonly #segments: LedgerSegment[] = [];
@@ -327,8 +268,26 @@ class MemoryProjections implements ProjectionStore {
   readonly upkeep = new MemoryUpkeep({ alarms: this.#alarms, rows: this.#rows, segments: this.#segments, totals: this.#totals });
   #folded: Position = 0;
 
-  constructor(write: Write) {
+  constructor(write: Transact) {
     this.#write = write;
+  }
+
+  snapshot(): ProjectionContent {
+    return {
+      folded: this.#folded,
+      alarms: new Map(this.#alarms),
+      rows: new Map(this.#rows),
+      segments: [...this.#segments],
+      totals: new Map(this.#totals),
+    };
+  }
+
+  restore({ folded, alarms, rows, segments, totals }: ProjectionContent): void {
+    this.#folded = folded;
+    refill(this.#alarms, alarms);
+    refill(this.#rows, rows);
+    refill(this.#totals, totals);
+    this.#segments.splice(0, this.#segments.length, ...segments);
   }
 
   get folded(): Position {
@@ -391,4 +350,9 @@ class MemoryProjections implements ProjectionStore {
 function inOrder(a: DueShard, b: DueShard): number {
   if (a.due !== b.due) return a.due - b.due;
   return a.shard === b.shard ? 0 : a.shard < b.shard ? -1 : 1;
+}
+
+function refill<Key, Value>(map: Map<Key, Value>, content: ReadonlyMap<Key, Value>): void {
+  map.clear();
+  for (const [key, value] of content) map.set(key, value);
 }

@@ -116,6 +116,11 @@ export class AnswerBook {
     this.#complain(this.#same, `${command.op ?? ''} of ${shard} is taken for another request: ${JSON.stringify(reply)}`);
   }
 
+  /** What a client asked for with an operation, as its row names it. */
+  bodyOf(shard: string, key: string): unknown {
+    return this.#pageByKey.get(`${shard} ${key}`)?.asked.command.body;
+  }
+
   /** Operations that were answered with their effect, oldest first. */
   answered(): readonly Asked[] {
     return [...this.#pageByKey.values()].filter(({ final, row }) => final !== undefined && row !== undefined).map(({ asked }) => asked);

@@ -1,12 +1,11 @@
 /**
- * The faults of one simulation, from its seed: bad weather on the bus, nodes cut off, disks that fail or stall, files that are damaged and put
- * back, and crashes, at random instants and at named points of the work of a disk.
+ * The faults of one simulation, from its seed: bad weather on the bus, nodes cut off, disks that fail or stall, kills and power cuts, at
+ * random instants, at named points of the work of a disk, and in the middle of the next start.
  */
 import type { Prng } from '#shared/prng.ts';
-import type { ShardId } from '#shared/units.ts';
-import type { MemoryOperation, Outcome } from '#server/journal/storage-memory.ts';
+import type { MemoryOperation, Outcome } from '#server/journal/storage-memory-writes.ts';
 import { CALM_WEATHER, type BusWeather } from './simulated-bus.ts';
-import type { SimulatedNode } from './simulated-node.ts';
+import { RESTART_US, type SimulatedNode } from './simulated-node.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
 
 /** What faults need of the simulation. */
@@ -17,13 +16,24 @@ export interface FaultSetup {
   readonly periodUs: number;
 }
 
-const OPERATIONS: readonly MemoryOperation[] = ['commit', 'lease', 'note', 'drop', 'stage', 'sync', 'publish', 'sync-directories', 'apply'];
+const OPERATIONS: readonly MemoryOperation[] = [
+  'commit',
+  'lease',
+  'note',
+  'drop',
+  'stage',
+  'sync',
+  'mark',
+  'publish',
+  'sync-directories',
+  'apply',
+  'settle',
+];
+const FAILURES: readonly Outcome[] = ['fail', 'write-then-fail', 'write-unsynced', 'write-unsynced'];
 
 /** See the head of this file. Nothing happens before `start`, and nothing new after `stop`. */
 export class Faults {
   readonly #setup: FaultSetup;
-  /** Shards whose image is damaged. */
-  readonly #damaged = new Set<ShardId>();
   #isOver = false;
 
   constructor(setup: FaultSetup) {
@@ -39,7 +49,6 @@ export class Faults {
       void this.#cuts(node, prng.fork(`cuts of ${node.name}`));
       void this.#diskFaults(node, prng.fork(`disk of ${node.name}`));
       void this.#stalls(node, prng.fork(`stalls of ${node.name}`));
-      void this.#damages(node, prng.fork(`damages of ${node.name}`));
     }
   }
 
@@ -48,8 +57,6 @@ export class Faults {
     this.#isOver = true;
     const { bus, nodes } = this.#setup.world;
     bus.weather(CALM_WEATHER);
-    for (const shard of this.#damaged) this.#setup.world.repair(shard);
-    this.#damaged.clear();
     for (const node of nodes) {
       bus.mend(node.name);
       node.disk.inject(() => 'work');
@@ -63,8 +70,8 @@ export class Faults {
     for (;;) {
       await scheduler.pause(prng.integer(0, periodUs));
       if (this.#isOver) return;
-      if (prng.chance(0.8)) node.crash();
-      else node.stop();
+      const end = prng.pick(['crash', 'crash', 'kill', 'kill', 'stop'] as const);
+      node[end]();
       await scheduler.pause(prng.integer(0, pauseUs(prng, periodUs)));
       node.start();
     }
@@ -92,20 +99,6 @@ export class Faults {
     }
   }
 
-  /** Now and then the file of one player is damaged, while the node runs or is down, and put back later: also longer than an offer lasts. */
-  async #damages(node: SimulatedNode, prng: Prng): Promise<void> {
-    const { world, periodUs } = this.#setup;
-    for (;;) {
-      await world.scheduler.pause(prng.integer(0, periodUs * 6));
-      if (this.#isOver) return;
-      const shard = prng.pick([...world.model.shards.values()].filter((each) => each.node === node.name).map(({ id }) => id));
-      this.#damaged.add(shard);
-      world.damage(shard);
-      await world.scheduler.pause(prng.integer(0, pauseUs(prng, periodUs) * 2));
-      if (this.#damaged.delete(shard)) world.repair(shard);
-    }
-  }
-
   /** Now and then one call of the disk fails, before or after it has written: the process ends at that very point. */
   async #diskFaults(node: SimulatedNode, prng: Prng): Promise<void> {
     const { world, periodUs } = this.#setup;
@@ -117,9 +110,21 @@ export class Faults {
       node.disk.inject((operation): Outcome => {
         if (operation !== armed) return 'work';
         armed = undefined;
-        return prng.chance(0.5) ? 'fail' : 'write-then-fail';
+        const outcome = prng.pick(FAILURES);
+        if (prng.chance(0.3)) void this.#powerCutAtStart(node, prng);
+        return outcome;
       });
     }
+  }
+
+  /** The next life begins from what the failure has left, and the power fails before it has come far. */
+  async #powerCutAtStart(node: SimulatedNode, prng: Prng): Promise<void> {
+    const { scheduler } = this.#setup.world;
+    await scheduler.pause(RESTART_US + prng.integer(0, START_US));
+    if (this.#isOver) return;
+    node.crash();
+    await scheduler.pause(prng.integer(0, RESTART_US));
+    node.start();
   }
 }
 
@@ -128,6 +133,8 @@ function pauseUs(prng: Prng, periodUs: number): number {
   return prng.chance(Math.min(0.1, periodUs / LONG_US)) ? LONG_US : periodUs / 2;
 }
 
+/** What a start takes, about. */
+const START_US = 40_000;
 /** Longer than an offer may be accepted. */
 const LONG_US = 20_000_000;
 

@@ -1,9 +1,10 @@
 /** `npm run sim`: many simulations, one seed after the other. The last line is one JSON object; the exit code is 0 only without a violation. */
 import { parseArgs } from 'node:util';
-import { runSabotages } from './sabotage.ts';
+import { runSabotages } from './sabotages.ts';
 import { simulate, type SimulationResult } from './simulation.ts';
 
-const USAGE = 'npm run sim -- [--seed FIRST] [--seeds COUNT] [--trades TOTAL] [--nodes COUNT] [--json] [--sabotage] [--trace]';
+const USAGE =
+  'npm run sim -- [--seed FIRST] [--seeds COUNT] [--trades TOTAL] [--nodes COUNT] [--json] [--trace] [--sabotage [all | PART-OF-A-NAME]]';
 
 const TRADES_PER_SEED = 100;
 
@@ -13,7 +14,8 @@ interface Options {
   readonly trades: number;
   readonly nodes: number;
   readonly isJson: boolean;
-  readonly isSabotage: boolean;
+  /** A part of the names of the deliberate faults to run, if any are to be run. */
+  readonly sabotage: string | undefined;
   readonly isTrace: boolean;
 }
 
@@ -39,7 +41,7 @@ async function main(): Promise<number> {
   }
   const say = options.isJson ? (): void => undefined : (line: string): void => console.log(line);
   const summary = await runSeeds(options, say);
-  const sabotages = options.isSabotage ? await runSabotages(say) : undefined;
+  const sabotages = options.sabotage === undefined ? undefined : await runSabotages(options.sabotage, say);
   const whole: Summary = sabotages === undefined ? summary : { ...summary, ...sabotages };
   console.log(JSON.stringify(whole));
   const isCaught = sabotages === undefined || sabotages.caught === sabotages.sabotages;
@@ -79,17 +81,23 @@ function inWords({ seed, violations, lastEvents }: SimulationResult, trades: num
 }
 
 function readOptions(): Options | undefined {
-  const values = readArguments();
-  if (values === undefined) return undefined;
+  const read = readArguments();
+  if (read === undefined) return undefined;
+  const { values, positionals } = read;
+  // Whose faults is said by a word of its own: `--sabotage` alone means all of them.
+  const [part = 'all', ...rest] = positionals;
+  if (rest.length > 0 || (positionals.length > 0 && !values.sabotage)) return undefined;
+  const sabotage = values.sabotage ? (part === 'all' ? '' : part) : undefined;
   const [seed, seeds, nodes] = [Number(values.seed), Number(values.seeds), Number(values.nodes)];
   const trades = values.trades === undefined ? seeds * TRADES_PER_SEED : Number(values.trades);
   const isUsable = [seed, seeds, trades, nodes].every((value) => Number.isSafeInteger(value) && value >= 0) && seeds > 0 && nodes > 0;
-  return isUsable ? { seed, seeds, trades, nodes, isJson: values.json, isSabotage: values.sabotage, isTrace: values.trace } : undefined;
+  return isUsable ? { seed, seeds, trades, nodes, isJson: values.json, sabotage, isTrace: values.trace } : undefined;
 }
 
 function readArguments() {
   try {
-    const { values } = parseArgs({
+    return parseArgs({
+      allowPositionals: true,
       options: {
         seed: { type: 'string', default: '1' },
         seeds: { type: 'string', default: '20' },
@@ -100,7 +108,6 @@ function readArguments() {
         trace: { type: 'boolean', default: false },
       },
     });
-    return values;
   } catch {
     return undefined; // An unknown option: the usage is shown.
   }

@@ -5,6 +5,7 @@ import type { Prng } from '#shared/prng.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { ShardListener, ShardNews } from '#server/cell/resident.ts';
 import type { Checker } from './checker.ts';
+import type { Seams } from './seams.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
 
 /** What rooms need of the simulation. */
@@ -12,6 +13,7 @@ export interface RoomSetup {
   readonly world: SimulatedWorld;
   readonly prng: Prng;
   readonly players: readonly ShardId[];
+  readonly seams: Seams;
 }
 
 const ROOM: Pick<Checker, 'name' | 'sentence'> = {
@@ -19,6 +21,13 @@ const ROOM: Pick<Checker, 'name' | 'sentence'> = {
   sentence: 'whoever looks at a shard sees how it durably stands and then each durable turn, once and without a gap',
 };
 
+const TOLD: Pick<Checker, 'name' | 'sentence'> = {
+  name: 'a room is told',
+  sentence: 'whoever looks at a shard is told of each durable turn soon after it, while the node runs',
+};
+
+/** From a turn on the disk until rooms have it, on a node that runs: a few steps of the disk. */
+const TOLD_US_MAX = 2_000_000;
 const OPEN_US_MAX = 8_000_000;
 
 /** See the head of this file. */
@@ -46,17 +55,25 @@ export class RoomWatch {
       const shard = prng.pick(players);
       const { node } = world.ownerOf(shard);
       if (node === undefined || this.#isOver) continue;
-      const listener = this.#listener(shard);
-      void node.subscribe(shard, listener);
+      const room = this.#room(shard);
+      void node.subscribe(shard, room.listener);
       await world.scheduler.pause(prng.integer(0, OPEN_US_MAX));
-      node.unsubscribe(shard, listener);
+      const durable = world.model.shards.get(shard)?.header.version ?? 0;
+      await world.scheduler.pause(TOLD_US_MAX);
+      const isRunning = world.ownerOf(shard).node === node;
+      const shown = room.shown();
+      if (isRunning && shown !== undefined && shown < durable)
+        world.referee.complain(TOLD, `the room of ${shard} shows version ${shown}, and ${durable} is durable for long`);
+      node.unsubscribe(shard, room.listener);
     }
   }
 
-  #listener(shard: ShardId): ShardListener {
-    const { referee, model } = this.#setup.world;
+  /** A room, and the version that it shows. */
+  #room(shard: ShardId): { readonly listener: ShardListener; readonly shown: () => number | undefined } {
+    const { world, seams } = this.#setup;
+    const { referee, model } = world;
     let seen: number | undefined;
-    return (news) => {
+    const listener: ShardListener = (news) => {
       const version = versionOf(news);
       const durable = model.shards.get(shard)?.header.version ?? 0;
       if (version > durable) referee.complain(ROOM, `the room of ${shard} shows version ${version}, and ${durable} is durable`);
@@ -64,6 +81,7 @@ export class RoomWatch {
       if (!isNext) referee.complain(ROOM, `the room of ${shard} shows a ${news.kind} of version ${version} after ${seen ?? 'nothing'}`);
       seen = version;
     };
+    return { listener: seams.listener?.(listener) ?? listener, shown: () => seen };
   }
 }
 

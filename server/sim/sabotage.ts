@@ -1,45 +1,39 @@
-/** Runs every deliberate fault through a bounded number of simulations, until a checker cries out. */
-import { SABOTAGES, type Sabotage } from './sabotages.ts';
-import { simulate } from './simulation.ts';
+/** What a deliberate fault is, and how one is put into a powerup. */
+import type { AlarmHandler, Handler, Powerup } from '#server/shard/powerup.ts';
+import type { Violation } from './checker.ts';
+import type { Seams } from './seams.ts';
 
-/** How many faults were tried, and how many were found. */
-export interface SabotageResult {
-  readonly sabotages: number;
-  readonly caught: number;
+/** One deliberate fault, put in at a seam of the real code. */
+export interface Sabotage {
+  readonly name: string;
+  /** New for each simulation: some remember what they did. */
+  readonly seams: () => Seams;
+  /** Found only by many seeds: too slow for the suite. */
+  readonly isRare?: true;
+  /** What shows it where no simulation at random can: a directed scenario with these seams. Gives the promises that it saw broken. */
+  readonly show?: (seams: Seams) => Promise<readonly Violation[]>;
 }
 
-/** Who found a fault, and how soon. */
-export interface Catch {
-  readonly checker: string;
-  readonly detail: string;
-  readonly seed: number;
+/** Makes another handler of a powerup's own. */
+export type Wrap<T> = (real: T, powerup: Powerup) => T;
+
+/** Seams with the handler of one kind of message replaced. */
+export function wrapHandler(name: string, kind: string, wrap: Wrap<Handler>): Seams {
+  return onPowerup(name, (powerup) => {
+    const real = powerup.handlers?.[kind];
+    return real === undefined ? powerup : { ...powerup, handlers: { ...powerup.handlers, [kind]: wrap(real, powerup) } };
+  });
 }
 
-/** Nearly all are found by the first few; that two lives have the same ids only shows when a reply strays from one into the other. */
-const SEEDS_MAX = 240;
-const TRADES = 60;
-
-/** Runs one deliberate fault from seed 1 on; `undefined` if nobody noticed. */
-export async function runSabotage({ seams }: Sabotage): Promise<Catch | undefined> {
-  for (let seed = 1; seed <= SEEDS_MAX; seed++) {
-    const { violations } = await simulate({ seed, trades: TRADES, seams: seams() });
-    const first = violations[0];
-    if (first !== undefined) return { checker: first.checker, detail: first.detail, seed };
-  }
-  return undefined;
+/** Seams with the handler of one alarm replaced. */
+export function wrapAlarm(name: string, alarm: string, wrap: Wrap<AlarmHandler>): Seams {
+  return onPowerup(name, (powerup) => {
+    const real = powerup.alarms?.[alarm];
+    return real === undefined ? powerup : { ...powerup, alarms: { ...powerup.alarms, [alarm]: wrap(real, powerup) } };
+  });
 }
 
-/** Runs all of them, and says for each what came of it. */
-export async function runSabotages(say: (line: string) => void): Promise<SabotageResult> {
-  let caught = 0;
-  for (const sabotage of SABOTAGES) {
-    const found = await runSabotage(sabotage);
-    if (found !== undefined) caught++;
-    say(
-      found === undefined
-        ? `NOT CAUGHT: ${sabotage.name}`
-        : `caught: ${sabotage.name}\n    by seed ${found.seed}, ${found.checker}: ${found.detail.split('\n')[0]}`,
-    );
-  }
-  return { sabotages: SABOTAGES.length, caught };
+/** Seams with one powerup replaced. */
+export function onPowerup(name: string, change: (powerup: Powerup) => Powerup): Seams {
+  return { powerups: (all) => all.map((powerup) => (powerup.name === name ? change(powerup) : powerup)) };
 }

@@ -12,6 +12,7 @@ import type { Opening } from '#server/market/opening.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import { decision, hold } from '#server/trade/entities.ts';
+import { messageKey, type Outcome } from '#server/trade/messages.ts';
 import type { Seams } from './seams.ts';
 import type { Packet } from './simulated-bus.ts';
 import type { SimulatedNode } from './simulated-node.ts';
@@ -142,6 +143,15 @@ export class Scenario {
   /** The command to buy a listing. */
   buyout(listingId: string, price = 1_000, op?: string): Command {
     return this.command('buyout', { listingId, price }, op);
+  }
+
+  /** Has the buyer hear from the seller that a transaction is aborted, as its node would say it. */
+  hearOf(tx: string): void {
+    const verdict = { kind: 'aborted', reason: 'listing-gone' } as const;
+    const message: Outcome = { kind: 'outcome', key: messageKey('outcome', tx), tx, decider: this.seller, verdict };
+    const packet = { kind: 'envelope', call: null, envelope: { to: this.buyer, message } };
+    const [from, to] = [this.nodeOf(this.seller).name, this.nodeOf(this.buyer).name];
+    this.world.bus.inject({ from, to, bytes: new TextEncoder().encode(JSON.stringify(packet)) });
   }
 
   /** Lets the world run for so long. */

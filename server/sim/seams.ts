@@ -1,15 +1,27 @@
 /** The seams of a simulated node at which something else can be put in: for deliberate faults, never for what is tested. */
+import type { Rules } from '#shared/rules.ts';
+import type { ShardListener } from '#server/cell/resident.ts';
 import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { Persister } from '#server/journal/persister.ts';
+import type { MemoryDisk } from '#server/journal/storage-memory.ts';
+import type { ListingIndex } from '#server/listing-index/listing-index.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 
 /** Each replaces what it is given. A seam that is left out stays as it is. */
 export interface Seams {
+  /** The disk of a node, before its first life. */
+  readonly disk?: (disk: MemoryDisk) => void;
   readonly stores?: (stores: InlineStores) => InlineStores;
-  readonly persister?: (persister: Persister) => Persister;
+  readonly persister?: (persister: Persister, node: string) => Persister;
+  /** The index of a life, as its feed and whoever searches has it. */
+  readonly index?: (index: ListingIndex, node: string) => ListingIndex;
   readonly bus?: (bus: Bus) => Bus;
   readonly machine?: (machine: Machine) => Machine;
+  /** The rules that shards keep, in place of those that the checkers know. */
+  readonly rules?: (rules: Rules) => Rules;
+  /** Who looks at a shard. */
+  readonly listener?: (listener: ShardListener) => ShardListener;
   readonly powerups?: (powerups: readonly Powerup[]) => readonly Powerup[];
 }

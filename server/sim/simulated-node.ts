@@ -3,7 +3,8 @@
  *
  * 1. What a life keeps in memory ends with it: its timers never ring again, its promises never settle, its messages never leave.
  * 2. A life starts from what the disk has, and from nothing else.
- * 3. A life ends by a crash (the power fails), or by itself, after a fault of its disk.
+ * 3. A life ends by a power cut, by a kill, or by itself: told to stop, or after a fault of its disk. What it wrote and did not sync is seen
+ *    by the next life, unless the power fails before that, or later.
  * 4. Each life has a wall clock of its own; what it makes of it is the real node's business.
  */
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
@@ -14,9 +15,10 @@ import { instant, type Instant } from '#shared/units.ts';
 import type { Envelope } from '#server/cell/part.ts';
 import { InlineBackend, type InlineDelays } from '#server/journal/backend-inline.ts';
 import { openPersister } from '#server/journal/open-persister.ts';
-import type { Persister } from '#server/journal/persister.ts';
-import { InjectedFailure, MemoryDisk } from '#server/journal/storage-memory.ts';
-import type { Batch } from '#server/journal/storage.ts';
+import { DataDirectoryError, type Persister } from '#server/journal/persister.ts';
+import { MemoryDisk } from '#server/journal/storage-memory.ts';
+import { InjectedFailure } from '#server/journal/storage-memory-writes.ts';
+import { createListingIndex } from '#server/listing-index/listing-index.ts';
 import type { Machine, ReportedEvent } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
@@ -27,7 +29,7 @@ import { persisterWith } from './persister-with.ts';
 import type { Seams } from './seams.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimulatedBus } from './simulated-bus.ts';
-import { observedStores } from './stores.ts';
+import { observedStores, type BatchListener } from './stores.ts';
 import { clockTime, virtualMachine, type Life } from './virtual-platform.ts';
 
 /** What a simulated node is made of and told by. */
@@ -37,9 +39,10 @@ export interface NodeSetup {
   readonly prng: Prng;
   readonly bus: SimulatedBus;
   readonly definition: ShardDefinition;
-  /** What shards are made of, without the core's own. */
-  readonly powerups: readonly Powerup[];
-  readonly rules: Rules;
+  /** What shards are made of under these rules, without the core's own. */
+  readonly powerupsOf: (rules: Rules) => readonly Powerup[];
+  /** The rules of the next life. */
+  readonly nextRules: () => Rules;
   readonly catalogue: Catalogue;
   readonly regions: readonly string[];
   readonly ownerOf: (market: string, cell: number) => string;
@@ -62,7 +65,8 @@ export type WallOffset = (lastOffsetMs: number | undefined) => number;
 
 /** Who watches a node. */
 export interface NodeWitness {
-  durable(node: string, batch: Batch): void;
+  /** Hears of what becomes durable of a node's journal. */
+  journal(node: string): BatchListener;
   reported(node: string, event: ReportedEvent): void;
   /** The node's code threw where it must not. */
   broke(node: string, error: unknown): void;
@@ -79,15 +83,20 @@ interface Running extends Life {
   isStopping: boolean;
   /** Whether the next life is to begin when this one ends. */
   isFollowed: boolean;
+  /** Hears what came of a start that must be refused. */
+  readonly onTried: ((what: Tried) => void) | undefined;
   /** Who waits for the stall to end. */
   readonly waiting: (() => void)[];
   node: GavelNode | undefined;
 }
 
+/** What came of a start that must be refused: refused, served all the same, or it ended before. */
+export type Tried = 'refused' | 'served' | 'interrupted';
+
 /** How long a node may take to stop. */
 const STOP_MS = 2_000;
 /** How long a node stays down after its disk failed. */
-const RESTART_US = 400_000;
+export const RESTART_US = 400_000;
 
 /** See the head of this file. */
 export class SimulatedNode {
@@ -99,11 +108,14 @@ export class SimulatedNode {
   #crashes = 0;
   /** The latest time that the lives before have told, or might have. */
   #latest = instant(0);
+  /** The rules of each life that served, with the time from which on it did. */
+  readonly #rules: { readonly from: Instant; readonly rules: Rules }[] = [];
 
   constructor(setup: NodeSetup) {
     this.#setup = setup;
     this.name = setup.name;
     this.disk = new MemoryDisk(setup.definition.schemas);
+    setup.seams.disk?.(this.disk);
   }
 
   /** The running node, or `undefined` while it is down or recovers. */
@@ -114,6 +126,13 @@ export class SimulatedNode {
   /** The time of the node; of its last life, while it is down. */
   get time(): Instant {
     return this.#life?.node?.platform.clock.now() ?? this.#latest;
+  }
+
+  /** The rules under which the node took its turns at that time. */
+  rulesAt(time: Instant): Rules {
+    const known = this.#rules.findLast(({ from }) => from <= time);
+    if (known === undefined) throw new Error(`${this.name} served nobody at ${time}`);
+    return known.rules;
   }
 
   /** Lives that have ended. */
@@ -134,16 +153,24 @@ export class SimulatedNode {
 
   /** Begins a life, unless there is one; after the present one, if that is about to end. */
   start(): void {
-    if (this.#life !== undefined) {
-      this.#life.isFollowed = this.#life.isStopping;
-      return;
-    }
+    if (this.#life === undefined) this.#begin();
+    else this.#life.isFollowed = this.#life.isStopping;
+  }
+
+  /** A start that must be refused: the data are not what they should be. In the same event as its end, `onTried` hears of it. */
+  try(onTried: (what: Tried) => void): void {
+    if (this.#life !== undefined) throw new Error(`${this.name} runs`);
+    this.#begin(onTried);
+  }
+
+  #begin(onTried?: (what: Tried) => void): void {
     const { witness } = this.#setup;
     const life: Running = {
       isOver: false,
       isStalled: false,
       isStopping: false,
       isFollowed: false,
+      onTried,
       waiting: [],
       wallOffsetMs: this.#nextWallOffset(),
       node: undefined,
@@ -157,10 +184,13 @@ export class SimulatedNode {
     };
     this.#life = life;
     witness.changed(this.name, 'starts');
-    this.#open(life).then(
+    const rules = this.#setup.nextRules();
+    this.#open(life, rules).then(
       (node) => {
         if (life.isOver) return;
+        if (onTried !== undefined) return this.#end(life, 'serves, and must not', 'served');
         life.node = node;
+        this.#rules.push({ from: node.platform.clock.now(), rules });
         witness.toldTime(this.name, this.#latest, this.time);
         witness.changed(this.name, 'serves');
       },
@@ -170,15 +200,21 @@ export class SimulatedNode {
     );
   }
 
-  /** The power fails. What was not durable is gone. */
+  /** The power fails. What was not durable may be gone, also what lives before this one have written. */
   crash(): void {
-    if (this.#life !== undefined) this.#end(this.#life, 'crashes');
+    if (this.#life !== undefined) this.#end(this.#life, 'loses power');
+    this.disk.cutPower(() => this.#setup.prng.chance(0.5));
+  }
+
+  /** The process is killed. All that it wrote is still seen. */
+  kill(): void {
+    if (this.#life !== undefined) this.#end(this.#life, 'is killed');
   }
 
   /** The process is told to stop: it lets out what was done, closes its journal, and ends. */
   stop(): void {
     const life = this.#life;
-    if (life?.node === undefined) return this.crash();
+    if (life?.node === undefined) return this.kill();
     if (life.isStopping) return;
     life.isStopping = true;
     this.#setup.witness.changed(this.name, 'is told to stop');
@@ -209,11 +245,12 @@ export class SimulatedNode {
     return wallOffsetMs(lease === 0 ? undefined : lease - clockTime(scheduler.nowUs, 0));
   }
 
-  #open(life: Running): Promise<GavelNode> {
-    const { scheduler, prng, bus, rules, catalogue, regions, ownerOf, memoryBudgetBytes, seams } = this.#setup;
+  #open(life: Running, rules: Rules): Promise<GavelNode> {
+    const { scheduler, prng, bus, catalogue, regions, ownerOf, memoryBudgetBytes, seams } = this.#setup;
     const real = virtualMachine(scheduler, prng.fork(`life ${this.#lives}`), life);
     const machine = seams.machine?.(real) ?? real;
     const port: Bus = bus.port(this.name, life);
+    const index = createListingIndex(catalogue.itemClasses);
     return openNode({
       machine,
       isClockTrusted: false,
@@ -225,15 +262,16 @@ export class SimulatedNode {
       ownerOf,
       bus: seams.bus?.(port) ?? port,
       memoryBudgetBytes,
+      index: seams.index?.(index, this.name) ?? index,
       onFault: (fault) => this.#failed(life, fault),
       openPersister: async (definition) => {
-        const observed = observedStores(this.disk, (batch) => this.#setup.witness.durable(this.name, batch));
+        const observed = observedStores(this.disk, this.#setup.witness.journal(this.name));
         const backend = new InlineBackend(machine.timers, seams.stores?.(observed) ?? observed, this.#setup.delays);
         const persister = await openPersister(hasty(machine, this.#setup.persisterHaste), definition, backend);
         const stalling = this.#stalling(persister, life);
-        return seams.persister?.(stalling) ?? stalling;
+        return seams.persister?.(stalling, this.name) ?? stalling;
       },
-      powerups: this.#setup.powerups,
+      powerups: this.#setup.powerupsOf(rules),
     });
   }
 
@@ -246,20 +284,20 @@ export class SimulatedNode {
 
   #failed(life: Running, error: unknown): void {
     if (life.isOver) return;
+    if (life.onTried !== undefined && error instanceof DataDirectoryError) return this.#end(life, 'is refused', 'refused');
     if (!isOfDisk(error)) this.#setup.witness.broke(this.name, error);
     this.#end(life, `stops: ${error instanceof Error ? error.message : String(error)}`);
-    this.#setup.scheduler.after(RESTART_US, () => this.start());
+    if (life.onTried === undefined) this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
 
-  #end(life: Running, how: string): void {
+  #end(life: Running, how: string, tried: Tried = 'interrupted'): void {
     if (life.isOver) return;
     this.#latest = this.time;
     life.isOver = true;
     this.#life = undefined;
     this.#crashes++;
-    const { prng, witness } = this.#setup;
-    this.disk.crash(() => prng.chance(0.5));
-    witness.changed(this.name, how);
+    this.#setup.witness.changed(this.name, how);
+    life.onTried?.(tried);
     if (life.isFollowed) this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
 }

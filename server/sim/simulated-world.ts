@@ -12,8 +12,11 @@ import type { ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#server/routing/hash.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import { defineShard } from '#server/shard/definition.ts';
+import type { Powerup } from '#server/shard/powerup.ts';
 import { AnswerBook } from './answer-book.ts';
 import type { Checker } from './checker.ts';
+import { ListingBook } from './listing-book.ts';
+import { marketCheckers } from './market-checkers.ts';
 import { Model } from './model.ts';
 import { doubts, quietCheckers } from './quiet-checkers.ts';
 import { Referee } from './referee.ts';
@@ -37,6 +40,8 @@ export interface NodeNature {
 export interface WorldOptions {
   readonly prng: Prng;
   readonly rules: Rules;
+  /** The rules of the next life of a node; always the same unless given. */
+  readonly nextRules?: () => Rules;
   readonly nodes: number;
   readonly natureOf: (node: string, prng: Prng) => NodeNature;
   readonly seams?: Seams;
@@ -53,7 +58,17 @@ const LIVELY: Pick<Checker, 'name' | 'sentence'> = {
   sentence: 'a node starts from whatever a crash has left, serves, and reports no error but those of its disk',
 };
 
+const SHRINKING: Pick<Checker, 'name' | 'sentence'> = {
+  name: 'the backlog shrinks',
+  sentence: 'what is durable goes into images and leaves the journal, at a node that runs',
+};
+
+/** The time of a pass in production: simulated nodes are in more of a hurry. */
+const BACKLOG_US_MAX = limits.imagePassIntervalMs * 1_000;
+
+/** What a damaged image led to may be on its way to the disk for so long. */
 const DAMAGE_ECHO_US = 5_000_000;
+
 const NEVER_BACK: Pick<Checker, 'name' | 'sentence'> = {
   name: 'time never runs back',
   sentence: 'what a node says of time in one life, it says in the next: its time begins no earlier than it ended',
@@ -73,11 +88,14 @@ export class SimulatedWorld {
   readonly bus: SimulatedBus;
   readonly model: Model;
   readonly book: AnswerBook;
+  readonly listings = new ListingBook();
   readonly referee: Referee;
   readonly nodes: readonly SimulatedNode[];
   readonly #options: WorldOptions;
-  /** Until when the image of a shard is, or was, damaged, in virtual time. */
-  readonly #damagedUntilUs = new Map<string, number>();
+  /** What puts back the images that are damaged on purpose, by shard. */
+  readonly #repairs = new Map<ShardId, () => void>();
+  /** When images were put back last, in virtual time. */
+  readonly #repairedAtUs = new Map<ShardId, number>();
   #purchases = 0;
 
   constructor(options: WorldOptions) {
@@ -86,9 +104,12 @@ export class SimulatedWorld {
     const nowUs = (): number => this.scheduler.nowUs;
     this.trace = new Trace(nowUs, options.isTraceEndless === true);
     this.bus = new SimulatedBus(this.scheduler, prng.fork('bus'));
-    const market = marketPowerups({ rules, regions: [REGION], catalogue: BUILT_IN_CATALOGUE });
-    const powerups = seams.powerups?.(market) ?? market;
-    const definition = defineShard(powerups);
+    const powerupsOf = (agreed: Rules): readonly Powerup[] => {
+      const kept = seams.rules?.(agreed) ?? agreed;
+      const market = marketPowerups({ rules: kept, regions: [REGION], catalogue: BUILT_IN_CATALOGUE });
+      return seams.powerups?.(market) ?? market;
+    };
+    const definition = defineShard(powerupsOf(rules));
     this.model = new Model(definition, (turn) => {
       for (const { cause } of turn.changes.ledger) if (cause === 'purchase') this.#purchases++;
       this.trace.add('durable', turn.node, turn.position, turn.changes.shard, turn.changes.version, wordsOf(turn.deltas));
@@ -96,8 +117,11 @@ export class SimulatedWorld {
     });
     const clocks = { of: (shard: ShardId) => this.ownerOf(shard).time, latest: () => latestOf(this.nodes) };
     this.book = new AnswerBook(this.model, clocks, (checker, detail) => this.referee.complain(checker, detail));
+    const rulesOf = (name: string, at: Instant): Rules => this.nodes.find((node) => node.name === name)?.rulesAt(at) ?? rules;
+    const ofMarket = marketCheckers({ rulesOf, bodyOf: (shard, key) => this.book.bodyOf(shard, key) });
+    const ofTrades = tradeCheckers({ timeOf: clocks.of, isDamaged: (shard) => this.isDamaged(shard, DAMAGE_ECHO_US) });
     this.referee = new Referee(
-      [...turnCheckers(), ...tradeCheckers((shard) => this.isDamaged(shard)), ...this.book.checkers, ...quietCheckers],
+      [...turnCheckers(), ...ofTrades, ...ofMarket, ...this.book.checkers, this.listings, ...quietCheckers],
       nowUs,
     );
     const names = Array.from({ length: options.nodes }, (_, index) => `node-${index + 1}`);
@@ -110,14 +134,14 @@ export class SimulatedWorld {
         prng: own,
         bus: this.bus,
         definition,
-        powerups,
-        rules,
+        powerupsOf,
+        nextRules: () => options.nextRules?.() ?? rules,
         catalogue: BUILT_IN_CATALOGUE,
         regions: [REGION],
         ownerOf,
         ...options.natureOf(name, own),
         witness: {
-          durable: (node, batch) => this.model.observe(node, batch),
+          journal: (node) => this.model.listener(node),
           reported: (node, event) => this.#reported(node, event),
           broke: (node, error) => this.referee.complain(LIVELY, `${node}: ${inWords(error)}`),
           changed: (node, what) => this.trace.add('node', node, what),
@@ -147,23 +171,38 @@ export class SimulatedWorld {
     return node;
   }
 
-  /** Damages the image of a shard, if it has one by now. */
-  damage(shard: ShardId): void {
-    this.trace.add('damage', shard);
-    this.#damagedUntilUs.set(shard, Number.POSITIVE_INFINITY);
-    this.ownerOf(shard).disk.damage(shard, 'garble');
+  /** Damages the image of a shard: nothing is expected of that shard until `repair`. */
+  damage(shard: ShardId, how: 'garble' | 'remove' = 'garble'): void {
+    if (this.#repairs.has(shard)) return;
+    this.trace.add('damage', `${how} the image of`, shard);
+    this.#repairs.set(shard, this.ownerOf(shard).disk.damage(shard, how));
   }
 
-  /** Puts the image back as it was. */
+  /** Puts the image back as it was, if it is damaged. */
   repair(shard: ShardId): void {
+    const putBack = this.#repairs.get(shard);
+    if (putBack === undefined) return;
     this.trace.add('repair', shard);
-    this.#damagedUntilUs.set(shard, this.scheduler.nowUs);
-    this.ownerOf(shard).disk.repair(shard);
+    putBack();
+    this.#repairs.delete(shard);
+    this.#repairedAtUs.set(shard, this.scheduler.nowUs);
   }
 
-  /** Whether the image of a shard is damaged, or was a moment ago: what that led to may still be on its way to the disk. */
-  isDamaged(shard: string): boolean {
-    return (this.#damagedUntilUs.get(shard) ?? Number.NEGATIVE_INFINITY) + DAMAGE_ECHO_US > this.scheduler.nowUs;
+  /** Puts back all that is damaged. */
+  repairAll(): void {
+    for (const shard of this.#repairs.keys()) this.repair(shard);
+  }
+
+  /** Whether the image of a shard is damaged, or was within that time. */
+  isDamaged(shard: ShardId, withinUs = 0): boolean {
+    if (this.#repairs.has(shard)) return true;
+    const repairedAtUs = this.#repairedAtUs.get(shard);
+    return repairedAtUs !== undefined && withinUs > 0 && repairedAtUs + withinUs > this.scheduler.nowUs;
+  }
+
+  /** Whether the image of any shard is damaged, or was within that time. */
+  isAnyDamaged(withinUs: number): boolean {
+    return [...this.#repairs.keys(), ...this.#repairedAtUs.keys()].some((shard) => this.isDamaged(shard, withinUs));
   }
 
   /** Runs until the condition holds, the time is over, or a promise is broken. */
@@ -188,6 +227,15 @@ export class SimulatedWorld {
     await this.until(() => isDone() && this.allServe && doubts(this.model).length === 0, SETTLE_US_MAX);
   }
 
+  /** Runs until all that is durable now is in images and dropped from the journals; that it is so in time is a promise, too. */
+  async drain(): Promise<void> {
+    const through = new Map(this.nodes.map((node) => [node, node.disk.journal.state.position]));
+    const isDropped = (): boolean => [...through].every(([{ disk }, position]) => disk.journal.state.dropped >= position);
+    if (await this.until(isDropped, BACKLOG_US_MAX)) return;
+    const left = [...through].map(([{ name, disk }, position]) => `${name} has dropped ${disk.journal.state.dropped} of ${position}`);
+    if (this.referee.violations.length === 0) this.referee.complain(SHRINKING, left.join(', '));
+  }
+
   /** Runs until the promise has settled; that it does in time is a promise, too. */
   async finish(promise: Promise<unknown>): Promise<void> {
     let isSettled = false;
@@ -206,7 +254,9 @@ export class SimulatedWorld {
 
   /** Whether an operator is told of a shard whose file is damaged, or was a moment ago. */
   #isOfDamage(message: string): boolean {
-    return [...this.#damagedUntilUs.keys()].some((shard) => message.includes(shard) && this.isDamaged(shard));
+    return [...this.#repairs.keys(), ...this.#repairedAtUs.keys()].some(
+      (shard) => message.includes(shard) && this.isDamaged(shard, DAMAGE_ECHO_US),
+    );
   }
 
   /** Errors are for the operator of a real node, and none of the faults of a simulation may cause one. */

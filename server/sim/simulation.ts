@@ -12,8 +12,10 @@ import type { Command } from '#server/shard/message.ts';
 import type { Opening } from '#server/market/opening.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import type { Violation } from './checker.ts';
+import { Damage } from './damage.ts';
 import { Faults } from './faults.ts';
 import { RoomWatch } from './room-watch.ts';
+import { SearchWatch } from './search-watch.ts';
 import type { Seams } from './seams.ts';
 import { REGION, SimulatedWorld, type NodeNature } from './simulated-world.ts';
 import { WallClocks } from './wall-clocks.ts';
@@ -54,6 +56,10 @@ const FAULT_PERIOD_US_MIN = 2_000_000;
 const OPENING_US_MAX = 60_000_000;
 /** Players who look at their shard at any time. */
 const ROOMS = 2;
+/** Disks are damaged so much more seldom than they fail. */
+const DAMAGE_PERIODS = 8;
+/** Players who look for something to buy. */
+const SEARCHERS = 2;
 /** Answers that are asked for once more at the end. */
 const REPEATED = 30;
 const LAST_EVENTS = 60;
@@ -64,7 +70,16 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const rules = rulesFrom(prng.fork('rules'));
   const { seams = {}, isTraceEndless = false, nodes = 2 } = options;
   const clocks = new WallClocks(prng.fork('clocks'));
-  const world = new SimulatedWorld({ prng, rules, nodes, natureOf: natureOf(clocks), seams, isTraceEndless, isExpected: isAboutClocks });
+  const world = new SimulatedWorld({
+    prng,
+    rules,
+    nodes,
+    nextRules: nextRules(prng.fork('fees'), rules),
+    natureOf: natureOf(clocks),
+    seams,
+    isTraceEndless,
+    isExpected: isAboutClocks,
+  });
   const players = playersFrom(prng.fork('players'));
   await open(world, prng.fork('loot'), players);
   const thinkUsMax = prng.fork('pace').pick([20_000, 200_000, 1_000_000]);
@@ -77,23 +92,29 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const workload = new Workload({ world, prng: prng.fork('workload'), rules, players, latecomers, thinkUsMax, detourShare });
   const periodUs = Math.max(FAULT_PERIOD_US_MIN, thinkUsMax * prng.fork('faults').pick([8, 30, 120]));
   const faults = new Faults({ world, prng: prng.fork('storm'), periodUs });
-
-  const rooms = new RoomWatch({ world, prng: prng.fork('rooms'), players });
+  const damage = new Damage({ world, prng: prng.fork('damage'), periodUs: periodUs * DAMAGE_PERIODS });
+  const rooms = new RoomWatch({ world, prng: prng.fork('rooms'), players, seams });
+  const searches = new SearchWatch({ world, prng: prng.fork('searches'), players });
 
   faults.start();
+  damage.start();
   clocks.start(world);
   rooms.start(ROOMS);
+  searches.start(SEARCHERS);
   workload.start(prng.fork('clients').integer(3, 12));
   await world.until(() => world.purchases >= options.trades / 2, STORM_US_MAX / 2);
   void workload.moderate();
   await world.until(() => world.purchases >= options.trades, STORM_US_MAX / 2);
   world.trace.add('calm', 'the storm is over');
+  damage.stop();
   faults.stop();
   clocks.stop();
   await world.until(() => world.purchases >= options.trades, FAIR_WEATHER_US_MAX);
   workload.finish();
   rooms.finish();
+  searches.finish();
   await world.settle(() => workload.busy === 0);
+  await world.drain();
   await world.check('live');
 
   for (const node of world.nodes) node.crash();
@@ -160,6 +181,12 @@ function openingOf(prng: Prng, shard: ShardId, amount: Gold): Opening {
   return { name, start: { gold: amount, items, commodities: [{ commodity: 'iron-ore', quantity: 5 }] } };
 }
 
+/** A game designer changes the fee now and then: it comes into force with the next start of each node. */
+function nextRules(prng: Prng, rules: Rules): () => Rules {
+  const fees = prng.pick([[rules.gold.saleFeeBasisPoints], [0, 1_234, 10_000]]);
+  return () => ({ ...rules, gold: { ...rules.gold, saleFeeBasisPoints: prng.pick(fees) } });
+}
+
 /** Short times and small capacities, so that everything that can end does. */
 function rulesFrom(prng: Prng): Rules {
   return {
@@ -169,8 +196,8 @@ function rulesFrom(prng: Prng): Rules {
     durationMinMs: durationMs(500),
     durationMaxMs: durationMs(600_000),
     durationDefaultMs: durationMs(30_000),
-    listingsPerPlayerMax: 8,
-    stashSlots: 14,
-    completedShown: 12,
+    listingsPerPlayerMax: prng.pick([2, 8]),
+    stashSlots: prng.pick([10, 14]),
+    completedShown: prng.pick([3, 12]),
   };
 }

@@ -1,10 +1,14 @@
 /** The stores of a simulated disk, as one life of a node gets them: what becomes durable is told to the model. */
 import type { InlineStores } from '#server/journal/backend-inline.ts';
 import type { MemoryDisk } from '#server/journal/storage-memory.ts';
-import type { Batch, JournalStore } from '#server/journal/storage.ts';
+import type { Position } from '#server/journal/persister.ts';
+import type { Batch, ImageStore, JournalStore } from '#server/journal/storage.ts';
 
-/** A journal whose `commit` does something else; everything else is as it was. */
-export function withCommit(journal: JournalStore, commit: (batch: Batch) => void): JournalStore {
+/** A journal with some of its calls replaced; everything else is as it was. */
+export function journalWith(
+  journal: JournalStore,
+  changes: Partial<Pick<JournalStore, 'commit' | 'drop' | 'read' | 'batch' | 'noteOf'>>,
+): JournalStore {
   return {
     get state() {
       return journal.state;
@@ -18,19 +22,56 @@ export function withCommit(journal: JournalStore, commit: (batch: Batch) => void
     extendLease: (until) => journal.extendLease(until),
     note: (notes, kept) => journal.note(notes, kept),
     drop: (through, recordsMax) => journal.drop(through, recordsMax),
-    commit,
+    commit: (batch) => journal.commit(batch),
+    ...changes,
   };
 }
 
-/** The stores of a disk; `onDurable` hears of each batch that is on it, also when the write then fails. */
-export function observedStores(disk: MemoryDisk, onDurable: (batch: Batch) => void): InlineStores {
+/** Images with some of their calls replaced; everything else is as it was. */
+export function imagesWith(images: ImageStore, changes: Partial<Omit<ImageStore, 'published'>>): ImageStore {
+  return {
+    get published() {
+      return images.published;
+    },
+    read: (shard) => images.read(shard),
+    shards: () => images.shards(),
+    mark: (through) => images.mark(through),
+    draft: (shard) => images.draft(shard),
+    sync: (shards) => images.sync(shards),
+    publish: (shards) => images.publish(shards),
+    syncDirectories: (shards) => images.syncDirectories(shards),
+    ...changes,
+  };
+}
+
+/** Who hears of what becomes durable. */
+export interface BatchListener {
+  /** It has heard of everything up to here. */
+  readonly told: Position;
+  hear(batch: Batch): void;
+}
+
+/** The stores of a disk. The listener hears of each batch when it is durable: also when the write then fails, or when a start settles it. */
+export function observedStores(disk: MemoryDisk, listener: BatchListener): InlineStores {
   const { journal, images, projections } = disk;
-  const commit = (batch: Batch): void => {
-    try {
-      journal.commit(batch);
-    } finally {
-      if (journal.state.position === batch.last) onDurable({ ...batch, records: batch.records.slice() });
+  const tell = (): void => {
+    if (disk.durable === listener.told) return;
+    for (const batch of journal.read(listener.told, Number.POSITIVE_INFINITY)) {
+      if (batch.last <= disk.durable) listener.hear({ ...batch, records: batch.records.slice() });
     }
   };
-  return { journal: withCommit(journal, commit), images, projections, clearStaging: () => disk.clearStaging() };
+  const telling = (write: () => void): void => {
+    try {
+      write();
+    } finally {
+      tell();
+    }
+  };
+  return {
+    journal: journalWith(journal, { commit: (batch) => telling(() => journal.commit(batch)) }),
+    images,
+    projections,
+    settle: () => telling(() => disk.settle()),
+    clearStaging: () => disk.clearStaging(),
+  };
 }

@@ -1,4 +1,6 @@
 /** Checkers of trades: what holder and decider may do, from their durable rows alone. T1 to T9 of the design. */
+import { limits } from '#shared/limits.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
 import { listing } from '#server/market/entities.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import { isSame, type Checker, type Complain } from './checker.ts';
@@ -18,11 +20,16 @@ interface Transaction {
 
 type Transactions = Map<string, Transaction>;
 
-/** Tells whether the image of a shard is damaged, or was a moment ago. */
-export type IsDamaged = (shard: string) => boolean;
+/** What has to be known of a shard besides its journal. */
+export interface DeciderFacts {
+  /** The time of its node. */
+  readonly timeOf: (shard: ShardId) => Instant;
+  /** Whether its image is damaged, or was a moment ago. */
+  readonly isDamaged: (shard: ShardId) => boolean;
+}
 
 /** New ones for one simulation. They share what they know, and the first of them keeps it. */
-export function tradeCheckers(isDamaged: IsDamaged): readonly Checker[] {
+export function tradeCheckers(facts: DeciderFacts): readonly Checker[] {
   const transactions: Transactions = new Map();
   const createdAt = new Map<string, number>();
   const endedListings = new Set<string>();
@@ -32,7 +39,7 @@ export function tradeCheckers(isDamaged: IsDamaged): readonly Checker[] {
       sentence: 'a hold is made once, never changed, and goes only after the decider has durably decided, in the way that it decided',
       onTurn: (turn, complain) => {
         if (turn.previous === undefined) createdAt.set(turn.changes.shard, turn.changes.now);
-        forEachHold(turn, (delta) => checkHold(transactions, createdAt, isDamaged, turn, delta, complain));
+        forEachHold(turn, (delta) => checkHold(transactions, createdAt, facts, turn, delta, complain));
       },
     },
     {
@@ -49,6 +56,11 @@ export function tradeCheckers(isDamaged: IsDamaged): readonly Checker[] {
       name: 'T9 a decision goes when it is of no more use, and not before',
       sentence: 'a decision is settled only after its holder has acted, and forgotten only when its offer can no longer be accepted',
       onTurn: (turn, complain) => checkSettling(transactions, turn, complain),
+    },
+    {
+      name: 'T9 decisions are bounded',
+      sentence: 'a settled decision whose offer can no longer be accepted is forgotten within a few turns of its shard',
+      onTurn: decisionsBounded(),
     },
     {
       name: 'T7 clearing is empty in the end',
@@ -74,7 +86,7 @@ function forEachHold({ deltas }: DurableTurn, visit: (delta: RowDelta) => void):
 function checkHold(
   transactions: Transactions,
   createdAt: ReadonlyMap<string, number>,
-  isDamaged: IsDamaged,
+  { timeOf, isDamaged }: DeciderFacts,
   { changes }: DurableTurn,
   { before, after }: RowDelta,
   complain: Complain,
@@ -101,8 +113,11 @@ function checkHold(
     const hasComeAt = createdAt.get(old.decider) ?? Number.POSITIVE_INFINITY;
     const isOfNobody = hasComeAt > old.offerUntil;
     // Nor where it cannot be loaded. That it has decided nothing is seen here by its journal, and that it never will, by `checkNewDecision`.
-    const isOfDamaged = isDamaged(old.decider) && changes.now > old.offerUntil;
-    if (known.verdict === undefined && resolution === 'release' && (isOfNobody || isOfDamaged)) return;
+    if (known.verdict === undefined && resolution === 'release' && (isOfNobody || isDamaged(old.decider))) {
+      const earlyMs = old.offerUntil - timeOf(old.decider);
+      if (earlyMs > 0) complain(`the hold of ${old.tx} is released ${earlyMs} ms too early: nobody has decided, and somebody still may`);
+      return;
+    }
     const expected = resolution === 'purchase' ? 'committed' : 'aborted';
     if (known.verdict !== expected)
       complain(`the hold of ${old.tx} became a ${resolution}, and its decider has ${known.verdict ?? 'decided nothing'}`);
@@ -170,6 +185,28 @@ function checkSettling(transactions: Transactions, { changes, deltas }: DurableT
     if (known?.resolution === undefined) complain(`${where} takes ${old.tx} for settled, and its holder still holds`);
     if (row === undefined && changes.now <= old.offerUntil) complain(`${where} forgets ${old.tx}, which may still be offered`);
   }
+}
+
+/** Others that were settled before it may have to go first: their offers end within a window, by clocks that differ. */
+const BLOCKED_MS_MAX = limits.offerWindowMs + 2 * limits.clockBehindMaxMs;
+/** From then on, turns until it goes: one round of tidying, and as many more as those before it may take. */
+const TURNS_TO_FORGET = 4 * limits.tidyEveryTurns;
+
+function decisionsBounded(): (turn: DurableTurn, complain: Complain) => void {
+  const overdueByShard = new Map<string, { readonly id: number; readonly turns: number }>();
+  return ({ changes, shard }, complain) => {
+    let oldest: DecisionRow | undefined;
+    for (const row of shard.rowsByEntity.get(decision.name)?.values() ?? []) {
+      const known = rowAs(decision, decision.name, row);
+      if (known?.state === 'settled' && (oldest === undefined || known.offerUntil < oldest.offerUntil)) oldest = known;
+    }
+    if (oldest === undefined || oldest.offerUntil + BLOCKED_MS_MAX >= changes.now) return void overdueByShard.delete(changes.shard);
+    const before = overdueByShard.get(changes.shard);
+    const turns = before?.id === oldest.id ? before.turns + 1 : 1;
+    overdueByShard.set(changes.shard, { id: oldest.id, turns });
+    if (turns >= TURNS_TO_FORGET)
+      complain(`${changes.shard} version ${changes.version} still has the decision on ${oldest.tx}, after ${turns} turns`);
+  };
 }
 
 /** The lines of a trade, and which of them exclude each other. */

@@ -1,12 +1,12 @@
 /** Checkers of single turns: rows and ledger agree, and the counters of a shard do what they must. */
-import { unbalancedAsset } from '#server/shard/change-set.ts';
+import { balanceAfter, unbalancedAsset } from '#server/shard/change-set.ts';
 import { completed, wallet } from '#server/market/entities.ts';
 import { failure } from '#server/shard/failures.ts';
 import { operation } from '#server/shard/operations.ts';
 import { operationPack } from '#server/shard/operation-pack.ts';
 import { hold } from '#server/trade/entities.ts';
 import { isSame, type Checker } from './checker.ts';
-import { rowsOfShard, type DurableTurn, type ShardModel } from './model.ts';
+import { rowsOfShard, type DurableTurn, type RowDelta, type ShardModel } from './model.ts';
 import { holdingsOf, rowAs } from './row-decode.ts';
 
 /** Places that rows show. The others are only in the ledger. */
@@ -17,6 +17,7 @@ export function turnCheckers(): readonly Checker[] {
   return [
     ledgerBalances,
     rowsFollowLedger,
+    linesTellTheTruth,
     worldConserved(),
     itemInOnePlace(),
     walletParts,
@@ -60,6 +61,41 @@ const rowsFollowLedger: Checker = {
     }
   },
 };
+
+/** The gold of a player that a wallet shows, by the ledger's names of the places. */
+const GOLD_PLACES: ReadonlySet<string> = new Set(['wallet', 'hold', 'completed']);
+
+const linesTellTheTruth: Checker = {
+  name: 'each line tells when and what is left',
+  sentence:
+    "a ledger line is dated by its turn, and tells what gold is left right after it at each of its player's places that it is about",
+  onTurn: ({ changes, deltas, shard }, complain) => {
+    if (changes.ledger.length === 0) return;
+    const where = `${changes.shard} version ${changes.version}`;
+    const goldByPlace = goldBefore(shard, deltas);
+    for (const entry of changes.ledger) {
+      const { seq, at, cause, balance, postings } = entry;
+      const line = `${where}: line ${seq}, ${cause},`;
+      if (at !== changes.now) complain(`${line} is dated ${at}, and its turn ${changes.now}`);
+      const ofPlayer = postings.filter(({ place, asset }) => asset === 'gold' && GOLD_PLACES.has(place));
+      for (const { place, amount } of ofPlayer) goldByPlace.set(place, (goldByPlace.get(place) ?? 0) + amount);
+      const inWallet = goldByPlace.get('wallet') ?? 0;
+      if (balance !== inWallet) complain(`${line} says that ${balance} is left, and it is ${inWallet}`);
+      for (const posting of ofPlayer) {
+        const [told, left] = [balanceAfter(entry, posting), goldByPlace.get(posting.place)];
+        if (told !== left) complain(`${line} says that ${told} is left at ${posting.place}, and it is ${left}`);
+      }
+    }
+  },
+};
+
+/** The gold in each place of a player before the turn. */
+function goldBefore(shard: ShardModel, deltas: readonly RowDelta[]): Map<string, number> {
+  const changed = deltas.find(({ entity }) => entity === wallet.name);
+  const purse = changed === undefined ? rowsOfShard(shard, wallet)[0] : changed.before;
+  const holdings = purse === undefined ? [] : holdingsOf(wallet.name, purse);
+  return new Map(holdings.map(({ place, amount }) => [place, amount]));
+}
 
 function worldConserved(): Checker {
   const sumByAsset = new Map<string, bigint>();

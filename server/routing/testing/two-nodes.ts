@@ -147,7 +147,7 @@ export class TwoNodes {
     computer.life.isOver = true;
     computer.life = undefined;
     computer.node = undefined;
-    computer.disk.crash(() => this.#prng.chance(0.5));
+    computer.disk.cutPower(() => this.#prng.chance(0.5));
   }
 
   /** Lets so much virtual time pass. */

@@ -7,6 +7,7 @@ import { hold } from '#server/trade/entities.ts';
 import type { Outcome } from '#server/trade/messages.ts';
 import { kindOf, Scenario } from '../scenario.ts';
 import type { Seams } from '../seams.ts';
+import { imagesWith } from '../stores.ts';
 
 describe('a shard that hears of an outcome that it cannot know (T6)', () => {
   it('is closed, answers nothing, and tells nobody that the trade is settled', async () => {
@@ -17,16 +18,7 @@ describe('a shard that hears of an outcome that it cannot know (T6)', () => {
       sent.push(kindOf(packet));
       return { kind: 'pass' };
     });
-    const tx = `7.1.${scenario.buyer}`;
-    const outcome: Outcome = {
-      kind: 'outcome',
-      key: `outcome/${tx}`,
-      tx,
-      decider: scenario.seller,
-      verdict: { kind: 'aborted', reason: 'listing-gone' },
-    };
-    const packet = { kind: 'envelope', call: null, envelope: { to: scenario.buyer, message: outcome } };
-    bus.inject({ from: 'node-2', to: 'node-1', bytes: new TextEncoder().encode(JSON.stringify(packet)) });
+    scenario.hearOf(`7.1.${scenario.buyer}`);
     await scenario.run(50);
     expect(model.rows(scenario.buyer, failure)).toMatchObject([{ key: 'quarantine', stuck: true }]);
     expect(referee.violations.map(({ checker }) => checker)).toEqual(['T6 no shard is quarantined and no turn fails']);
@@ -73,22 +65,12 @@ describe('an image that cannot be read once', () => {
     const seams: Seams = {
       stores: (stores) => ({
         ...stores,
-        clearStaging: () => stores.clearStaging(),
-        images: {
-          get published() {
-            return stores.images.published;
-          },
-          shards: () => stores.images.shards(),
-          mark: (through) => stores.images.mark(through),
+        images: imagesWith(stores.images, {
           read: (shard) => {
             if (failures-- > 0) throw new ImageError('the disk hiccups');
             return stores.images.read(shard);
           },
-          draft: (shard) => stores.images.draft(shard),
-          sync: (shards) => stores.images.sync(shards),
-          publish: (shards) => stores.images.publish(shards),
-          syncDirectories: (shards) => stores.images.syncDirectories(shards),
-        },
+        }),
       }),
     };
     const scenario = await Scenario.begin({ seams, isExpected: ({ message }) => message.includes('could not be loaded') });

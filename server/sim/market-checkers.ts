@@ -1,0 +1,169 @@
+/**
+ * Checkers of the market's rules, from the durable rows and the rules as they were agreed: written a second time, slowly, and sharing
+ * nothing with the shards that keep them.
+ */
+import type { Rules } from '#shared/rules.ts';
+import type { Instant } from '#shared/units.ts';
+import { completed, item, listing, player } from '#server/market/entities.ts';
+import { operation } from '#server/shard/operations.ts';
+import type { RowOf } from '#server/shard/entity.ts';
+import { decision, hold } from '#server/trade/entities.ts';
+import { isSame, type Checker, type Complain } from './checker.ts';
+import type { DurableTurn } from './model.ts';
+import { fieldsOf, rowAs } from './row-decode.ts';
+
+/** What these checkers have to know besides the turns. */
+export interface MarketFacts {
+  /** The rules under which a node took its turns at that time. */
+  rulesOf(node: string, at: Instant): Rules;
+  /** The body of the command that a client sent with that operation, as `issuer/op`. */
+  bodyOf(shard: string, key: string): unknown;
+}
+
+type Listing = RowOf<(typeof listing)['attributes']>;
+
+/** New ones for one simulation. */
+export function marketCheckers(facts: MarketFacts): readonly Checker[] {
+  const rulesByListing = new Map<string, Rules>();
+  return [
+    {
+      name: 'postings keep the rules',
+      sentence: 'a listing is posted within the bounds of price, time and number, and never by a player whose completed tab is full',
+      onTurn: (turn, complain) => {
+        const rules = facts.rulesOf(turn.node, turn.changes.now);
+        for (const { row, id } of listingsOf(turn, 'posted')) {
+          rulesByListing.set(`${id}.${turn.changes.shard}`, rules);
+          checkPosting(rules, turn, row, complain);
+        }
+      },
+    },
+    {
+      name: 'a listing keeps what it was posted with',
+      sentence: 'nothing of a listing changes while it stands, and a cancel ends it only within its window',
+      onTurn: checkStanding,
+    },
+    {
+      name: 'the fee is that of the posting',
+      sentence: 'a sale takes the fee of the rules under which the listing was posted, rounded down, and its seller gets all the rest',
+      onTurn: (turn, complain) => checkFee(rulesByListing, turn, complain),
+    },
+    {
+      name: 'a hold is what the buyer named',
+      sentence: 'a buyer promises the price that it named, for the listing that it named',
+      onTurn: (turn, complain) => checkHold(facts, turn, complain),
+    },
+    {
+      name: 'the stash has its slots',
+      sentence: 'nothing is put into a stash that is full',
+      onTurn: (turn, complain) => {
+        const { stashSlots } = facts.rulesOf(turn.node, turn.changes.now);
+        const isAdded = turn.deltas.some(
+          ({ entity, before, after }) => entity === item.name && before === undefined && after !== undefined,
+        );
+        const items = turn.shard.rowsByEntity.get(item.name)?.size ?? 0;
+        if (isAdded && turn.previous !== undefined && items > stashSlots)
+          complain(`${whereOf(turn)}: ${items} items are in a stash of ${stashSlots}`);
+      },
+    },
+    {
+      name: 'who is frozen does nothing',
+      sentence: 'while a player is frozen, no command of its clients has an effect, and no offer to it is accepted',
+      onTurn: checkFrozen,
+    },
+  ];
+}
+
+function whereOf({ changes }: DurableTurn): string {
+  return `${changes.shard} version ${changes.version}`;
+}
+
+/** Listings that a turn has posted, or ended. */
+function listingsOf({ deltas }: DurableTurn, what: 'posted' | 'ended'): readonly { readonly id: number; readonly row: Listing }[] {
+  return deltas.flatMap(({ entity, id, before, after }) => {
+    const [old, row] = [rowAs(listing, entity, before), rowAs(listing, entity, after)];
+    const found = what === 'posted' ? (old === undefined ? row : undefined) : row === undefined ? old : undefined;
+    return found === undefined ? [] : [{ id, row: found }];
+  });
+}
+
+/** Rows of an entity before the turn. */
+function countBefore({ shard, deltas }: DurableTurn, entity: string): number {
+  const changed = deltas.filter((delta) => delta.entity === entity);
+  const added = changed.filter(({ before }) => before === undefined).length;
+  const removed = changed.filter(({ after }) => after === undefined).length;
+  return (shard.rowsByEntity.get(entity)?.size ?? 0) - added + removed;
+}
+
+function checkPosting(rules: Rules, turn: DurableTurn, row: Listing, complain: Complain): void {
+  const { buyout, postedAt, startsAt, cancelUntil, endsAt } = row;
+  const say = (detail: string): void => complain(`${whereOf(turn)} posts a listing ${detail}`);
+  const { priceMin, priceMax } = { ...rules.gold, ...rules.gold.byItemClass[row.item.value.itemClass] };
+  if (buyout < priceMin || buyout > priceMax) say(`for ${buyout}, and ${priceMin} to ${priceMax} are allowed`);
+  if (postedAt !== turn.changes.now) say(`at ${postedAt}, and it is ${turn.changes.now}`);
+  if (startsAt - postedAt !== rules.startDelayMs) say(`that starts ${startsAt - postedAt} ms later, and not ${rules.startDelayMs}`);
+  if (cancelUntil - postedAt !== rules.cancelWindowMs) say(`with ${cancelUntil - postedAt} ms to cancel, and not ${rules.cancelWindowMs}`);
+  const stands = endsAt - startsAt;
+  if (stands < rules.durationMinMs || stands > rules.durationMaxMs) say(`for ${stands} ms`);
+  const others = countBefore(turn, listing.name);
+  if (others >= rules.listingsPerPlayerMax) say(`beside ${others} others`);
+  const entries = countBefore(turn, completed.name);
+  if (entries >= rules.completedShown) say(`with ${entries} entries to claim`);
+}
+
+function checkStanding(turn: DurableTurn, complain: Complain): void {
+  const { changes, deltas } = turn;
+  for (const { entity, id, before, after } of deltas) {
+    const [old, row] = [rowAs(listing, entity, before), rowAs(listing, entity, after)];
+    if (old !== undefined && row !== undefined && !isSame(old, row)) complain(`${whereOf(turn)} changes the listing ${id}`);
+  }
+  if (!changes.ledger.some(({ cause }) => cause === 'cancelled')) return;
+  for (const { id, row } of listingsOf(turn, 'ended')) {
+    if (changes.now > row.cancelUntil) complain(`${whereOf(turn)} cancels the listing ${id} ${changes.now - row.cancelUntil} ms too late`);
+  }
+}
+
+function checkFee(rulesByListing: ReadonlyMap<string, Rules>, turn: DurableTurn, complain: Complain): void {
+  const { changes, deltas } = turn;
+  const sale = changes.ledger.find(({ cause }) => cause === 'sale');
+  const sold = listingsOf(turn, 'ended')[0];
+  if (sale === undefined || sold === undefined) return;
+  const { gold } = rulesByListing.get(`${sold.id}.${changes.shard}`) ?? {};
+  if (gold === undefined) return complain(`${whereOf(turn)} sells the listing ${sold.id}, which was never posted`);
+  const { saleFeeBasisPoints } = { ...gold, ...gold.byItemClass[sold.row.item.value.itemClass] };
+  const price = BigInt(sold.row.buyout);
+  const fee = (price * BigInt(saleFeeBasisPoints)) / 10_000n;
+  const burned = sale.postings.reduce((sum, { place, amount }) => (place === 'burned' ? sum + BigInt(amount) : sum), 0n);
+  if (burned !== fee) complain(`${whereOf(turn)} takes a fee of ${burned} for a sale at ${price}, and not ${fee}`);
+  const entry = deltas.flatMap(({ entity, before, after }) => (before === undefined ? (rowAs(completed, entity, after) ?? []) : []))[0];
+  const said = entry?.fees.value.reduce((sum, line) => sum + BigInt(line.gold), 0n) ?? -1n;
+  if (entry?.entry !== 'sold' || BigInt(entry.gold ?? 0) !== price - fee || said !== fee)
+    complain(`${whereOf(turn)} tells its seller of ${entry?.gold ?? 'nothing'} after fees of ${said}, for a sale at ${price}`);
+}
+
+function checkHold(facts: MarketFacts, turn: DurableTurn, complain: Complain): void {
+  const { changes, deltas, shard } = turn;
+  for (const { entity, before, after } of deltas) {
+    const row = before === undefined ? rowAs(hold, entity, after) : undefined;
+    if (row === undefined) continue;
+    const asked = rowAs(operation, operation.name, shard.rowsByEntity.get(operation.name)?.get(row.operation ?? 0));
+    if (asked === undefined) return complain(`${whereOf(turn)} holds ${row.gold} for no operation`);
+    const { listingId, price } = fieldsOf(facts.bodyOf(changes.shard, asked.key));
+    const { row: wanted, price: most } = row.terms.value;
+    if (price !== row.gold || price !== most || listingId !== `${String(wanted)}.${row.decider}`)
+      complain(
+        `${whereOf(turn)} holds ${row.gold} for ${String(wanted)} of ${row.decider}, and ${String(price)} was named for ${String(listingId)}`,
+      );
+  }
+}
+
+function checkFrozen(turn: DurableTurn, complain: Complain): void {
+  const { deltas, shard } = turn;
+  const owner = deltas.find(({ entity }) => entity === player.name)?.before ?? shard.rowsByEntity.get(player.name)?.values().next().value;
+  if (turn.previous === undefined || rowAs(player, player.name, owner)?.frozen !== true) return;
+  for (const { entity, before, after } of deltas) {
+    const done = before === undefined ? rowAs(operation, entity, after) : undefined;
+    if (done?.key.startsWith('client/') === true) complain(`${whereOf(turn)} does ${done.key}, and its player is frozen`);
+    const decided = before === undefined ? rowAs(decision, entity, after) : undefined;
+    if (decided?.state === 'committed') complain(`${whereOf(turn)} accepts ${decided.tx}, and its player is frozen`);
+  }
+}
