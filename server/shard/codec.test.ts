@@ -155,6 +155,15 @@ describe('the record codec', () => {
     );
   });
 
+  it('gives bytes back as plain bytes, whatever they were read from', () => {
+    fc.assert(
+      fc.property(changeSet, (changes) => {
+        const { puts } = new RecordReader(encode(changes)).changeSet(SCHEMAS);
+        for (const value of puts.flatMap(({ values }) => values)) expect(value).not.toBeInstanceOf(Buffer);
+      }),
+    );
+  });
+
   it('reads records one after the other, by header, by key or whole', () => {
     fc.assert(
       fc.property(changeSet, changeSet, changeSet, (first, second, third) => {

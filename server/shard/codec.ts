@@ -186,7 +186,8 @@ export class RecordReader {
     const length = this.#count();
     const end = this.#offset + length;
     if (end > this.#buffer.length) throw new CodecError('bytes are cut short');
-    const bytes = Uint8Array.prototype.slice.call(this.#buffer, this.#offset, end);
+    // A copy, and no `Buffer`: a row must not show how it came to be.
+    const bytes = new Uint8Array(this.#buffer.subarray(this.#offset, end));
     this.#offset = end;
     return bytes;
   }
