@@ -47,6 +47,15 @@ function die(sentence: string): never {
   process.exit(1);
 }
 
+/** The version of this program, as its package says. */
+function ownVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const description: unknown = JSON.parse(text);
+  const version = typeof description === 'object' && description !== null && 'version' in description ? description.version : undefined;
+  if (typeof version !== 'string') throw new Error('package.json names no version');
+  return version;
+}
+
 /** As `die`, when a thread may hang in the disk: to exit in order would wait for it. */
 function kill(sentence: string): void {
   process.stderr.write(`gavel: ${sentence}\n`);
@@ -60,6 +69,7 @@ function openOwnNode(config: Config): Promise<GavelNode> {
     isClockTrusted: profile === 'dev' || isClockRight,
     rules,
     catalogue,
+    build: ownVersion(),
     regions,
     world: WORLD,
     node: NODE,

@@ -1,19 +1,33 @@
 /** A whole node over a disk in memory: what only the composition can get wrong. */
 import { describe, expect, it } from '@jest/globals';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { createPrng } from '#shared/prng.ts';
-import { shardId } from '#shared/address.ts';
+import { listingId, shardId } from '#shared/address.ts';
 import { gold, itemId, operationId, type ShardId } from '#shared/units.ts';
+import type { CommandAnswer } from '#shared/protocol.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { rollItem } from '#shared/catalog/loot.ts';
 import { InlineBackend } from '#server/journal/backend-inline.ts';
+import { sealed } from '#server/journal/checksums.ts';
+import { openFilePersister } from '#server/journal/open-file-persister.ts';
 import { openPersister } from '#server/journal/open-persister.ts';
+import type { Persister, PersisterDefinition } from '#server/journal/persister.ts';
+import { directoryName, fileName } from '#server/journal/storage-images.ts';
 import { MemoryDisk } from '#server/journal/storage-memory.ts';
+import { completed, listing } from '#server/market/entities.ts';
 import { marketPowerups } from '#server/market/market.ts';
-import type { ReportedEvent } from '#server/platform/platform.ts';
+import { marketNetwork, opening, player } from '#server/market/testing/market-bench.ts';
+import type { Machine, ReportedEvent } from '#server/platform/platform.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
-import { ALARM_SCAN_SHARDS } from '#server/cell/cell-host.ts';
+import { RecordWriter } from '#server/shard/record-writer.ts';
+import { command, rowsByEntity } from '#server/shard/testing/shard-driver.ts';
+
+import { hold } from '#server/trade/entities.ts';
+import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS } from '#server/cell/cell-host.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { clockTime, virtualMachine } from '#server/sim/virtual-platform.ts';
 import { openNode, type GavelNode } from './world.ts';
@@ -21,6 +35,14 @@ import { openNode, type GavelNode } from './world.ts';
 const rules = RULES_PROFILES.dev;
 const regions = ['asia', 'europe'];
 const MINUTE_MS = 60_000;
+const FILE_STEP_MS = 100;
+const NOBODY = shardId('nobody', 'europe', 'softcore');
+
+/** What differs in the clock of one life. */
+interface ClockOfLife {
+  readonly wallOffsetMs?: number;
+  readonly isClockTrusted?: boolean;
+}
 
 class NodeBench {
   readonly scheduler = new Scheduler();
@@ -29,7 +51,20 @@ class NodeBench {
   readonly reported: ReportedEvent[] = [];
 
   /** A node for some of the regions, on the disk as the last one left it. */
-  async open(served: readonly string[], { wallOffsetMs = 0, isClockTrusted = false } = {}): Promise<GavelNode> {
+  async open(served: readonly string[], clock: ClockOfLife = {}): Promise<GavelNode> {
+    const opening = this.#openNode(served, clock, (machine, definition) =>
+      openPersister(machine, definition, new InlineBackend(machine.timers, this.disk, { commitMs: () => 1, stepMs: () => 1 })),
+    );
+    opening.catch(() => undefined); // Whoever awaits it hears of it.
+    await this.run(1_000);
+    return opening;
+  }
+
+  #openNode(
+    served: readonly string[],
+    { wallOffsetMs = 0, isClockTrusted = false }: ClockOfLife,
+    open: (machine: Machine, definition: PersisterDefinition) => Promise<Persister>,
+  ): Promise<GavelNode> {
     const life = {
       isOver: false,
       wallOffsetMs,
@@ -39,7 +74,7 @@ class NodeBench {
       onReport: (event: ReportedEvent) => void this.reported.push(event),
     };
     const machine = virtualMachine(this.scheduler, createPrng('world'), life);
-    const opening = openNode({
+    return openNode({
       machine,
       isClockTrusted,
       rules,
@@ -47,16 +82,50 @@ class NodeBench {
       regions: served,
       world: 'test',
       node: 'one',
-      openPersister: (definition) =>
-        openPersister(machine, definition, new InlineBackend(machine.timers, this.disk, { commitMs: () => 1, stepMs: () => 1 })),
+      openPersister: (definition) => open(machine, definition),
       memoryBudgetBytes: 1e9,
       onFault: (fault) => {
         throw fault;
       },
     });
-    opening.catch(() => undefined); // Whoever awaits it hears of it.
-    await this.run(1_000);
-    return opening;
+  }
+
+  /** A node over a real data directory, whose threads do real work while time is virtual. */
+  async openFiles(directory: string): Promise<GavelNode> {
+    const node = this.#openNode(regions, {}, (machine, definition) => openFilePersister({ machine, definition, directory }));
+    let isOpen = false;
+    void node.then(() => (isOpen = true));
+    while (!isOpen) await this.#tick();
+    return node;
+  }
+
+  /** Lets virtual time pass in small steps; in each, the thread that loads shards answers what it was asked. */
+  async runFiles(node: GavelNode, ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += FILE_STEP_MS) {
+      await this.#tick();
+      await node.persister.load(NOBODY);
+    }
+  }
+
+  /** Lets time pass until there is a reply. */
+  async answered(node: GavelNode, asked: Promise<Reply>): Promise<Reply> {
+    let reply: Reply | undefined;
+    void asked.then((told) => (reply = told));
+    while (reply === undefined) await this.runFiles(node, FILE_STEP_MS);
+    return reply;
+  }
+
+  /** Virtual time hardly passes meanwhile: what the threads still write takes real time. */
+  async closeFiles(node: GavelNode): Promise<void> {
+    let isClosed = false;
+    const closing = node.close(600_000).finally(() => (isClosed = true));
+    while (!isClosed) await this.#tick(0.02);
+    await closing;
+  }
+
+  async #tick(ms = FILE_STEP_MS): Promise<void> {
+    await this.run(ms);
+    await new Promise(setImmediate);
   }
 
   async close(node: GavelNode): Promise<void> {
@@ -110,7 +179,112 @@ describe('a node', () => {
     });
     expect(found).toMatchObject({ kind: 'found', rows: [] });
   });
+
+  it('wakes as many with each scan as it says, although those that it woke before are due for the index of alarms still', async () => {
+    const bench = new NodeBench();
+    const node = await bench.open(['europe']);
+    const due = ALARM_SCAN_SHARDS * 2 + 50;
+    for (let number = 0; number < due; number++) await openWithListing(node, shardId(`p${number}`, 'europe', 'softcore'));
+    await bench.run(1_000);
+    const closing = node.close(5_000);
+    await bench.run(2 * MINUTE_MS);
+    await closing;
+
+    // Opening it takes a second: two scans.
+    const again = await bench.open(['europe']);
+    await bench.run(ALARM_SCAN_MS + 200);
+    expect(again.usage.shards).toBe(due);
+  });
 });
+
+describe('a seller whose file is damaged', () => {
+  const [ADA, BOB] = [player('ada'), player('bob')];
+  const SCHEMAS = defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })).schemas;
+
+  /** A disk on which Bob holds gold towards Ada's listing, as a crash left it: his offer was decided and he has not heard of it, or not. */
+  async function crashed(isDecided: boolean): Promise<NodeBench> {
+    const net = marketNetwork(createPrng('damaged'), [ADA, BOB], rules);
+    for (const shard of [ADA, BOB]) net.command(shard, 'open', opening(nameOfShard(shard), {}), undefined, 'service');
+    net.command(ADA, 'sell', { itemId: 'ada-0', buyout: 500, durationMs: rules.durationMaxMs }, 'sell');
+    const [listed] = net.driver(ADA).rows(listing);
+    net.wait(1);
+    net.command(BOB, 'buyout', { listingId: listingId(listed?.id ?? 0, ADA), price: 500 }, 'buy');
+    if (isDecided) net.deliverOne();
+    const bench = new NodeBench();
+    const { journal, images } = bench.disk;
+    const records = [ADA, BOB].flatMap((shard) => net.driver(shard).records);
+    const writer = new RecordWriter();
+    for (const record of records) writer.raw(record, SCHEMAS);
+    journal.commit(sealed({ first: 1, last: records.length, now: net.now, records: writer.take() }));
+    const ada = net.driver(ADA).image();
+    images.draft(ADA).stage(ada);
+    await images.sync([ADA]);
+    images.publish([ADA]);
+    journal.note([{ shard: ADA, version: ada.version, now: ada.now }], []);
+    return bench;
+  }
+
+  /** The durable rows of a shard, as far as it can be loaded. */
+  async function rowsOf(bench: NodeBench, node: GavelNode, shard: ShardId, entity: string): Promise<readonly object[]> {
+    const loading = node.persister.load(shard);
+    await bench.run(10);
+    const loaded = await loading;
+    return loaded.kind === 'absent' ? [] : (rowsByEntity(loaded.shard, SCHEMAS).get(entity) ?? []);
+  }
+
+  it.each<[string, boolean, number]>([
+    ['ends the hold, long over, if the last turn in its journal was before it', false, 0],
+    ['keeps the hold if it may have decided', true, 1],
+  ])('%s; nothing commits twice when the file is whole again', async (_name, isDecided, holds) => {
+    const bench = await crashed(isDecided);
+    bench.disk.damage(ADA, 'garble');
+    for (const isWhole of [false, false, true]) {
+      if (isWhole) bench.disk.repair(ADA);
+      const node = await bench.open(regions, { isClockTrusted: true });
+      await bench.run(2 * MINUTE_MS);
+      expect(await rowsOf(bench, node, BOB, hold.name)).toHaveLength(isWhole ? 0 : holds);
+      if (isWhole) expect(await rowsOf(bench, node, ADA, completed.name)).toMatchObject([{ entry: isDecided ? 'sold' : 'expired' }]);
+      await bench.close(node);
+    }
+  });
+
+  it('is refused or over in ten seconds, is not found, and is for sale again when the file is put back: over real files', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'gavel-world-'));
+    const bench = new NodeBench();
+    let node = await bench.openFiles(directory);
+    try {
+      for (const shard of [ADA, BOB])
+        void send(node, shard, { kind: 'open', issuer: 'service', body: opening(nameOfShard(shard), {}) }, true);
+      const sell = { itemId: 'ada-0', buyout: 500, durationMs: rules.durationMaxMs };
+      const sold = await bench.answered(node, send(node, ADA, command('sell', sell, 'sell')));
+      const id = sold.kind === 'answer' ? (sold.value as CommandAnswer<'sell'>).listingId : '';
+      await bench.closeFiles(node);
+
+      const file = join(directory, 'images', directoryName(ADA), fileName(ADA));
+      const whole = readFileSync(file);
+      writeFileSync(file, whole.subarray(0, 1_000));
+      node = await bench.openFiles(directory);
+      const buy = (op: string): Promise<Reply> =>
+        bench.answered(node, send(node, BOB, command('buyout', { listingId: id, price: 500 }, op)));
+      expect(node.index.stats().rows).toBe(1);
+      let first = await buy('first');
+      while (first.kind === 'refusal' && first.name === 'outcome-unknown') first = await buy('first');
+      expect(first).toMatchObject({ name: 'offer-expired' });
+      expect(node.index.stats().rows).toBe(0);
+      expect(await buy('second')).toMatchObject({ name: 'unavailable' });
+
+      writeFileSync(file, whole);
+      await bench.runFiles(node, MINUTE_MS);
+      expect(node.index.stats().rows).toBe(1);
+      expect(await buy('third')).toMatchObject({ kind: 'answer', value: { paid: 500 } });
+    } finally {
+      await bench.closeFiles(node);
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
+
+const nameOfShard = (shard: ShardId): string => shard.split('@')[0] ?? '';
 
 describe('a start', () => {
   const HOUR_MS = 60 * MINUTE_MS;

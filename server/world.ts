@@ -9,16 +9,16 @@ import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Rules } from '#shared/rules.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS, CellHost } from '#server/cell/cell-host.ts';
+import { ALARM_SCAN_MS, ALARM_SCAN_PAGE, ALARM_SCAN_SHARDS, CellHost } from '#server/cell/cell-host.ts';
 import { Cell } from '#server/cell/cell.ts';
 import type { Envelope, Part } from '#server/cell/part.ts';
 import type { ShardListener } from '#server/cell/resident.ts';
 import type { Backend } from '#server/edge/backend.ts';
-import type { Persister, PersisterDefinition } from '#server/journal/persister.ts';
+import type { DueShard, Persister, PersisterDefinition } from '#server/journal/persister.ts';
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
 import type { ListingRow } from '#server/market/entities.ts';
-import { INDEXED_ENTITY, indexedListing, listingOfMirrored, tellListings } from '#server/market/listing-projection.ts';
+import { INDEXED_ENTITY, indexedListing, listingOfMirrored, listingsOf, tellListings } from '#server/market/listing-projection.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import { NodeClock } from '#server/platform/node-clock.ts';
 import type { Cancel, Machine, Platform } from '#server/platform/platform.ts';
@@ -29,9 +29,9 @@ import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
 import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
-import type { Message, Reply } from '#server/shard/message.ts';
+import type { Absence, Emitted, Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
-import { outcomeOfNobody } from '#server/trade/decider.ts';
+import { outcomeInPlaceOf } from '#server/trade/decider.ts';
 import { holderOf } from '#server/trade/transaction.ts';
 import { decodeMessage, isOffer } from '#server/trade/messages.ts';
 
@@ -44,6 +44,8 @@ export interface NodeOptions {
   /** What every shard is made of: the powerups of the market unless given. */
   readonly powerups?: readonly Powerup[];
   readonly catalogue: Catalogue;
+  /** What this build of the program calls itself. */
+  readonly build?: string;
   readonly regions: readonly string[];
   /** The name of the world and of this node in it. */
   readonly world: string;
@@ -77,7 +79,7 @@ export function persisterDefinition(definition: ShardDefinition, world: string, 
 
 /** Recovers what is durable and starts a node. Rejects with one clear sentence if it must not start. */
 export async function openNode(options: NodeOptions): Promise<GavelNode> {
-  const definition = defineShard(options.powerups ?? marketPowerups(options));
+  const definition = defineShard(options.powerups ?? marketPowerups(options), options.build);
   const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
   try {
     const clock = await startClock(options, persister);
@@ -109,6 +111,9 @@ async function startClock({ machine, isClockTrusted }: NodeOptions, persister: P
   }
 }
 
+/** Shards that could not be loaded and are tried again by one scan, at most. */
+const UNLOADABLE_TRIED = 16;
+
 /** A running node. */
 export class GavelNode implements Backend {
   readonly rules: Rules;
@@ -123,8 +128,6 @@ export class GavelNode implements Backend {
   readonly #host: CellHost;
   readonly #feed: ListingFeed<ListingRow>;
   readonly #cellsByMarket: ReadonlyMap<string, readonly (Cell | undefined)[]>;
-  /** Shards with a due alarm that are in the data, but in no cell of this node: of a region that is no longer configured. */
-  readonly #foreign = new Set<ShardId>();
   #isOpen = false;
   #isFaulty = false;
   #cancelScan: Cancel | undefined;
@@ -143,10 +146,12 @@ export class GavelNode implements Backend {
       persister,
       definition,
       world,
-      replyOfNobody: ({ to, message }, now) => replyOfNobody(to, message, now),
+      replyInPlaceOf: (envelope, now, absence) => this.#replyInPlaceOf(envelope, now, absence),
       memoryBudgetBytes: options.memoryBudgetBytes,
       onFault: (fault) => this.#fail(fault),
       onChanges: (position, changes) => tellListings(position, changes, this.#feed),
+      onUnloadable: (shard) => this.#feed.hide(shard),
+      onLoadable: (shard, version, rows) => this.#feed.show(shard, version, listingsOf(rows)),
     });
     this.#cellsByMarket = this.#buildRegions(world);
     this.#feed = this.#newFeed(definition);
@@ -234,7 +239,21 @@ export class GavelNode implements Backend {
       });
       return { position, changes };
     };
-    return new ListingFeed({ index, node, incarnation: platform.random.id(), platform, snapshot, indexed: indexedListing });
+    const rowsOf = async (shard: ShardId): Promise<readonly number[]> => {
+      const { rows } = await this.persister.projection(INDEXED_ENTITY, shard);
+      return rows.map(({ id }) => id);
+    };
+    return new ListingFeed({ index, node, incarnation: platform.random.id(), platform, snapshot, rowsOf, indexed: indexedListing });
+  }
+
+  /** For a shard that cannot take an offer, it may be told that nothing was decided; nothing else has an answer. */
+  #replyInPlaceOf({ to, message }: Envelope, now: Instant, absence: Absence): Emitted | undefined {
+    if (!isOffer(message)) return undefined;
+    const holder = holderOf(message.tx);
+    // Times of turns can be compared only within a node: clocks of others may differ.
+    const known: Absence = this.owns(holder) || absence.kind === 'never-created' ? absence : { ...absence, lastTurnAt: undefined };
+    const outcome = outcomeInPlaceOf(message, to, now, known);
+    return outcome === undefined ? undefined : { to: holder, message: outcome };
   }
 
   #ownCell(shard: ShardId): Cell | undefined {
@@ -249,19 +268,34 @@ export class GavelNode implements Backend {
   /** Wakes shards that are not in memory and whose alarm is due; those in memory have their own timers. */
   async #scan(): Promise<void> {
     try {
-      // Those that cannot be woken stay due: they must not stand in the way of the others.
-      const due = await this.persister.due(this.#host.now(), ALARM_SCAN_SHARDS + this.#foreign.size + this.#host.unloadable);
-      for (const shard of due) this.#wakeDue(shard);
+      await this.#wakeDue(this.#host.now());
+      // Nobody asks for a shard whose listings are hidden and towards which nothing is held: whether its file is whole again, the node asks.
+      for (const shard of this.#host.unloadableToTry(UNLOADABLE_TRIED)) this.#wake(shard);
     } catch (error) {
       this.platform.report({ level: 'error', message: 'alarms could not be looked up', error });
     }
     if (this.#isOpen) this.#scheduleScan();
   }
 
-  #wakeDue(shard: ShardId): void {
+  /** Pages through what is due, for as long as it takes to find as many as may be woken: the others stay due, and must not be in the way. */
+  async #wakeDue(now: Instant): Promise<void> {
+    let woken = 0;
+    let after: DueShard | undefined;
+    do {
+      const due: readonly DueShard[] = await this.persister.due(now, ALARM_SCAN_PAGE, after);
+      for (const { shard } of due) {
+        if (this.#wake(shard) && ++woken === ALARM_SCAN_SHARDS) return;
+      }
+      after = due.length < ALARM_SCAN_PAGE ? undefined : due.at(-1);
+    } while (after !== undefined && this.#isOpen);
+  }
+
+  /** Has a shard loaded for its alarm; not one that is in memory, of a region that is no longer configured, or not worth a try yet. */
+  #wake(shard: ShardId): boolean {
     const cell = this.#ownCell(shard);
-    if (cell === undefined) this.#foreign.add(shard);
-    else if (this.#isOpen && this.#host.isWakeable(shard)) cell.wakeShard(shard);
+    if (!this.#isOpen || cell === undefined || cell.isHere(shard) || !this.#host.isWakeable(shard)) return false;
+    cell.wakeShard(shard);
+    return true;
   }
 
   #fail(fault: Error): void {
@@ -288,10 +322,4 @@ export class GavelNode implements Backend {
     this.#host.stop();
     this.#clock.stop();
   }
-}
-
-/** For a shard that was never created: an offer to it is aborted once it is late; nothing else has an answer. */
-function replyOfNobody(to: ShardId, message: Message, now: Instant): { readonly to: ShardId; readonly message: Message } | undefined {
-  const outcome = isOffer(message) ? outcomeOfNobody(message, to, now) : undefined;
-  return outcome === undefined ? undefined : { to: holderOf(outcome.tx), message: outcome };
 }

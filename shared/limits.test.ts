@@ -23,6 +23,18 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
       limits.shardBytesReserved,
     limits.shardBytesMax * (7 / 8),
   ],
+  [
+    'a shard that is full in every way, by its player and by all others, is bounded',
+    limits.shardBytesMax +
+      limits.decisionsMax * limits.decisionBytesMax +
+      limits.failuresMax * limits.failureBytesMax +
+      limits.operationsServiceRememberedMax * limits.operationPackedBytes +
+      (limits.operationsAnsweredMax + limits.operationsPerPack + limits.tidyEveryTurns - 1) * limits.operationAnswerBytesMax,
+    limits.shardWithOthersBytesMax,
+  ],
+  ['a transaction and a failed turn fit into a failure', limits.transactionTextLengthMax + 512 + 64, limits.failureBytesMax],
+  ['one buyer cannot fill the decisions of a seller', limits.operationsUnfinishedMax * 4, limits.decisionsMax],
+  ['one full packed row is worth its while', limits.tidyEveryTurns, limits.operationsPerPack],
   ['a shard tidies away what it makes', limits.tidyEveryTurns, limits.tidiedRowsMax],
   ['answered operations are among the remembered ones', limits.operationsAnsweredMax, limits.operationsRememberedMax],
   ['players do not outlast the service', limits.operationsRememberedMs, limits.operationsServiceRememberedMs],
@@ -35,7 +47,7 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
   ],
   ['every text fits into one message', limits.textLengthMax * 6, limits.payloadBytesMax],
   ['a pass starts long before turns must wait', limits.imagePassBytes * 4, limits.journalBacklogBytesMax],
-  ['a whole shard fits into one commit', limits.shardBytesMax, limits.commitBytesMax],
+  ['a whole shard fits into one commit, beside what is worth a commit', limits.shardWithOthersBytesMax + 1_048_576, limits.commitBytesMax],
   ['a commit is worth its while', limits.commitEagerBytes * 2, limits.commitBytesMax],
   ['many commits fit before a pass', limits.commitBytesMax * 8, limits.imagePassBytes],
   ['several commits may wait while one is under way', limits.commitBytesMax * 4, limits.journalUnsentBytesMax],

@@ -42,17 +42,39 @@ export const limits = {
   operationsRememberedMs: durationMs(24 * HOUR),
   /** How long operations of the service and of staff are kept; they are never displaced earlier. */
   operationsServiceRememberedMs: durationMs(7 * 24 * HOUR),
+  /** Finished operations that go into one packed row, and out of it again as one. */
+  operationsPerPack: 64,
+  /**
+   * Operations of the service and of staff that a shard remembers. Beyond it a new one is told `busy`: three a minute for all of the 7 days,
+   * for one player, is a fault of the caller.
+   */
+  operationsServiceRememberedMax: 32_768,
   /** What a stored answer takes in a shard, about: those to claims are the largest. How much it is counts towards the shard's size. */
   operationAnswerBytesMax: 3_584,
   /** What one remembered operation (id of 64, digest of 32, row) takes in a shard at most. */
   operationRememberedBytesMax: 128,
+  /** What one packed operation (hash and digest) takes in a shard. */
+  operationPackedBytes: 16,
   /** Newest ledger lines that a shard keeps for display; all lines go to the node's database. */
   ledgerLinesKept: 50,
 
-  /** The largest shard, as the sum of its encoded rows. A shard is a small thing; this one is a fault or an attack. */
+  /** The most that a player can make a shard keep, as the sum of its encoded rows. A shard is a small thing; this one is a fault or an attack. */
   shardBytesMax: 1 * MIB,
   /** Kept back of `shardBytesMax` for what trades bring back: outcomes and returns must never fail for space. */
   shardBytesReserved: 128 * KIB,
+  /**
+   * Decisions of a shard, on offers of others: two hundred offers a second for all of `offerWindowMs`. Beyond it offers wait unanswered; a
+   * seller loses sales for a while, and nothing else.
+   */
+  decisionsMax: 2_048,
+  /** What one decision takes at most: that of a sale keeps the item until it is settled. */
+  decisionBytesMax: 1_536,
+  /** Messages of trades whose handlers failed and which a shard keeps count of. Beyond it one more is not counted, and simply tried again. */
+  failuresMax: 512,
+  /** What one failure takes at most, with the error in words. */
+  failureBytesMax: 896,
+  /** The largest shard with all that others made it keep, and so the largest record and image. */
+  shardWithOthersBytesMax: 6 * MIB,
   /** What one trade under way may still add to a shard when it ends (goods, entry, ledger lines). */
   tradeReturnBytesMax: 512,
 

@@ -12,7 +12,9 @@ import type { Persister } from '#server/journal/persister.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
-import type { Message, Reply } from '#server/shard/message.ts';
+import type { AnyRow } from '#server/shard/entity.ts';
+import type { Absence, Emitted, Reply } from '#server/shard/message.ts';
+import type { Neighbours } from '#server/shard/turn.ts';
 import { OutputGate } from './gate.ts';
 import { Housing, type Lodger } from './housing.ts';
 import type { Envelope, Part } from './part.ts';
@@ -26,14 +28,18 @@ export interface CellHostOptions {
   readonly definition: ShardDefinition;
   /** Where messages between shards go: the world. */
   readonly world: Part;
-  /** What to send back for a message to a shard that was never created, if anything: a late offer is aborted. */
-  readonly replyOfNobody: (envelope: Envelope, now: Instant) => { readonly to: ShardId; readonly message: Message } | undefined;
+  /** What to send back for a message to a shard that cannot take it, if anything: a late offer may be aborted. */
+  readonly replyInPlaceOf: (envelope: Envelope, now: Instant, absence: Absence) => Emitted | undefined;
   /** Shards in memory may take this much, about. */
   readonly memoryBudgetBytes: number;
   /** Called once if a turn that has happened could not be appended or sent on: memory and journal differ, and the process must end. */
   readonly onFault: (fault: Error) => void;
   /** Told of every change set with rows of projected entities, in the order of the journal, once durable: the feed of the index. */
   readonly onChanges: (position: number, changes: ChangeSet) => void;
+  /** Told of a shard that cannot be loaded, once, until it can be. */
+  readonly onUnloadable: (shard: ShardId) => void;
+  /** Told that such a shard is there again, or known to have never been there, with its rows as they are durable. */
+  readonly onLoadable: (shard: ShardId, version: number, rows: (entity: string) => readonly AnyRow[]) => void;
 }
 
 /** Takes the final word to a command. */
@@ -65,7 +71,7 @@ export interface Expectation {
 }
 
 /** See the head of this file. */
-export class CellHost {
+export class CellHost implements Neighbours {
   readonly options: CellHostOptions;
   readonly gate: OutputGate;
   readonly wakeList: WakeList<Tenant>;
@@ -170,13 +176,31 @@ export class CellHost {
   noteUnloadable(shard: ShardId): boolean {
     const attempts = (this.#unloadable.get(shard)?.attempts ?? 0) + 1;
     const pauseMs = Math.min(limits.retryMaxMs, limits.retryFirstMs * limits.retryFactor ** attempts);
-    if (this.#unloadable.size < UNLOADABLE_MAX) this.#unloadable.set(shard, { attempts, wakeAgainAtMs: this.#monotonicMs + pauseMs });
+    if (attempts === 1 && this.#unloadable.size >= UNLOADABLE_MAX) return true;
+    this.#unloadable.set(shard, { attempts, wakeAgainAtMs: this.#monotonicMs + pauseMs });
+    if (attempts === 1) this.options.onUnloadable(shard);
     return (attempts & (attempts - 1)) === 0;
   }
 
-  /** A shard was loaded: whatever was wrong with it is over. */
-  noteLoaded(shard: ShardId): void {
-    if (this.#unloadable.size > 0) this.#unloadable.delete(shard);
+  /** A shard was loaded, as of that version and with these rows: whatever was wrong with it is over. */
+  noteLoaded(shard: ShardId, version: number, rows: (entity: string) => readonly AnyRow[]): void {
+    if (this.#unloadable.size > 0 && this.#unloadable.delete(shard)) this.options.onLoadable(shard, version, rows);
+  }
+
+  /** See `Neighbours`: what could not be loaded when it was last tried. */
+  isUnloadable(shard: ShardId): boolean {
+    return this.#unloadable.size > 0 && this.#unloadable.has(shard);
+  }
+
+  /** Shards that could not be loaded and are worth another try, whether or not anybody asks for them: at most so many. */
+  unloadableToTry(limit: number): readonly ShardId[] {
+    const shards: ShardId[] = [];
+    const nowMs = this.#monotonicMs;
+    for (const [shard, { wakeAgainAtMs }] of this.#unloadable) {
+      if (shards.length >= limit) break;
+      if (wakeAgainAtMs <= nowMs) shards.push(shard);
+    }
+    return shards;
   }
 
   /** How many shards could not be loaded when last asked for. */
@@ -285,6 +309,9 @@ export const ALARM_SCAN_MS = 500;
 
 /** How many shards one scan wakes at most. */
 export const ALARM_SCAN_SHARDS = 512;
+
+/** How many due shards are asked for at once: most of those that are woken are due still when the next scan comes. */
+export const ALARM_SCAN_PAGE = 1_024;
 
 /** How long a command waits for the outcome of its trade before it is told `outcome-unknown`. */
 export const OUTCOME_WAIT_MS = limits.offerWindowMs / 2;

@@ -309,7 +309,7 @@ describe('a shard that does not exist', () => {
   it('lets the node say what a message to it comes to, and sends that', async () => {
     const heard: string[] = [];
     const bench = await Bench.open({
-      replyOfNobody: ({ to, message }) => {
+      replyInPlaceOf: ({ to, message }) => {
         heard.push(`${message.kind} to ${to}`);
         return { to: BOB, message: { kind: 'ping', key: 'ping/2', value: 9 } as Ping };
       },

@@ -42,6 +42,11 @@ export class Cell implements Part, Home {
     this.#residents.get(shard)?.unsubscribe(listener);
   }
 
+  /** Whether the shard is in memory, or on its way: then it knows its own alarms. */
+  isHere(shard: ShardId): boolean {
+    return this.#residents.get(shard) !== undefined;
+  }
+
   /** Loads the shard, if it is not in memory, and lets it look at its alarms. */
   wakeShard(shard: ShardId): void {
     this.#resident(shard).wake();

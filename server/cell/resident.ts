@@ -11,11 +11,11 @@
  */
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import { instant, type ShardId } from '#shared/units.ts';
-import type { LoadedShard } from '#server/journal/persister.ts';
+import { instant, type Instant, type ShardId } from '#shared/units.ts';
+import { ShardFault, type LoadedShard } from '#server/journal/persister.ts';
 import type { ChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import type { AnyRow } from '#server/shard/entity.ts';
-import { answer, isCommand, type Command, type Message, type Reply } from '#server/shard/message.ts';
+import { answer, isCommand, type Absence, type Command, type Message, type Reply } from '#server/shard/message.ts';
 import { Shard, type TurnResult } from '#server/shard/shard.ts';
 import type { Answering, CellHost, Expectation, Tenant } from './cell-host.ts';
 import { Chain } from './chain.ts';
@@ -171,7 +171,7 @@ export class Resident implements Part, Tenant {
   }
 
   #turn(shard: Shard, message: Message, answering: Answering | undefined): void {
-    const result = shard.turn(message, this.#host.turnTime);
+    const result = shard.turn(message, this.#host.turnTime, this.#host);
     this.#settle(shard, result);
     if (answering !== undefined) this.#answer(result, answering);
     if (result.failed !== undefined) this.#report(`a turn of ${this.id} failed on ${message.kind}`, result.failed);
@@ -248,22 +248,26 @@ export class Resident implements Part, Tenant {
   #load(): void {
     this.#host.options.persister.load(this.id).then(
       (loaded) => this.#host.run({ work: () => this.#loaded(loaded) }),
-      (error: unknown) => this.#unavailable(error),
+      (error: unknown) => this.#host.run({ work: () => this.#unavailable(error, lastTurnOf(error)) }),
     );
   }
 
   #loaded(loaded: LoadedShard): void {
-    this.#host.noteLoaded(this.id);
-    if (loaded.kind === 'absent') return this.#absent();
+    if (loaded.kind === 'absent') {
+      this.#host.noteLoaded(this.id, 0, () => NOBODY);
+      return this.#absent();
+    }
     let opened: ReturnType<typeof Shard.load>;
     try {
       const of = [this.#host.options.definition, loaded.shard, this.#home.index, this.#home.epoch] as const;
       opened = loaded.kind === 'edited' ? Shard.loadEdited(...of) : Shard.load(...of);
     } catch (error) {
-      return this.#unavailable(error);
+      // What somebody has edited says nothing for certain, not even when its last turn was.
+      return this.#unavailable(error, loaded.kind === 'edited' ? undefined : loaded.shard.now);
     }
     const { shard, upgrade } = opened;
     this.#shard = shard;
+    this.#host.noteLoaded(this.id, loaded.shard.version, (entity) => shard.rows(entity));
     this.#host.house(this, shard.memoryBytes);
     if (upgrade !== undefined) this.#append(shard, upgrade);
     this.work();
@@ -286,7 +290,7 @@ export class Resident implements Part, Tenant {
   #create(message: Message, answering: Answering | undefined): void {
     const { index, epoch } = this.#home;
     const shard = Shard.create(this.#host.options.definition, this.id, index, epoch, this.#host.turnTime);
-    const result = shard.turn(message, this.#host.turnTime);
+    const result = shard.turn(message, this.#host.turnTime, this.#host);
     if (result.changes !== undefined) this.#shard = shard;
     this.#settle(shard, result);
     if (answering !== undefined) this.#answer(result, answering);
@@ -297,8 +301,13 @@ export class Resident implements Part, Tenant {
     const answering = answeringOf(waiting);
     if (answering !== undefined)
       return this.#host.gate.release(() => answering(refusal('unauthorized', { reason: 'no such player here' })));
+    this.#replyInPlace(waiting, { kind: 'never-created' });
+  }
+
+  /** A message between shards that this shard will not take: its sender may be told all the same. */
+  #replyInPlace(waiting: Waiting, absence: Absence): void {
     if (waiting.kind !== 'message') return;
-    const reply = this.#host.options.replyOfNobody({ to: this.id, message: waiting.message }, this.#host.turnTime);
+    const reply = this.#host.options.replyInPlaceOf({ to: this.id, message: waiting.message }, this.#host.turnTime, absence);
     if (reply !== undefined) this.#host.send(reply);
   }
 
@@ -307,12 +316,13 @@ export class Resident implements Part, Tenant {
     if (!this.#host.isStopped) void this.#host.options.persister.whenReady().then(() => this.#load());
   }
 
-  #unavailable(error: unknown): void {
+  #unavailable(error: unknown, lastTurnAt: Instant | undefined): void {
     if (this.#host.noteUnloadable(this.id)) this.#report(`${this.id} could not be loaded`, error);
     this.#leave();
     for (let waiting = this.#inbox.first; waiting !== undefined; waiting = waiting.next) {
       const answering = answeringOf(waiting);
       if (answering !== undefined) this.#host.gate.release(() => answering(refusal('unavailable')));
+      else this.#replyInPlace(waiting, { kind: 'unloadable', lastTurnAt });
     }
   }
 
@@ -326,6 +336,10 @@ export class Resident implements Part, Tenant {
   #report(message: string, error: unknown): void {
     this.#host.options.platform.report({ level: 'error', message, error });
   }
+}
+
+function lastTurnOf(error: unknown): Instant | undefined {
+  return error instanceof ShardFault ? error.lastTurnAt : undefined;
 }
 
 function isOpen({ answering }: Expectation): boolean {

@@ -8,7 +8,7 @@ import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/codec.ts';
 import type { Backend, Opened } from './backend.ts';
 import { drivePass } from './drive-pass.ts';
-import type { LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
 import { packRows, unpackRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
 import { decide, STORE_ROWS } from './recovery.ts';
@@ -129,9 +129,9 @@ export class InlineBackend implements Backend {
     });
   }
 
-  async due(now: Instant, limit: number): Promise<readonly ShardId[]> {
+  async due(now: Instant, limit: number, after: DueShard | undefined): Promise<readonly DueShard[]> {
     await this.#step();
-    return this.#opened().projector.due(now, limit);
+    return this.#opened().projector.due(now, limit, after);
   }
 
   async history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]> {
@@ -144,10 +144,10 @@ export class InlineBackend implements Backend {
     return this.#opened().projector.transaction(tx, shards, through);
   }
 
-  async projection(entity: string, through: Position): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
+  async projection(entity: string, through: Position, shard?: ShardId): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
     await this.#step();
     const { projector, schemas } = this.#opened();
-    const { position, rows } = projector.projection(entity, through);
+    const { position, rows } = projector.projection(entity, through, shard);
     return { position, rows: unpackRows(packRows(rows), schemas) };
   }
 

@@ -4,7 +4,7 @@
  */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
 import type { PassResult } from './shard-keeper.ts';
 import type { Batch } from './storage.ts';
 
@@ -40,14 +40,18 @@ export interface Backend {
   fold(through: Position): Promise<Position>;
   /** Writes the images of the oldest records that are folded, and drops them. */
   pass(through: Position): Promise<PassResult>;
-  due(now: Instant, limit: number): Promise<readonly ShardId[]>;
+  due(now: Instant, limit: number, after: DueShard | undefined): Promise<readonly DueShard[]>;
   history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]>;
   transaction(
     tx: string,
     shards: readonly ShardId[],
     through: Position,
   ): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
-  projection(entity: string, through: Position): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
+  projection(
+    entity: string,
+    through: Position,
+    shard?: ShardId,
+  ): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
   totals(through: Position): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
   /** Calls the listener if the backend has died by itself. */
   onFault(listener: (fault: Error) => void): void;

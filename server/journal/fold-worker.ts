@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { PersisterDefinition, Position, Total } from './persister.ts';
+import type { DueShard, PersisterDefinition, Position, Total } from './persister.ts';
 import { packRows, type PackedRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
 import type { OpenedDirectory } from './commit-worker.ts';
@@ -24,14 +24,18 @@ export interface FoldApi {
   /** Folds everything and makes good what has to be before it answers, with one sentence for each thing out of the ordinary. */
   recover(opened: OpenedDirectory): Asked<readonly string[]>;
   fold(through: Position): Asked<Position>;
-  due(now: Instant, limit: number): Asked<readonly ShardId[]>;
+  due(now: Instant, limit: number, after: DueShard | undefined): Asked<readonly DueShard[]>;
   history(shard: ShardId, before: number, limit: number, through: Position): Asked<readonly LedgerEntry[]>;
   transaction(
     tx: string,
     shards: readonly ShardId[],
     through: Position,
   ): Asked<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
-  projection(entity: string, through: Position): Asked<Transferred<{ readonly position: Position; readonly rows: PackedRows }>>;
+  projection(
+    entity: string,
+    through: Position,
+    shard: ShardId | undefined,
+  ): Asked<Transferred<{ readonly position: Position; readonly rows: PackedRows }>>;
   totals(through: Position): Asked<{ readonly position: Position; readonly totals: readonly Total[] }>;
   close(): void;
 }
@@ -76,14 +80,14 @@ const api = {
     return upkeep.afterFold(position);
   },
   fold: (through: Position) => ask((projector) => projector.foldChunk(through)),
-  due: (now: Instant, limit: number) => ask((projector) => projector.due(now, limit)),
+  due: (now: Instant, limit: number, after: DueShard | undefined) => ask((projector) => projector.due(now, limit, after)),
   history: (shard: ShardId, before: number, limit: number, through: Position) =>
     ask((projector) => projector.history(shard, before, limit, through)),
   transaction: (tx: string, shards: readonly ShardId[], through: Position) =>
     ask((projector) => projector.transaction(tx, shards, through)),
-  projection: (entity: string, through: Position) =>
+  projection: (entity: string, through: Position, shard: ShardId | undefined) =>
     ask((projector) => {
-      const { position, rows } = projector.projection(entity, through);
+      const { position, rows } = projector.projection(entity, through, shard);
       const packed = packRows(rows);
       return new Transferred({ position, rows: packed }, [packed.records.buffer]);
     }),

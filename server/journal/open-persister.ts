@@ -16,6 +16,7 @@ import { sealed } from './checksums.ts';
 import {
   DataDirectoryError,
   ShardFault,
+  type DueShard,
   type LoadedShard,
   type Persister,
   type PersisterDefinition,
@@ -132,7 +133,7 @@ class NodePersister implements Persister {
     if (changes.now > this.#openNow) this.#openNow = changes.now;
     this.#appended++;
     // The next record may be as large as a shard.
-    if (this.#writer.length >= limits.commitBytesMax - limits.shardBytesMax) this.#seal();
+    if (this.#writer.length >= limits.commitBytesMax - limits.shardWithOthersBytesMax) this.#seal();
     if (!this.#isCommitting) this.#sendSoon();
     return this.#appended;
   }
@@ -161,8 +162,8 @@ class NodePersister implements Persister {
     return this.#asked(this.#backend.load(shard, this.#durable));
   }
 
-  due(now: Instant, limit: number): Promise<readonly ShardId[]> {
-    return this.#asked(this.#backend.due(now, limit));
+  due(now: Instant, limit: number, after?: DueShard): Promise<readonly DueShard[]> {
+    return this.#asked(this.#backend.due(now, limit, after));
   }
 
   history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]> {
@@ -173,8 +174,8 @@ class NodePersister implements Persister {
     return this.#asked(this.#backend.transaction(tx, shards, this.#durable));
   }
 
-  projection(entity: string): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }> {
-    return this.#asked(this.#backend.projection(entity, this.#durable));
+  projection(entity: string, shard?: ShardId): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }> {
+    return this.#asked(this.#backend.projection(entity, this.#durable, shard));
   }
 
   totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }> {

@@ -33,6 +33,12 @@ export interface ProjectedRow extends RawPut {
   readonly version: number;
 }
 
+/** A shard that wants to be woken, and the time for which it asked. */
+export interface DueShard {
+  readonly shard: ShardId;
+  readonly due: Instant;
+}
+
 /** Sums of one asset class at one place of one market; see `totalKey`. */
 export interface Total {
   readonly key: string;
@@ -75,14 +81,17 @@ export interface Persister {
    * image is missing, damaged or older than its note, and remembers no failure.
    */
   load(shard: ShardId): Promise<LoadedShard>;
-  /** Shards that want to be woken by `now`, earliest first, at most `limit`. A hint: the shard looks at its own rows. */
-  due(now: Instant, limit: number): Promise<readonly ShardId[]>;
+  /**
+   * Shards that want to be woken by `now`, earliest first, at most `limit`, those that follow `after` only. A hint: it may be a second behind,
+   * and the shard looks at its own rows.
+   */
+  due(now: Instant, limit: number, after?: DueShard): Promise<readonly DueShard[]>;
   /** Ledger lines of a shard with `seq` below `before`, newest first, durable ones only. */
   history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]>;
   /** All ledger lines of one transaction, by shard: the holder's and the decider's. */
   transaction(tx: string, shards: readonly ShardId[]): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
-  /** Every live row of a projected entity as of one durable position: `node.db` plus the records not yet folded. */
-  projection(entity: string): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
+  /** Every live row of a projected entity, or those of one shard, as of one durable position: `node.db` plus the records not yet folded. */
+  projection(entity: string, shard?: ShardId): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
   /** The running totals of gold and goods by place, as of one durable position. */
   totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
   /** Figures for metrics and benchmarks. */
@@ -111,6 +120,13 @@ export interface PersisterStats {
 /** A shard that cannot be loaded: nothing is lost, nothing may be made up, an operator must look. */
 export class ShardFault extends Error {
   override readonly name = 'ShardFault';
+  /** When its last durable turn was, as far as the journal knows without the image. */
+  readonly lastTurnAt: Instant | undefined;
+
+  constructor(message: string, { lastTurnAt, ...options }: ErrorOptions & { readonly lastTurnAt?: Instant | undefined } = {}) {
+    super(message, options);
+    this.lastTurnAt = lastTurnAt;
+  }
 }
 
 /** A data directory that this program must not open: newer, of another world, in use, or damaged. One clear sentence. */

@@ -11,7 +11,7 @@ import type { Schemas } from '#server/shard/codec.ts';
 import { asBuffer } from './batch-cache.ts';
 import { fingerprint } from './fingerprint.ts';
 import { FoldChunk } from './fold.ts';
-import type { Position, Total } from './persister.ts';
+import type { DueShard, Position, Total } from './persister.ts';
 import { RecordSkimmer } from './skim-codec.ts';
 import type { JournalReader, LedgerSegment, ProjectionStore, RowChange } from './storage.ts';
 
@@ -57,9 +57,9 @@ export class Projector {
     while (this.foldChunk(through) < through);
   }
 
-  /** Shards whose alarm is at or before `now`, earliest first. */
-  due(now: Instant, limit: number): readonly ShardId[] {
-    return this.#store.due(now, limit);
+  /** Shards whose alarm is at or before `now`, earliest first, those that follow `after` only. */
+  due(now: Instant, limit: number, after?: DueShard): readonly DueShard[] {
+    return this.#store.due(now, limit, after);
   }
 
   /** Ledger lines of a shard with `seq` below `before`, newest first. */
@@ -85,10 +85,10 @@ export class Projector {
     );
   }
 
-  /** Every live row of a projected entity, as of `position`. */
-  projection(entity: string, through: Position): { readonly position: Position; readonly rows: readonly RowChange[] } {
+  /** Every live row of a projected entity, or those of one shard, as of `position`. */
+  projection(entity: string, through: Position, shard?: ShardId): { readonly position: Position; readonly rows: readonly RowChange[] } {
     this.foldThrough(through);
-    return { position: this.#store.folded, rows: this.#store.rows(entity) };
+    return { position: this.#store.folded, rows: this.#store.rows(entity, shard) };
   }
 
   /** The running totals, as of `position`. */

@@ -6,7 +6,7 @@
  * 3. No failure of one shard is remembered, and none stops the others.
  */
 import { limits } from '#shared/limits.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { CodecError, type Schemas } from '#server/shard/codec.ts';
 import { asBuffer, BatchCache } from './batch-cache.ts';
@@ -99,23 +99,40 @@ export class ShardKeeper {
    */
   load(shard: ShardId, durable: Position): LoadedShard {
     this.catchUp(durable);
+    let image: ReturnType<ImageStore['read']>;
+    let lastTurnAt: Instant | undefined;
+    const fault = (why: string, cause?: Error): ShardFault => {
+      // An image of a later turn than the journal knows of is of another life: then nothing is known.
+      const isOfJournal = image === undefined || lastTurnAt === undefined || image.now <= lastTurnAt;
+      return new ShardFault(faultSentence(shard, why), { cause, lastTurnAt: isOfJournal ? lastTurnAt : undefined });
+    };
     try {
       const note = this.#journal.noteOf(shard);
       const pending = this.#records(shard);
-      const image = this.#images.read(shard);
+      lastTurnAt = this.#lastTurnAt(note?.now, pending);
+      image = this.#images.read(shard);
       const decision = decideLoad({ note: note?.version, image: image?.version, pending: this.#versions(pending) });
       switch (decision.kind) {
         case 'absent':
           return { kind: 'absent' };
         case 'fault':
-          throw new ShardFault(faultSentence(shard, decision.why));
+          throw fault(decision.why);
         case 'found':
           return { kind: image?.isEdited === true ? 'edited' : 'found', shard: this.#apply(image, pending.slice(decision.skip)) };
       }
     } catch (error) {
-      if (isOfOneShard(error)) throw new ShardFault(faultSentence(shard, error.message), { cause: error });
+      if (isOfOneShard(error)) throw fault(error.message, error);
       throw error;
     }
+  }
+
+  /** The time of a shard's last turn, without its image: the greater of its note's and of its newest record's. */
+  #lastTurnAt(noted: Instant | undefined, pending: readonly RecordPlace[]): Instant | undefined {
+    const newest = pending.at(-1);
+    if (newest === undefined) return noted;
+    this.#skimmer.key(newest.bytes, newest.offset);
+    const { now } = this.#skimmer.header();
+    return noted !== undefined && noted > now ? noted : now;
   }
 
   /** All shards that have an image or a record, whether they can be loaded or not. */

@@ -2,11 +2,13 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { shardId } from '#shared/address.ts';
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import { sealed } from './checksums.ts';
 import { fingerprint } from './fingerprint.ts';
 import { applyChanges } from './merge.ts';
+import type { DueShard } from './persister.ts';
 import {
   ImageError,
   type Batch,
@@ -291,8 +293,36 @@ describe.each([
     const { projections } = stores.reopen();
     expect(projections.folded).toBe(2);
     expect(projections.due(instant(49), 10)).toEqual([]);
-    expect(projections.due(instant(100), 10)).toEqual([ada, bob]);
-    expect(projections.due(instant(1_000), 1)).toEqual([ada]);
+    const [first, second] = [
+      { shard: ada, due: 50 },
+      { shard: bob, due: 100 },
+    ];
+    expect(projections.due(instant(100), 10)).toEqual([first, second]);
+    expect(projections.due(instant(1_000), 1)).toEqual([first]);
+  });
+
+  it('page through the shards that want to be woken, also through many of one time, each of them once', async () => {
+    const stores = await withJournal(open());
+    const times: readonly (readonly [string, number])[] = [
+      ['e', 7],
+      ['b', 7],
+      ['d', 7],
+      ['a', 9],
+      ['c', 7],
+      ['f', 3],
+      ['g', 11],
+    ];
+    const alarms = new Map(times.map(([name, due]) => [shardId(name, 'europe', 'softcore'), instant(due)]));
+    stores.projections.apply({ ...delta, alarms });
+    const { projections } = stores.reopen();
+    const seen: string[] = [];
+    let after: DueShard | undefined;
+    do {
+      const page = projections.due(instant(10), 2, after);
+      seen.push(...page.map(({ shard, due }) => `${shard.slice(0, 1)}${due}`));
+      after = page.at(-1);
+    } while (after !== undefined);
+    expect(seen).toEqual(['f3', 'b7', 'c7', 'd7', 'e7', 'a9']);
   });
 
   it('keep the live rows of an entity', async () => {

@@ -13,7 +13,7 @@ import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import { RecordReader, type Schemas } from '#server/shard/codec.ts';
 import { RecordWriter } from '#server/shard/record-writer.ts';
 import { applyChanges } from './merge.ts';
-import type { Position } from './persister.ts';
+import type { DueShard, Position } from './persister.ts';
 import { MemoryJournal, type JournalContent } from './storage-memory-journal.ts';
 import {
   InjectedFailure,
@@ -105,9 +105,14 @@ export class MemoryDisk {
     return this.#images.clearStaging();
   }
 
-  /** Damages the image of a shard, or removes it: for tests of what must be told loudly. Returns what puts it back. */
-  damage(shard: ShardId, how: 'garble' | 'remove'): () => void {
-    return this.#images.damage(shard, how);
+  /** Damages the image of a shard, or removes it: for tests of what must be told loudly. */
+  damage(shard: ShardId, how: 'garble' | 'remove'): void {
+    this.#images.damage(shard, how);
+  }
+
+  /** Puts back the image of a shard as it was when it was damaged, as an operator would. */
+  repair(shard: ShardId): void {
+    this.#images.repair(shard);
   }
 
   /** Changes one byte of one batch of the journal, if it has one; `pick(n)` gives a whole number below `n`. */
@@ -144,6 +149,8 @@ class MemoryImages implements ImageStore {
   readonly #write: Write;
   readonly #staged = new Map<ShardId, StagedImage>();
   readonly #published = new Map<ShardId, PublishedImage>();
+  /** What was there, if anything, before a shard's image was damaged. */
+  readonly #saved = new Map<ShardId, Uint8Array | undefined>();
   #through: Position = 0;
 
   constructor(schemas: Schemas, write: Write) {
@@ -201,6 +208,8 @@ class MemoryImages implements ImageStore {
         const old = this.#published.get(shard);
         this.#published.set(shard, { bytes, before: old?.before ?? { bytes: old?.bytes } });
         this.#staged.delete(shard);
+        // A pass that had read the old image before it was damaged: there is nothing to put back.
+        this.#saved.delete(shard);
       }
     });
   }
@@ -230,13 +239,18 @@ class MemoryImages implements ImageStore {
     return size;
   }
 
-  damage(shard: ShardId, how: 'garble' | 'remove'): () => void {
-    const whole = this.#published.get(shard);
+  damage(shard: ShardId, how: 'garble' | 'remove'): void {
+    if (!this.#saved.has(shard)) this.#saved.set(shard, this.#published.get(shard)?.bytes);
     if (how === 'remove') this.#published.delete(shard);
     else this.#published.set(shard, { bytes: new Uint8Array(0), before: undefined });
-    return () => {
-      if (whole !== undefined) this.#published.set(shard, whole);
-    };
+  }
+
+  repair(shard: ShardId): void {
+    if (!this.#saved.has(shard)) return;
+    const bytes = this.#saved.get(shard);
+    if (bytes === undefined) this.#published.delete(shard);
+    else this.#published.set(shard, { bytes, before: undefined });
+    this.#saved.delete(shard);
   }
 
   #stagedOf(shard: ShardId): StagedImage {
@@ -307,9 +321,10 @@ class MemoryProjections implements ProjectionStore, Restorable<ProjectionContent
     });
   }
 
-  due(now: Instant, limit: number): readonly ShardId[] {
-    const due = [...this.#alarms].filter(([, at]) => at <= now).toSorted(([, a], [, b]) => a - b);
-    return due.slice(0, limit).map(([shard]) => shard);
+  due(now: Instant, limit: number, after?: DueShard): readonly DueShard[] {
+    const due = [...this.#alarms].map(([shard, at]): DueShard => ({ shard, due: at })).filter((each) => each.due <= now);
+    const later = after === undefined ? due : due.filter((each) => inOrder(after, each) < 0);
+    return later.toSorted(inOrder).slice(0, limit);
   }
 
   segments(shard: ShardId, before: number, lines: number): readonly LedgerSegment[] {
@@ -329,8 +344,8 @@ class MemoryProjections implements ProjectionStore, Restorable<ProjectionContent
     return this.#segments.filter((segment) => segment.shard === shard && Buffer.from(segment.transactions).includes(print));
   }
 
-  rows(entity: string): readonly RowChange[] {
-    return [...this.#rows.values()].filter((row) => row.entity === entity);
+  rows(entity: string, shard?: ShardId): readonly RowChange[] {
+    return [...this.#rows.values()].filter((row) => row.entity === entity && (shard === undefined || row.shard === shard));
   }
 
   totals(): readonly { readonly key: string; readonly amount: bigint }[] {
@@ -340,6 +355,11 @@ class MemoryProjections implements ProjectionStore, Restorable<ProjectionContent
   close(): void {
     // A disk in memory has nothing to let go of.
   }
+}
+
+function inOrder(a: DueShard, b: DueShard): number {
+  if (a.due !== b.due) return a.due - b.due;
+  return a.shard === b.shard ? 0 : a.shard < b.shard ? -1 : 1;
 }
 
 function refill<Key, Value>(map: Map<Key, Value>, content: ReadonlyMap<Key, Value>): void {

@@ -4,7 +4,7 @@
  */
 import type Database from 'better-sqlite3';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { ShardFault, type Position, type Total } from './persister.ts';
+import { ShardFault, type DueShard, type Position, type Total } from './persister.ts';
 import type { FoldDelta, LedgerSegment, ProjectionStore, RowChange } from './storage.ts';
 import { FileUpkeep } from './storage-projection-upkeep.ts';
 import { alarmSum, nodeSum, rowSum, segmentSum, totalSum } from './storage-projection-sums.ts';
@@ -149,14 +149,12 @@ export class FileProjections implements ProjectionStore {
     this.#folded = delta.folded;
   }
 
-  due(now: Instant, limit: number): readonly ShardId[] {
-    const rows = this.#statements.due.all(now, limit) as readonly {
-      readonly shard: ShardId;
-      readonly due: Instant;
+  due(now: Instant, limit: number, after?: DueShard): readonly DueShard[] {
+    const rows = this.#statements.due.all(now, after?.due ?? -1, after?.shard ?? '', limit) as readonly (DueShard & {
       readonly sum: number;
-    }[];
+    })[];
     for (const { shard, due, sum } of rows) if (sum !== alarmSum(shard, due)) throw damaged('alarms');
-    return rows.map(({ shard }) => shard);
+    return rows.map(({ shard, due }) => ({ shard, due }));
   }
 
   segments(shard: ShardId, before: number, lines: number): readonly LedgerSegment[] {
@@ -175,8 +173,10 @@ export class FileProjections implements ProjectionStore {
     return (this.#statements.segmentsWith.all(shard, asBuffer(fingerprint)) as readonly Segment[]).map(whole);
   }
 
-  rows(entity: string): readonly RowChange[] {
-    return (this.#statements.rows.all(entity) as readonly Row[]).map(({ shard, id, version, record, sum }) => {
+  rows(entity: string, ofShard?: ShardId): readonly RowChange[] {
+    const { rows, rowsOfShard } = this.#statements;
+    const found = ofShard === undefined ? rows.all(entity) : rowsOfShard.all(entity, ofShard);
+    return (found as readonly Row[]).map(({ shard, id, version, record, sum }) => {
       if (sum !== rowSum(entity, shard, id, version, record)) throw damaged(`rows of ${entity}`);
       return { entity, shard, id, version, record };
     });
@@ -241,13 +241,16 @@ function prepare(database: Database.Database) {
         'ON CONFLICT DO UPDATE SET due = excluded.due, sum = excluded.sum WHERE sum <> excluded.sum',
     ),
     deleteAlarm: database.prepare<[string]>('DELETE FROM alarm WHERE shard = ?'),
-    due: database.prepare<[number, number]>('SELECT shard, due, sum FROM alarm WHERE due <= ? ORDER BY due LIMIT ?'),
+    due: database.prepare<[number, number, string, number]>(
+      'SELECT shard, due, sum FROM alarm WHERE due <= ? AND (due, shard) > (?, ?) ORDER BY due, shard LIMIT ?',
+    ),
     putRow: database.prepare<[string, string, number, number, Buffer, number]>(
       'INSERT INTO projected(entity, shard, id, version, record, sum) VALUES (?, ?, ?, ?, ?, ?) ' +
         'ON CONFLICT DO UPDATE SET version = excluded.version, record = excluded.record, sum = excluded.sum',
     ),
     deleteRow: database.prepare<[string, string, number]>('DELETE FROM projected WHERE entity = ? AND shard = ? AND id = ?'),
     rows: database.prepare<[string]>('SELECT shard, id, version, record, sum FROM projected WHERE entity = ?'),
+    rowsOfShard: database.prepare<[string, string]>('SELECT shard, id, version, record, sum FROM projected WHERE entity = ? AND shard = ?'),
     insertSegment: database.prepare<[string, number, number, Buffer, Buffer, number]>(
       'INSERT INTO ledger_segment(shard, first_seq, last_seq, transactions, lines, sum) VALUES (?, ?, ?, ?, ?, ?)',
     ),

@@ -14,7 +14,7 @@ import type { Backend, Opened } from './backend.ts';
 import type { CommitApi } from './commit-worker.ts';
 import type { FoldApi } from './fold-worker.ts';
 import type { ImageApi } from './image-worker.ts';
-import type { LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
 import { unpackRows } from './projected-row.ts';
 import type { PassResult } from './shard-keeper.ts';
 import type { Batch } from './storage.ts';
@@ -100,8 +100,8 @@ class ThreadBackend implements Backend {
     return this.#images.caller.call('pass', [through]);
   }
 
-  due(now: Instant, limit: number): Promise<readonly ShardId[]> {
-    return this.#folds.caller.call('due', [now, limit]);
+  due(now: Instant, limit: number, after: DueShard | undefined): Promise<readonly DueShard[]> {
+    return this.#folds.caller.call('due', [now, limit, after]);
   }
 
   history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]> {
@@ -112,8 +112,8 @@ class ThreadBackend implements Backend {
     return this.#folds.caller.call('transaction', [tx, shards, through]);
   }
 
-  async projection(entity: string, through: Position): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
-    const { position, rows } = await this.#folds.caller.call('projection', [entity, through]);
+  async projection(entity: string, through: Position, shard?: ShardId): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
+    const { position, rows } = await this.#folds.caller.call('projection', [entity, through, shard]);
     return { position, rows: unpackRows(rows, this.#schemas) };
   }
 

@@ -7,7 +7,7 @@
  */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
-import type { Position, Total } from './persister.ts';
+import type { DueShard, Position, Total } from './persister.ts';
 
 /** The turns of one group commit: records as `RecordWriter` makes them, in the order of their positions. */
 export interface Batch {
@@ -218,14 +218,14 @@ export interface ProjectionStore {
   readonly folded: Position;
   /** Applies a chunk and moves `folded`, in one transaction, durable on return. */
   apply(delta: FoldDelta): void;
-  /** Shards whose alarm is at or before `now`, earliest first. */
-  due(now: Instant, limit: number): readonly ShardId[];
+  /** Shards whose alarm is at or before `now`, in the order of time and, of one time, of their names; those that follow `after` only. */
+  due(now: Instant, limit: number, after?: DueShard): readonly DueShard[];
   /** Segments of a shard that have lines below `before`, newest first, until at least `lines` such lines are in them. Throws `ShardFault` at a damaged one. */
   segments(shard: ShardId, before: number, lines: number): readonly LedgerSegment[];
   /** Segments of a shard that may have lines of the transaction with that fingerprint, oldest first. Throws `ShardFault` at a damaged one. */
   segmentsWith(shard: ShardId, fingerprint: Uint8Array): readonly LedgerSegment[];
-  /** All live rows of an entity, each with its record. */
-  rows(entity: string): readonly RowChange[];
+  /** All live rows of an entity, or those of one shard, each with its record. */
+  rows(entity: string, shard?: ShardId): readonly RowChange[];
   totals(): readonly Total[];
   close(): void;
 }

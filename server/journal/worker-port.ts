@@ -1,5 +1,6 @@
 /** Calls between threads: a request has an answer, an error keeps its kind. The two ends agree on one type of functions. */
 import type { MessagePort, Transferable, Worker } from 'node:worker_threads';
+import type { Instant } from '#shared/units.ts';
 import { errorMessage } from './storage-errors.ts';
 import { DataDirectoryError, ShardFault } from './persister.ts';
 import { JournalError, StoreLockedError } from './storage.ts';
@@ -18,7 +19,14 @@ interface Request {
 
 type Answer =
   | { readonly id: number; readonly kind: 'value'; readonly value: unknown }
-  | { readonly id: number; readonly kind: 'error'; readonly name: string; readonly message: string };
+  | {
+      readonly id: number;
+      readonly kind: 'error';
+      readonly name: string;
+      readonly message: string;
+      /** Of a `ShardFault`. */
+      readonly lastTurnAt: Instant | undefined;
+    };
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
@@ -100,14 +108,15 @@ async function answer(port: MessagePort, api: Api, { id, name, parameters }: Req
     else port.postMessage({ id, kind: 'value', value } satisfies Answer);
   } catch (error) {
     const { name: kind, message } = error instanceof Error ? error : new Error(errorMessage(error));
-    port.postMessage({ id, kind: 'error', name: kind, message } satisfies Answer);
+    const lastTurnAt = error instanceof ShardFault ? error.lastTurnAt : undefined;
+    port.postMessage({ id, kind: 'error', name: kind, message, lastTurnAt } satisfies Answer);
   }
 }
 
-function revived({ name, message }: Extract<Answer, { kind: 'error' }>): Error {
+function revived({ name, message, lastTurnAt }: Extract<Answer, { kind: 'error' }>): Error {
   switch (name) {
     case 'ShardFault':
-      return new ShardFault(message);
+      return new ShardFault(message, { lastTurnAt });
     case 'JournalError':
       return new JournalError(message);
     case 'StoreLockedError':

@@ -67,6 +67,8 @@ function benchOf(snapshots: readonly (FeedSnapshot | Error)[] = [{ position: 0, 
       const next = left.shift();
       return next === undefined || next instanceof Error ? Promise.reject(next ?? new Error('none left')) : Promise.resolve(next);
     },
+    // A shard that takes no turns: the index has what the node's database has.
+    rowsOf: (shard) => Promise.resolve([1, 2, 3, 4].filter((id) => real.get(listingId(id, shard)) !== undefined)),
     pendingMax,
     indexed,
   });
@@ -265,6 +267,61 @@ describe('the feed of the index', () => {
     await started;
     expect(reported).toEqual(['the listing index could not be given a snapshot']);
     expect(feed.index.stats().rows).toBe(1);
+  });
+
+  it('leaves out the listings of a shard that cannot be loaded, and shows them again when it is there', async () => {
+    const { feed } = benchOf([{ position: 9, changes: [put(1, 1), put(2, 2)] }]);
+    await feed.start();
+    feed.hide(ADA);
+    await promisesSettled();
+    expect(feed.index.stats()).toMatchObject({ rows: 0, feeds: [{ position: 9 }] });
+    feed.put(10, BOB, 1, row(1));
+    feed.show(ADA, 3, [row(1), row(2, 20)]);
+    expect(feed.index.stats()).toMatchObject({ rows: 3, feeds: [{ position: 10 }] });
+    expect(feed.index.get(listingId(2, ADA))).toMatchObject({ buyout: 20, version: 3 });
+    feed.remove(11, ADA, 4, 2);
+    expect(feed.index.stats()).toMatchObject({ rows: 2, feeds: [{ position: 11 }] });
+    // Hidden once more: what was shown at a later version than its row's own must go as well.
+    feed.hide(ADA);
+    await promisesSettled();
+    expect(feed.index.get(listingId(1, ADA))).toBeUndefined();
+  });
+
+  it('takes no word about listings of a shard that was there again before the answer came', async () => {
+    const { feed } = benchOf([{ position: 9, changes: [put(1, 1), put(3, 1)] }]);
+    await feed.start();
+    feed.hide(ADA);
+    feed.show(ADA, 1, [row(1), row(3)]);
+    feed.remove(10, ADA, 2, 1);
+    feed.put(11, ADA, 3, row(2));
+    await promisesSettled();
+    expect([1, 2, 3].map((id) => feed.index.get(listingId(id, ADA))?.version)).toEqual([undefined, 3, 1]);
+  });
+
+  it.each<[string, 'hide' | 'show']>([
+    ['leaves out of a snapshot under way what is hidden in the middle of it', 'hide'],
+    ['adds to a snapshot under way what was hidden at its beginning and is shown again', 'show'],
+  ])('%s', async (_name, end) => {
+    const others = Array.from({ length: 500 }, (_, place): FeedChange => ({ kind: 'put', row: indexed(BOB, 1, row(place + 100)) }));
+    const own = [put(1, 1), put(2, 2)];
+    // Of the listings of one shard, one is in the first part and the other in the second.
+    const snapshot = { position: 600, changes: [put(1, 1), ...others, put(2, 2)] };
+    const { feed, index, ring } = benchOf([{ position: 5, changes: own }, snapshot]);
+    await feed.start();
+    if (end === 'show') feed.hide(ADA);
+    await promisesSettled();
+    index.apply({ node: 'one', incarnation: 'another', from: 9, to: 9, snapshot: true, changes: own });
+    feed.put(600, BOB, 1, row(100));
+    expect(feed.index.stats().rows).toBeGreaterThan(0);
+    await promisesSettled();
+    if (end === 'show') feed.show(ADA, 7, [row(1), row(2)]);
+    else feed.hide(ADA);
+    await promisesSettled();
+    // A change of the journal that the snapshot does not have, and one that it has.
+    feed.put(601, BOB, 2, row(99));
+    await ring();
+    expect(feed.index.stats()).toMatchObject({ rows: end === 'show' ? 503 : 501, feeds: [{ position: 601 }] });
+    expect([1, 2].map((id) => feed.index.get(listingId(id, ADA)) !== undefined)).toEqual([end === 'show', end === 'show']);
   });
 
   it('feeds no more once it is stopped, and leaves no timer', async () => {

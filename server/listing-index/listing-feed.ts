@@ -6,6 +6,7 @@
  * 2. A batch has the last change of each listing, and no other: what a listing was in between is never worked out.
  * 3. Whoever asks through `index` finds every durable change in it, unless a snapshot is under way; `lagMs` tells that.
  * 4. After a snapshot at some position only later changes follow: none is lost between the two, and none counts twice.
+ * 5. Listings of a shard that cannot be loaded, which nobody could buy, are not in the index: neither from before nor through a snapshot.
  */
 import { listingId } from '#shared/address.ts';
 import type { IndexedListing } from '#shared/search.ts';
@@ -27,6 +28,8 @@ export interface ListingFeedOptions<Row> {
   readonly incarnation: string;
   readonly platform: Pick<Platform, 'readings' | 'timers' | 'report'>;
   readonly snapshot: () => Promise<FeedSnapshot>;
+  /** The rows of all listings of a shard that takes no turns meanwhile. */
+  readonly rowsOf: (shard: ShardId) => Promise<readonly number[]>;
   /** Changes that wait at most, for instance for the end of a snapshot; a million by default. */
   readonly pendingMax?: number;
   /** What the index is to know of a row that a shard of that version has. */
@@ -43,6 +46,13 @@ interface Pending<Row> {
   readonly next: Pending<Row> | undefined;
 }
 
+/**
+ * The position of what is not in the journal: that a shard cannot be loaded, and that it can again. It follows every snapshot, as the
+ * snapshot may have been taken, or applied in part, before it. A change of the journal that comes later takes its place.
+ */
+const NOT_IN_JOURNAL = Number.POSITIVE_INFINITY;
+/** Removes a row whatever version it was fed with. */
+const ANY_VERSION = Number.MAX_SAFE_INTEGER;
 /** Rows of a snapshot that are applied at once: each part holds up the node for a few milliseconds. */
 const SNAPSHOT_PART_ROWS = 500;
 /** Changes wait so long for others to go with them. Listings that come and go meanwhile cost the index nearly nothing. */
@@ -59,6 +69,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
   readonly #options: ListingFeedOptions<Row>;
   /** By shard and not by listing: the id of a listing is a text that would have to be made for each change. */
   #pendingByShard = new Map<ShardId, Pending<Row>>();
+  readonly #hidden = new Set<ShardId>();
   /** How many changes have come since the last batch, or more. */
   #pendingCount = 0;
   /** Whether changes were forgotten that only a later snapshot has for certain. */
@@ -95,6 +106,23 @@ export class ListingFeed<Row extends { readonly id: number }> {
     this.#note(position, shard, version, id, undefined);
   }
 
+  /** Takes that a shard cannot be loaded: its listings leave the index, and stay out of it until `show`. */
+  hide(shard: ShardId): void {
+    this.#hidden.add(shard);
+    this.#options.rowsOf(shard).then(
+      (ids) => {
+        if (this.#hidden.has(shard)) for (const id of ids) this.#note(NOT_IN_JOURNAL, shard, ANY_VERSION, id, undefined);
+      },
+      (error: unknown) => this.#options.platform.report({ level: 'error', message: `listings of ${shard} are still shown`, error }),
+    );
+  }
+
+  /** Takes that a shard that was hidden is there again, as of that durable version, with these listings. */
+  show(shard: ShardId, version: number, rows: readonly Row[]): void {
+    if (!this.#hidden.delete(shard)) return;
+    for (const row of rows) this.#note(NOT_IN_JOURNAL, shard, version, row.id, row);
+  }
+
   /** Feeds no more. */
   stop(): void {
     this.#phase = 'stopped';
@@ -115,7 +143,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
       known.version = version;
       known.row = row;
     }
-    this.#pendingTo = position;
+    if (position !== NOT_IN_JOURNAL) this.#pendingTo = position;
     this.#pendingSinceMs ??= this.#options.platform.readings.monotonicMs();
     this.#cancelBatch ??= this.#options.platform.timers.after(BATCH_MS, () => {
       this.#cancelBatch = undefined;
@@ -126,7 +154,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
   /** Gives the index what waits for the next batch. During a snapshot it goes on waiting: what follows a snapshot must be later than it. */
   #flush(): void {
     if (this.#phase !== 'live' || (this.#pendingByShard.size === 0 && !this.#hasLost)) return;
-    if (!this.#hasLost && this.#apply({ from: this.#fed, to: this.#pendingTo, changes: this.#changes() })) {
+    if (!this.#hasLost && this.#apply({ from: this.#fed, to: Math.max(this.#fed, this.#pendingTo), changes: this.#changes() })) {
       this.#forget();
       this.#pendingSinceMs = undefined;
       return;
@@ -173,12 +201,17 @@ export class ListingFeed<Row extends { readonly id: number }> {
   }
 
   async #applySnapshot(position: number, changes: readonly FeedChange[]): Promise<boolean> {
-    if (!this.#apply({ from: position, to: position, snapshot: true, changes: changes.slice(0, SNAPSHOT_PART_ROWS) })) return false;
+    const part = (start: number): readonly FeedChange[] => this.#shown(changes.slice(start, start + SNAPSHOT_PART_ROWS));
+    if (!this.#apply({ from: position, to: position, snapshot: true, changes: part(0) })) return false;
     for (let start = SNAPSHOT_PART_ROWS; start < changes.length; start += SNAPSHOT_PART_ROWS) {
       await this.#pause(0);
-      if (!this.#apply({ from: position, to: position, changes: changes.slice(start, start + SNAPSHOT_PART_ROWS) })) return false;
+      if (!this.#apply({ from: position, to: position, changes: part(start) })) return false;
     }
     return true;
+  }
+
+  #shown(changes: readonly FeedChange[]): readonly FeedChange[] {
+    return this.#hidden.size === 0 ? changes : changes.filter((change) => change.kind === 'remove' || !this.#hidden.has(change.row.shard));
   }
 
   /** The index has everything up to a position: what waits and is not later has gone with it. */

@@ -18,6 +18,11 @@ export interface ListingSink {
   remove(position: number, shard: ShardId, version: number, id: number): void;
 }
 
+/** The listings among the rows of a shard. */
+export function listingsOf(rows: (entity: string) => readonly AnyRow[]): readonly ListingRow[] {
+  return rows(INDEXED_ENTITY).map(asListing);
+}
+
 /** Tells what a change set, at its position in the journal, means for listings. */
 export function tellListings(position: number, { shard, version, puts, removes }: ChangeSet, sink: ListingSink): void {
   for (const { entity, row } of puts) if (entity === listing) sink.put(position, shard, version, asListing(row));

@@ -234,7 +234,7 @@ describe('a seller that cannot be reached', () => {
     const asked = buy(world, id);
     await world.run(limits.offerWindowMs / 2 + 500);
     expect(asked.reply).toEqual(refusal('outcome-unknown'));
-    await world.run(10 * 60_000);
+    await world.run(10.5 * 60_000);
     expect(await wallet(world, BUYER)).toEqual({ gold: 500, held: 500, unclaimed: 0 });
     world.bus.mend('two');
     const again = buy(world, id);

@@ -8,6 +8,8 @@ import type { AlarmHandler, Handler, Powerup, Upgrader } from './powerup.ts';
 
 /** What all shards of a world are made of. */
 export interface ShardDefinition {
+  /** What this build of the program calls itself: rows that another one gave up on are tried once more. */
+  readonly build: string;
   readonly powerups: readonly Powerup[];
   readonly entityByName: ReadonlyMap<string, Entity>;
   readonly handlers: ReadonlyMap<string, Handler>;
@@ -27,8 +29,10 @@ export interface ShardDefinition {
   readonly projectedTables: ReadonlySet<string>;
 }
 
+const UNNAMED_BUILD = 'unnamed';
+
 /** Throws `Error` if two powerups claim the same name, entity, message, alarm or upgrade, or an alarm has no handler. */
-export function defineShard(installed: readonly Powerup[]): ShardDefinition {
+export function defineShard(installed: readonly Powerup[], build = UNNAMED_BUILD): ShardDefinition {
   const powerups = [installation, operations, failures, ...installed].toSorted((a, b) => (b.priority ?? 0) - (a.priority ?? 0));
   const entities = unique(
     'entity',
@@ -56,6 +60,7 @@ export function defineShard(installed: readonly Powerup[]): ShardDefinition {
     if (!schemas.has(to.table)) throw new Error(`an upgrade leads to ${to.table}, which nobody defines`);
   const projected = new Set(powerups.flatMap((powerup) => (powerup.projections ?? []).map((entity) => entity.name)));
   return {
+    build,
     powerups,
     entityByName: entities,
     handlers: unique(

@@ -74,6 +74,8 @@ export interface Entity<A extends Attributes = Attributes> {
   readonly alarms: readonly { readonly alarm: string; readonly read: ReadAttribute }[];
   /** What is done to its rows on every turn. */
   readonly rowFunctions: RowFunctions;
+  /** See `EntityDefinition`. */
+  readonly isMadeByOthers: boolean | ((row: AnyRow) => boolean);
   /** A row of these values, with what is left out filled in. Nothing is checked. */
   newRow(values: NewValues<A>, id: number): RowOf<A>;
 }
@@ -88,14 +90,22 @@ const NAME_PATTERN = /^[a-z][a-zA-Z0-9]{0,62}$/;
 
 let entitiesDefined = 0;
 
+/** What an entity type is defined by. */
+export interface EntityDefinition<A extends Attributes> {
+  readonly version: number;
+  readonly attributes: A;
+  /**
+   * Which rows others make a player's shard keep: those of its trade partners, of the service and of the shard's own housekeeping. They take
+   * memory as all do, and never count towards what refuses the player's commands: each kind has a bound of its own. Default: none.
+   */
+  readonly isMadeByOthers?: boolean | ((row: RowOf<A>) => boolean);
+}
+
 /**
  * Defines an entity type. Throws `Error` if a name is not `[a-z][a-zA-Z0-9]*` or `id` is among the attributes, `ConstraintError` if an
  * attribute does not allow its own default.
  */
-export function defineEntity<const A extends Attributes>(
-  name: string,
-  definition: { readonly version: number; readonly attributes: A },
-): Entity<A> {
+export function defineEntity<const A extends Attributes>(name: string, definition: EntityDefinition<A>): Entity<A> {
   if (!NAME_PATTERN.test(name)) throw new Error(`entity name ${JSON.stringify(name)} is not a plain word`);
   const attributes = Object.entries<Attribute<unknown>>(definition.attributes);
   for (const [attribute, { type, expected, initial, accepts }] of attributes) {
@@ -121,6 +131,8 @@ export function defineEntity<const A extends Attributes>(
     ),
     alarms: attributes.flatMap(([attribute, { alarm }]) => (alarm === undefined ? [] : [{ alarm, read: readerOf(attribute) }])),
     rowFunctions,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- A table asks about rows of its own entity only.
+    isMadeByOthers: (definition.isMadeByOthers ?? false) as Entity['isMadeByOthers'],
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Compiled from these very attributes.
     newRow: (values, id) => rowFunctions.newRow(values, id) as RowOf<A>,
   };

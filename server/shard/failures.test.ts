@@ -149,12 +149,69 @@ describe('a message that fails', () => {
     expect(driver.send(work('offer/1', false)).changes).toBeUndefined();
   });
 
+  it('is not counted beyond 512 others, so that they cannot make the shard grow; alarms still are', () => {
+    const driver = newDriver();
+    for (let index = 0; index < limits.failuresMax; index++) driver.send(work(`offer/${index}`, true));
+    expect(driver.send(work('offer/more', true))).toMatchObject({ changes: undefined, handled: DONE, failed: expect.any(Error) });
+    driver.send(work('offer/0', true));
+    expect(driver.rows(failure)).toHaveLength(limits.failuresMax);
+    driver.command('plan', { good: 0, poisoned: 1 });
+    driver.wake();
+    expect(driver.rows(failure)).toHaveLength(limits.failuresMax + 1);
+    expect(driver.send(work('offer/more', false)).changes).toBeDefined();
+  });
+
   it('may say anything: what is kept of it is text that can be kept', () => {
     const driver = newDriver();
     driver.send({ kind: 'rubbish', key: 'rubbish/1' });
     const [row] = driver.rows(failure);
     expect(row?.error).toHaveLength(512);
     expect(row?.error.isWellFormed()).toBe(true);
+  });
+});
+
+describe('what one build gave up on', () => {
+  const stuckBy = (build: string): ShardDriver => {
+    const driver = new ShardDriver([tasks]);
+    driver.command('plan', { good: 0, poisoned: 1 });
+    driver.reload([tasks], build);
+    wakesUntilQuiet(driver);
+    expect(driver.rows(failure)).toMatchObject([{ stuck: true, build }]);
+    return driver;
+  };
+
+  it('is left alone by the same build, and tried once by another one, which gives up at once or is done with it', () => {
+    const driver = stuckBy('1.0.0');
+    expect(driver.reload([tasks], '1.0.0')).toBeUndefined();
+    expect(driver.shard.dueAlarms(driver.now)).toEqual([]);
+    expect(driver.reload([tasks], '1.0.1')).toBeDefined();
+    driver.reload([tasks], '1.0.1');
+    expect(driver.wake().map(({ failed }) => failed?.message)).toEqual(['the row is poisoned']);
+    expect(driver.rows(failure)).toMatchObject([{ stuck: true, attempts: limits.turnAttemptsMax, build: '1.0.1' }]);
+    expect(driver.reload([tasks], '1.0.1')).toBeUndefined();
+    const cured: Powerup = { ...tasks, alarms: { 'task-due': onAlarm(task, (turn, row) => turn.put(task, { ...row, due: null })) } };
+    driver.reload([cured], '1.0.2');
+    driver.wake();
+    expect(driver.rows(failure)).toEqual([]);
+    expect(waiting(driver)).toBe(0);
+  });
+
+  it('does not open a shard whose state was lost', () => {
+    const driver = newDriver();
+    driver.send({ kind: 'lose', key: 'outcome/1' });
+    expect(driver.reload([tasks], 'another')).toBeUndefined();
+    expect(driver.command('plan', { good: 1, poisoned: 0 }).handled).toEqual(refusal('unavailable'));
+  });
+
+  it('is tried by this one if it was stuck before builds were noted', () => {
+    const driver = stuckBy('1.0.0');
+    const image = driver.image();
+    const puts = image.puts.map((put) =>
+      put.table === 'failure_v2' ? { ...put, table: 'failure_v1', values: put.values.slice(0, -1) } : put,
+    );
+    driver.loadFrom({ ...image, puts });
+    expect(driver.rows(failure)).toMatchObject([{ stuck: false, attempts: limits.turnAttemptsMax - 1, build: null }]);
+    expect(driver.wake()).toHaveLength(1);
   });
 });
 

@@ -1,27 +1,36 @@
 /**
  * Failures: a trade message or an alarm whose handler throws again and again backs off, and after a few times is marked
- * `stuck` for an operator, so that one bad row never blocks the others (Citus 6548).
+ * `stuck` for an operator, so that one bad row never blocks the others (Citus 6548). A stuck one is tried once by each other build of the
+ * program: that is what a mended handler comes as.
  *
  * A quarantined shard is one whose state cannot be right: it answers nothing until an operator has looked.
  */
 import { limits } from '#shared/limits.ts';
 import { later, durationMs, type Instant } from '#shared/units.ts';
 import { boolean, defineEntity, integer, text, timestamp, type Row } from './entity.ts';
-import type { Powerup } from './powerup.ts';
+import { upgrader, type Powerup } from './powerup.ts';
 import type { Turn } from './turn.ts';
 
 const ERROR_LENGTH_MAX = 512;
 
+const attributesV1 = {
+  key: text({ indexed: 'unique', maxLength: 256 }),
+  attempts: integer({ min: 1 }),
+  /** When it may be tried again; null once it is stuck. */
+  retryAt: timestamp({ nullable: true, alarm: 'retry-failed' }),
+  stuck: boolean(),
+  error: text({ maxLength: ERROR_LENGTH_MAX }),
+} as const;
+const failureV1 = defineEntity('failure', { version: 1, attributes: attributesV1 });
+
 /** One thing that failed, by what it was: an alarm's row or a message's key. */
 export const failure = defineEntity('failure', {
-  version: 1,
+  version: 2,
+  isMadeByOthers: true,
   attributes: {
-    key: text({ indexed: 'unique', maxLength: 256 }),
-    attempts: integer({ min: 1 }),
-    /** When it may be tried again; null once it is stuck. */
-    retryAt: timestamp({ nullable: true, alarm: 'retry-failed' }),
-    stuck: boolean(),
-    error: text({ maxLength: ERROR_LENGTH_MAX }),
+    ...attributesV1,
+    /** The build that gave up; null as long as none has, and for those of a version that did not say. */
+    build: text<string, true>({ nullable: true, maxLength: 64 }),
   },
 });
 
@@ -40,8 +49,8 @@ export function isSuspended(turn: Pick<Turn, 'table' | 'isEmpty' | 'now'>, key: 
   return row !== undefined && (row.stuck || (row.retryAt !== null && row.retryAt > turn.now));
 }
 
-/** Counts one more failure. */
-export function countFailure(turn: Turn, key: string, error: string): void {
+/** Counts one more failure, in this build of the program. */
+export function countFailure(turn: Turn, key: string, error: string, build: string): void {
   const known = turn.table(failure).find('key', key);
   const attempts = (known?.attempts ?? 0) + 1;
   const stuck = attempts >= limits.turnAttemptsMax;
@@ -51,9 +60,16 @@ export function countFailure(turn: Turn, key: string, error: string): void {
     stuck,
     retryAt: stuck ? null : retryAt(turn.now, attempts),
     error: asErrorText(error),
+    build: stuck ? build : null,
   };
   if (known === undefined) turn.insert(failure, values);
   else turn.put(failure, failure.newRow(values, known.id));
+}
+
+/** Whether a failure under that key can be counted: those of messages, which strangers may send, are bounded. */
+export function canCountFailure(turn: Turn, key: string): boolean {
+  const failures = turn.table(failure);
+  return failures.size < limits.failuresMax || failures.find('key', key) !== undefined;
 }
 
 /** What failed before has succeeded. */
@@ -61,6 +77,15 @@ export function clearFailure(turn: Turn, key: string): void {
   if (turn.isEmpty(failure)) return;
   const known = turn.table(failure).find('key', key);
   if (known !== undefined) turn.remove(failure, known.id);
+}
+
+/** Has what another build gave up on tried once more by this one; but for the quarantine, which is no handler's failure. */
+export function retryStuck(turn: Turn, build: string): void {
+  if (turn.isEmpty(failure)) return;
+  for (const row of turn.table(failure).rows()) {
+    if (!row.stuck || row.build === build || row.key === QUARANTINE_KEY) continue;
+    turn.put(failure, { ...row, stuck: false, attempts: limits.turnAttemptsMax - 1, build: null });
+  }
 }
 
 /** Closes the shard for good, until an operator has looked. */
@@ -86,6 +111,7 @@ export const failures: Powerup = {
   name: 'failures',
   priority: 1000,
   entities: [failure],
+  upgraders: [upgrader(failureV1, failure, (row) => ({ ...row, build: null }))],
   alarms: {
     'retry-failed': (turn, row) => {
       const known: Row<typeof failure> | undefined = turn.table(failure).get(row.id);

@@ -5,6 +5,7 @@ import type { Powerup } from './powerup.ts';
 /** A powerup that this shard has. */
 export const installedPowerup = defineEntity('installedPowerup', {
   version: 1,
+  isMadeByOthers: true,
   attributes: { name: text({ maxLength: 64, indexed: 'unique' }) },
 });
 

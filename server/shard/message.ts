@@ -1,6 +1,6 @@
 /** Messages and replies: what goes into a turn and what comes out of it, in the core's terms. The core knows no market. */
 import type { Refusal } from '#shared/refusals.ts';
-import type { OperationId, ShardId } from '#shared/units.ts';
+import type { Instant, OperationId, ShardId } from '#shared/units.ts';
 
 /** Anything that can be handed to a shard. `kind` names the handler; the powerup that handles it knows the rest. */
 export interface Message {
@@ -45,6 +45,12 @@ export interface Emitted {
   readonly to: ShardId;
   readonly message: Message;
 }
+
+/**
+ * Why a shard cannot take a message itself: it was never created, or it cannot be loaded. Of the latter, `lastTurnAt` is when its last durable
+ * turn was; `undefined` if that is not known without its image, or not by the clock of who asks.
+ */
+export type Absence = { readonly kind: 'never-created' } | { readonly kind: 'unloadable'; readonly lastTurnAt: Instant | undefined };
 
 /** A yes, with what the protocol promises for this command. */
 export interface Answer {

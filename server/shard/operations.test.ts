@@ -4,6 +4,7 @@ import { refusal } from '#shared/refusals.ts';
 import { defineEntity, integer } from './entity.ts';
 import { answer, DONE, type Command } from './message.ts';
 import { operation } from './operations.ts';
+import { operationPack } from './operation-pack.ts';
 import { onCommand, onMessage, type Powerup } from './powerup.ts';
 import { ShardDriver } from './testing/shard-driver.ts';
 
@@ -22,6 +23,10 @@ const counting: Powerup = {
       return answer({ total });
     }),
     look: onCommand((turn) => answer(turn.table(count).first()?.value ?? 0)),
+    pack: onCommand<{ readonly packs: number; readonly hashes: Uint8Array }>((turn, { packs, hashes }) => {
+      for (let index = 0; index < packs; index++) turn.insert(operationPack, { newestAt: turn.now, hashes, digests: hashes });
+      return answer(packs);
+    }),
     refuse: onCommand(() => refusal('stash-full')),
     open: onCommand<{ readonly value: number }>((turn, { value }) => {
       if (turn.operation === undefined) throw new Error('an operation was expected');
@@ -145,6 +150,98 @@ describe('an operation that waits for an outcome', () => {
   });
 });
 
+/** As many of the service as are done, by `grantOf`. */
+function grants(driver: ShardDriver, count: number, from = 0): void {
+  for (let index = from; index < from + count; index++) driver.command('add', { value: 1 }, `grant-${index}`, 'service');
+}
+const grantAgain = (driver: ShardDriver, index: number, value = 1) => driver.command('add', { value }, `grant-${index}`, 'service').handled;
+const PACKED_FROM = limits.operationsAnsweredMax + limits.operationsPerPack;
+
+describe('finished operations of the service and of staff', () => {
+  it('are packed, 64 in a row, but for the newest 64 and what was not yet tidied, and known all the same', () => {
+    const driver = newDriver();
+    grants(driver, 1_000);
+    const rows = driver.rows(operation).length;
+    expect(rows).toBeGreaterThanOrEqual(limits.operationsAnsweredMax);
+    expect(rows).toBeLessThan(PACKED_FROM + limits.tidyEveryTurns);
+    expect(driver.rows(operationPack).length * limits.operationsPerPack + rows).toBe(1_000);
+    for (let round = 0; round < 2; round++) {
+      for (let index = 0; index < 1_000 - rows; index++) {
+        expect(grantAgain(driver, index)).toEqual(refusal('op-done'));
+        expect(grantAgain(driver, index, 2)).toEqual(refusal('op-reused'));
+      }
+      for (let index = 1_000 - rows; index < 1_000; index++) expect(grantAgain(driver, index)).toEqual(answer({ total: index + 1 }));
+      driver.reload();
+    }
+    expect(total(driver)).toBe(1_000);
+  });
+
+  it('are no operations of a client, packed or not', () => {
+    const driver = newDriver();
+    grants(driver, PACKED_FROM + limits.tidyEveryTurns);
+    expect(driver.rows(operationPack).length).toBeGreaterThan(0);
+    expect(driver.command('add', { value: 1 }, 'grant-0').handled.kind).toBe('answer');
+    expect(driver.command('add', { value: 1 }, 'grant-0', 'staff').handled.kind).toBe('answer');
+  });
+
+  it('are forgotten a pack at a time, when the newest in it is 7 days old', () => {
+    const driver = newDriver();
+    grants(driver, limits.operationsPerPack - 1);
+    driver.wait(1_000);
+    grants(driver, PACKED_FROM, limits.operationsPerPack - 1);
+    expect(driver.rows(operationPack)).toMatchObject([{ newestAt: driver.now }]);
+    driver.wait(limits.operationsServiceRememberedMs - 1);
+    for (let index = 0; index < limits.tidyEveryTurns; index++) driver.command('add', { value: 1 }, `a${index}`);
+    expect(grantAgain(driver, 0)).toEqual(refusal('op-done'));
+    driver.wait(1);
+    const before = driver.records.length;
+    for (let index = 0; index < limits.tidyEveryTurns; index++) driver.command('add', { value: 1 }, `b${index}`);
+    expect(driver.rows(operationPack)).toEqual([]);
+    const removes = driver.records.slice(before).flatMap((record) => record.removes.filter(({ table }) => table === 'operation_pack_v1'));
+    expect(removes).toHaveLength(1);
+  });
+
+  it('are at most 32,768: a new one is then busy, repeats are not, clients are not, and time makes room without any other turn', () => {
+    const driver = newDriver();
+    const hashes = new Uint8Array(limits.operationsPerPack * 8);
+    driver.command('pack', { packs: limits.operationsServiceRememberedMax / limits.operationsPerPack, hashes });
+    expect(driver.command('add', { value: 1 }, 'one-more', 'service')).toMatchObject({ handled: refusal('busy'), changes: undefined });
+    expect(driver.command('add', { value: 1 }, 'mine').handled.kind).toBe('answer');
+    expect(driver.shard.memoryBytes).toBeGreaterThan(limits.operationsServiceRememberedMax * limits.operationPackedBytes);
+    driver.wait(limits.operationsServiceRememberedMs);
+    expect(driver.command('add', { value: 1 }, 'one-more', 'service').handled.kind).toBe('answer');
+    expect(driver.command('add', { value: 1 }, 'one-more', 'service').handled.kind).toBe('answer');
+    expect(total(driver)).toBe(2);
+  });
+
+  it('of an earlier version, thousands in rows of their own, stay known while they are packed as time goes', () => {
+    const old = newDriver();
+    driverWithoutPacks(old, 3_000);
+    expect(old.rows(operation)).toHaveLength(3_000);
+    for (let index = 0; index < 100 * limits.tidyEveryTurns; index++) old.command('add', { value: 1 }, `a${index}`);
+    expect(old.rows(operation).filter(({ key }) => key.startsWith('service/')).length).toBeLessThan(PACKED_FROM);
+    expect(old.rows(operationPack).length).toBeGreaterThan(40);
+    expect(grantAgain(old, 0)).toEqual(refusal('op-done'));
+    expect(grantAgain(old, 0, 2)).toEqual(refusal('op-reused'));
+    expect(grantAgain(old, 2_999)).toMatchObject({ kind: 'answer' });
+  });
+});
+
+/** A shard as an earlier version left it, which packed nothing: so many operations of the service, each in its own row. */
+function driverWithoutPacks(driver: ShardDriver, count: number): void {
+  grants(driver, 1);
+  const image = driver.image();
+  const [made] = image.puts.filter(({ table }) => table === 'operation_v1');
+  if (made === undefined) throw new Error('there is no operation');
+  const [, ...values] = made.values;
+  const puts = Array.from({ length: count - 1 }, (_, index) => ({
+    table: made.table,
+    id: image.nextId + index,
+    values: [`service/grant-${index + 1}`, ...values],
+  }));
+  driver.loadFrom({ ...image, nextId: image.nextId + count, puts: [...image.puts, ...puts] });
+}
+
 describe('finished operations', () => {
   it('keep the answers of the newest 64 at least; older ones are known to be done, and never done again', () => {
     const driver = newDriver();
@@ -182,7 +279,7 @@ describe('finished operations', () => {
     expect(stateOf(driver, `a${made - length}`)).toBe('known');
   });
 
-  it('of the service keep their answers for 7 days, whatever else happens', () => {
+  it('of the service are not displaced by a player for 7 days, and keep their answers if there are few', () => {
     const driver = newDriver();
     driver.command('add', { value: 1 }, 'grant', 'service');
     for (let index = 0; index < 200; index++) driver.command('add', { value: 1 }, `a${index}`);

@@ -2,23 +2,27 @@
  * Operations: each command with an `op` is done once, and answered the same however often it is sent.
  *
  * 1. The row of an operation is written in the first turn that has an effect; a command without effect leaves none.
- * 2. The newest finished ones keep their answer; older ones keep id and digest, so that they are never done again.
+ * 2. The newest finished ones keep their answer; older ones keep id and digest, so that they are never done again. Those of a player are
+ *    displaced by newer ones; those of the service and of staff never are before their time, and beyond their bound a new one is `busy`.
  * 3. An unfinished operation is never forgotten.
+ * 4. Only commands of the service and of staff look through packed rows.
  */
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import { defineEntity, integer, json, oneOf, text, timestamp } from './entity.ts';
 import { Json } from './json.ts';
 import type { Command, Handled, Reply } from './message.ts';
+import { forgetPacks, hash, operationPack, pack, packedCount, packedDigest } from './operation-pack.ts';
 import type { Powerup } from './powerup.ts';
 import type { Turn } from './turn.ts';
 
 /**
  * One operation that had an effect. `key` is `issuer/op`; `digest` tells a repeat from a reuse. It is `open` until it has its reply;
- * then a client's is `answered` and later only `known`, while one of the service or of staff is `kept`, reply and all, for its time.
+ * then a client's is `answered` and later only `known`, while one of the service or of staff is `kept`, reply and all, and later packed.
  */
 export const operation = defineEntity('operation', {
   version: 1,
+  isMadeByOthers: ({ key }) => !isOfClient(key),
   attributes: {
     key: text({ maxLength: 80, indexed: 'unique' }),
     digest: integer(),
@@ -37,7 +41,18 @@ export function recall(turn: Turn, command: Command): Handled | undefined {
     if (known.state === 'open') return { kind: 'later', operation: known.id };
     return known.reply?.value ?? refusal('op-done');
   }
-  return command.issuer === 'client' && hasTooManyOpen(turn) ? refusal('rate-limited') : undefined;
+  if (command.issuer === 'client') return hasTooManyOpen(turn) ? refusal('rate-limited') : undefined;
+  const packed = packedDigest(turn, keyOf(command));
+  if (packed !== undefined) return refusal(packed === digest(command) ? 'op-done' : 'op-reused');
+  return remembersTooMany(turn) ? refusal('busy') : undefined;
+}
+
+/** Whether one more operation of the service or of staff would be more than is remembered. Those whose time is over make room first. */
+function remembersTooMany(turn: Turn): boolean {
+  const known = turn.table(operation);
+  const count = (): number => known.countOf('state', 'open') + known.countOf('state', 'kept') + packedCount(turn);
+  if (count() >= limits.operationsServiceRememberedMax) forgetPacks(turn, limits.operationsServiceRememberedMs);
+  return count() >= limits.operationsServiceRememberedMax;
 }
 
 /** Only those of clients count; they are told apart by a walk only when there are so many of all issuers. */
@@ -45,7 +60,7 @@ function hasTooManyOpen(turn: Turn): boolean {
   const known = turn.table(operation);
   if (known.countOf('state', 'open') < limits.operationsUnfinishedMax) return false;
   let ofClients = 0;
-  for (const { key } of known.rowsOf('state', 'open')) if (key.startsWith('client/')) ofClients++;
+  for (const { key } of known.rowsOf('state', 'open')) if (isOfClient(key)) ofClients++;
   return ofClients >= limits.operationsUnfinishedMax;
 }
 
@@ -59,11 +74,11 @@ export function record(turn: Turn, id: number, command: Command, reply: Reply | 
 export function finish(turn: Turn, id: number, reply: Reply): void {
   const row = turn.table(operation).get(id);
   if (row?.state !== 'open') throw new Error(`operation ${id} is not under way`);
-  turn.put(operation, { ...row, ...stateOf(row.key.startsWith('client/'), reply) });
+  turn.put(operation, { ...row, ...stateOf(isOfClient(row.key), reply) });
 }
 
 /** The powerup of operations; part of every shard. */
-export const operations: Powerup = { name: 'operations', priority: 1000, entities: [operation], tidy: forgetOldest };
+export const operations: Powerup = { name: 'operations', priority: 1000, entities: [operation, operationPack], tidy };
 
 type OperationState = 'open' | 'answered' | 'kept';
 
@@ -72,9 +87,24 @@ function stateOf(isClient: boolean, reply: Reply | undefined): { readonly state:
   return { state: isClient ? 'answered' : 'kept', reply: Json.textOf(reply) };
 }
 
+function tidy(turn: Turn): void {
+  forgetPacks(turn, limits.operationsServiceRememberedMs);
+  if (turn.isEmpty(operation)) return;
+  forgetOldest(turn);
+  packOldest(turn);
+}
+
+/** Packs the oldest operations of the service and of staff once there are a pack's worth of them beyond those that keep their answer. */
+function packOldest(turn: Turn): void {
+  const known = turn.table(operation);
+  if (known.countOf('state', 'kept') < limits.operationsAnsweredMax + limits.operationsPerPack) return;
+  const oldest = [...known.rowsOf('state', 'kept')].slice(0, limits.operationsPerPack);
+  pack(turn, oldest);
+  for (const { id } of oldest) turn.remove(operation, id);
+}
+
 /** Lets the oldest answers go, then the oldest ids, in the order in which they finished. */
 function forgetOldest(turn: Turn): void {
-  if (turn.isEmpty(operation)) return;
   const known = turn.table(operation);
   const surplus = known.countOf('state', 'answered') - limits.operationsAnsweredMax;
   for (let looks = 0; looks < Math.min(surplus, limits.tidiedRowsMax); looks++) {
@@ -99,17 +129,11 @@ function keyOf(command: Command): string {
   return `${command.issuer}/${command.op ?? ''}`;
 }
 
-/** 53 bits of what the command asks for (cyrb53, public domain): enough to tell a reuse of an id from a repeat. */
+function isOfClient(key: string): boolean {
+  return key.startsWith('client/');
+}
+
+/** 53 bits of what the command asks for: enough to tell a reuse of an id from a repeat. */
 function digest(command: Command): number {
-  const source = `${command.kind} ${JSON.stringify(command.body)}`;
-  let high = 0xdeadbeef;
-  let low = 0x41c6ce57;
-  for (let index = 0; index < source.length; index++) {
-    const code = source.charCodeAt(index);
-    high = Math.imul(high ^ code, 2_654_435_761);
-    low = Math.imul(low ^ code, 1_597_334_677);
-  }
-  high = Math.imul(high ^ (high >>> 16), 2_246_822_507) ^ Math.imul(low ^ (low >>> 13), 3_266_489_909);
-  low = Math.imul(low ^ (low >>> 16), 2_246_822_507) ^ Math.imul(high ^ (high >>> 13), 3_266_489_909);
-  return 4_294_967_296 * (2_097_151 & low) + (high >>> 0);
+  return hash(`${command.kind} ${JSON.stringify(command.body)}`);
 }

@@ -30,6 +30,8 @@ export class ShardState implements TableOwner {
   readonly tables: Table[] = [];
   /** What all rows take in an image, in bytes, about. */
   bytes = 0;
+  /** What of it the player made, and may make: see `EntityDefinition.isMadeByOthers`. */
+  ownBytes = 0;
   /** What the turn under way has done. */
   readonly log = new UndoLog();
   readonly #definition: ShardDefinition;

@@ -6,7 +6,7 @@ import type { Emitted, Message, Reply } from './message.ts';
 import { finish } from './operations.ts';
 import type { ShardState } from './shard-state.ts';
 import type { TableReader } from './table.ts';
-import type { Turn } from './turn.ts';
+import type { Neighbours, Turn } from './turn.ts';
 
 /** An operation that a turn completed, for whoever waits for it. */
 export interface Completed {
@@ -23,18 +23,23 @@ function added<T>(list: T[], one: T): T[] {
   return list;
 }
 
+/** Nothing is known of any other shard. */
+export const NO_NEIGHBOURS: Neighbours = { isUnloadable: () => false };
+
 /** See `Turn`. */
 export class ShardTurn implements Turn {
   readonly shard: ShardId;
   readonly now: Instant;
+  readonly neighbours: Neighbours;
   operation: number | undefined;
   emitted: Emitted[] = NOTHING;
   completed: Completed[] = NOTHING;
   ledger: LedgerEntry[] = NOTHING;
   readonly #state: ShardState;
 
-  constructor(state: ShardState, now: Instant) {
+  constructor(state: ShardState, now: Instant, neighbours: Neighbours = NO_NEIGHBOURS) {
     this.#state = state;
+    this.neighbours = neighbours;
     this.shard = state.shard;
     this.now = now;
   }

@@ -20,6 +20,11 @@ type Note = Row<typeof note>;
 /** Takes some 400 bytes. */
 const BLOB = Json.of(Array.from({ length: 200 }, () => 7));
 const blob = defineEntity('blob', { version: 1, attributes: { data: json<readonly number[]>() } });
+const letter = defineEntity('letter', {
+  version: 1,
+  isMadeByOthers: ({ sender }) => sender !== 'self',
+  attributes: { sender: text(), data: json<readonly number[]>() },
+});
 
 type Step =
   | { readonly kind: 'put'; readonly name: string; readonly worth: number; readonly due: Instant | null }
@@ -43,7 +48,7 @@ function run(turn: Turn, steps: readonly Step[], end: End): Handled {
 
 const notes: Powerup = {
   name: 'notes',
-  entities: [note, blob],
+  entities: [note, blob, letter],
   handlers: {
     steps: onCommand<{ readonly steps: readonly Step[]; readonly end: End }>((turn, { steps, end }) => run(turn, steps, end)),
     nothing: onCommand(() => answer('nothing')),
@@ -54,6 +59,10 @@ const notes: Powerup = {
     }),
     fill: onCommand<{ readonly rows: number }>((turn, { rows }) => {
       for (let row = 0; row < rows; row++) turn.insert(blob, { data: BLOB });
+      return answer(rows);
+    }),
+    write: onCommand<{ readonly sender: string; readonly rows: number }>((turn, { sender, rows }) => {
+      for (let row = 0; row < rows; row++) turn.insert(letter, { sender, data: BLOB });
       return answer(rows);
     }),
     empty: onCommand<{ readonly rows: number }>((turn, { rows }) => {
@@ -250,6 +259,19 @@ describe('a shard that is full', () => {
 
   it('refuses commands that make it grow', () => {
     expect(full().command('fill', { rows: 100 }).handled).toEqual(refusal('shard-full'));
+  });
+
+  it('is full of what its player made: what others made takes memory, and refuses nothing', () => {
+    const driver = new ShardDriver([notes]);
+    const others = Math.ceil(limits.shardBytesMax / 400);
+    const { memoryBytes } = driver.shard;
+    expect(driver.command('write', { sender: 'peer', rows: others }).handled.kind).toBe('answer');
+    expect(driver.shard.memoryBytes - memoryBytes).toBeGreaterThan(others * 400);
+    for (const reload of [false, true]) {
+      if (reload) driver.reload();
+      expect(driver.command('fill', { rows: 100 }).handled.kind).toBe('answer');
+      expect(driver.command('write', { sender: 'self', rows: others }).handled).toEqual(refusal('shard-full'));
+    }
   });
 
   it('takes what trades bring back, and commands that change nothing or make room', () => {

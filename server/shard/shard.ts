@@ -16,7 +16,17 @@ import { rowFromRaw } from './codec.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { AnyRow } from './entity.ts';
 import { upgradedRow } from './upgrade-row.ts';
-import { clearFailure, countFailure, failure, isQuarantined, isSuspended, quarantine, StateLost } from './failures.ts';
+import {
+  canCountFailure,
+  clearFailure,
+  countFailure,
+  failure,
+  isQuarantined,
+  isSuspended,
+  quarantine,
+  retryStuck,
+  StateLost,
+} from './failures.ts';
 import { inspect } from './inspection.ts';
 import { installedPowerup } from './install.ts';
 import { isAlarm, isCommand, type AlarmMessage, type Emitted, type Handled, type Message } from './message.ts';
@@ -24,6 +34,7 @@ import { recall, record } from './operations.ts';
 import { ShardTurn, type Completed } from './shard-turn.ts';
 import { ShardState } from './shard-state.ts';
 import { alarmKey } from './table.ts';
+import type { Neighbours } from './turn.ts';
 
 /** What a turn did. `failed` is a bug that was taken back; with `changes`, the failure itself was noted. */
 export interface TurnResult {
@@ -52,7 +63,7 @@ export class Shard {
   }
 
   /**
-   * A shard from what is durable. If rows are of older versions, or powerups are new, `upgrade` is the turn that the caller
+   * A shard from what is durable. If rows are of older versions, powerups are new, or another build was stuck, `upgrade` is the turn that the caller
    * must append before any other. Throws `Error` if a table has no way to the present version.
    */
   static load(
@@ -101,12 +112,12 @@ export class Shard {
   }
 
   /** Takes one message. Never throws for what a handler does. */
-  turn(message: Message, platformNow: Instant): TurnResult {
+  turn(message: Message, platformNow: Instant, neighbours?: Neighbours): TurnResult {
     const now = platformNow > this.#state.now ? platformNow : this.#state.now;
-    const turn = new ShardTurn(this.#state, now);
+    const turn = new ShardTurn(this.#state, now, neighbours);
     if (isQuarantined(turn)) return { ...QUIET, handled: isCommand(message) ? refusal('unavailable') : { kind: 'done' } };
     if (message.key !== undefined && isSuspended(turn, message.key)) return { ...QUIET, handled: { kind: 'done' } };
-    const { counters, bytes } = this.#state;
+    const { counters, ownBytes } = this.#state;
     try {
       const handled = this.#handle(turn, message);
       if (handled.kind === 'refusal' || !this.#state.log.hasEffect) {
@@ -114,7 +125,7 @@ export class Shard {
         // A turn without effect may still repeat what is known: an outcome, a `settled`.
         return { ...QUIET, handled, emitted: handled.kind === 'refusal' ? [] : turn.emitted };
       }
-      if (isCommand(message) && this.#state.bytes > bytes && this.#isTooLarge()) {
+      if (isCommand(message) && this.#state.ownBytes > ownBytes && this.#isTooLarge()) {
         this.#state.rollback(counters);
         return { ...QUIET, handled: refusal('shard-full') };
       }
@@ -197,9 +208,12 @@ export class Shard {
     }
   }
 
-  /** Only commands that make the shard grow are refused; what trades bring back must always fit into what is kept back for it. */
+  /**
+   * Only commands that make the player's own rows grow are refused, and only for those rows: no stranger and no operator can close a shard.
+   * What trades bring back must always fit into what is kept back for it.
+   */
   #isTooLarge(): boolean {
-    return this.#state.bytes > limits.shardBytesMax - limits.shardBytesReserved;
+    return this.#state.ownBytes > limits.shardBytesMax - limits.shardBytesReserved;
   }
 
   /** Now and then: what is looked at is old, lies far apart in memory, and costs less when it is looked at together. */
@@ -219,7 +233,9 @@ export class Shard {
     if (message.key === undefined || this.#state.version === 0) return { ...QUIET, handled: refusal('internal'), failed };
     const turn = new ShardTurn(this.#state, now);
     if (failed instanceof StateLost) quarantine(turn, failed.message);
-    else countFailure(turn, message.key, failed.message);
+    // Without a count it is tried again whenever it comes, and its sender backs off. An alarm has no sender.
+    else if (!isAlarm(message) && !canCountFailure(turn, message.key)) return { ...QUIET, handled: { kind: 'done' }, failed };
+    else countFailure(turn, message.key, failed.message, this.#definition.build);
     return { ...this.#commit(turn, { kind: 'done' }), failed };
   }
 
@@ -236,6 +252,7 @@ export class Shard {
     }
     const turn = new ShardTurn(this.#state, this.#state.now);
     this.#install(turn);
+    retryStuck(turn, definition.build);
     const { changes } = this.#commit(turn, { kind: 'done' });
     if (changes === undefined || (removes.length === 0 && changes.puts.length === 0)) {
       this.#state.version = raw.version;

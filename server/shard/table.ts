@@ -41,6 +41,8 @@ export interface TableOwner {
   readonly log: UndoLog;
   /** What all rows take in an image, in bytes, about: kept up to date by the tables. */
   bytes: number;
+  /** What of it the player made. */
+  ownBytes: number;
 }
 
 const NO_INDEXES: readonly never[] = [];
@@ -135,12 +137,20 @@ export class Table {
   #replace(id: number, before: AnyRow | undefined, after: AnyRow | undefined): void {
     if (before === undefined && after === undefined) return;
     const { sizeOf } = this.entity.rowFunctions;
-    this.#owner.bytes += (after === undefined ? 0 : sizeOf(after)) - (before === undefined ? 0 : sizeOf(before));
+    const bytesBefore = before === undefined ? 0 : sizeOf(before);
+    const bytesAfter = after === undefined ? 0 : sizeOf(after);
+    this.#owner.bytes += bytesAfter - bytesBefore;
+    this.#owner.ownBytes += (this.#isOwn(after) ? bytesAfter : 0) - (this.#isOwn(before) ? bytesBefore : 0);
     if (after === undefined) this.#rows.delete(id);
     else this.#rows.set(id, after);
     for (const unique of this.#uniques) unique.replace(id, before, after);
     for (const plain of this.#plains) plain.replace(id, before, after);
     for (const alarm of this.alarms) alarm.replace(id, after);
+  }
+
+  #isOwn(row: AnyRow | undefined): boolean {
+    const { isMadeByOthers } = this.entity;
+    return typeof isMadeByOthers === 'function' ? row !== undefined && !isMadeByOthers(row) : !isMadeByOthers;
   }
 
   #unique(attribute: string): UniqueIndex {

@@ -8,11 +8,19 @@ import type { Attributes, Entity, NewValues, RowOf } from './entity.ts';
 import type { Message, Reply } from './message.ts';
 import type { TableReader } from './table.ts';
 
+/** What a turn is told of other shards. It comes from whoever has the turn taken, as the time does. */
+export interface Neighbours {
+  /** Whether a shard is known not to load, because its file is damaged. False where nothing is known. */
+  isUnloadable(shard: ShardId): boolean;
+}
+
 /** See the head of this file. Lives for one turn. */
 export interface Turn {
   readonly shard: ShardId;
   /** The shard's time: never earlier than in any turn before. */
   readonly now: Instant;
+  /** What is known of other shards. */
+  readonly neighbours: Neighbours;
   /** The row of the operation under way, if the message is a command with an `op`. */
   readonly operation: number | undefined;
   /** Rows of an entity, this turn's own changes included. */

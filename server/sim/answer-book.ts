@@ -41,6 +41,8 @@ interface Page {
   readonly openSince: Instant[];
   final: Reply | undefined;
   row: Row<typeof operation> | undefined;
+  /** Whether only a pack knows of it any more: that it was done, and no answer. */
+  isPacked: boolean;
 }
 
 /** See the head of this file. */
@@ -137,6 +139,8 @@ export class AnswerBook {
     } else if (row.state === 'open') {
       if (!this.#isAnotherUnderWay(page))
         this.#complain(this.#durable, `${what} is answered, and is still under way: ${JSON.stringify(reply)}`);
+    } else if (page.isPacked && reply.kind === 'refusal' && reply.name === 'op-done') {
+      return;
     } else if (row.reply !== null && !isSame(row.reply, reply) && !this.#isAnotherUnderWay(page)) {
       this.#complain(this.#same, `${what} is answered ${JSON.stringify(reply)}, and the journal says ${JSON.stringify(row.reply)}`);
     } else if (row.reply === null && reply.kind === 'answer' && !isSame(final, reply)) {
@@ -189,8 +193,14 @@ export class AnswerBook {
     for (const { entity, id, before, after } of deltas) {
       if (entity === listing.name && before !== undefined && after === undefined) this.#endedListings.add(`${id}.${changes.shard}`);
       const row = rowAs(operation, entity, after);
-      const page = row === undefined ? undefined : this.#pageByKey.get(`${changes.shard} ${row.key}`);
-      if (row === undefined || page === undefined) continue;
+      const key = row?.key ?? rowAs(operation, entity, before)?.key;
+      const page = key === undefined ? undefined : this.#pageByKey.get(`${changes.shard} ${key}`);
+      if (page === undefined) continue;
+      if (row === undefined) {
+        page.isPacked = true;
+        continue;
+      }
+      if (page.row !== undefined && page.row.id !== row.id) complain(`${row.key} of ${changes.shard} is done again`);
       if (page.row === undefined && page.final?.kind === 'refusal' && !this.#isAnotherUnderWay(page)) {
         complain(`${page.asked.command.kind} ${row.key} of ${changes.shard} was refused with ${page.final.name}, and happens now`);
       }
@@ -208,7 +218,10 @@ export class AnswerBook {
     const { shard, command } = asked;
     const key = `${shard} ${command.op === undefined ? `${command.kind} reading` : `${command.issuer}/${command.op}`}`;
     let page = this.#pageByKey.get(key);
-    if (page === undefined) this.#pageByKey.set(key, (page = { asked, openSince: [], final: undefined, row: undefined }));
+    if (page === undefined) {
+      page = { asked, openSince: [], final: undefined, row: undefined, isPacked: false };
+      this.#pageByKey.set(key, page);
+    }
     return page;
   }
 }

@@ -36,7 +36,8 @@ const ANSWER_US = 3_000_000;
 /** See the head of this file. */
 export class Damage {
   readonly #setup: DamageSetup;
-  readonly #repairs = new Set<() => void>();
+  /** Shards whose image is damaged. */
+  readonly #damaged = new Set<ShardId>();
   #isOver = false;
 
   constructor(setup: DamageSetup) {
@@ -54,7 +55,7 @@ export class Damage {
   /** No more damage; what is damaged is put in order. */
   stop(): void {
     this.#isOver = true;
-    for (const repair of this.#repairs) repair();
+    for (const shard of this.#damaged) this.#repair(shard);
   }
 
   async #rollBacks(node: SimulatedNode, prng: Prng): Promise<void> {
@@ -84,53 +85,42 @@ export class Damage {
     });
   }
 
+  /** The file of one player is damaged between two lives, or while its node runs, and put back later: also longer than an offer lasts. */
   async #badImages(node: SimulatedNode, prng: Prng): Promise<void> {
     const { world, periodUs } = this.#setup;
     for (;;) {
       await world.scheduler.pause(prng.integer(0, periodUs * 2));
       if (this.#isOver) return;
-      node.crash();
+      const isBetween = prng.chance(0.5);
+      if (isBetween) node.crash();
       const shard = pickImage(world, node, prng);
-      if (shard === undefined) {
-        node.start();
-        continue;
+      if (shard !== undefined) {
+        this.#damaged.add(shard);
+        world.damage(shard, prng.pick(['garble', 'remove'] as const));
       }
-      const repair = this.#damage(node, shard, prng.pick(['garble', 'remove'] as const));
-      node.start();
+      if (isBetween) node.start();
       const endsAtUs = world.scheduler.nowUs + prng.integer(0, DAMAGED_US_MAX);
-      await this.#look(node, shard);
-      await world.scheduler.pause(Math.max(0, endsAtUs - world.scheduler.nowUs));
-      repair();
+      if (shard !== undefined && isBetween) await this.#look(node, shard);
+      await world.scheduler.pause(endsAtUs - world.scheduler.nowUs);
+      if (shard !== undefined) this.#repair(shard);
     }
   }
 
-  /** Damages an image; returns what puts it back, once. */
-  #damage(node: SimulatedNode, shard: ShardId, how: 'garble' | 'remove'): () => void {
-    const { damaged, trace } = this.#setup.world;
-    const putBack = node.disk.damage(shard, how);
-    damaged.add(shard);
-    trace.add('damage', node.name, `${how} the image of ${shard}`);
-    const repair = (): void => {
-      if (!this.#repairs.delete(repair)) return;
-      putBack();
-      damaged.delete(shard);
-      trace.add('damage', node.name, `the image of ${shard} is whole again`);
-    };
-    this.#repairs.add(repair);
-    return repair;
+  #repair(shard: ShardId): void {
+    if (this.#damaged.delete(shard)) this.#setup.world.repair(shard);
   }
 
-  /** Somebody looks at the shard while its image is damaged: it must not be shown. */
+  /** Somebody asks for the shard, which is in no memory, while its image is damaged: it must not be shown. */
   async #look(node: SimulatedNode, shard: ShardId): Promise<void> {
-    const { referee, scheduler, damaged } = this.#setup.world;
+    const { referee, scheduler } = this.#setup.world;
     await scheduler.pause(ANSWER_US);
     const { node: running } = node;
-    if (running === undefined || !damaged.has(shard)) return;
+    if (running === undefined || !this.#damaged.has(shard)) return;
     const loaded = await running.persister.load(shard).then(
       ({ kind }) => kind,
       () => 'fault' as const,
     );
-    if (loaded !== 'fault' && damaged.has(shard)) referee.complain(UNAVAILABLE, `${shard} is ${loaded}, and its image is damaged`);
+    if (loaded !== 'fault' && this.#damaged.has(shard)) referee.complain(UNAVAILABLE, `${shard} is ${loaded}, and its image is damaged`);
   }
 }
 

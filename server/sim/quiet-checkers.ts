@@ -183,7 +183,8 @@ async function checkProjections({ model, node, name, complain }: Look): Promise<
       complain(`the history of ${shard.id} has ${lines.length} lines, and its turns wrote ${shard.ledger.length}, or others`);
     }
   }
-  const due = new Set(await node.persister.due(instant(Number.MAX_SAFE_INTEGER), own.length + 1));
+  const listed = await node.persister.due(instant(Number.MAX_SAFE_INTEGER), own.length + 1);
+  const due = new Set(listed.map(({ shard }) => shard));
   const waking = own.filter(({ header }) => header.wakeAt !== 0);
   for (const { id } of waking) if (!due.has(id)) complain(`nobody will wake ${id}`);
   if (due.size !== waking.length) complain(`${name} would wake ${due.size} shards, and ${waking.length} have alarms`);

@@ -51,6 +51,7 @@ function leavingListing(real: Handler): Handler {
       shard: turn.shard,
       now: turn.now,
       operation: turn.operation,
+      neighbours: turn.neighbours,
       minted: turn.minted,
       table: (entity) => turn.table(entity),
       isEmpty: (entity) => turn.isEmpty(entity),

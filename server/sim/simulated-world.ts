@@ -66,6 +66,9 @@ const SHRINKING: Pick<Checker, 'name' | 'sentence'> = {
 /** The time of a pass in production: simulated nodes are in more of a hurry. */
 const BACKLOG_US_MAX = limits.imagePassIntervalMs * 1_000;
 
+const DAMAGE_ECHO_US = 5_000_000;
+/** From the repair of an image until its listings are for sale again. */
+const RETURN_US_MAX = 2 * limits.retryMaxMs * 1_000;
 const NEVER_BACK: Pick<Checker, 'name' | 'sentence'> = {
   name: 'time never runs back',
   sentence: 'what a node says of time in one life, it says in the next: its time begins no earlier than it ended',
@@ -86,11 +89,11 @@ export class SimulatedWorld {
   readonly model: Model;
   readonly book: AnswerBook;
   readonly listings = new ListingBook();
-  /** Shards whose image is damaged at the moment, on purpose: nothing is expected of them. */
-  readonly damaged = new Set<ShardId>();
   readonly referee: Referee;
   readonly nodes: readonly SimulatedNode[];
   readonly #options: WorldOptions;
+  /** Until when the image of a shard is, or was, damaged, in virtual time. */
+  readonly #damagedUntilUs = new Map<string, number>();
   #purchases = 0;
 
   constructor(options: WorldOptions) {
@@ -114,7 +117,7 @@ export class SimulatedWorld {
     this.book = new AnswerBook(this.model, clocks, (checker, detail) => this.referee.complain(checker, detail));
     const rulesOf = (name: string, at: Instant): Rules => this.nodes.find((node) => node.name === name)?.rulesAt(at) ?? rules;
     const ofMarket = marketCheckers({ rulesOf, bodyOf: (shard, key) => this.book.bodyOf(shard, key) });
-    const ofTrades = tradeCheckers(clocks.of);
+    const ofTrades = tradeCheckers({ timeOf: clocks.of, isDamaged: (shard) => this.isDamaged(shard) });
     this.referee = new Referee(
       [...turnCheckers(), ...ofTrades, ...ofMarket, ...this.book.checkers, this.listings, ...quietCheckers],
       nowUs,
@@ -166,6 +169,30 @@ export class SimulatedWorld {
     return node;
   }
 
+  /** Damages the image of a shard, if it has one by now. */
+  damage(shard: ShardId, how: 'garble' | 'remove' = 'garble'): void {
+    this.trace.add('damage', how, shard);
+    this.#damagedUntilUs.set(shard, Number.POSITIVE_INFINITY);
+    this.ownerOf(shard).disk.damage(shard, how);
+  }
+
+  /** Puts the image back as it was. */
+  repair(shard: ShardId): void {
+    this.trace.add('repair', shard);
+    this.#damagedUntilUs.set(shard, this.scheduler.nowUs);
+    this.ownerOf(shard).disk.repair(shard);
+  }
+
+  /** Whether the image of a shard is damaged, or was a moment ago: what that led to may still be on its way to the disk. */
+  isDamaged(shard: string): boolean {
+    return (this.#damagedUntilUs.get(shard) ?? Number.NEGATIVE_INFINITY) + DAMAGE_ECHO_US > this.scheduler.nowUs;
+  }
+
+  /** Whether the listings of a shard may be missing in the index: it was damaged not long ago, and may not have been asked for since. */
+  isOutOfIndex(shard: string): boolean {
+    return (this.#damagedUntilUs.get(shard) ?? Number.NEGATIVE_INFINITY) + RETURN_US_MAX > this.scheduler.nowUs;
+  }
+
   /** Runs until the condition holds, the time is over, or a promise is broken. */
   until(isDone: () => boolean, spanUs: number): Promise<boolean> {
     return this.scheduler.runUntil(() => this.referee.violations.length > 0 || isDone(), this.scheduler.nowUs + spanUs);
@@ -213,12 +240,16 @@ export class SimulatedWorld {
     await this.finish(this.referee.quiet({ model: this.model, nodes: this.nodes }));
   }
 
+  /** Whether an operator is told of a shard whose file is damaged, or was a moment ago. */
+  #isOfDamage(message: string): boolean {
+    return [...this.#damagedUntilUs.keys()].some((shard) => message.includes(shard) && this.isDamaged(shard));
+  }
+
   /** Errors are for the operator of a real node, and none of the faults of a simulation may cause one. */
   #reported(node: string, event: ReportedEvent): void {
     const { level, message, error } = event;
     this.trace.add('report', node, level, message);
-    if ((level !== 'error' && level !== 'alert') || this.#options.isExpected?.(event) === true) return;
-    if ([...this.damaged].some((shard) => message.includes(shard))) return;
+    if ((level !== 'error' && level !== 'alert') || this.#isOfDamage(message) || this.#options.isExpected?.(event) === true) return;
     this.referee.complain(LIVELY, `${node} reports: ${message}${error === undefined ? '' : `: ${inWords(error)}`}`);
   }
 }

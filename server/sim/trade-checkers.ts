@@ -20,8 +20,16 @@ interface Transaction {
 
 type Transactions = Map<string, Transaction>;
 
-/** New ones for one simulation. They share what they know, and the first of them keeps it. `timeOf` is the time of the node of a shard. */
-export function tradeCheckers(timeOf: (shard: ShardId) => Instant): readonly Checker[] {
+/** What the checkers have to know besides the turns. */
+export interface TradeFacts {
+  /** The time of the node of a shard. */
+  readonly timeOf: (shard: ShardId) => Instant;
+  /** Whether the image of a shard is damaged, or was a moment ago. */
+  readonly isDamaged: (shard: string) => boolean;
+}
+
+/** New ones for one simulation. They share what they know, and the first of them keeps it. */
+export function tradeCheckers(facts: TradeFacts): readonly Checker[] {
   const transactions: Transactions = new Map();
   const createdAt = new Map<string, number>();
   const endedListings = new Set<string>();
@@ -31,7 +39,7 @@ export function tradeCheckers(timeOf: (shard: ShardId) => Instant): readonly Che
       sentence: 'a hold is made once, never changed, and goes only after the decider has durably decided, in the way that it decided',
       onTurn: (turn, complain) => {
         if (turn.previous === undefined) createdAt.set(turn.changes.shard, turn.changes.now);
-        forEachHold(turn, (delta) => checkHold(transactions, createdAt, timeOf, turn, delta, complain));
+        forEachHold(turn, (delta) => checkHold(transactions, createdAt, facts, turn, delta, complain));
       },
     },
     {
@@ -78,7 +86,7 @@ function forEachHold({ deltas }: DurableTurn, visit: (delta: RowDelta) => void):
 function checkHold(
   transactions: Transactions,
   createdAt: ReadonlyMap<string, number>,
-  timeOf: (shard: ShardId) => Instant,
+  { timeOf, isDamaged }: TradeFacts,
   { changes }: DurableTurn,
   { before, after }: RowDelta,
   complain: Complain,
@@ -104,7 +112,9 @@ function checkHold(
     // Where there is no shard, nothing can be written down: its cell aborts what is late, and the shard may come to be a moment later.
     const hasComeAt = createdAt.get(old.decider) ?? Number.POSITIVE_INFINITY;
     const isOfNobody = hasComeAt > old.offerUntil;
-    if (known.verdict === undefined && resolution === 'release' && isOfNobody) {
+    // Nor where it cannot be loaded. That it has decided nothing is seen here by its journal, and that it never will, by `checkNewDecision`.
+    const isOfDamaged = isDamaged(old.decider) && changes.now > old.offerUntil;
+    if (known.verdict === undefined && resolution === 'release' && (isOfNobody || isOfDamaged)) {
       const earlyMs = old.offerUntil - timeOf(old.decider);
       if (earlyMs > 0) complain(`the hold of ${old.tx} is released ${earlyMs} ms too early: nobody has decided, and somebody still may`);
       return;

@@ -3,6 +3,7 @@ import { balanceAfter, unbalancedAsset } from '#server/shard/change-set.ts';
 import { completed, wallet } from '#server/market/entities.ts';
 import { failure } from '#server/shard/failures.ts';
 import { operation } from '#server/shard/operations.ts';
+import { operationPack } from '#server/shard/operation-pack.ts';
 import { hold } from '#server/trade/entities.ts';
 import { isSame, type Checker } from './checker.ts';
 import { rowsOfShard, type DurableTurn, type RowDelta, type ShardModel } from './model.ts';
@@ -255,12 +256,19 @@ const nothingFails: Checker = {
 
 const answersStand: Checker = {
   name: 'same op, same answer',
-  sentence: 'the answer of an operation is never changed, and an unfinished operation is never forgotten',
+  sentence: 'the answer of an operation is never changed, an unfinished operation is never forgotten, and what is packed is all there',
   onTurn: (turn, complain) => checkOperations(turn, complain),
 };
 
 function checkOperations({ changes, deltas }: DurableTurn, complain: (detail: string) => void): void {
   const where = `${changes.shard} version ${changes.version}`;
+  // Simulations are far shorter than the time for which operations of the service and of staff are remembered.
+  const gone = deltas.filter(
+    ({ entity, before, after }) => after === undefined && rowAs(operation, entity, before)?.state === 'kept',
+  ).length;
+  const packs = deltas.flatMap(({ entity, before, after }) => (before === undefined ? (rowAs(operationPack, entity, after) ?? []) : []));
+  const packed = packs.reduce((sum, { hashes, digests }) => sum + Math.min(hashes.length, digests.length) / 8, 0);
+  if (gone !== packed) complain(`${where} removes ${gone} operations of the service or of staff, and packs ${packed}`);
   for (const { entity, before, after } of deltas) {
     const old = rowAs(operation, entity, before);
     const row = rowAs(operation, entity, after);

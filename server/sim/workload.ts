@@ -3,6 +3,7 @@
  * name a wrong price, run into each other, give up and ask again with the same op.
  */
 import { listingId } from '#shared/address.ts';
+import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
 import type { Rules } from '#shared/rules.ts';
 import { operationId, type ShardId } from '#shared/units.ts';
@@ -96,6 +97,17 @@ export class Workload {
         command: { kind: 'freeze', issuer: 'staff', op: this.#op(), body: { frozen: false } },
       });
     }
+  }
+
+  /** A member of staff who does a lot about one player, so that operations are packed, and asks about some of the earliest again. */
+  async moderate(): Promise<void> {
+    const { prng, players } = this.#setup;
+    const shard = prng.pick(players);
+    const asked = Array.from({ length: MODERATIONS }, (): Asked => {
+      return { shard, command: { kind: 'freeze', issuer: 'staff', op: this.#op(), body: { frozen: false } } };
+    });
+    await Promise.all(asked.map((each) => this.#perform(prng, each)));
+    await this.askAgain(asked.slice(0, MODERATIONS_REPEATED));
   }
 
   async #client(prng: Prng): Promise<void> {
@@ -227,6 +239,10 @@ export class Workload {
 
 /** The share of commands that repeat the one before, or reuse its op. */
 const REPEAT_SHARE = 0.06;
+
+/** More than keep their rows, by a pack and a half. */
+const MODERATIONS = limits.operationsAnsweredMax + limits.operationsPerPack * 2.5;
+const MODERATIONS_REPEATED = 10;
 
 function isReading({ kind }: Pick<Command, 'kind'>): boolean {
   return kind === 'listing' || kind === 'open';

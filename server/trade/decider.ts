@@ -6,12 +6,15 @@
  * T4 An offer after `offerUntil` is answered from what is known, else aborted, and can never commit later: what is late once is late for
  *    ever, as the time of a node never runs back.
  * T9 A decision goes only when it is settled and past `offerUntil`, in a turn that happens anyway.
+ *
+ * Strangers make the decisions of a shard: there are at most `decisionsMax`. Past it an unknown offer is left unanswered, late or not, for
+ * an abort needs its row as well (T3); the holder asks again.
  */
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Row } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
-import { DONE, type Handled } from '#server/shard/message.ts';
+import { DONE, type Absence, type Handled } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { repeatAt } from './backoff.ts';
 import { decision } from './entities.ts';
@@ -22,11 +25,11 @@ import { holderOf } from './transaction.ts';
 /** What is known of a transaction, as a row. */
 export type DecisionRow = Row<typeof decision>;
 
-/** An offer: what is known is repeated; the unknown is decided now. */
+/** An offer: what is known is repeated; the unknown is decided now, or waits for room. */
 export function onOffer(kinds: TradeKinds, turn: Turn, offer: Offer): Handled {
   const known = turn.table(decision).find('tx', offer.tx);
-  if (known === undefined) decide(turn, offer, offer.offerUntil < turn.now ? LATE : kindOf(kinds, offer.trade).decide(turn, offer));
-  else tell(turn, known);
+  if (known !== undefined) tell(turn, known);
+  else if (hasRoom(turn)) decide(turn, offer, offer.offerUntil < turn.now ? LATE : kindOf(kinds, offer.trade).decide(turn, offer));
   return DONE;
 }
 
@@ -73,6 +76,13 @@ export function forgetSettled(turn: Turn): void {
   }
 }
 
+/** Whether one more decision may be written down. Nobody else tidies while nothing but offers comes, and those have no effect. */
+function hasRoom(turn: Turn): boolean {
+  const decisions = turn.table(decision);
+  if (decisions.size >= limits.decisionsMax) forgetSettled(turn);
+  return decisions.size < limits.decisionsMax;
+}
+
 const LATE: Decision = { kind: 'abort', reason: 'offer-expired' };
 
 function decide(turn: Turn, { tx, offerUntil }: Offer, decided: Decision): void {
@@ -101,12 +111,23 @@ function tell(turn: Turn, { tx, state, verdict, askAgainAt }: DecisionRow): void
 }
 
 /**
- * What a cell tells for an offer to a shard that was never created: abort, but only when the offer is late. No decision can be kept
- * where there is no shard, and were it aborted in time, its double could commit in a shard created a moment later (T3). Once late it
- * cannot, in no life of the node: its time never runs back.
+ * What a cell tells in the place of a decider that cannot answer: abort, but only what is late and was provably never decided. Nothing can
+ * be written down there, so T3 rests on time alone: what is late cannot commit later, whatever copy of the offer arrives (T4), for a node's
+ * time never runs back.
+ *
+ * A shard that was never created has decided nothing. One that cannot be loaded has decided nothing about an offer if its last turn was
+ * before the hold was made.
  */
-export function outcomeOfNobody(offer: Offer, decider: ShardId, now: Instant): Outcome | undefined {
+export function outcomeInPlaceOf(offer: Offer, decider: ShardId, now: Instant, absence: Absence): Outcome | undefined {
   const { tx, offerUntil } = offer;
-  if (offerUntil >= now) return undefined;
-  return { kind: 'outcome', key: messageKey('outcome', tx), tx, decider, verdict: { kind: 'aborted', reason: 'listing-gone' } };
+  if (offerUntil >= now || !hasDecidedNothing(offer, absence)) return undefined;
+  const reason = absence.kind === 'never-created' ? 'listing-gone' : 'offer-expired';
+  return { kind: 'outcome', key: messageKey('outcome', tx), tx, decider, verdict: { kind: 'aborted', reason } };
+}
+
+function hasDecidedNothing({ offerUntil }: Offer, absence: Absence): boolean {
+  if (absence.kind === 'never-created') return true;
+  const { lastTurnAt } = absence;
+  // Strictly before: hold and decision may be of the same instant.
+  return lastTurnAt !== undefined && lastTurnAt < offerUntil - limits.offerWindowMs;
 }

@@ -27,10 +27,11 @@ export const hold = defineEntity('hold', {
 
 /**
  * What the decider knows of a transaction. No row means unknown. Once `settled`, the holder has acted, and the row only keeps a late
- * offer from being taken for a new one.
+ * offer from being taken for a new one. At most `decisionsMax`.
  */
 export const decision = defineEntity('decision', {
   version: 1,
+  isMadeByOthers: true,
   attributes: {
     tx,
     state: oneOf(['accepted', 'committed', 'aborted', 'settled'], { indexed: 'plain' }),

@@ -8,7 +8,7 @@
  *    above it, state was lost, and the shard is quarantined.
  */
 import { limits } from '#shared/limits.ts';
-import { later, type Gold, type ShardId } from '#shared/units.ts';
+import { durationMs, later, type Gold, type ShardId } from '#shared/units.ts';
 import { StateLost } from '#server/shard/failures.ts';
 import { Json } from '#server/shard/json.ts';
 import { DONE, type Handled, type Later } from '#server/shard/message.ts';
@@ -27,8 +27,12 @@ export interface HoldDraft {
   readonly terms: TradeData;
 }
 
-/** Writes the hold and emits the offer; the operation under way is answered with the outcome. */
+/**
+ * Writes the hold and emits the offer; the operation under way is answered with the outcome. A decider that is known not to load is for
+ * the caller to refuse, before anything moves.
+ */
 export function openHold(turn: Turn, draft: HoldDraft): { readonly hold: Hold; readonly later: Later } {
+  if (turn.neighbours.isUnloadable(draft.decider)) throw new Error(`nothing is held towards ${draft.decider}, which cannot be loaded`);
   if (draft.decider === turn.shard) throw new Error('a shard cannot trade with itself');
   if (turn.operation === undefined) throw new Error('a hold belongs to an operation');
   const tx = transactionId({ holder: turn.shard, generation: turn.minted.generation, seq: turn.mintSequence() });
@@ -75,10 +79,15 @@ export function onPending(kinds: TradeKinds, turn: Turn, { tx, askAgainAt }: Pen
   return DONE;
 }
 
-/** No answer yet: the same offer again, also after its time and after a restart. */
+/**
+ * No answer yet: the same offer again, also after its time and after a restart. One repeat, beside the others, comes as soon as its time is
+ * over: where nobody could decide, that can be said from then on, and nobody's gold is held for longer.
+ */
 export function repeatOffer(turn: Turn, held: Hold): void {
   const attempts = held.attempts + 1;
-  turn.put(hold, { ...held, attempts, repeatAt: repeatAt(turn.now, attempts) });
+  const next = repeatAt(turn.now, attempts);
+  const over = later(held.offerUntil, durationMs(1));
+  turn.put(hold, turn.now < over && over < next ? { ...held, repeatAt: over } : { ...held, attempts, repeatAt: next });
   emitOffer(turn, held);
 }
 

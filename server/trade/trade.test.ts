@@ -7,9 +7,9 @@ import { shardId } from '#shared/address.ts';
 import { refusal } from '#shared/refusals.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import { failure } from '#server/shard/failures.ts';
-import { answer } from '#server/shard/message.ts';
+import { answer, type Absence } from '#server/shard/message.ts';
 import { ADA, BOB, command, ShardDriver, TEST_START } from '#server/shard/testing/shard-driver.ts';
-import { outcomeOfNobody } from './decider.ts';
+import { outcomeInPlaceOf } from './decider.ts';
 import { decision, hold } from './entities.ts';
 import { messageKey, type Offer } from './messages.ts';
 import { pursePowerups, purchase, purse, PURSE_START, sale, testTrade, WAITING, type Wish } from './testing/purse.ts';
@@ -92,7 +92,8 @@ describe('T2: a holder never decides alone', () => {
       net.wait(1_000);
       if (net.underWay.length > 0) at.push(second);
     }
-    expect(at).toEqual([1, 3, 7, 15, 31, 63, 123, 183]);
+    // Of these, the one at 11 comes because the window is over.
+    expect(at).toEqual([1, 3, 7, 11, 19, 35, 67, 127, 187]);
   });
 });
 
@@ -125,13 +126,27 @@ describe('T3: an abort leaves a trace before it is told', () => {
 
   it('so a shard that was never created aborts only what is late', () => {
     const late = instant(TEST_START + limits.offerWindowMs + 1);
-    expect(outcomeOfNobody(offer('commit'), BOB, instant(late - 1))).toBeUndefined();
-    expect(outcomeOfNobody(offer('commit'), BOB, late)).toMatchObject({
+    const nobody: Absence = { kind: 'never-created' };
+    expect(outcomeInPlaceOf(offer('commit'), BOB, instant(late - 1), nobody)).toBeUndefined();
+    expect(outcomeInPlaceOf(offer('commit'), BOB, late, nobody)).toMatchObject({
       kind: 'outcome',
       tx: TX,
       decider: BOB,
-      verdict: { kind: 'aborted' },
+      verdict: { kind: 'aborted', reason: 'listing-gone' },
     });
+  });
+
+  it.each<[string, number, number | undefined, boolean]>([
+    ['in time', 0, -1, false],
+    ['late, and its last turn was before the hold', 1, -1, true],
+    ['late, and its last turn was at the instant of the hold', 1, 0, false],
+    ['late, and its last turn was after the hold', 1, 5_000, false],
+    ['late, and its last turn is not known', 1, undefined, false],
+  ])('so for a shard that cannot be loaded nobody says more than is certain: %s', (_name, lateMs, lastTurnMs, isAborted) => {
+    const now = instant(TEST_START + limits.offerWindowMs + lateMs);
+    const lastTurnAt = lastTurnMs === undefined ? undefined : instant(TEST_START + lastTurnMs);
+    const outcome = outcomeInPlaceOf(offer('commit'), BOB, now, { kind: 'unloadable', lastTurnAt });
+    expect(outcome?.verdict).toEqual(isAborted ? { kind: 'aborted', reason: 'offer-expired' } : undefined);
   });
 });
 
@@ -325,6 +340,39 @@ describe('T9: no decision outlives its use', () => {
       net.command(BOB, 'promise', { decider: ADA, amount: 1, wish: 'abort' }, `turn${turn}`);
     net.settle();
     expect(net.driver(BOB).rows(decision).length).toBeLessThanOrEqual(limits.tidiedRowsMax);
+  });
+
+  it('so strangers cannot make it grow without bound: past it an unknown offer waits, also a late one, and what is known is answered', () => {
+    const driver = new ShardDriver(pursePowerups(), BOB);
+    driver.command('open');
+    const txOf = (index: number): string => `${index + 1}.1.${CAT}`;
+    for (let index = 0; index < limits.decisionsMax; index++) driver.send(offer('abort', txOf(index)));
+    expect(driver.rows(decision)).toHaveLength(limits.decisionsMax);
+    for (const waitMs of [0, limits.offerWindowMs + 1]) {
+      driver.wait(waitMs);
+      expect(driver.send(offer('commit', TX))).toMatchObject({ changes: undefined, emitted: [], handled: { kind: 'done' } });
+      expect(driver.send(offer('abort', txOf(0))).emitted).toHaveLength(1);
+    }
+    expect(driver.rows(failure)).toEqual([]);
+    driver.send({ kind: 'settled', key: messageKey('settled', txOf(0)), tx: txOf(0) } as never);
+    expect(driver.send(offer('commit', TX)).emitted).toMatchObject([
+      { message: { verdict: { kind: 'aborted', reason: 'offer-expired' } } },
+    ]);
+  });
+
+  it('so what is settled makes room as soon as its window is over, although nothing has an effect meanwhile', () => {
+    const driver = new ShardDriver(pursePowerups(), BOB);
+    driver.command('open');
+    for (let index = 0; index < limits.decisionsMax; index++) {
+      const tx = `${index + 1}.1.${CAT}`;
+      driver.send(offer('abort', tx));
+      driver.send({ kind: 'settled', key: messageKey('settled', tx), tx } as never);
+    }
+    driver.wait(limits.offerWindowMs);
+    expect(driver.send(offer('commit', TX)).changes).toBeUndefined();
+    driver.wait(1);
+    expect(driver.send(offer('commit', TX)).emitted).toHaveLength(1);
+    expect(driver.rows(decision).length).toBeLessThan(limits.decisionsMax);
   });
 
   it('and none goes while its holder may still ask', () => {

@@ -110,7 +110,9 @@ export interface BenchOptions {
   readonly memoryBudgetBytes?: number;
   readonly disk?: MemoryDisk;
   readonly powerups?: readonly Powerup[];
-  readonly replyOfNobody?: CellHostOptions['replyOfNobody'];
+  readonly replyInPlaceOf?: CellHostOptions['replyInPlaceOf'];
+  readonly onUnloadable?: CellHostOptions['onUnloadable'];
+  readonly onLoadable?: CellHostOptions['onLoadable'];
 }
 
 /** One node without the rest: cells, host, persister, disk. */
@@ -147,7 +149,9 @@ export class Bench {
     memoryBudgetBytes = 1e9,
     disk,
     powerups = [counting],
-    replyOfNobody = () => undefined,
+    replyInPlaceOf = () => undefined,
+    onUnloadable = () => undefined,
+    onLoadable = () => undefined,
   }: BenchOptions = {}): Promise<Bench> {
     const scheduler = new Scheduler();
     const reported: ReportedEvent[] = [];
@@ -185,10 +189,12 @@ export class Bench {
           persister,
           definition,
           world,
-          replyOfNobody,
+          replyInPlaceOf,
           memoryBudgetBytes,
           onFault: (fault) => void faults.push(fault),
           onChanges: (position) => void changed.push(position),
+          onUnloadable,
+          onLoadable,
         }),
       backend,
       persister,

@@ -49,12 +49,14 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     persister: journal.persister(),
     definition: defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })),
     world,
-    replyOfNobody: () => undefined,
+    replyInPlaceOf: () => undefined,
     memoryBudgetBytes: Number.MAX_SAFE_INTEGER,
     onFault: (fault) => {
       throw fault;
     },
     onChanges: feedTo(index),
+    onUnloadable: () => undefined,
+    onLoadable: () => undefined,
   });
   const cellsByMarket = new Map<string, readonly Cell[]>();
   for (const region of regions) {

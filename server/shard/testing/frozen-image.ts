@@ -18,7 +18,10 @@ export function linesOfImage(image: RawChangeSet, schemas: Schemas): readonly st
   ];
 }
 
-/** The attributes in the order of their names: the order in which a program lists them is no part of what it keeps. */
+/** The attributes in the order of their names: the order in which a program lists them is no part of what it keeps. Bytes are in hexadecimal. */
 function sorted(value: object): object {
-  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  const attributes = Object.entries<unknown>({ ...value }).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(
+    attributes.map(([name, kept]) => [name, kept instanceof Uint8Array ? Buffer.from(kept).toString('hex') : kept]),
+  );
 }

@@ -98,8 +98,8 @@ export class ShardDriver {
   }
 
   /** Forgets the shard and loads it again from its bytes, with the present powerups or others. Returns what the upgrade wrote, if any. */
-  reload(powerups?: readonly Powerup[]): ChangeSet | undefined {
-    if (powerups !== undefined) this.#definition = defineShard(powerups);
+  reload(powerups?: readonly Powerup[], build?: string): ChangeSet | undefined {
+    if (powerups !== undefined) this.#definition = defineShard(powerups, build);
     const { shard, upgrade } = Shard.load(this.#definition, this.image(), CELL, EPOCH);
     this.#shard = shard;
     if (upgrade !== undefined) this.#keep(upgrade);
