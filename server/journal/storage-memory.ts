@@ -105,9 +105,14 @@ export class MemoryDisk {
     return this.#images.clearStaging();
   }
 
-  /** Damages the image of a shard, or removes it: for tests of what must be told loudly. Returns what puts it back. */
-  damage(shard: ShardId, how: 'garble' | 'remove'): () => void {
-    return this.#images.damage(shard, how);
+  /** Damages the image of a shard, or removes it: for tests of what must be told loudly. */
+  damage(shard: ShardId, how: 'garble' | 'remove'): void {
+    this.#images.damage(shard, how);
+  }
+
+  /** Puts back the image of a shard as it was when it was damaged, as an operator would. */
+  repair(shard: ShardId): void {
+    this.#images.repair(shard);
   }
 
   /** Changes one byte of one batch of the journal, if it has one; `pick(n)` gives a whole number below `n`. */
@@ -144,6 +149,8 @@ class MemoryImages implements ImageStore {
   readonly #write: Write;
   readonly #staged = new Map<ShardId, StagedImage>();
   readonly #published = new Map<ShardId, PublishedImage>();
+  /** What was there, if anything, before a shard's image was damaged. */
+  readonly #saved = new Map<ShardId, Uint8Array | undefined>();
   #through: Position = 0;
 
   constructor(schemas: Schemas, write: Write) {
@@ -201,6 +208,8 @@ class MemoryImages implements ImageStore {
         const old = this.#published.get(shard);
         this.#published.set(shard, { bytes, before: old?.before ?? { bytes: old?.bytes } });
         this.#staged.delete(shard);
+        // A pass that had read the old image before it was damaged: there is nothing to put back.
+        this.#saved.delete(shard);
       }
     });
   }
@@ -230,17 +239,18 @@ class MemoryImages implements ImageStore {
     return size;
   }
 
-  damage(shard: ShardId, how: 'garble' | 'remove'): () => void {
-    const whole = this.#published.get(shard);
-    const damaged = how === 'remove' ? undefined : new Uint8Array(0);
-    if (damaged === undefined) this.#published.delete(shard);
-    else this.#published.set(shard, { bytes: damaged, before: undefined });
-    return () => {
-      // A pass that had read the image before it was damaged may have put its next one there since.
-      if (this.#published.get(shard)?.bytes !== damaged) return;
-      if (whole === undefined) this.#published.delete(shard);
-      else this.#published.set(shard, whole);
-    };
+  damage(shard: ShardId, how: 'garble' | 'remove'): void {
+    if (!this.#saved.has(shard)) this.#saved.set(shard, this.#published.get(shard)?.bytes);
+    if (how === 'remove') this.#published.delete(shard);
+    else this.#published.set(shard, { bytes: new Uint8Array(0), before: undefined });
+  }
+
+  repair(shard: ShardId): void {
+    if (!this.#saved.has(shard)) return;
+    const bytes = this.#saved.get(shard);
+    if (bytes === undefined) this.#published.delete(shard);
+    else this.#published.set(shard, { bytes, before: undefined });
+    this.#saved.delete(shard);
   }
 
   #stagedOf(shard: ShardId): StagedImage {

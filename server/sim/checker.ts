@@ -39,6 +39,8 @@ export function isSame(a: unknown, b: unknown): boolean {
 /** JSON with the fields of each object in order. */
 export function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) => {
+    // Bytes are the same whoever made them: a `Buffer` has come here in this form already.
+    if (part instanceof Uint8Array) return { data: [...part], type: 'Buffer' };
     if (typeof part !== 'object' || part === null || Array.isArray(part)) return part;
     return Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   });

@@ -1,7 +1,7 @@
 /**
- * Disks that are not what their node left: rolled back to an earlier moment, in part or whole, or damaged. A start over stores that do not
- * fit together must be refused; where it is about one image, only its player may be unavailable. Then the disk is put back in order, and
- * everything goes on.
+ * Disks that are not what their node left: rolled back to an earlier moment, in part or whole, or damaged. Between two lives this is done to
+ * a disk; the next start must be refused, or, where it is about one image, only its player may be unavailable. Then the disk is put back in
+ * order, and everything goes on.
  */
 import type { Prng } from '#shared/prng.ts';
 import type { ShardId } from '#shared/units.ts';
@@ -36,6 +36,8 @@ const ANSWER_US = 3_000_000;
 /** See the head of this file. */
 export class Damage {
   readonly #setup: DamageSetup;
+  /** Shards whose image is damaged. */
+  readonly #damaged = new Set<ShardId>();
   #isOver = false;
 
   constructor(setup: DamageSetup) {
@@ -53,7 +55,7 @@ export class Damage {
   /** No more damage; what is damaged is put in order. */
   stop(): void {
     this.#isOver = true;
-    this.#setup.world.repairAll();
+    for (const shard of this.#damaged) this.#repair(shard);
   }
 
   async #rollBacks(node: SimulatedNode, prng: Prng): Promise<void> {
@@ -83,38 +85,42 @@ export class Damage {
     });
   }
 
-  /** One image is damaged, while its node runs or between two of its lives, and put back later: some after an offer's time. */
+  /** The file of one player is damaged between two lives, or while its node runs, and put back later: also longer than an offer lasts. */
   async #badImages(node: SimulatedNode, prng: Prng): Promise<void> {
     const { world, periodUs } = this.#setup;
     for (;;) {
       await world.scheduler.pause(prng.integer(0, periodUs * 2));
       if (this.#isOver) return;
-      const isBetweenLives = prng.chance(0.6);
-      if (isBetweenLives) node.crash();
+      const isBetween = prng.chance(0.5);
+      if (isBetween) node.crash();
       const shard = pickImage(world, node, prng);
-      if (shard !== undefined) world.damage(shard, isBetweenLives ? prng.pick(['garble', 'remove'] as const) : 'garble');
-      node.start();
-      if (shard === undefined) continue;
+      if (shard !== undefined) {
+        this.#damaged.add(shard);
+        world.damage(shard, prng.pick(['garble', 'remove'] as const));
+      }
+      if (isBetween) node.start();
       const endsAtUs = world.scheduler.nowUs + prng.integer(0, DAMAGED_US_MAX);
-      // A node that runs may have the shard in memory, and a pass of it may have its next image ready.
-      if (isBetweenLives) await this.#look(node, shard);
-      await world.scheduler.pause(Math.max(0, endsAtUs - world.scheduler.nowUs));
-      world.repair(shard);
+      if (shard !== undefined && isBetween) await this.#look(node, shard);
+      await world.scheduler.pause(endsAtUs - world.scheduler.nowUs);
+      if (shard !== undefined) this.#repair(shard);
     }
   }
 
-  /** Somebody looks at the shard while its image is damaged: it must not be shown. */
+  #repair(shard: ShardId): void {
+    if (this.#damaged.delete(shard)) this.#setup.world.repair(shard);
+  }
+
+  /** Somebody asks for the shard, which is in no memory, while its image is damaged: it must not be shown. */
   async #look(node: SimulatedNode, shard: ShardId): Promise<void> {
-    const { world } = this.#setup;
-    await world.scheduler.pause(ANSWER_US);
+    const { referee, scheduler } = this.#setup.world;
+    await scheduler.pause(ANSWER_US);
     const { node: running } = node;
-    if (running === undefined || !world.isDamaged(shard)) return;
+    if (running === undefined || !this.#damaged.has(shard)) return;
     const loaded = await running.persister.load(shard).then(
       ({ kind }) => kind,
       () => 'fault' as const,
     );
-    if (loaded !== 'fault' && world.isDamaged(shard))
-      world.referee.complain(UNAVAILABLE, `${shard} is ${loaded}, and its image is damaged`);
+    if (loaded !== 'fault' && this.#damaged.has(shard)) referee.complain(UNAVAILABLE, `${shard} is ${loaded}, and its image is damaged`);
   }
 }
 

@@ -119,7 +119,7 @@ function foldingCarelessly(): (stores: InlineStores) => InlineStores {
           return projections.folded;
         },
         apply: (delta) => projections.apply(++folds % 4 === 0 ? { ...delta, rows: delta.rows.slice(1) } : delta),
-        due: (now, limit) => projections.due(now, limit),
+        due: (now, limit, after) => projections.due(now, limit, after),
         segments: (shard, before, lines) => projections.segments(shard, before, lines),
         segmentsWith: (shard, fingerprint) => projections.segmentsWith(shard, fingerprint),
         rows: (entity) => projections.rows(entity),

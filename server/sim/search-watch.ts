@@ -4,7 +4,6 @@
  */
 import { marketOf } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
-import { limits } from '#shared/limits.ts';
 import type { Criteria, Sort } from '#shared/criteria.ts';
 import type { Prng } from '#shared/prng.ts';
 import { compareListings, matches, type IndexedListing, type SearchContext } from '#shared/search.ts';
@@ -34,8 +33,6 @@ const PAUSE_US_MAX = 3_000_000;
 /** Between two pages somebody looks and thinks, or wants to be the first: faster than a turn comes to the disk. */
 const PAGE_US_MAX = [4_000, 400_000] as const;
 const PAGES_MAX = 24;
-/** A shard whose image is whole again is tried within the longest pause between attempts. */
-const LEFT_OUT_US = (limits.retryMaxMs + 5_000) * 1_000;
 /** Longer than any disk stands still. */
 const LAG_MS_MAX = 60_000;
 
@@ -78,8 +75,6 @@ export class SearchWatch {
   /** Pages through one search, for as long as that life of the node lasts. */
   async #pages(prng: Prng, name: string, node: GavelNode, wanted: Wanted): Promise<void> {
     const { scheduler, listings, nodes } = this.#setup.world;
-    // Listings of a shard that cannot be loaded are left out, and come back when it is loaded again.
-    const isAnyDamaged = (): boolean => this.#setup.world.isAnyDamaged(LEFT_OUT_US);
     const isAlive = (): boolean => nodes.some((each) => each.node === node);
     const first = node.persister.durable;
     const thinkUsMax = prng.pick(PAGE_US_MAX);
@@ -87,7 +82,7 @@ export class SearchWatch {
     let after: IndexedListing | undefined;
     let cursor: string | undefined;
     for (let page = 0; page < PAGES_MAX; page++) {
-      if (!isAlive() || isAnyDamaged()) return;
+      if (!isAlive()) return;
       const rows = this.#page(name, node, wanted, after, cursor);
       if (rows === undefined) return;
       seen.push(...rows.found.map(({ id }) => id));
@@ -106,7 +101,8 @@ export class SearchWatch {
     after: IndexedListing | undefined,
     cursor: string | undefined,
   ): { readonly found: readonly IndexedListing[]; readonly cursor: string | undefined } | undefined {
-    const { referee, listings, trace } = this.#setup.world;
+    const { world } = this.#setup;
+    const { referee, listings, trace } = world;
     const context = this.#context(node, self);
     const query = { market: marketOf(self), criteria, sort, limit, now: context.now, self: playerOf(self) };
     const result = node.index.search(cursor === undefined ? query : { ...query, cursor });
@@ -118,12 +114,14 @@ export class SearchWatch {
     if (lagMs > LAG_MS_MAX) referee.complain(PROMPT, `the index of ${name} is ${lagMs} ms behind`);
     if (lagMs > 0) return undefined;
     const { durable } = node.persister;
-    const all = listings.standing(name, durable).filter((row) => matches(criteria, row, context));
+    // What a shard that cannot be loaded has for sale may be left out, or not.
+    const isThere = ({ id, shard }: IndexedListing): boolean => !world.isOutOfIndex(shard) || node.index.get(id) !== undefined;
+    const all = listings.standing(name, durable).filter((row) => isThere(row) && matches(criteria, row, context));
     const rest = after === undefined ? all : all.filter((row) => compareListings(sort, row, after) > 0);
     const expected = rest.toSorted((a, b) => compareListings(sort, a, b)).slice(0, limit);
     trace.add('finds', name, result.rows.length, `of ${result.total}`);
     const asked = `${JSON.stringify({ criteria, sort, limit, after: after?.id })} at ${name}, durable up to ${durable},`;
-    if (!isSame(result.rows, expected))
+    if (!isSame(result.rows.map(withoutVersion), expected.map(withoutVersion)))
       referee.complain(SEARCH, `${asked} finds ${inWords(result.rows)}, and it must be ${inWords(expected)}`);
     if (result.total !== all.length) referee.complain(SEARCH, `${asked} says that ${result.total} match, and it is ${all.length}`);
     if ((result.cursor !== undefined) !== rest.length > limit) referee.complain(SEARCH, `${asked} is ${result.cursor ?? 'at its end'}`);
@@ -131,13 +129,16 @@ export class SearchWatch {
   }
 
   #compare(seen: readonly string[], name: string, node: GavelNode, wanted: Wanted, standing: readonly IndexedListing[]): void {
-    const { referee } = this.#setup.world;
+    const { world } = this.#setup;
+    const { referee } = world;
     const double = seen.find((id, index) => seen.indexOf(id) !== index);
     if (double !== undefined) referee.complain(SEARCH, `${name} has ${double} on two pages`);
     // What stands at the end and is no matter of time has stood and matched all along.
     const context = this.#context(node, wanted.self);
     const isTimed = wanted.criteria.endsWithinMs !== undefined;
-    const missed = standing.find((row) => !isTimed && matches(wanted.criteria, row, context) && !seen.includes(row.id));
+    const missed = standing.find(
+      (row) => !isTimed && !world.isOutOfIndex(row.shard) && matches(wanted.criteria, row, context) && !seen.includes(row.id),
+    );
     if (missed !== undefined) referee.complain(SEARCH, `${name} has ${missed.id} on none of its pages: ${inWords(standing)}`);
   }
 
@@ -163,6 +164,11 @@ function wantedFrom(prng: Prng, self: ShardId): Wanted {
   const by = prng.pick(['buyout', 'endsAt', 'level', 'dps'] as const);
   const sort: Sort = prng.chance(0.5) ? { by } : { by, descending: true };
   return { criteria, sort, limit: prng.pick([1, 1, 3, 12]), self };
+}
+
+/** What a row was fed with: its shard's version of then, which is that of the posting, or of its return from a damaged file. */
+function withoutVersion({ version: _version, ...row }: IndexedListing): Omit<IndexedListing, 'version'> {
+  return row;
 }
 
 function inWords(rows: readonly IndexedListing[]): string {

@@ -66,9 +66,9 @@ const SHRINKING: Pick<Checker, 'name' | 'sentence'> = {
 /** The time of a pass in production: simulated nodes are in more of a hurry. */
 const BACKLOG_US_MAX = limits.imagePassIntervalMs * 1_000;
 
-/** What a damaged image led to may be on its way to the disk for so long. */
 const DAMAGE_ECHO_US = 5_000_000;
-
+/** From the repair of an image until its listings are for sale again. */
+const RETURN_US_MAX = 2 * limits.retryMaxMs * 1_000;
 const NEVER_BACK: Pick<Checker, 'name' | 'sentence'> = {
   name: 'time never runs back',
   sentence: 'what a node says of time in one life, it says in the next: its time begins no earlier than it ended',
@@ -92,10 +92,8 @@ export class SimulatedWorld {
   readonly referee: Referee;
   readonly nodes: readonly SimulatedNode[];
   readonly #options: WorldOptions;
-  /** What puts back the images that are damaged on purpose, by shard. */
-  readonly #repairs = new Map<ShardId, () => void>();
-  /** When images were put back last, in virtual time. */
-  readonly #repairedAtUs = new Map<ShardId, number>();
+  /** Until when the image of a shard is, or was, damaged, in virtual time. */
+  readonly #damagedUntilUs = new Map<string, number>();
   #purchases = 0;
 
   constructor(options: WorldOptions) {
@@ -119,7 +117,7 @@ export class SimulatedWorld {
     this.book = new AnswerBook(this.model, clocks, (checker, detail) => this.referee.complain(checker, detail));
     const rulesOf = (name: string, at: Instant): Rules => this.nodes.find((node) => node.name === name)?.rulesAt(at) ?? rules;
     const ofMarket = marketCheckers({ rulesOf, bodyOf: (shard, key) => this.book.bodyOf(shard, key) });
-    const ofTrades = tradeCheckers({ timeOf: clocks.of, isDamaged: (shard) => this.isDamaged(shard, DAMAGE_ECHO_US) });
+    const ofTrades = tradeCheckers({ timeOf: clocks.of, isDamaged: (shard) => this.isDamaged(shard) });
     this.referee = new Referee(
       [...turnCheckers(), ...ofTrades, ...ofMarket, ...this.book.checkers, this.listings, ...quietCheckers],
       nowUs,
@@ -171,38 +169,28 @@ export class SimulatedWorld {
     return node;
   }
 
-  /** Damages the image of a shard: nothing is expected of that shard until `repair`. */
+  /** Damages the image of a shard, if it has one by now. */
   damage(shard: ShardId, how: 'garble' | 'remove' = 'garble'): void {
-    if (this.#repairs.has(shard)) return;
-    this.trace.add('damage', `${how} the image of`, shard);
-    this.#repairs.set(shard, this.ownerOf(shard).disk.damage(shard, how));
+    this.trace.add('damage', how, shard);
+    this.#damagedUntilUs.set(shard, Number.POSITIVE_INFINITY);
+    this.ownerOf(shard).disk.damage(shard, how);
   }
 
-  /** Puts the image back as it was, if it is damaged. */
+  /** Puts the image back as it was. */
   repair(shard: ShardId): void {
-    const putBack = this.#repairs.get(shard);
-    if (putBack === undefined) return;
     this.trace.add('repair', shard);
-    putBack();
-    this.#repairs.delete(shard);
-    this.#repairedAtUs.set(shard, this.scheduler.nowUs);
+    this.#damagedUntilUs.set(shard, this.scheduler.nowUs);
+    this.ownerOf(shard).disk.repair(shard);
   }
 
-  /** Puts back all that is damaged. */
-  repairAll(): void {
-    for (const shard of this.#repairs.keys()) this.repair(shard);
+  /** Whether the image of a shard is damaged, or was a moment ago: what that led to may still be on its way to the disk. */
+  isDamaged(shard: string): boolean {
+    return (this.#damagedUntilUs.get(shard) ?? Number.NEGATIVE_INFINITY) + DAMAGE_ECHO_US > this.scheduler.nowUs;
   }
 
-  /** Whether the image of a shard is damaged, or was within that time. */
-  isDamaged(shard: ShardId, withinUs = 0): boolean {
-    if (this.#repairs.has(shard)) return true;
-    const repairedAtUs = this.#repairedAtUs.get(shard);
-    return repairedAtUs !== undefined && withinUs > 0 && repairedAtUs + withinUs > this.scheduler.nowUs;
-  }
-
-  /** Whether the image of any shard is damaged, or was within that time. */
-  isAnyDamaged(withinUs: number): boolean {
-    return [...this.#repairs.keys(), ...this.#repairedAtUs.keys()].some((shard) => this.isDamaged(shard, withinUs));
+  /** Whether the listings of a shard may be missing in the index: it was damaged not long ago, and may not have been asked for since. */
+  isOutOfIndex(shard: string): boolean {
+    return (this.#damagedUntilUs.get(shard) ?? Number.NEGATIVE_INFINITY) + RETURN_US_MAX > this.scheduler.nowUs;
   }
 
   /** Runs until the condition holds, the time is over, or a promise is broken. */
@@ -254,9 +242,7 @@ export class SimulatedWorld {
 
   /** Whether an operator is told of a shard whose file is damaged, or was a moment ago. */
   #isOfDamage(message: string): boolean {
-    return [...this.#repairs.keys(), ...this.#repairedAtUs.keys()].some(
-      (shard) => message.includes(shard) && this.isDamaged(shard, DAMAGE_ECHO_US),
-    );
+    return [...this.#damagedUntilUs.keys()].some((shard) => message.includes(shard) && this.isDamaged(shard));
   }
 
   /** Errors are for the operator of a real node, and none of the faults of a simulation may cause one. */

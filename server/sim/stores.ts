@@ -57,7 +57,7 @@ export function observedStores(disk: MemoryDisk, listener: BatchListener): Inlin
   const tell = (): void => {
     if (disk.durable === listener.told) return;
     for (const batch of journal.read(listener.told, Number.POSITIVE_INFINITY)) {
-      if (batch.last <= disk.durable) listener.hear({ ...batch, records: batch.records.slice() });
+      if (batch.last <= disk.durable) listener.hear({ ...batch, records: new Uint8Array(batch.records) });
     }
   };
   const telling = (write: () => void): void => {

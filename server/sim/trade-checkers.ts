@@ -20,16 +20,16 @@ interface Transaction {
 
 type Transactions = Map<string, Transaction>;
 
-/** What has to be known of a shard besides its journal. */
-export interface DeciderFacts {
-  /** The time of its node. */
+/** What the checkers have to know besides the turns. */
+export interface TradeFacts {
+  /** The time of the node of a shard. */
   readonly timeOf: (shard: ShardId) => Instant;
-  /** Whether its image is damaged, or was a moment ago. */
-  readonly isDamaged: (shard: ShardId) => boolean;
+  /** Whether the image of a shard is damaged, or was a moment ago. */
+  readonly isDamaged: (shard: string) => boolean;
 }
 
 /** New ones for one simulation. They share what they know, and the first of them keeps it. */
-export function tradeCheckers(facts: DeciderFacts): readonly Checker[] {
+export function tradeCheckers(facts: TradeFacts): readonly Checker[] {
   const transactions: Transactions = new Map();
   const createdAt = new Map<string, number>();
   const endedListings = new Set<string>();
@@ -86,7 +86,7 @@ function forEachHold({ deltas }: DurableTurn, visit: (delta: RowDelta) => void):
 function checkHold(
   transactions: Transactions,
   createdAt: ReadonlyMap<string, number>,
-  { timeOf, isDamaged }: DeciderFacts,
+  { timeOf, isDamaged }: TradeFacts,
   { changes }: DurableTurn,
   { before, after }: RowDelta,
   complain: Complain,
@@ -113,7 +113,8 @@ function checkHold(
     const hasComeAt = createdAt.get(old.decider) ?? Number.POSITIVE_INFINITY;
     const isOfNobody = hasComeAt > old.offerUntil;
     // Nor where it cannot be loaded. That it has decided nothing is seen here by its journal, and that it never will, by `checkNewDecision`.
-    if (known.verdict === undefined && resolution === 'release' && (isOfNobody || isDamaged(old.decider))) {
+    const isOfDamaged = isDamaged(old.decider) && changes.now > old.offerUntil;
+    if (known.verdict === undefined && resolution === 'release' && (isOfNobody || isOfDamaged)) {
       const earlyMs = old.offerUntil - timeOf(old.decider);
       if (earlyMs > 0) complain(`the hold of ${old.tx} is released ${earlyMs} ms too early: nobody has decided, and somebody still may`);
       return;
