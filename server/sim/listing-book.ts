@@ -1,9 +1,13 @@
-/** What is durably for sale, now and at any position of a journal before: kept by itself, to hold searches against. */
+/**
+ * What is durably for sale, now and at any position of a journal before: kept by itself, to hold searches against. At the moment in which a
+ * listing comes to the disk, its node has not been told yet: so no index may have it.
+ */
 import { listingId, marketOf } from '#shared/address.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import { playerId } from '#shared/units.ts';
 import { listing } from '#server/market/entities.ts';
-import type { Checker } from './checker.ts';
+import type { ListingIndex } from '#server/listing-index/listing-index.ts';
+import type { Checker, Complain } from './checker.ts';
 import type { DurableTurn } from './model.ts';
 import { rowAs } from './row-decode.ts';
 
@@ -15,13 +19,19 @@ interface Posted {
   until: number;
 }
 
-/** See the head of this file. It looks at turns as a checker does, and complains of nothing itself. */
+/** See the head of this file. */
 export class ListingBook implements Checker {
-  readonly name = 'what is for sale';
-  readonly sentence = 'keeps book of listings for the checks of searches';
+  readonly name = 'G1 the index has what is durable';
+  readonly sentence = 'the index of a node is fed with what is on its disk, and not before';
+  readonly #indexOf: (node: string) => Pick<ListingIndex, 'get'> | undefined;
   readonly #postedById = new Map<string, Posted>();
 
-  onTurn({ node, position, changes, deltas }: DurableTurn): void {
+  /** `indexOf` gives the index of a node that runs. */
+  constructor(indexOf: (node: string) => Pick<ListingIndex, 'get'> | undefined) {
+    this.#indexOf = indexOf;
+  }
+
+  onTurn({ node, position, changes, deltas }: DurableTurn, complain: Complain): void {
     for (const { entity, id, before, after } of deltas) {
       if (entity !== listing.name) continue;
       const key = `${id}.${changes.shard}`;
@@ -43,6 +53,8 @@ export class ListingBook implements Checker {
         endsAt,
         version,
       };
+      const early = this.#indexOf(node)?.get(indexed.id);
+      if (early !== undefined) complain(`the index of ${node} has ${early.id} of version ${early.version}, which is only now on the disk`);
       this.#postedById.set(key, { node, row: indexed, from: position, until: Number.POSITIVE_INFINITY });
     }
   }

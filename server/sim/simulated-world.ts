@@ -88,7 +88,7 @@ export class SimulatedWorld {
   readonly bus: SimulatedBus;
   readonly model: Model;
   readonly book: AnswerBook;
-  readonly listings = new ListingBook();
+  readonly listings = new ListingBook((name) => this.nodes.find((node) => node.name === name)?.node?.index);
   readonly referee: Referee;
   readonly nodes: readonly SimulatedNode[];
   readonly #options: WorldOptions;
