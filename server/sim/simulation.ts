@@ -102,9 +102,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   rooms.start(ROOMS);
   searches.start(SEARCHERS);
   workload.start(prng.fork('clients').integer(3, 12));
-  await world.until(() => world.purchases >= options.trades / 2, STORM_US_MAX / 2);
+  await world.until(() => world.purchases >= options.trades, STORM_US_MAX);
   void workload.moderate();
-  await world.until(() => world.purchases >= options.trades, STORM_US_MAX / 2);
   world.trace.add('calm', 'the storm is over');
   damage.stop();
   faults.stop();
