@@ -221,9 +221,9 @@ export class SimulatedNode {
     void life.node.close(STOP_MS).then(() => this.#end(life, 'stops'));
   }
 
-  /** Somebody sets the wall clock of the running life. */
+  /** Somebody sets the wall clock of the life that serves: one that is still starting would refuse a clock that is too far behind. */
   setWall(offsetMs: number): void {
-    if (this.#life !== undefined) this.#life.wallOffsetMs = offsetMs;
+    if (this.#life?.node !== undefined) this.#life.wallOffsetMs = offsetMs;
   }
 
   /** For so long, or until the life ends, the disk says that it is behind, and no turn may start. */
