@@ -123,8 +123,13 @@ function saleOf(data: TradeData): Sale {
   return { item: item as Item, paid: gold(paid) };
 }
 
+function isHold({ terms, gold: held }: Hold): boolean {
+  const { row, price } = terms.value;
+  return Number.isSafeInteger(row) && price === held;
+}
+
 /** The buyout as a kind of trade. */
-export const buyoutTrade: TradeKind = { decide, commit, abort: release };
+export const buyoutTrade: TradeKind = { isHold, decide, commit, abort: release };
 
 /** The powerup of buying. */
 export function purchases({ rules, regions }: Pick<MarketOptions, 'rules' | 'regions'>): Powerup {
