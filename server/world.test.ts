@@ -27,7 +27,7 @@ import { RecordWriter } from '#server/shard/record-writer.ts';
 import { command, rowsByEntity } from '#server/shard/testing/shard-driver.ts';
 
 import { hold } from '#server/trade/entities.ts';
-import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS } from '#server/cell/cell-host.ts';
+import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS } from '#server/cell/alarm-scan.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { clockTime, virtualMachine } from '#server/sim/virtual-platform.ts';
 import { openNode, type GavelNode } from './world.ts';

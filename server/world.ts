@@ -9,12 +9,13 @@ import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Rules } from '#shared/rules.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { ALARM_SCAN_MS, ALARM_SCAN_PAGE, ALARM_SCAN_SHARDS, CellHost } from '#server/cell/cell-host.ts';
+import { ALARM_SCAN_MS, AlarmScan } from '#server/cell/alarm-scan.ts';
+import { CellHost } from '#server/cell/cell-host.ts';
 import { Cell } from '#server/cell/cell.ts';
 import type { Envelope, Part } from '#server/cell/part.ts';
 import type { ShardListener } from '#server/cell/resident.ts';
 import type { Backend } from '#server/edge/backend.ts';
-import type { DueShard, Persister, PersisterDefinition } from '#server/journal/persister.ts';
+import type { Persister, PersisterDefinition } from '#server/journal/persister.ts';
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
 import type { ListingRow } from '#server/market/entities.ts';
@@ -126,6 +127,7 @@ export class GavelNode implements Backend {
   readonly #options: NodeOptions;
   readonly #clock: NodeClock;
   readonly #host: CellHost;
+  readonly #alarms: AlarmScan;
   readonly #feed: ListingFeed<ListingRow>;
   readonly #cellsByMarket: ReadonlyMap<string, readonly (Cell | undefined)[]>;
   #isOpen = false;
@@ -154,6 +156,10 @@ export class GavelNode implements Backend {
       onLoadable: (shard, version, rows) => this.#feed.show(shard, version, listingsOf(rows)),
     });
     this.#cellsByMarket = this.#buildRegions(world);
+    this.#alarms = new AlarmScan(
+      async (...range) => (this.#isOpen ? persister.due(...range) : []),
+      (shard) => this.#wake(shard),
+    );
     this.#feed = this.#newFeed(definition);
     this.index = this.#feed.index;
     persister.onFault((fault) => this.#fail(fault));
@@ -265,29 +271,15 @@ export class GavelNode implements Backend {
     this.#cancelScan = this.platform.timers.after(ALARM_SCAN_MS, () => void this.#scan());
   }
 
-  /** Wakes shards that are not in memory and whose alarm is due; those in memory have their own timers. */
   async #scan(): Promise<void> {
     try {
-      await this.#wakeDue(this.#host.now());
+      await this.#alarms.run(this.#host.now());
       // Nobody asks for a shard whose listings are hidden and towards which nothing is held: whether its file is whole again, the node asks.
       for (const shard of this.#host.unloadableToTry(UNLOADABLE_TRIED)) this.#wake(shard);
     } catch (error) {
       this.platform.report({ level: 'error', message: 'alarms could not be looked up', error });
     }
     if (this.#isOpen) this.#scheduleScan();
-  }
-
-  /** Pages through what is due, for as long as it takes to find as many as may be woken: the others stay due, and must not be in the way. */
-  async #wakeDue(now: Instant): Promise<void> {
-    let woken = 0;
-    let after: DueShard | undefined;
-    do {
-      const due: readonly DueShard[] = await this.persister.due(now, ALARM_SCAN_PAGE, after);
-      for (const { shard } of due) {
-        if (this.#wake(shard) && ++woken === ALARM_SCAN_SHARDS) return;
-      }
-      after = due.length < ALARM_SCAN_PAGE ? undefined : due.at(-1);
-    } while (after !== undefined && this.#isOpen);
   }
 
   /** Has a shard loaded for its alarm; not one that is in memory, of a region that is no longer configured, or not worth a try yet. */
