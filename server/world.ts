@@ -112,7 +112,7 @@ async function startClock({ machine, isClockTrusted }: NodeOptions, persister: P
   }
 }
 
-/** Shards that could not be loaded and are tried again by one scan, at most. */
+/** Shards that could not be loaded and are tried again by one scan, at most: 1,920 in a minute. Of more, each is tried when its turn comes. */
 const UNLOADABLE_TRIED = 16;
 
 /** A running node. */
