@@ -19,7 +19,7 @@ import type { Persister, PersisterDefinition } from '#server/journal/persister.t
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
 import type { ListingRow } from '#server/market/entities.ts';
-import { INDEXED_ENTITY, indexedListing, listingOfMirrored, listingsOf, tellListings } from '#server/market/listing-projection.ts';
+import { INDEXED_ENTITY, indexedListing, listingsOf, listingsOfMirrored, tellListings } from '#server/market/listing-projection.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import { NodeClock } from '#server/platform/node-clock.ts';
 import type { Cancel, Machine, Platform } from '#server/platform/platform.ts';
@@ -238,11 +238,12 @@ export class GavelNode implements Backend {
     const { node, catalogue, index = createListingIndex(catalogue.itemClasses) } = this.#options;
     const snapshot = async (): Promise<FeedSnapshot> => {
       const { position, rows } = await this.persister.projection(INDEXED_ENTITY);
-      const changes = rows.flatMap((row) => {
-        const listing = listingOfMirrored(definition, row);
-        const put: readonly FeedChange[] = listing === undefined ? [] : [{ kind: 'put', row: listing }];
-        return put;
-      });
+      const { listings, faults } = listingsOfMirrored(definition, rows);
+      if (faults.length > 0) {
+        const message = `${faults.length} of ${rows.length} listings cannot be read, and are not found until they can be`;
+        platform.report({ level: 'error', message, error: faults[0] });
+      }
+      const changes = listings.map((row): FeedChange => ({ kind: 'put', row }));
       return { position, changes };
     };
     const rowsOf = async (shard: ShardId): Promise<readonly number[]> => {
