@@ -7,7 +7,7 @@ import { marketOf, MODES } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Rules } from '#shared/rules.ts';
-import { refusal } from '#shared/refusals.ts';
+import { refusal, type Refusal } from '#shared/refusals.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import { ALARM_SCAN_MS, AlarmScan } from '#server/cell/alarm-scan.ts';
 import { CellHost } from '#server/cell/cell-host.ts';
@@ -15,7 +15,8 @@ import { Cell } from '#server/cell/cell.ts';
 import type { Envelope, Part } from '#server/cell/part.ts';
 import type { ShardListener } from '#server/cell/resident.ts';
 import type { Backend } from '#server/edge/backend.ts';
-import type { Persister, PersisterDefinition } from '#server/journal/persister.ts';
+import { ShardFault, type Persister, type PersisterDefinition } from '#server/journal/persister.ts';
+import { StoreLockedError } from '#server/journal/storage.ts';
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
 import type { ListingRow } from '#server/market/entities.ts';
@@ -82,12 +83,14 @@ export function persisterDefinition(definition: ShardDefinition, world: string, 
 export async function openNode(options: NodeOptions): Promise<GavelNode> {
   const definition = defineShard(options.powerups ?? marketPowerups(options), options.build);
   const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
+  let clock: NodeClock | undefined;
   try {
-    const clock = await startClock(options, persister);
+    clock = await startClock(options, persister);
     const node = new GavelNode(options, clock, definition, persister);
     await node.start();
     return node;
   } catch (error) {
+    clock?.stop();
     await persister.close(0);
     throw error;
   }
@@ -189,8 +192,16 @@ export class GavelNode implements Backend {
     return this.#feed.lagMs;
   }
 
-  history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]> {
-    return this.persister.history(shard, before, limit);
+  async history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[] | Refusal> {
+    try {
+      return await this.persister.history(shard, before, limit);
+    } catch (error) {
+      // Both pass without anybody's having lost anything, and are no bug: whoever locks the database lets go; a damaged ledger is put back.
+      if (error instanceof StoreLockedError) return refusal('busy');
+      if (!(error instanceof ShardFault)) throw error;
+      this.platform.report({ level: 'error', message: `the ledger of ${shard} could not be read`, error });
+      return refusal('unavailable');
+    }
   }
 
   /** Shards in memory, and the bytes that they take, about. */
