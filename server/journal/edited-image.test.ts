@@ -69,15 +69,16 @@ afterAll(async () => {
   rmSync(parent, { recursive: true });
 });
 
+const NEARLY_ALL = Number.MAX_SAFE_INTEGER - 5;
 const LISTING_V1 = `UPDATE gavel_shard SET next_id = 2000; CREATE TABLE listing_v1(id INTEGER PRIMARY KEY, item TEXT, buyout INTEGER, postedAt INTEGER, startsAt INTEGER,
   cancelUntil INTEGER, endsAt INTEGER)`;
 
-/** Adds a hold of 5 gold under the transaction of a purchase that is over. */
-function holdOf(trade: string, terms: object): string {
+/** Adds a hold under the transaction of a purchase that is over. */
+function holdOf(trade: string, terms: object, gold = 5): string {
   return `CREATE TABLE hold_v1(id INTEGER PRIMARY KEY, tx TEXT, trade TEXT, decider TEXT, gold INTEGER, terms TEXT, offerUntil INTEGER,
       repeatAt INTEGER, attempts INTEGER, operation INTEGER);
-    INSERT INTO hold_v1 VALUES (1999, '1.1.${ADA}', '${trade}', '${BOB}', 5, '${JSON.stringify(terms)}', 1, 1, 0, NULL);
-    UPDATE wallet_v1 SET held = 5; UPDATE gavel_shard SET next_id = 2000`;
+    INSERT INTO hold_v1 VALUES (1999, '1.1.${ADA}', '${trade}', '${BOB}', ${gold}, '${JSON.stringify(terms)}', 1, 1, 0, NULL);
+    UPDATE wallet_v1 SET held = ${gold}; UPDATE gavel_shard SET next_id = 2000`;
 }
 
 /** Loads the shard as its cell does. */
@@ -146,6 +147,15 @@ describe('an image that was edited, and is not as a shard must be,', () => {
     ],
     ['an answer that is none', `UPDATE operation_v1 SET reply = '{"a":1}'`, 'the reply of row'],
     ['a refusal that is none', `UPDATE operation_v1 SET reply = '{"kind":"refusal","name":"no"}'`, 'the reply of row'],
+    [
+      'parts of the gold that together are more than one player can have',
+      `${holdOf('buyout', { row: 999, price: NEARLY_ALL }, NEARLY_ALL)};
+      CREATE TABLE completed_v1(id INTEGER PRIMARY KEY, entry TEXT, item TEXT, commodity TEXT, quantity INTEGER, gold INTEGER, fees TEXT, tx TEXT,
+        at INTEGER);
+      INSERT INTO completed_v1 VALUES (1998, 'sold', NULL, NULL, NULL, ${NEARLY_ALL}, '[]', NULL, 1);
+      UPDATE wallet_v1 SET gold = 0, unclaimed = ${NEARLY_ALL}`,
+      'its gold passes',
+    ],
     ['a hold of more than was promised', holdOf('buyout', { row: 999, price: 6 }), 'is not one of a buyout'],
     ['a hold for no row', holdOf('buyout', { price: 5 }), 'is not one of a buyout'],
     ['a hold of a trade that nobody knows', holdOf('swap', { row: 999, price: 5 }), 'no kind of trade is called swap'],
