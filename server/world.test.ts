@@ -278,7 +278,7 @@ describe('a seller whose file is damaged', () => {
       while (first.kind === 'refusal' && first.name === 'outcome-unknown') first = await buy('first');
       expect(first).toMatchObject({ name: 'offer-expired' });
       expect(node.index.stats().rows).toBe(0);
-      expect(await buy('second')).toMatchObject({ name: 'unavailable' });
+      expect(await buy('second')).toMatchObject({ name: 'unavailable', details: { reason: "the seller's account is being repaired" } });
 
       writeFileSync(file, whole);
       // It is tried again a minute after the last time, and while the threads load it, virtual time passes.

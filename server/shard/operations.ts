@@ -44,7 +44,7 @@ export function recall(turn: Turn, command: Command): Handled | undefined {
   if (command.issuer === 'client') return hasTooManyOpen(turn) ? refusal('rate-limited') : undefined;
   const packed = packedDigest(turn, keyOf(command));
   if (packed !== undefined) return refusal(packed === digest(command) ? 'op-done' : 'op-reused');
-  return remembersTooMany(turn) ? refusal('busy') : undefined;
+  return remembersTooMany(turn) ? refusal('busy', { reason: 'too many operations of the service for one player in 7 days' }) : undefined;
 }
 
 /** Whether one more operation of the service or of staff would be more than is remembered. Those whose time is over make room first. */
