@@ -46,7 +46,7 @@ export interface NodeOptions {
   /** What every shard is made of: the powerups of the market unless given. */
   readonly powerups?: readonly Powerup[];
   readonly catalogue: Catalogue;
-  /** What this build of the program calls itself. */
+  /** The version number of this program: see `ShardDefinition.build`. */
   readonly build?: string;
   readonly regions: readonly string[];
   /** The name of the world and of this node in it. */
