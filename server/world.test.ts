@@ -370,6 +370,26 @@ describe('a start', () => {
     expect(leases).toBe(1);
   });
 
+  it('tells how many listings it cannot read, and serves the others', async () => {
+    const bench = new NodeBench();
+    const first = await bench.open(regions);
+    await openWithListing(first, player('ada'));
+    await bench.run(1_000);
+    await bench.close(first);
+    const changes = (real: Persister): PersisterChanges => ({
+      projection: async (entity, shard) => {
+        const { position, rows } = await real.projection(entity, shard);
+        return { position, rows: [...rows, ...rows.map((row) => ({ ...row, table: 'listing_v9' }))] };
+      },
+    });
+    const node = await bench.open(regions, { changes });
+    expect(node.index.stats().rows).toBe(1);
+    expect(bench.reported).toMatchObject([
+      { level: 'error', message: '1 of 2 listings cannot be read, and are not found until they can be' },
+    ]);
+    await bench.close(node);
+  });
+
   it('does not serve before its first word about time is durable', async () => {
     const bench = new NodeBench();
     bench.disk.inject((operation) => (operation === 'lease' ? 'fail' : 'work'));

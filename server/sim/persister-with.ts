@@ -3,7 +3,7 @@ import type { Persister } from '#server/journal/persister.ts';
 
 /** What may be replaced. */
 export interface PersisterChanges extends Partial<
-  Pick<Persister, 'recovered' | 'append' | 'due' | 'history' | 'whenReady' | 'extendLease'>
+  Pick<Persister, 'recovered' | 'append' | 'due' | 'history' | 'projection' | 'whenReady' | 'extendLease'>
 > {
   /** In place of `durable`. */
   readonly durable?: () => number;
@@ -14,7 +14,7 @@ export interface PersisterChanges extends Partial<
 /** The real one, but for the changes. */
 export function persisterWith(
   real: Persister,
-  { recovered, durable, full, append, due, history, whenReady, extendLease }: PersisterChanges,
+  { recovered, durable, full, append, due, history, projection, whenReady, extendLease }: PersisterChanges,
 ): Persister {
   return {
     recovered: recovered ?? real.recovered,
@@ -36,7 +36,7 @@ export function persisterWith(
     due: due ?? ((now, limit, after) => real.due(now, limit, after)),
     history: history ?? ((shard, before, limit) => real.history(shard, before, limit)),
     transaction: (tx, shards) => real.transaction(tx, shards),
-    projection: (entity, shard) => real.projection(entity, shard),
+    projection: projection ?? ((entity, shard) => real.projection(entity, shard)),
     totals: () => real.totals(),
     stats: () => real.stats(),
     close: (deadlineMs) => real.close(deadlineMs),
