@@ -75,7 +75,10 @@ function openOwnNode(config: Config): Promise<GavelNode> {
     node: NODE,
     openPersister: (definition) => openFilePersister({ machine, definition, directory: dataDirectory }),
     memoryBudgetBytes: MEMORY_BUDGET_BYTES,
-    onFault: (fault) => die(`the journal failed, and the process ends so that nothing is claimed that is not durable: ${fault.message}`),
+    onFault: (fault) =>
+      die(
+        `a fault of the data directory, or of the program, ends the process, so that nothing is claimed that is not durable: ${fault.message}`,
+      ),
   });
 }
 

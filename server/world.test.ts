@@ -14,7 +14,8 @@ import { InlineBackend } from '#server/journal/backend-inline.ts';
 import { sealed } from '#server/journal/checksums.ts';
 import { openFilePersister } from '#server/journal/open-file-persister.ts';
 import { openPersister } from '#server/journal/open-persister.ts';
-import type { Persister, PersisterDefinition } from '#server/journal/persister.ts';
+import { ShardFault, type Persister, type PersisterDefinition } from '#server/journal/persister.ts';
+import { StoreLockedError } from '#server/journal/storage.ts';
 import { directoryName, fileName } from '#server/journal/storage-images.ts';
 import { MemoryDisk } from '#server/journal/storage-memory.ts';
 import { completed, listing } from '#server/market/entities.ts';
@@ -27,10 +28,11 @@ import { RecordWriter } from '#server/shard/record-writer.ts';
 import { command, rowsByEntity } from '#server/shard/testing/shard-driver.ts';
 
 import { hold } from '#server/trade/entities.ts';
-import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS } from '#server/cell/cell-host.ts';
+import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS } from '#server/cell/alarm-scan.ts';
+import { persisterWith, type PersisterChanges } from '#server/sim/persister-with.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { clockTime, virtualMachine } from '#server/sim/virtual-platform.ts';
-import { openNode, type GavelNode } from './world.ts';
+import { openNode, type GavelNode, type NodeOptions } from './world.ts';
 
 const rules = RULES_PROFILES.dev;
 const regions = ['asia', 'europe'];
@@ -38,10 +40,12 @@ const MINUTE_MS = 60_000;
 const FILE_STEP_MS = 100;
 const NOBODY = shardId('nobody', 'europe', 'softcore');
 
-/** What differs in the clock of one life. */
-interface ClockOfLife {
+/** What differs in one life. */
+interface Life {
   readonly wallOffsetMs?: number;
   readonly isClockTrusted?: boolean;
+  readonly ownerOf?: NodeOptions['ownerOf'];
+  readonly changes?: (real: Persister) => PersisterChanges;
 }
 
 class NodeBench {
@@ -51,10 +55,12 @@ class NodeBench {
   readonly reported: ReportedEvent[] = [];
 
   /** A node for some of the regions, on the disk as the last one left it. */
-  async open(served: readonly string[], clock: ClockOfLife = {}): Promise<GavelNode> {
-    const opening = this.#openNode(served, clock, (machine, definition) =>
-      openPersister(machine, definition, new InlineBackend(machine.timers, this.disk, { commitMs: () => 1, stepMs: () => 1 })),
-    );
+  async open(served: readonly string[], life: Life = {}): Promise<GavelNode> {
+    const opening = this.#openNode(served, life, async (machine, definition) => {
+      const backend = new InlineBackend(machine.timers, this.disk, { commitMs: () => 1, stepMs: () => 1 });
+      const real = await openPersister(machine, definition, backend);
+      return persisterWith(real, life.changes?.(real) ?? {});
+    });
     opening.catch(() => undefined); // Whoever awaits it hears of it.
     await this.run(1_000);
     return opening;
@@ -62,7 +68,7 @@ class NodeBench {
 
   #openNode(
     served: readonly string[],
-    { wallOffsetMs = 0, isClockTrusted = false }: ClockOfLife,
+    { wallOffsetMs = 0, isClockTrusted = false, ownerOf = () => 'one' }: Life,
     open: (machine: Machine, definition: PersisterDefinition) => Promise<Persister>,
   ): Promise<GavelNode> {
     const life = {
@@ -82,6 +88,7 @@ class NodeBench {
       regions: served,
       world: 'test',
       node: 'one',
+      ownerOf,
       openPersister: (definition) => open(machine, definition),
       memoryBudgetBytes: 1e9,
       onFault: (fault) => {
@@ -271,10 +278,11 @@ describe('a seller whose file is damaged', () => {
       while (first.kind === 'refusal' && first.name === 'outcome-unknown') first = await buy('first');
       expect(first).toMatchObject({ name: 'offer-expired' });
       expect(node.index.stats().rows).toBe(0);
-      expect(await buy('second')).toMatchObject({ name: 'unavailable' });
+      expect(await buy('second')).toMatchObject({ name: 'unavailable', details: { reason: "the seller's account is being repaired" } });
 
       writeFileSync(file, whole);
-      await bench.runFiles(node, MINUTE_MS);
+      // It is tried again a minute after the last time, and while the threads load it, virtual time passes.
+      await bench.runFiles(node, 2 * MINUTE_MS);
       expect(node.index.stats().rows).toBe(1);
       expect(await buy('third')).toMatchObject({ kind: 'answer', value: { paid: 500 } });
     } finally {
@@ -285,6 +293,20 @@ describe('a seller whose file is damaged', () => {
 });
 
 const nameOfShard = (shard: ShardId): string => shard.split('@')[0] ?? '';
+
+describe('the history of a player', () => {
+  it.each<[string, Error, object]>([
+    ['is busy while somebody locks its database', new StoreLockedError('node.db is locked by another program'), { name: 'busy' }],
+    ['is unavailable if its ledger is damaged', new ShardFault('the ledger of ada is damaged'), { name: 'unavailable' }],
+    ['is a failure if there is no reason for it', new Error('a bug'), { message: 'a bug' }],
+  ])('%s', async (_name, fault, expected) => {
+    const bench = new NodeBench();
+    const node = await bench.open(regions, { changes: () => ({ history: () => Promise.reject(fault) }) });
+    const told: unknown = await node.history(player('ada'), 10, 10).catch((error: unknown) => error);
+    expect(told).toMatchObject(expected);
+    await bench.close(node);
+  });
+});
 
 describe('a start', () => {
   const HOUR_MS = 60 * MINUTE_MS;
@@ -331,6 +353,40 @@ describe('a start', () => {
     expect(node.platform.clock.now()).toBe(before);
     // Sold or bought it may be; it does not end.
     expect(node.index.stats().rows).toBe(1);
+    await bench.close(node);
+  });
+
+  it('that fails leaves nothing behind that runs', async () => {
+    const bench = new NodeBench();
+    let leases = 0;
+    const changes = (real: Persister): PersisterChanges => ({
+      extendLease: (until) => {
+        leases++;
+        return real.extendLease(until);
+      },
+    });
+    await expect(bench.open(regions, { ownerOf: () => 'two', changes })).rejects.toThrow('to which there is no bus');
+    await bench.run(10 * MINUTE_MS);
+    expect(leases).toBe(1);
+  });
+
+  it('tells how many listings it cannot read, and serves the others', async () => {
+    const bench = new NodeBench();
+    const first = await bench.open(regions);
+    await openWithListing(first, player('ada'));
+    await bench.run(1_000);
+    await bench.close(first);
+    const changes = (real: Persister): PersisterChanges => ({
+      projection: async (entity, shard) => {
+        const { position, rows } = await real.projection(entity, shard);
+        return { position, rows: [...rows, ...rows.map((row) => ({ ...row, table: 'listing_v9' }))] };
+      },
+    });
+    const node = await bench.open(regions, { changes });
+    expect(node.index.stats().rows).toBe(1);
+    expect(bench.reported).toMatchObject([
+      { level: 'error', message: '1 of 2 listings cannot be read, and are not found until they can be' },
+    ]);
     await bench.close(node);
   });
 

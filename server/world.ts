@@ -7,18 +7,20 @@ import { marketOf, MODES } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Rules } from '#shared/rules.ts';
-import { refusal } from '#shared/refusals.ts';
+import { refusal, type Refusal } from '#shared/refusals.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { ALARM_SCAN_MS, ALARM_SCAN_PAGE, ALARM_SCAN_SHARDS, CellHost } from '#server/cell/cell-host.ts';
+import { ALARM_SCAN_MS, AlarmScan } from '#server/cell/alarm-scan.ts';
+import { CellHost } from '#server/cell/cell-host.ts';
 import { Cell } from '#server/cell/cell.ts';
 import type { Envelope, Part } from '#server/cell/part.ts';
 import type { ShardListener } from '#server/cell/resident.ts';
 import type { Backend } from '#server/edge/backend.ts';
-import type { DueShard, Persister, PersisterDefinition } from '#server/journal/persister.ts';
+import { ShardFault, type Persister, type PersisterDefinition } from '#server/journal/persister.ts';
+import { StoreLockedError } from '#server/journal/storage.ts';
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
 import type { ListingRow } from '#server/market/entities.ts';
-import { INDEXED_ENTITY, indexedListing, listingOfMirrored, listingsOf, tellListings } from '#server/market/listing-projection.ts';
+import { INDEXED_ENTITY, indexedListing, listingsOf, listingsOfMirrored, tellListings } from '#server/market/listing-projection.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import { NodeClock } from '#server/platform/node-clock.ts';
 import type { Cancel, Machine, Platform } from '#server/platform/platform.ts';
@@ -44,7 +46,7 @@ export interface NodeOptions {
   /** What every shard is made of: the powerups of the market unless given. */
   readonly powerups?: readonly Powerup[];
   readonly catalogue: Catalogue;
-  /** What this build of the program calls itself. */
+  /** The version number of this program: see `ShardDefinition.build`. */
   readonly build?: string;
   readonly regions: readonly string[];
   /** The name of the world and of this node in it. */
@@ -81,12 +83,14 @@ export function persisterDefinition(definition: ShardDefinition, world: string, 
 export async function openNode(options: NodeOptions): Promise<GavelNode> {
   const definition = defineShard(options.powerups ?? marketPowerups(options), options.build);
   const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
+  let clock: NodeClock | undefined;
   try {
-    const clock = await startClock(options, persister);
+    clock = await startClock(options, persister);
     const node = new GavelNode(options, clock, definition, persister);
     await node.start();
     return node;
   } catch (error) {
+    clock?.stop();
     await persister.close(0);
     throw error;
   }
@@ -111,7 +115,7 @@ async function startClock({ machine, isClockTrusted }: NodeOptions, persister: P
   }
 }
 
-/** Shards that could not be loaded and are tried again by one scan, at most. */
+/** Shards that could not be loaded and are tried again by one scan, at most: 1,920 in a minute. Of more, each is tried when its turn comes. */
 const UNLOADABLE_TRIED = 16;
 
 /** A running node. */
@@ -126,6 +130,7 @@ export class GavelNode implements Backend {
   readonly #options: NodeOptions;
   readonly #clock: NodeClock;
   readonly #host: CellHost;
+  readonly #alarms: AlarmScan;
   readonly #feed: ListingFeed<ListingRow>;
   readonly #cellsByMarket: ReadonlyMap<string, readonly (Cell | undefined)[]>;
   #isOpen = false;
@@ -154,6 +159,10 @@ export class GavelNode implements Backend {
       onLoadable: (shard, version, rows) => this.#feed.show(shard, version, listingsOf(rows)),
     });
     this.#cellsByMarket = this.#buildRegions(world);
+    this.#alarms = new AlarmScan(
+      async (...range) => (this.#isOpen ? persister.due(...range) : []),
+      (shard) => this.#wake(shard),
+    );
     this.#feed = this.#newFeed(definition);
     this.index = this.#feed.index;
     persister.onFault((fault) => this.#fail(fault));
@@ -183,8 +192,16 @@ export class GavelNode implements Backend {
     return this.#feed.lagMs;
   }
 
-  history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]> {
-    return this.persister.history(shard, before, limit);
+  async history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[] | Refusal> {
+    try {
+      return await this.persister.history(shard, before, limit);
+    } catch (error) {
+      // Both pass without anybody's having lost anything, and are no bug: whoever locks the database lets go; a damaged ledger is put back.
+      if (error instanceof StoreLockedError) return refusal('busy');
+      if (!(error instanceof ShardFault)) throw error;
+      this.platform.report({ level: 'error', message: `the ledger of ${shard} could not be read`, error });
+      return refusal('unavailable');
+    }
   }
 
   /** Shards in memory, and the bytes that they take, about. */
@@ -232,11 +249,12 @@ export class GavelNode implements Backend {
     const { node, catalogue, index = createListingIndex(catalogue.itemClasses) } = this.#options;
     const snapshot = async (): Promise<FeedSnapshot> => {
       const { position, rows } = await this.persister.projection(INDEXED_ENTITY);
-      const changes = rows.flatMap((row) => {
-        const listing = listingOfMirrored(definition, row);
-        const put: readonly FeedChange[] = listing === undefined ? [] : [{ kind: 'put', row: listing }];
-        return put;
-      });
+      const { listings, faults } = listingsOfMirrored(definition, rows);
+      if (faults.length > 0) {
+        const message = `${faults.length} of ${rows.length} listings cannot be read, and are not found until they can be`;
+        platform.report({ level: 'error', message, error: faults[0] });
+      }
+      const changes = listings.map((row): FeedChange => ({ kind: 'put', row }));
       return { position, changes };
     };
     const rowsOf = async (shard: ShardId): Promise<readonly number[]> => {
@@ -265,29 +283,15 @@ export class GavelNode implements Backend {
     this.#cancelScan = this.platform.timers.after(ALARM_SCAN_MS, () => void this.#scan());
   }
 
-  /** Wakes shards that are not in memory and whose alarm is due; those in memory have their own timers. */
   async #scan(): Promise<void> {
     try {
-      await this.#wakeDue(this.#host.now());
+      await this.#alarms.run(this.#host.now());
       // Nobody asks for a shard whose listings are hidden and towards which nothing is held: whether its file is whole again, the node asks.
       for (const shard of this.#host.unloadableToTry(UNLOADABLE_TRIED)) this.#wake(shard);
     } catch (error) {
       this.platform.report({ level: 'error', message: 'alarms could not be looked up', error });
     }
     if (this.#isOpen) this.#scheduleScan();
-  }
-
-  /** Pages through what is due, for as long as it takes to find as many as may be woken: the others stay due, and must not be in the way. */
-  async #wakeDue(now: Instant): Promise<void> {
-    let woken = 0;
-    let after: DueShard | undefined;
-    do {
-      const due: readonly DueShard[] = await this.persister.due(now, ALARM_SCAN_PAGE, after);
-      for (const { shard } of due) {
-        if (this.#wake(shard) && ++woken === ALARM_SCAN_SHARDS) return;
-      }
-      after = due.length < ALARM_SCAN_PAGE ? undefined : due.at(-1);
-    } while (after !== undefined && this.#isOpen);
   }
 
   /** Has a shard loaded for its alarm; not one that is in memory, of a region that is no longer configured, or not worth a try yet. */

@@ -15,7 +15,10 @@ const GIB = 1_024 * MIB;
 
 /** Every bound by name; `Ms` are milliseconds, `Bytes` are bytes, anything else counts. */
 export const limits = {
-  /** How long after its hold an offer may still be accepted. Long enough for a hop and a slow commit, short enough to wait for. */
+  /**
+   * How long after its hold an offer may still be accepted. Long enough for a hop and a slow commit, short enough to wait for. A release that
+   * shortens it has to wait until no offer of the longer window is open: when a hold was made is reckoned from it (docs/decisions/018).
+   */
   offerWindowMs: durationMs(10 * SECOND),
   /** The first repeat of an unanswered offer or outcome. Longer than any healthy round trip, so that health causes no repeats. */
   retryFirstMs: durationMs(1 * SECOND),

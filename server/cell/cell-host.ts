@@ -36,9 +36,9 @@ export interface CellHostOptions {
   readonly onFault: (fault: Error) => void;
   /** Told of every change set with rows of projected entities, in the order of the journal, once durable: the feed of the index. */
   readonly onChanges: (position: number, changes: ChangeSet) => void;
-  /** Told of a shard that cannot be loaded, once, until it can be. */
+  /** Told of a shard that cannot be loaded, at each attempt: what it leads to may fail, too, and is tried again with the next one. */
   readonly onUnloadable: (shard: ShardId) => void;
-  /** Told that such a shard is there again, or known to have never been there, with its rows as they are durable. */
+  /** Told that such a shard is there again, or known to have never been there, as of that durable version: its rows, as this program reads them. */
   readonly onLoadable: (shard: ShardId, version: number, rows: (entity: string) => readonly AnyRow[]) => void;
 }
 
@@ -84,6 +84,7 @@ export class CellHost implements Neighbours {
   /** Who waits gets a word after a span of the machine: the node's own time may stand still. */
   readonly #watched = new Queue<{ readonly atMs: number; readonly expectation: Expectation }>();
   readonly #stalled = new Set<Tenant>();
+  /** By the time of the last attempt. */
   readonly #unloadable = new Map<ShardId, { readonly attempts: number; readonly wakeAgainAtMs: number }>();
   #turnTime: Instant;
   #isWatching = false;
@@ -177,8 +178,9 @@ export class CellHost implements Neighbours {
     const attempts = (this.#unloadable.get(shard)?.attempts ?? 0) + 1;
     const pauseMs = Math.min(limits.retryMaxMs, limits.retryFirstMs * limits.retryFactor ** attempts);
     if (attempts === 1 && this.#unloadable.size >= UNLOADABLE_MAX) return true;
+    this.#unloadable.delete(shard); // To the end: whoever has waited longest is tried next, so that nobody waits for ever.
     this.#unloadable.set(shard, { attempts, wakeAgainAtMs: this.#monotonicMs + pauseMs });
-    if (attempts === 1) this.options.onUnloadable(shard);
+    this.options.onUnloadable(shard);
     return (attempts & (attempts - 1)) === 0;
   }
 
@@ -303,15 +305,6 @@ const UNLOADABLE_MAX = 100_000;
 
 /** Late outcomes are looked for in steps, so that thousands per second cost no more than a few. */
 const WATCH_STEP_MS = 250;
-
-/** How often the node asks for shards on disk whose alarm is due. */
-export const ALARM_SCAN_MS = 500;
-
-/** How many shards one scan wakes at most. */
-export const ALARM_SCAN_SHARDS = 512;
-
-/** How many due shards are asked for at once: most of those that are woken are due still when the next scan comes. */
-export const ALARM_SCAN_PAGE = 1_024;
 
 /** How long a command waits for the outcome of its trade before it is told `outcome-unknown`. */
 export const OUTCOME_WAIT_MS = limits.offerWindowMs / 2;

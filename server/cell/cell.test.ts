@@ -53,7 +53,8 @@ describe('a shard that cannot be loaded', () => {
   it('is reported at first and then ever more rarely, and is not woken meanwhile', async () => {
     const disk = new MemoryDisk(defineShard([counting]).schemas);
     await (await Bench.open({ disk })).create(ADA);
-    const bench = await Bench.open({ disk });
+    const told: ShardId[] = [];
+    const bench = await Bench.open({ disk, onUnloadable: (shard) => void told.push(shard) });
     bench.backend.failuresLeft = 5;
     for (let attempt = 0; attempt < 5; attempt++) {
       expect(bench.host.isWakeable(ADA)).toBe(attempt === 0);
@@ -61,12 +62,29 @@ describe('a shard that cannot be loaded', () => {
       await bench.run(100);
     }
     expect(bench.reported).toHaveLength(3);
+    // Whoever is told may fail, too, and has no other occasion to try again.
+    expect(told).toHaveLength(5);
     expect(bench.host.unloadable).toBe(1);
     await bench.run(limits.retryMaxMs);
     expect(bench.host.isWakeable(ADA)).toBe(true);
     bench.ask(ADA, 'look');
     await bench.run(100);
     expect(bench.host.unloadable).toBe(0);
+  });
+
+  it('is tried again, however many others there are: whoever has waited longest comes first', async () => {
+    const bench = await Bench.open();
+    const { host } = bench;
+    for (let number = 0; number < 100; number++) host.noteUnloadable(shardId(`p${number}`, 'europe', 'softcore'));
+    const tried = new Set<ShardId>();
+    for (let scan = 0; scan < Math.ceil(100 / 16); scan++) {
+      await bench.run(limits.retryMaxMs);
+      for (const shard of host.unloadableToTry(16)) {
+        tried.add(shard);
+        host.noteUnloadable(shard);
+      }
+    }
+    expect(tried.size).toBe(100);
   });
 });
 

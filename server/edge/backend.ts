@@ -1,5 +1,6 @@
 /** What the edge needs of a node: the consumer declares the seam. */
 import type { Rules } from '#shared/rules.ts';
+import type { Refusal } from '#shared/refusals.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { Part } from '#server/cell/part.ts';
 import type { ShardListener } from '#server/cell/resident.ts';
@@ -22,6 +23,6 @@ export interface Backend {
   readonly index: ListingIndex;
   /** How far the index is behind the journal, in milliseconds. */
   indexLagMs(): number;
-  /** Ledger lines of an own shard with `seq` below `before`, newest first, durable ones only. */
-  history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]>;
+  /** Ledger lines of an own shard with `seq` below `before`, newest first, durable ones only; a refusal if they cannot be read for now. */
+  history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[] | Refusal>;
 }

@@ -54,7 +54,7 @@ async function run(services: DispatchServices, caller: Caller, command: Command)
       return showListing(backend, caller, command.request);
     case 'history': {
       const page = await historyPage((...range) => backend.history(...range), caller.shard, command.request.cursor);
-      return page === undefined ? refusal('bad-request', { fault: 'cursor: must be one that history gave' }) : answer(page);
+      return 'kind' in page ? page : answer(page);
     }
     case 'rules':
       return answer(backend.rules);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { shardId } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
 import { ledgerLineSchema, type LedgerLine } from '#shared/protocol.ts';
+import { refusal } from '#shared/refusals.ts';
 import { gold, instant } from '#shared/units.ts';
 import type { LedgerEntry, Posting } from '#server/shard/change-set.ts';
 import { historyPage, linesOf, type ReadHistory } from './ledger-lines.ts';
@@ -160,7 +161,7 @@ describe("a player's ledger", () => {
         let cursor: string | undefined;
         do {
           const page = await historyPage(read, shard, cursor);
-          if (page === undefined) throw new Error('the cursor was refused');
+          if ('kind' in page) throw new Error('the cursor was refused');
           expect(page.lines.length).toBeLessThanOrEqual(Math.max(limits.historyPageMax, 70));
           lines.push(...page.lines);
           cursor = page.cursor;
@@ -172,6 +173,11 @@ describe("a player's ledger", () => {
   });
 
   it.each(['0', '-1', '01', '1.5', '9'.repeat(17), 'x', ' 1'])('refuses the cursor %j', async (cursor) => {
-    expect(await historyPage(async () => [], shardId('ada', 'europe', 'softcore'), cursor)).toBeUndefined();
+    expect(await historyPage(async () => [], shardId('ada', 'europe', 'softcore'), cursor)).toMatchObject({ name: 'bad-request' });
+  });
+
+  it('is refused as the reading was', async () => {
+    const busy = refusal('busy');
+    expect(await historyPage(async () => busy, shardId('ada', 'europe', 'softcore'), undefined)).toBe(busy);
   });
 });

@@ -1,24 +1,27 @@
 /** A player's own ledger, for its eyes: one line per posting at a place of its own, newest first, in pages. */
 import { limits } from '#shared/limits.ts';
 import type { CommandAnswer, LedgerLine } from '#shared/protocol.ts';
+import { refusal, type Refusal } from '#shared/refusals.ts';
 import { itemId, type ShardId } from '#shared/units.ts';
 import { balanceAfter, type LedgerEntry, type Place, type Posting } from '#server/shard/change-set.ts';
+import type { Backend } from './backend.ts';
 
 /** Places that are the player's; the others are the world's edge, or between two players. */
 const OWN_PLACES: ReadonlySet<Place> = new Set<Place>(['wallet', 'stash', 'hold', 'escrow', 'listed', 'completed']);
 
 /** Reads the newest entries with `seq` below `before`, at most `limit`. */
-export type ReadHistory = (shard: ShardId, before: number, limit: number) => Promise<readonly LedgerEntry[]>;
+export type ReadHistory = Backend['history'];
 
-/** One page of the ledger; `undefined` if the cursor is none that an earlier page gave. */
+/** One page of the ledger; a refusal if the cursor is none that an earlier page gave, or the reading was refused. */
 export async function historyPage(
   read: ReadHistory,
   shard: ShardId,
   cursor: string | undefined,
-): Promise<CommandAnswer<'history'> | undefined> {
+): Promise<CommandAnswer<'history'> | Refusal> {
   const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : parseCursor(cursor);
-  if (before === undefined) return undefined;
+  if (before === undefined) return refusal('bad-request', { fault: 'cursor: must be one that history gave' });
   const entries = await read(shard, before, limits.historyPageMax);
+  if ('kind' in entries) return entries;
   const lines: LedgerLine[] = [];
   for (const entry of entries) {
     const more = linesOf(entry);

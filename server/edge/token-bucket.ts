@@ -2,6 +2,7 @@
  * Token buckets: so many at once, so many per second, for one client or for each of many addresses. By the monotonic milliseconds of the
  * machine: no clock that jumps, or stands still, gives or takes a token.
  */
+
 /** What a bucket allows. */
 export interface Rate {
   readonly perSecond: number;

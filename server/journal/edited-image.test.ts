@@ -4,6 +4,7 @@ import Database from 'better-sqlite3';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { listingId } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import type { ShardId } from '#shared/units.ts';
@@ -57,6 +58,7 @@ beforeAll(async () => {
     await node.world.accept({ to: shard, message, creates: true });
   }
   await tell(ADA, 'sell', { itemId: 'ada-2', buyout: 500, durationMs: 3_600_000 });
+  await tell(ADA, 'buyout', { listingId: listingId(999, BOB), price: 5 });
   await node.close(5_000);
   copyFileSync(image, whole);
   node = await open();
@@ -66,6 +68,18 @@ afterAll(async () => {
   await node.close(0);
   rmSync(parent, { recursive: true });
 });
+
+const NEARLY_ALL = Number.MAX_SAFE_INTEGER - 5;
+const LISTING_V1 = `UPDATE gavel_shard SET next_id = 2000; CREATE TABLE listing_v1(id INTEGER PRIMARY KEY, item TEXT, buyout INTEGER, postedAt INTEGER, startsAt INTEGER,
+  cancelUntil INTEGER, endsAt INTEGER)`;
+
+/** Adds a hold under the transaction of a purchase that is over. */
+function holdOf(trade: string, terms: object, gold = 5): string {
+  return `CREATE TABLE hold_v1(id INTEGER PRIMARY KEY, tx TEXT, trade TEXT, decider TEXT, gold INTEGER, terms TEXT, offerUntil INTEGER,
+      repeatAt INTEGER, attempts INTEGER, operation INTEGER);
+    INSERT INTO hold_v1 VALUES (1999, '1.1.${ADA}', '${trade}', '${BOB}', ${gold}, '${JSON.stringify(terms)}', 1, 1, 0, NULL);
+    UPDATE wallet_v1 SET held = ${gold}; UPDATE gavel_shard SET next_id = 2000`;
+}
 
 /** Loads the shard as its cell does. */
 async function load(): Promise<string> {
@@ -116,6 +130,35 @@ describe('an image that was edited, and is not as a shard must be,', () => {
     ['no wallet', 'DELETE FROM wallet_v1', 'it must have one wallet'],
     ['two rows with one id', `UPDATE wallet_v1 SET id = (SELECT min(id) FROM item_v1)`, 'is in item_v1 and in wallet_v1'],
     ['two rows with one unique value', `UPDATE item_v1 SET itemId = 'same'`, 'two rows of item have the itemId "same"'],
+    [
+      'an item copied from a listing',
+      `UPDATE item_v1 SET itemId = 'ada-2', item = (SELECT item FROM listing_v2) WHERE itemId = 'ada-0'`,
+      'the item ada-2 is in two rows',
+    ],
+    [
+      'an item with the id of another',
+      `UPDATE item_v1 SET itemId = 'ada-9' WHERE itemId = 'ada-0'`,
+      'of item has the itemId of another item',
+    ],
+    [
+      'a listing of an earlier release whose item is none',
+      `${LISTING_V1}; INSERT INTO listing_v1 VALUES (1999, '{"id":"x"}', 5, 1, 1, 1, 9)`,
+      'the item of row 1999 of listing is none',
+    ],
+    ['an answer that is none', `UPDATE operation_v1 SET reply = '{"a":1}'`, 'the reply of row'],
+    ['a refusal that is none', `UPDATE operation_v1 SET reply = '{"kind":"refusal","name":"no"}'`, 'the reply of row'],
+    [
+      'parts of the gold that together are more than one player can have',
+      `${holdOf('buyout', { row: 999, price: NEARLY_ALL }, NEARLY_ALL)};
+      CREATE TABLE completed_v1(id INTEGER PRIMARY KEY, entry TEXT, item TEXT, commodity TEXT, quantity INTEGER, gold INTEGER, fees TEXT, tx TEXT,
+        at INTEGER);
+      INSERT INTO completed_v1 VALUES (1998, 'sold', NULL, NULL, NULL, ${NEARLY_ALL}, '[]', NULL, 1);
+      UPDATE wallet_v1 SET gold = 0, unclaimed = ${NEARLY_ALL}`,
+      'its gold passes',
+    ],
+    ['a hold of more than was promised', holdOf('buyout', { row: 999, price: 6 }), 'is not one of a buyout'],
+    ['a hold for no row', holdOf('buyout', { price: 5 }), 'is not one of a buyout'],
+    ['a hold of a trade that nobody knows', holdOf('swap', { row: 999, price: 5 }), 'no kind of trade is called swap'],
     ['a text that is too long', `UPDATE player_v1 SET name = '${'x'.repeat(65)}'`, '[player.name = text()] must be'],
     [
       'a table without types',

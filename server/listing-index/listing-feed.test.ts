@@ -53,6 +53,7 @@ function benchOf(snapshots: readonly (FeedSnapshot | Error)[] = [{ position: 0, 
   };
   const left = [...snapshots];
   const reported: string[] = [];
+  const disk = { failuresLeft: 0 };
   let now = 0;
   const feed = new ListingFeed<Row>({
     index,
@@ -68,7 +69,10 @@ function benchOf(snapshots: readonly (FeedSnapshot | Error)[] = [{ position: 0, 
       return next === undefined || next instanceof Error ? Promise.reject(next ?? new Error('none left')) : Promise.resolve(next);
     },
     // A shard that takes no turns: the index has what the node's database has.
-    rowsOf: (shard) => Promise.resolve([1, 2, 3, 4].filter((id) => real.get(listingId(id, shard)) !== undefined)),
+    rowsOf: async (shard) => {
+      if (disk.failuresLeft-- > 0) throw new Error('the disk is busy');
+      return [1, 2, 3, 4].filter((id) => real.get(listingId(id, shard)) !== undefined);
+    },
     pendingMax,
     indexed,
   });
@@ -79,7 +83,7 @@ function benchOf(snapshots: readonly (FeedSnapshot | Error)[] = [{ position: 0, 
     await promisesSettled();
   };
   const pass = (ms: number): void => void (now += ms);
-  return { feed, index, applied, ring, reported, timers, pass };
+  return { feed, disk, index, applied, ring, reported, timers, pass };
 }
 
 describe('the feed of the index', () => {
@@ -285,6 +289,22 @@ describe('the feed of the index', () => {
     feed.hide(ADA);
     await promisesSettled();
     expect(feed.index.get(listingId(1, ADA))).toBeUndefined();
+  });
+
+  it('leaves them out when it is told once more, if they could not be looked up at first', async () => {
+    const { feed, disk, reported } = benchOf([{ position: 9, changes: [put(1, 1)] }]);
+    await feed.start();
+    disk.failuresLeft = 1;
+    const rows: number[] = [];
+    for (let attempt = 0; attempt < 3; attempt++) {
+      feed.hide(ADA);
+      await promisesSettled();
+      rows.push(feed.index.stats().rows);
+    }
+    expect(rows).toEqual([1, 0, 0]);
+    expect(reported).toEqual([`listings of ${ADA} are still shown`]);
+    feed.show(ADA, 1, [row(1)]);
+    expect(feed.index.stats().rows).toBe(1);
   });
 
   it('takes no word about listings of a shard that was there again before the answer came', async () => {

@@ -106,7 +106,10 @@ export class ListingFeed<Row extends { readonly id: number }> {
     this.#note(position, shard, version, id, undefined);
   }
 
-  /** Takes that a shard cannot be loaded: its listings leave the index, and stay out of it until `show`. */
+  /**
+   * Takes that a shard cannot be loaded: its listings leave the index, and stay out of it until `show`. To be told again while it lasts: if
+   * its listings could not be looked up, they are still shown.
+   */
   hide(shard: ShardId): void {
     this.#hidden.add(shard);
     this.#options.rowsOf(shard).then(

@@ -44,7 +44,7 @@ function buyout(rules: Rules, regions: readonly string[], turn: Turn, { listingI
   const named = parseListingId(listingId);
   if (named === undefined || !isSameMarket(rules, regions, turn.shard, named.shard)) return refusal('listing-gone');
   if (named.shard === turn.shard) return refusal('own-listing');
-  if (turn.neighbours.isUnloadable(named.shard)) return refusal('unavailable');
+  if (turn.neighbours.isUnloadable(named.shard)) return refusal('unavailable', { reason: "the seller's account is being repaired" });
   if (walletOf(turn).gold < price) return refusal('not-enough-gold');
   // After this point the command must succeed.
   const terms: Terms = { row: named.row, price };
@@ -123,8 +123,13 @@ function saleOf(data: TradeData): Sale {
   return { item: item as Item, paid: gold(paid) };
 }
 
+function isHold({ terms, gold: held }: Hold): boolean {
+  const { row, price } = terms.value;
+  return Number.isSafeInteger(row) && price === held;
+}
+
 /** The buyout as a kind of trade. */
-export const buyoutTrade: TradeKind = { decide, commit, abort: release };
+export const buyoutTrade: TradeKind = { isHold, decide, commit, abort: release };
 
 /** The powerup of buying. */
 export function purchases({ rules, regions }: Pick<MarketOptions, 'rules' | 'regions'>): Powerup {

@@ -29,24 +29,41 @@ export function tellListings(position: number, { shard, version, puts, removes }
   for (const { table, id } of removes) if (table === listing.schema.table) sink.remove(position, shard, version, id);
 }
 
+/** A row of the node's database, and the shard whose row it is, as of that version. */
+export type MirroredRow = RawPut & { readonly shard: ShardId; readonly version: number };
+
+/** What mirrored rows are as listings. */
+export interface MirroredListings {
+  readonly listings: readonly IndexedListing[];
+  /** What was wrong with the others, each naming its row. */
+  readonly faults: readonly Error[];
+}
+
 /**
- * A mirrored row, of whatever version: its shard may not have been loaded since an upgrade. `undefined` for one that is none, which only
- * an image that somebody has edited can bring: its shard will not load either.
+ * Mirrored rows, of whatever version: their shards may not have been loaded since an upgrade. One that is none is left out and told: an
+ * image that somebody has edited can bring it, and must not cost the others; but it may also be that this program cannot read its own.
  */
-export function listingOfMirrored(
-  definition: ShardDefinition,
-  put: RawPut & { readonly shard: ShardId; readonly version: number },
-): IndexedListing | undefined {
-  const schema = definition.schemas.get(put.table);
-  if (schema?.name !== listing.name) return undefined;
-  try {
-    const { row } = upgradedRow(definition, put.table, rowFromRaw(schema, put));
-    const indexed = indexedListing(put.shard, put.version, asListing(row));
-    listing.rowFunctions.check(row);
-    return typeof indexed.item.name === 'string' && Array.isArray(indexed.item.affixes) ? indexed : undefined;
-  } catch {
-    return undefined;
+export function listingsOfMirrored(definition: ShardDefinition, rows: readonly MirroredRow[]): MirroredListings {
+  const listings: IndexedListing[] = [];
+  const faults: Error[] = [];
+  for (const row of rows) {
+    try {
+      listings.push(listingOfMirrored(definition, row));
+    } catch (error) {
+      faults.push(new Error(`the row ${row.id} of ${row.table} of ${row.shard} is no listing`, { cause: error }));
+    }
   }
+  return { listings, faults };
+}
+
+function listingOfMirrored(definition: ShardDefinition, put: MirroredRow): IndexedListing {
+  const schema = definition.schemas.get(put.table);
+  if (schema?.name !== listing.name) throw new Error(`${put.table} is no table of listings that this program knows`);
+  const { row } = upgradedRow(definition, put.table, rowFromRaw(schema, put));
+  const indexed = indexedListing(put.shard, put.version, asListing(row));
+  listing.rowFunctions.check(row);
+  if (typeof indexed.item.name !== 'string' || !Array.isArray(indexed.item.affixes)) throw new Error('its item is none');
+  return indexed;
 }
 
 /** What the index knows of a listing of a shard of that version. */

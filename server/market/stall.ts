@@ -22,14 +22,14 @@ import { findItem } from './stash.ts';
 import { fromTo, move } from './wallet.ts';
 
 /** What decides whether something may be put up for sale. */
-interface House {
+interface PostingRules {
   readonly rules: Rules;
   readonly isTradable: (item: Item) => boolean;
 }
 
 type Body<Type extends 'sell' | 'cancel' | 'listing'> = Omit<CommandRequest<Type>, 'op'>;
 
-function sell({ rules, isTradable }: House, turn: Turn, body: Body<'sell'>): Handled {
+function sell({ rules, isTradable }: PostingRules, turn: Turn, body: Body<'sell'>): Handled {
   const { itemId, startBid, buyout, durationMs = rules.durationDefaultMs } = body;
   if (startBid !== undefined || buyout === undefined)
     return refusal('bad-request', { fault: 'bids are not taken yet: name a buyout only' });
@@ -112,14 +112,14 @@ function keepFee(rules: Rules): Upgrader {
 
 /** The powerup of listings. */
 export function stall({ rules, catalogue }: Pick<MarketOptions, 'rules' | 'catalogue'>): Powerup {
-  const house: House = { rules, isTradable: tradability(catalogue) };
+  const postingRules: PostingRules = { rules, isTradable: tradability(catalogue) };
   return {
     name: 'stall',
     entities: [listing],
     projections: [listing],
     upgraders: [keepFee(rules)],
     handlers: {
-      sell: onCommand<Body<'sell'>>((turn, body) => sell(house, turn, body)),
+      sell: onCommand<Body<'sell'>>((turn, body) => sell(postingRules, turn, body)),
       cancel: onCommand<Body<'cancel'>>(cancel),
       listing: onCommand<Body<'listing'>>(show),
     },

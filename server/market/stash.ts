@@ -3,9 +3,9 @@ import type { Item } from '#shared/item.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { Row } from '#server/shard/entity.ts';
 import type { Json } from '#server/shard/json.ts';
-import type { Powerup } from '#server/shard/powerup.ts';
+import type { Inspected, Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
-import { commodity, item } from './entities.ts';
+import { commodity, completed, item, listing } from './entities.ts';
 
 /** The item of that id in the stash, if it is there. */
 export function findItem(turn: Turn, itemId: string): Row<typeof item> | undefined {
@@ -29,5 +29,20 @@ export function addCommodity(turn: Turn, name: string, quantity: number): void {
   else turn.put(commodity, { ...stack, quantity: stack.quantity + quantity });
 }
 
+/** T8, of goods that somebody may have edited: a copied row is a copied item, and would be sold as one. */
+function inspectGoods(shard: Inspected): string | undefined {
+  const stash = shard.table(item).rows();
+  const misnamed = stash.find((row) => row.itemId !== row.item.value.id);
+  if (misnamed !== undefined) return `the row ${misnamed.id} of item has the itemId of another item`;
+  const ids = new Set<string>();
+  for (const { item: goods } of [...stash, ...shard.table(listing).rows(), ...shard.table(completed).rows()]) {
+    if (goods === null) continue;
+    const { id } = goods.value;
+    if (ids.has(id)) return `the item ${id} is in two rows`;
+    ids.add(id);
+  }
+  return undefined;
+}
+
 /** The powerup of goods at hand. */
-export const stashPowerup: Powerup = { name: 'stash', entities: [item, commodity] };
+export const stashPowerup: Powerup = { name: 'stash', entities: [item, commodity], inspect: inspectGoods };

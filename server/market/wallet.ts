@@ -86,16 +86,17 @@ function add(parts: Parts, place: Place, amount: number): void {
 }
 
 /** The two invariants above, of a wallet that somebody may have edited. */
-function inspectWallet(turn: Inspected): string | undefined {
-  const [row, ...others] = turn.table(wallet).rows();
+function inspectWallet(shard: Inspected): string | undefined {
+  const [row, ...others] = shard.table(wallet).rows();
   if (row === undefined || others.length > 0) return 'it must have one wallet';
   const { held, unclaimed } = row;
   const sums: readonly (readonly [string, Gold, number])[] = [
-    ['held', held, sumOf(turn.table(hold).rows())],
-    ['unclaimed', unclaimed, sumOf(turn.table(completed).rows())],
+    ['held', held, sumOf(shard.table(hold).rows())],
+    ['unclaimed', unclaimed, sumOf(shard.table(completed).rows())],
   ];
   for (const [part, amount, sum] of sums) if (amount !== sum) return `its wallet has ${amount} ${part}, and its rows say ${sum}`;
-  return addGold(row.gold, addGold(held, unclaimed) ?? GOLD_MAX) === undefined ? `its gold passes ${GOLD_MAX}` : undefined;
+  const promised = addGold(held, unclaimed);
+  return promised === undefined || addGold(row.gold, promised) === undefined ? `its gold passes ${GOLD_MAX}` : undefined;
 }
 
 function sumOf(rows: readonly { readonly gold: Gold | null }[]): number {

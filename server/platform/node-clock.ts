@@ -13,6 +13,9 @@ import { limits } from '#shared/limits.ts';
 import { instant, type Instant } from '#shared/units.ts';
 import type { Cancel, Clock, Machine } from './platform.ts';
 
+/** What of the machine a clock is made from. */
+type ClockMachine = Pick<Machine, 'readings' | 'timers' | 'report'>;
+
 /** Makes the lease durable: resolves when no crash can take it back. */
 export type ExtendLease = (until: Instant) => Promise<void>;
 
@@ -21,7 +24,7 @@ const EXTEND_EVERY_MS = limits.timeLeaseMs / 2;
 
 /** See the head of this file. */
 export class NodeClock implements Clock {
-  readonly #machine: Pick<Machine, 'readings' | 'timers' | 'report'>;
+  readonly #machine: ClockMachine;
   readonly #extendLease: ExtendLease;
   /** Where time would be if the lease did not hold it. */
   #runningMs: number;
@@ -33,7 +36,7 @@ export class NodeClock implements Clock {
   #isStopped = false;
   #cancel: Cancel | undefined;
 
-  private constructor(machine: Pick<Machine, 'readings' | 'timers' | 'report'>, lease: Instant | 0, extendLease: ExtendLease) {
+  private constructor(machine: ClockMachine, lease: Instant | 0, extendLease: ExtendLease) {
     const { readings } = machine;
     this.#machine = machine;
     this.#extendLease = extendLease;
@@ -44,11 +47,7 @@ export class NodeClock implements Clock {
   }
 
   /** The clock of a life that begins, once it may tell the time. `lease` is the durable one, 0 if there is none. Rejects as `extendLease` does. */
-  static async start(
-    machine: Pick<Machine, 'readings' | 'timers' | 'report'>,
-    lease: Instant | 0,
-    extendLease: ExtendLease,
-  ): Promise<NodeClock> {
+  static async start(machine: ClockMachine, lease: Instant | 0, extendLease: ExtendLease): Promise<NodeClock> {
     const clock = new NodeClock(machine, lease, extendLease);
     await clock.#extend();
     clock.#extendLater();

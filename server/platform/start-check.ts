@@ -5,7 +5,7 @@
 import { limits } from '#shared/limits.ts';
 import { durationMs, type Instant } from '#shared/units.ts';
 
-/** What is wrong with a clock, and what follows if the node starts with it: two sentences without an end. */
+/** What is wrong with a clock, and what follows if the node starts with it: two sentences, both without a full stop. */
 export interface ClockDoubt {
   readonly finding: string;
   readonly consequence: string;

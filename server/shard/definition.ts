@@ -8,7 +8,7 @@ import type { AlarmHandler, Handler, Powerup, Upgrader } from './powerup.ts';
 
 /** What all shards of a world are made of. */
 export interface ShardDefinition {
-  /** What this build of the program calls itself: rows that another one gave up on are tried once more. */
+  /** The version number of this program: rows that one of another number gave up on are tried once more. */
   readonly build: string;
   readonly powerups: readonly Powerup[];
   readonly entityByName: ReadonlyMap<string, Entity>;

@@ -1,7 +1,7 @@
 /**
  * Failures: a trade message or an alarm whose handler throws again and again backs off, and after a few times is marked
- * `stuck` for an operator, so that one bad row never blocks the others (Citus 6548). A stuck one is tried once by each other build of the
- * program: that is what a mended handler comes as.
+ * `stuck` for an operator, so that one bad row never blocks the others (Citus 6548). A program of another version number tries each stuck
+ * one once more: whoever mends a handler gives the program a new one.
  *
  * A quarantined shard is one whose state cannot be right: it answers nothing until an operator has looked.
  */
@@ -29,7 +29,7 @@ export const failure = defineEntity('failure', {
   isMadeByOthers: true,
   attributes: {
     ...attributesV1,
-    /** The build that gave up; null as long as none has, and for those of a version that did not say. */
+    /** The version number of the program that gave up; null as long as none has, and for those of a version that did not say. */
     build: text<string, true>({ nullable: true, maxLength: 64 }),
   },
 });
@@ -49,7 +49,7 @@ export function isSuspended(turn: Pick<Turn, 'table' | 'isEmpty' | 'now'>, key: 
   return row !== undefined && (row.stuck || (row.retryAt !== null && row.retryAt > turn.now));
 }
 
-/** Counts one more failure, in this build of the program. */
+/** Counts one more failure, in a program of this version number. */
 export function countFailure(turn: Turn, key: string, error: string, build: string): void {
   const known = turn.table(failure).find('key', key);
   const attempts = (known?.attempts ?? 0) + 1;
@@ -79,7 +79,7 @@ export function clearFailure(turn: Turn, key: string): void {
   if (known !== undefined) turn.remove(failure, known.id);
 }
 
-/** Has what another build gave up on tried once more by this one; but for the quarantine, which is no handler's failure. */
+/** Has what a program of another version number gave up on tried once more by this one; but for the quarantine, which is no handler's failure. */
 export function retryStuck(turn: Turn, build: string): void {
   if (turn.isEmpty(failure)) return;
   for (const row of turn.table(failure).rows()) {

@@ -9,6 +9,7 @@ import { rowFromRaw } from './codec.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { AnyRow, Entity } from './entity.ts';
 import { Json } from './json.ts';
+import { upgradedRow } from './upgrade-row.ts';
 
 /** Throws `Error` with one sentence for the first thing that is wrong with a shard as it was kept. */
 export function inspect(definition: ShardDefinition, raw: RawChangeSet): void {
@@ -22,7 +23,7 @@ export function inspect(definition: ShardDefinition, raw: RawChangeSet): void {
     tableById.set(id, table);
     if (id >= raw.nextId) throw new Error(`the row ${id} of ${table} is there, and the next one would get the id ${raw.nextId}`);
     const entity = definition.entityByTable.get(table);
-    if (entity === undefined) inspectOldRow(definition, put);
+    if (entity === undefined) inspectOldRow(definition, put, values);
     else inspectRow(entity, entity.rowFunctions.keptRow(put.values, id), values);
   }
 }
@@ -49,13 +50,17 @@ function inspectRow(entity: Entity, row: AnyRow, values: Set<string>): void {
   }
 }
 
-/** A row of an older version: its upgrade makes one of the present version, which is checked when it is put. What is JSON must be that before. */
-function inspectOldRow({ schemas }: ShardDefinition, put: RawPut): void {
-  const schema = schemas.get(put.table);
+/** A row of an older version: what its upgrade makes of it is checked, as soon as what is JSON is known to be that. A table that nobody knows is not loaded. */
+function inspectOldRow(definition: ShardDefinition, put: RawPut, values: Set<string>): void {
+  const schema = definition.schemas.get(put.table);
   if (schema === undefined) return;
-  for (const [name, value] of Object.entries(rowFromRaw(schema, put))) {
+  const old = rowFromRaw(schema, put);
+  for (const [name, value] of Object.entries(old)) {
     if (value instanceof Json && !isHeld(value, undefined)) throw new Error(`the ${name} of row ${put.id} of ${put.table} is none`);
   }
+  const { entity, row } = upgradedRow(definition, put.table, old);
+  const present = definition.entityByName.get(entity);
+  if (present !== undefined) inspectRow(present, row, values);
 }
 
 function isHeld(json: { readonly value: unknown }, holds: ((inside: unknown) => boolean) | undefined): boolean {

@@ -1,5 +1,5 @@
 /** Messages and replies: what goes into a turn and what comes out of it, in the core's terms. The core knows no market. */
-import type { Refusal } from '#shared/refusals.ts';
+import { isRefusalName, type Refusal } from '#shared/refusals.ts';
 import type { Instant, OperationId, ShardId } from '#shared/units.ts';
 
 /** Anything that can be handed to a shard. `kind` names the handler; the powerup that handles it knows the rest. */
@@ -59,6 +59,12 @@ export interface Answer {
 }
 /** The final word to whoever sent a command. */
 export type Reply = Answer | Refusal;
+/** Whether a value is one: what a repeat of an operation is answered. */
+export function isReply(value: unknown): value is Reply {
+  if (typeof value !== 'object' || value === null || !('kind' in value)) return false;
+  if (value.kind === 'answer') return true;
+  return value.kind === 'refusal' && 'name' in value && typeof value.name === 'string' && isRefusalName(value.name);
+}
 /** The reply comes when this operation completes: a trade is under way. */
 export interface Later {
   readonly kind: 'later';

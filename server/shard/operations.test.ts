@@ -205,7 +205,10 @@ describe('finished operations of the service and of staff', () => {
     const driver = newDriver();
     const hashes = new Uint8Array(limits.operationsPerPack * 8);
     driver.command('pack', { packs: limits.operationsServiceRememberedMax / limits.operationsPerPack, hashes });
-    expect(driver.command('add', { value: 1 }, 'one-more', 'service')).toMatchObject({ handled: refusal('busy'), changes: undefined });
+    expect(driver.command('add', { value: 1 }, 'one-more', 'service')).toMatchObject({
+      handled: refusal('busy', { reason: 'too many operations of the service for one player in 7 days' }),
+      changes: undefined,
+    });
     expect(driver.command('add', { value: 1 }, 'mine').handled.kind).toBe('answer');
     expect(driver.shard.memoryBytes).toBeGreaterThan(limits.operationsServiceRememberedMax * limits.operationPackedBytes);
     driver.wait(limits.operationsServiceRememberedMs);

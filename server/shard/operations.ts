@@ -11,7 +11,7 @@ import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import { defineEntity, integer, json, oneOf, text, timestamp } from './entity.ts';
 import { Json } from './json.ts';
-import type { Command, Handled, Reply } from './message.ts';
+import { isReply, type Command, type Handled, type Reply } from './message.ts';
 import { forgetPacks, hash, operationPack, pack, packedCount, packedDigest } from './operation-pack.ts';
 import type { Powerup } from './powerup.ts';
 import type { Turn } from './turn.ts';
@@ -28,7 +28,7 @@ export const operation = defineEntity('operation', {
     digest: integer(),
     at: timestamp(),
     state: oneOf(['open', 'answered', 'known', 'kept'], { indexed: 'plain' }),
-    reply: json<Reply, true>({ nullable: true }),
+    reply: json<Reply, true>({ nullable: true, holds: isReply }),
   },
 });
 
@@ -44,7 +44,7 @@ export function recall(turn: Turn, command: Command): Handled | undefined {
   if (command.issuer === 'client') return hasTooManyOpen(turn) ? refusal('rate-limited') : undefined;
   const packed = packedDigest(turn, keyOf(command));
   if (packed !== undefined) return refusal(packed === digest(command) ? 'op-done' : 'op-reused');
-  return remembersTooMany(turn) ? refusal('busy') : undefined;
+  return remembersTooMany(turn) ? refusal('busy', { reason: 'too many operations of the service for one player in 7 days' }) : undefined;
 }
 
 /** Whether one more operation of the service or of staff would be more than is remembered. Those whose time is over make room first. */

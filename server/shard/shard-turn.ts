@@ -24,7 +24,7 @@ function added<T>(list: T[], one: T): T[] {
 }
 
 /** Nothing is known of any other shard. */
-export const NO_NEIGHBOURS: Neighbours = { isUnloadable: () => false };
+const NO_NEIGHBOURS: Neighbours = { isUnloadable: () => false };
 
 /** See `Turn`. */
 export class ShardTurn implements Turn {

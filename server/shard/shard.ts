@@ -63,8 +63,8 @@ export class Shard {
   }
 
   /**
-   * A shard from what is durable. If rows are of older versions, powerups are new, or another build was stuck, `upgrade` is the turn that the caller
-   * must append before any other. Throws `Error` if a table has no way to the present version.
+   * A shard from what is durable. If rows are of older versions, powerups are new, or a program of another version number gave up on some,
+   * `upgrade` is the turn that the caller must append before any other. Throws `Error` if a table has no way to the present version.
    */
   static load(
     definition: ShardDefinition,

@@ -2,14 +2,12 @@
 import type { ShardDefinition } from './definition.ts';
 import type { AnyRow } from './entity.ts';
 
-/** A row of the present version of its entity. */
-export interface UpgradedRow {
-  readonly entity: string;
-  readonly row: AnyRow;
-}
-
 /** The present row that an old one becomes, whose table it names. Throws `Error` if there is no way from there. Nothing is checked. */
-export function upgradedRow(definition: ShardDefinition, fromTable: string, old: AnyRow): UpgradedRow {
+export function upgradedRow(
+  definition: ShardDefinition,
+  fromTable: string,
+  old: AnyRow,
+): { readonly entity: string; readonly row: AnyRow } {
   let table = fromTable;
   let row = old;
   while (!definition.entityByTable.has(table)) {

@@ -2,7 +2,9 @@
 import type { Persister } from '#server/journal/persister.ts';
 
 /** What may be replaced. */
-export interface PersisterChanges extends Partial<Pick<Persister, 'recovered' | 'append' | 'due' | 'whenReady' | 'extendLease'>> {
+export interface PersisterChanges extends Partial<
+  Pick<Persister, 'recovered' | 'append' | 'due' | 'history' | 'projection' | 'whenReady' | 'extendLease'>
+> {
   /** In place of `durable`. */
   readonly durable?: () => number;
   /** In place of `full`. */
@@ -12,7 +14,7 @@ export interface PersisterChanges extends Partial<Pick<Persister, 'recovered' | 
 /** The real one, but for the changes. */
 export function persisterWith(
   real: Persister,
-  { recovered, durable, full, append, due, whenReady, extendLease }: PersisterChanges,
+  { recovered, durable, full, append, due, history, projection, whenReady, extendLease }: PersisterChanges,
 ): Persister {
   return {
     recovered: recovered ?? real.recovered,
@@ -32,9 +34,9 @@ export function persisterWith(
     whenReady: whenReady ?? (() => real.whenReady()),
     load: (shard) => real.load(shard),
     due: due ?? ((now, limit, after) => real.due(now, limit, after)),
-    history: (shard, before, limit) => real.history(shard, before, limit),
+    history: history ?? ((shard, before, limit) => real.history(shard, before, limit)),
     transaction: (tx, shards) => real.transaction(tx, shards),
-    projection: (entity, shard) => real.projection(entity, shard),
+    projection: projection ?? ((entity, shard) => real.projection(entity, shard)),
     totals: () => real.totals(),
     stats: () => real.stats(),
     close: (deadlineMs) => real.close(deadlineMs),

@@ -122,7 +122,7 @@ function foldingCarelessly(): (stores: InlineStores) => InlineStores {
         due: (now, limit, after) => projections.due(now, limit, after),
         segments: (shard, before, lines) => projections.segments(shard, before, lines),
         segmentsWith: (shard, fingerprint) => projections.segmentsWith(shard, fingerprint),
-        rows: (entity) => projections.rows(entity),
+        rows: (entity, shard) => projections.rows(entity, shard),
         totals: () => projections.totals(),
         close: () => projections.close(),
       },

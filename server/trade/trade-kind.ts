@@ -21,6 +21,8 @@ export type Decision =
 
 /** See the head of this file. */
 export interface TradeKind {
+  /** Whether a hold is one of this kind: what its outcome will ask of it, it must be able to give. Asked of what somebody has edited. */
+  readonly isHold: (hold: Hold) => boolean;
   /** At the decider: refusals first, then all effects of its side. Called once per transaction, in time, unless it threw. */
   readonly decide: (turn: Turn, offer: Offer) => Decision;
   /** At the holder, committed: the hold becomes spend plus goods, the rest is released. Must not fail. */

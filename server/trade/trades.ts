@@ -5,7 +5,7 @@ import { forgetSettled, onOffer, onSettled, repeatOutcome } from './decider.ts';
 import { decision, hold } from './entities.ts';
 import { onOutcome, onPending, repeatOffer } from './holder.ts';
 import type { Offer, Outcome, Pending, Settled } from './messages.ts';
-import type { TradeKinds } from './trade-kind.ts';
+import { kindOf, type TradeKinds } from './trade-kind.ts';
 import { parseTransaction, type Transaction } from './transaction.ts';
 
 /** Part of every shard that trades. */
@@ -25,18 +25,21 @@ export function trades(kinds: TradeKinds): Powerup {
       'repeat-outcome': onAlarm(decision, repeatOutcome),
     },
     tidy: forgetSettled,
-    inspect: inspectHolds,
+    inspect: (turn) => inspectHolds(kinds, turn),
   };
 }
 
-/** A hold of a transaction that this shard has not minted would take the outcome of another one for its own. */
-function inspectHolds(turn: Inspected): string | undefined {
+/**
+ * A hold of a transaction that this shard has not minted would take the outcome of another one for its own; one that is none of its kind
+ * could not take its outcome, and the goods that the decider has given for it would be nowhere.
+ */
+function inspectHolds(kinds: TradeKinds, turn: Inspected): string | undefined {
   const { shard, minted } = turn;
   const isMinted = (tx: Transaction | undefined): boolean =>
     tx?.holder === shard && (tx.generation < minted.generation || (tx.generation === minted.generation && tx.seq <= minted.seq));
-  const stray = turn
-    .table(hold)
-    .rows()
-    .find(({ tx }) => !isMinted(parseTransaction(tx)));
-  return stray === undefined ? undefined : `it has a hold of ${stray.tx}, which it has never minted`;
+  for (const held of turn.table(hold).rows()) {
+    if (!isMinted(parseTransaction(held.tx))) return `it has a hold of ${held.tx}, which it has never minted`;
+    if (!kindOf(kinds, held.trade).isHold(held)) return `its hold of ${held.tx} is not one of a ${held.trade}`;
+  }
+  return undefined;
 }

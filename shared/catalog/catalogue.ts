@@ -112,11 +112,6 @@ export type AffixKind = Catalogue['affixes'][number];
 /** A stackable good: one piece is like another. */
 export type Commodity = Catalogue['commodities'][number];
 
-/** The item class of that id, or `undefined`. */
-export function itemClassOf(catalogue: Catalogue, id: string): ItemClass | undefined {
-  return catalogue.itemClasses.find((itemClass) => itemClass.id === id);
-}
-
 /**
  * The question whether an item can be put up for sale: its base is known, of the item's class and not bound, and nothing on it is
  * unknown. A catalogue may have 5,000 bases and is asked at every posting: they are looked up, not walked.
@@ -126,11 +121,6 @@ export function tradability(catalogue: Catalogue): (item: Item) => boolean {
   const classByBase = new Map(tradable.map((base) => [base.id, base.itemClass]));
   const affixes = new Set(catalogue.affixes.map((kind) => kind.id));
   return (item) => classByBase.get(item.baseId) === item.itemClass && item.affixes.every((affix) => affixes.has(affix.id));
-}
-
-/** Whether a commodity of that id exists. */
-export function isCommodity(catalogue: Catalogue, id: string): boolean {
-  return catalogue.commodities.some((commodity) => commodity.id === id);
 }
 
 /** The range of an affix's value on an item of that level, or `undefined` if it cannot be on one. */

@@ -201,7 +201,7 @@ export class TwoNodes {
     for (const shard of shards) {
       books.push({ shard, rows: await this.rows(shard) });
       const { node } = this.#computers[ownerOf(shard)];
-      const history = node?.history(shard, Number.MAX_SAFE_INTEGER, 1_000_000) ?? Promise.resolve([]);
+      const history = node?.persister.history(shard, Number.MAX_SAFE_INTEGER, 1_000_000) ?? Promise.resolve([]);
       await this.run(10);
       for (const entry of (await history).toReversed()) lines.push({ shard, entry });
     }

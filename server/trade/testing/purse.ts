@@ -53,6 +53,7 @@ export function pursePowerups(kinds: Readonly<Record<string, TradeKind>> = {}): 
 
 /** The kind of trade itself. */
 export const testTrade: TradeKind = {
+  isHold: ({ terms, gold: held }) => terms.value['amount'] === held,
   decide: (turn, { tx, terms }) => {
     switch (terms['wish']) {
       case 'commit':
