@@ -44,11 +44,15 @@ export function keptSum({ shard, version, record }: KeptRecord): number {
   return checksum(`${shard} ${version}`, record);
 }
 
+/** Whether a record is what was put aside, for the shard that it says. */
+export function isKeptWhole(kept: KeptRecord, sum: number): boolean {
+  return isBytes(kept.record) && keptSum(kept) === sum;
+}
+
 /** The record itself. Throws `ShardEntryError` if it is not what was put aside. */
 export function checkedKept(kept: KeptRecord, sum: number): Uint8Array {
-  if (!isBytes(kept.record) || keptSum(kept) !== sum)
-    throw new ShardEntryError(`its record of version ${kept.version}, which was put aside, is damaged`);
-  return kept.record;
+  if (isKeptWhole(kept, sum)) return kept.record;
+  throw new ShardEntryError(`its record of version ${kept.version}, which was put aside, is damaged`);
 }
 
 /** A flipped bit makes nothing or a text of what are bytes, whatever the table says: SQLite checks types only when it writes. */

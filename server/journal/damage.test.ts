@@ -8,6 +8,7 @@ import type { ShardId } from '#shared/units.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { openFilePersister } from './open-file-persister.ts';
+import { openDirectory } from './storage-directory.ts';
 import { readImage, writeImage } from './storage-image.ts';
 import { writeMark } from './storage-image-mark.ts';
 import { directoryName, fileName } from './storage-images.ts';
@@ -236,6 +237,20 @@ const CASES: readonly Case[] = [
     where: 'a note',
     damage: sql('journal.db', "UPDATE shard SET now = 1 WHERE id LIKE 'Player0@%'"),
     outcome: { kind: 'shard fault', sentence: 'the note of its image is damaged' },
+  },
+  {
+    file: 'journal.db',
+    kind: 'flipped bit',
+    where: 'the shard of a record put aside',
+    damage: keptAside(`shard = '${OTHER}'`),
+    outcome: refused('a record that was put aside is not what was written'),
+  },
+  {
+    file: 'journal.db',
+    kind: 'flipped bit',
+    where: 'the version of a record put aside',
+    damage: keptAside('version = version + 1'),
+    outcome: refused('a record that was put aside is not what was written'),
   },
   {
     file: 'journal.db',
@@ -533,6 +548,16 @@ function sql(name: string, statements: string) {
     const database = new Database(join(path, name));
     database.exec(statements);
     database.close();
+  };
+}
+
+/** A record is put aside for the player, and its row changed. */
+function keptAside(change: string) {
+  return (path: string): void => {
+    const directory = openDirectory(path, DEFINITION, '');
+    directory.journal.note([], [{ shard: PLAYER, version: 7, record: Uint8Array.of(1, 2, 3) }]);
+    directory.close();
+    sql('journal.db', `UPDATE kept SET ${change}`)(path);
   };
 }
 
