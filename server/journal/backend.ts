@@ -23,7 +23,7 @@ export interface Opened {
 
 /** See the head of this file. `through` is a durable position that the answer must not be older than. */
 export interface Backend {
-  /** Opens the data and recovers them. Rejects with `DataDirectoryError`; nothing is touched then. */
+  /** Opens the data and recovers them. Rejects with `DataDirectoryError`; nothing is changed then but the layout of the databases. */
   open(definition: PersisterDefinition): Promise<Opened>;
   /** Makes a batch durable, and takes its bytes for itself. A rejection says nothing of what is on disk. */
   commit(batch: Batch): Promise<void>;

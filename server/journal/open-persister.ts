@@ -37,7 +37,7 @@ export type PersisterPace = Pick<
   'foldChunkBytes' | 'foldIntervalMs' | 'imagePassBytes' | 'imagePassIntervalMs'
 >;
 
-/** Opens the data, recovers what a crash left, and folds what is pending. Rejects with `DataDirectoryError`, with nothing touched. */
+/** Opens the data, recovers what a crash left, and folds what is pending. Rejects with `DataDirectoryError`: nothing is changed then but the layout of the databases. */
 export async function openPersister(
   machine: PersisterMachine,
   definition: PersisterDefinition,
