@@ -74,10 +74,10 @@ const api = {
     state.open = { projector, projections, journal, patience, upkeep };
   },
   async recover({ dropped, position }: OpenedDirectory): Promise<readonly string[]> {
-    const upkeep = opened().upkeep(dropped);
-    upkeep.beforeFold();
-    await ask((projector) => projector.foldThrough(position));
-    return upkeep.afterFold(position);
+    const { projector, upkeep: upkeepFrom } = opened();
+    const upkeep = upkeepFrom(dropped);
+    for (const run of upkeep.steps(projector, position)) await ask(run);
+    return upkeep.remarks;
   },
   fold: (through: Position) => ask((projector) => projector.foldChunk(through)),
   due: (now: Instant, limit: number, after: DueShard | undefined) => ask((projector) => projector.due(now, limit, after)),

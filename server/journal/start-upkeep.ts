@@ -13,6 +13,7 @@ import { RecordWriter } from '#server/shard/record-writer.ts';
 import type { ShardId } from '#shared/units.ts';
 import { asBuffer } from './batch-cache.ts';
 import { ShardFault, type Position } from './persister.ts';
+import type { Projector } from './projector.ts';
 import type { ShardKeeper } from './shard-keeper.ts';
 import { RecordSkimmer } from './skim-codec.ts';
 import type { LiveRow, MirroredShard, ProjectionStore } from './storage.ts';
@@ -35,7 +36,8 @@ export class StartUpkeep {
   readonly #skimmer: RecordSkimmer;
   readonly #writer = new RecordWriter();
   readonly #remarks: string[] = [];
-  #isMirrorWhole = true;
+  /** Why the mirror is made anew, if it has to be. */
+  #whyAnew: string | undefined;
 
   constructor(options: StartUpkeepOptions) {
     this.#options = options;
@@ -43,25 +45,40 @@ export class StartUpkeep {
     this.#skimmer = new RecordSkimmer(options.schemas);
   }
 
+  /** One sentence for each thing that was done. */
+  get remarks(): readonly string[] {
+    return this.#remarks;
+  }
+
+  /**
+   * What there is to do so that everything up to that position is folded, and all of it is true: one thing after the other. Each may be done
+   * again if it failed.
+   */
+  *steps(projector: Projector, position: Position): Generator<() => void> {
+    yield () => this.#beforeFold();
+    let folded = this.#options.store.folded;
+    while (folded < position) yield () => (folded = projector.foldChunk(position));
+    yield () => this.#afterFold(position);
+  }
+
   /** Looks at what is there, and makes good what the fold adds to. */
-  beforeFold(): void {
+  #beforeFold(): void {
     const { folded, upkeep } = this.#options.store;
     // Where nothing is folded yet, whatever comes from now on is all that there is.
     if (folded === 0) upkeep.finish(this.#entities);
     const { isMirrorWhole, areTotalsWhole } = upkeep.check();
-    this.#isMirrorWhole = isMirrorWhole;
+    const isOfThese = JSON.stringify(upkeep.entities) === JSON.stringify(this.#entities);
+    if (!isOfThese) this.#whyAnew = 'were not of what this version projects';
+    else if (!isMirrorWhole) this.#whyAnew = 'were damaged';
     if (areTotalsWhole) return;
     upkeep.setTotals(this.#totals());
     this.#remarks.push('the totals in node.db were damaged, and were summed up again from the ledger');
   }
 
-  /** Makes the mirror anew if it has to be, once everything up to that position is folded. Returns one sentence for each thing that was done. */
-  afterFold(position: Position): readonly string[] {
-    const { upkeep } = this.#options.store;
-    const isOfThese = JSON.stringify(upkeep.entities) === JSON.stringify(this.#entities);
-    if (isOfThese && this.#isMirrorWhole) this.#takeIn(position);
-    else this.#remake(position, isOfThese ? 'were damaged' : 'were not of what this version projects');
-    return this.#remarks;
+  /** Makes the mirror anew if it has to be, as the shards are after the fold. */
+  #afterFold(position: Position): void {
+    if (this.#whyAnew === undefined) this.#takeIn(position);
+    else this.#remake(position, this.#whyAnew);
   }
 
   #remake(position: Position, why: string): void {
