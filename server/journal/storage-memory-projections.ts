@@ -1,7 +1,7 @@
 /** The projections of a disk in memory. */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { DueShard, Position } from './persister.ts';
-import { MemoryUpkeep, rowKey } from './storage-memory-upkeep.ts';
+import { MemoryUpkeep, rowKey, type MemoryMirror } from './storage-memory-upkeep.ts';
 import type { Restorable, Transact } from './storage-memory-writes.ts';
 import type { FoldDelta, LedgerSegment, ProjectionStore, RowChange } from './storage.ts';
 
@@ -12,38 +12,50 @@ export interface ProjectionContent {
   readonly rows: ReadonlyMap<string, RowChange>;
   readonly segments: readonly LedgerSegment[];
   readonly totals: ReadonlyMap<string, bigint>;
+  readonly leftOut: ReadonlySet<ShardId>;
+  readonly entities: readonly string[] | undefined;
 }
 
 /** See the head of this file. */
 export class MemoryProjections implements ProjectionStore, Restorable<ProjectionContent> {
+  readonly upkeep: MemoryUpkeep;
   readonly #write: Transact;
   readonly #alarms = new Map<ShardId, Instant>();
   readonly #rows = new Map<string, RowChange>();
   readonly #segments: LedgerSegment[] = [];
   readonly #totals = new Map<string, bigint>();
-  readonly upkeep = new MemoryUpkeep({ alarms: this.#alarms, rows: this.#rows, segments: this.#segments, totals: this.#totals });
+  readonly #mirror: MemoryMirror;
   #folded: Position = 0;
 
   constructor(write: Transact) {
     this.#write = write;
+    const content = { alarms: this.#alarms, rows: this.#rows, segments: this.#segments, totals: this.#totals };
+    this.#mirror = { ...content, leftOut: new Set(), entities: undefined };
+    this.upkeep = new MemoryUpkeep(write, this.#mirror);
   }
 
   snapshot(): ProjectionContent {
+    const { leftOut, entities } = this.#mirror;
     return {
       folded: this.#folded,
       alarms: new Map(this.#alarms),
       rows: new Map(this.#rows),
       segments: [...this.#segments],
       totals: new Map(this.#totals),
+      leftOut: new Set(leftOut),
+      entities,
     };
   }
 
-  restore({ folded, alarms, rows, segments, totals }: ProjectionContent): void {
+  restore({ folded, alarms, rows, segments, totals, leftOut, entities }: ProjectionContent): void {
     this.#folded = folded;
     refill(this.#alarms, alarms);
     refill(this.#rows, rows);
     refill(this.#totals, totals);
     this.#segments.splice(0, this.#segments.length, ...segments);
+    this.#mirror.leftOut.clear();
+    for (const shard of leftOut) this.#mirror.leftOut.add(shard);
+    this.#mirror.entities = entities;
   }
 
   get folded(): Position {
