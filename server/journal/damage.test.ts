@@ -289,7 +289,7 @@ const CASES: readonly Case[] = [
     where: 'the first frame',
     of: 'killed',
     damage: flipAt('journal.db-wal', 100),
-    outcome: refused(''),
+    outcome: refused('journal.db) is older than the shard images'),
   },
   {
     file: 'journal.db-wal',
@@ -307,7 +307,14 @@ const CASES: readonly Case[] = [
     damage: cut('journal.db-wal', -100),
     outcome: { kind: 'newest lost', position: 22 },
   },
-  { file: 'journal.db-wal', kind: 'cut', where: 'to nothing', of: 'killed', damage: cut('journal.db-wal', 0), outcome: refused('') },
+  {
+    file: 'journal.db-wal',
+    kind: 'cut',
+    where: 'to nothing',
+    of: 'killed',
+    damage: cut('journal.db-wal', 0),
+    outcome: refused('journal.db) is older than the shard images'),
+  },
   {
     file: 'journal.db-wal',
     kind: 'older',
@@ -315,8 +322,20 @@ const CASES: readonly Case[] = [
     damage: exchange('journal.db-wal', 'older-killed'),
     outcome: refused('is older than the projections'),
   },
-  { file: 'journal.db-wal', kind: 'foreign', of: 'killed', damage: write('journal.db-wal', 'x'.repeat(40_000)), outcome: refused('') },
-  { file: 'journal.db-wal', kind: 'missing', of: 'killed', damage: remove('journal.db-wal'), outcome: refused('') },
+  {
+    file: 'journal.db-wal',
+    kind: 'foreign',
+    of: 'killed',
+    damage: write('journal.db-wal', 'x'.repeat(40_000)),
+    outcome: refused('journal.db) is older than the shard images'),
+  },
+  {
+    file: 'journal.db-wal',
+    kind: 'missing',
+    of: 'killed',
+    damage: remove('journal.db-wal'),
+    outcome: refused('journal.db) is older than the shard images'),
+  },
   {
     file: 'journal.db-wal',
     kind: 'doubled',
