@@ -19,6 +19,9 @@ import { RecordSkimmer } from './skim-codec.ts';
 import type { LiveRow, MirroredShard, ProjectionStore } from './storage.ts';
 import { Sums } from './sums.ts';
 
+/** Shards that a sentence names. */
+const NAMED_MAX = 5;
+
 /** What it works with. */
 export interface StartUpkeepOptions {
   readonly store: ProjectionStore;
@@ -96,17 +99,20 @@ export class StartUpkeep {
     const { leftOut } = this.#options.store.upkeep;
     if (leftOut.length === 0) return;
     const still = this.#put(this.#options.keeper(), leftOut, position);
-    this.#remarks.push(
-      `${leftOut.length - still} shards that could not be loaded at an earlier start are in node.db now${leftOutOf(still)}`,
-    );
+    const taken = leftOut.length - still.length;
+    if (taken > 0) this.#remarks.push(`${taken} shards that could not be loaded at an earlier start are in node.db now`);
+    if (still.length > 0)
+      this.#remarks.push(
+        `${still.length} shards still cannot be loaded: their listings are not found until their files are whole (${some(still)})`,
+      );
   }
 
-  /** Returns how many were left out. */
-  #put(keeper: ShardKeeper, shards: Iterable<ShardId>, position: Position): number {
-    let leftOut = 0;
+  /** Returns those that were left out. */
+  #put(keeper: ShardKeeper, shards: Iterable<ShardId>, position: Position): readonly ShardId[] {
+    const leftOut: ShardId[] = [];
     const mirror = (shard: ShardId): MirroredShard => {
       const mirrored = this.#mirrored(keeper, shard, position);
-      if (mirrored.kind === 'left-out') leftOut++;
+      if (mirrored.kind === 'left-out') leftOut.push(shard);
       return mirrored;
     };
     this.#options.store.upkeep.put(this.#entities, mapped(shards, mirror));
@@ -158,6 +164,12 @@ function* mapped<T, R>(all: Iterable<T>, map: (one: T) => R): Iterable<R> {
   for (const one of all) yield map(one);
 }
 
-function leftOutOf(count: number): string {
-  return count === 0 ? '' : `; ${count} that cannot be loaded are left out until they can`;
+function leftOutOf(shards: readonly ShardId[]): string {
+  return shards.length === 0 ? '' : `; ${shards.length} that cannot be loaded are left out until they can (${some(shards)})`;
+}
+
+/** The first names of a list that may be long. */
+function some(shards: readonly ShardId[]): string {
+  const rest = shards.length > NAMED_MAX ? ', ...' : '';
+  return shards.slice(0, NAMED_MAX).join(', ') + rest;
 }
