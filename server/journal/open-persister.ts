@@ -311,7 +311,8 @@ class NodePersister implements Persister {
       (error: unknown) => {
         if (!(error instanceof StoreLockedError)) return this.#fail(error);
         // Nothing that was promised depends on it; what piles up meanwhile is bounded by the backlog.
-        this.#machine.report({ level: 'alert', message: `${error.message}: what is durable is folded once it lets go` });
+        const message = `${error.message}: trades go on, histories fail until it lets go; find the program and close it`;
+        this.#machine.report({ level: 'alert', message });
         this.#isFolding = false;
         if (this.#isRunning) this.#maintain();
       },

@@ -108,7 +108,7 @@ function opened({ path, lockedMs = OPEN_LOCKED_MS }: OpenOptions, prepare: (data
     return database;
   } catch (error) {
     database.close();
-    if (isLocked(error)) throw new DatabaseError(`${path} is locked by another program`, { cause: error });
+    if (isLocked(error)) throw new DatabaseError(`${path} is locked by another program; close it, and start again`, { cause: error });
     throw error;
   }
 }
@@ -145,7 +145,7 @@ function makeDurable(database: Database.Database, { path, pageBytes, cacheBytes,
  */
 function checkpoint(database: Database.Database): void {
   const [result] = database.pragma('wal_checkpoint(TRUNCATE)') as readonly { readonly busy: number }[];
-  if (result?.busy !== 0) throw new DatabaseError(`${database.name} is locked by another program`);
+  if (result?.busy !== 0) throw new DatabaseError(`${database.name} is locked by another program; close it, and start again`);
 }
 
 /** One step from version to version, whole or not at all. */
