@@ -61,7 +61,7 @@ export class InlineBackend implements Backend {
     this.#stores.settle();
     await this.#step();
     const { journal, images, projections } = this.#stores;
-    const { position, dropped, now, lease, bytes, kept } = journal.state;
+    const { position, dropped, lease, bytes, kept } = journal.state;
     const remarks = decide(STORE_ROWS, {
       instance: '',
       journal: { kind: 'open', instance: '', position, dropped, damage: undefined, notes: 0 },
@@ -80,7 +80,7 @@ export class InlineBackend implements Backend {
       await this.#step();
     }
     this.#open = { keeper, projector, schemas };
-    return { position, dropped, now, lease, bytes, kept, remarks: [...remarks, ...upkeep.remarks] };
+    return { position, dropped, lease, bytes, kept, remarks: [...remarks, ...upkeep.remarks] };
   }
 
   /** The process is gone: nothing that was asked for happens any more, and nobody is told. */

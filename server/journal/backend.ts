@@ -12,7 +12,6 @@ import type { Batch } from './storage.ts';
 export interface Opened {
   readonly position: Position;
   readonly dropped: Position;
-  readonly now: Instant | 0;
   readonly lease: Instant | 0;
   /** Bytes of the journal that are not dropped. */
   readonly bytes: number;

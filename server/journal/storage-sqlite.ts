@@ -44,7 +44,7 @@ export interface Layout {
 }
 
 /**
- * Opens a durable database in the present version of its layout: makes it if the file is empty or not there, and upgrades an older one,
+ * Opens a database, whose commits are durable on return, in the present version of its layout: makes it if the file is empty or not there, and upgrades an older one,
  * each step in a transaction of its own. Throws `DatabaseError`, with nothing changed, if the file was written by a newer version of
  * Gavel, or not by Gavel, or is locked.
  */
@@ -64,11 +64,6 @@ export function openVersioned(options: OpenOptions, layout: Layout): Database.Da
       step(database, version + 1, upgrade);
     }
   });
-}
-
-/** Opens or makes a database whose commits are durable on return. Throws `DatabaseError` if SQLite does not grant that. */
-export function openDurable(options: OpenOptions): Database.Database {
-  return opened(options, (database) => makeDurable(database, options));
 }
 
 /** Throws `DatabaseError` unless commits of this handle are synced. */
