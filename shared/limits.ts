@@ -129,8 +129,8 @@ export const limits = {
   /** The pause between image passes of a calm node. */
   imagePassIntervalMs: durationMs(2 * MINUTE),
   /**
-   * Images that may newly turn out to be unreadable in one pass; each costs its own shard. A disk damages a file now and then: when it is
-   * more than a handful within minutes, the disk is gone, and to go on would put aside the records of everybody.
+   * Images that may newly turn out to be missing or unreadable in one pass; each costs its own shard. A disk loses a file now and then: when
+   * it is more than a handful within minutes, the disk is gone, and to go on would put aside the records of everybody.
    */
   imageFaultsPerPassMax: 8,
   /** The largest group commit; what is appended beyond it goes into the next one. Bounds the latency of a commit. */

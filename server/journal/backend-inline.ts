@@ -61,7 +61,7 @@ export class InlineBackend implements Backend {
     this.#stores.settle();
     await this.#step();
     const { journal, images, projections } = this.#stores;
-    const { position, dropped, now, lease, bytes, kept } = journal.state;
+    const { position, dropped, lease, bytes, kept } = journal.state;
     const remarks = decide(STORE_ROWS, {
       instance: '',
       journal: { kind: 'open', instance: '', position, dropped, damage: undefined, notes: 0 },
@@ -75,10 +75,12 @@ export class InlineBackend implements Backend {
     const projector = new Projector(journal, projections, schemas, definition.projected);
     keeper.catchUp(position);
     const upkeep = new StartUpkeep({ store: projections, keeper: () => keeper, schemas, projected: definition.projected });
-    upkeep.beforeFold();
-    while (projector.foldChunk(position) < position) await this.#step();
+    for (const run of upkeep.steps(projector, position)) {
+      run();
+      await this.#step();
+    }
     this.#open = { keeper, projector, schemas };
-    return { position, dropped, now, lease, bytes, kept, remarks: [...remarks, ...upkeep.afterFold(position)] };
+    return { position, dropped, lease, bytes, kept, remarks: [...remarks, ...upkeep.remarks] };
   }
 
   /** The process is gone: nothing that was asked for happens any more, and nobody is told. */

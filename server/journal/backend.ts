@@ -12,7 +12,6 @@ import type { Batch } from './storage.ts';
 export interface Opened {
   readonly position: Position;
   readonly dropped: Position;
-  readonly now: Instant | 0;
   readonly lease: Instant | 0;
   /** Bytes of the journal that are not dropped. */
   readonly bytes: number;
@@ -23,7 +22,7 @@ export interface Opened {
 
 /** See the head of this file. `through` is a durable position that the answer must not be older than. */
 export interface Backend {
-  /** Opens the data and recovers them. Rejects with `DataDirectoryError`; nothing is touched then. */
+  /** Opens the data and recovers them. Rejects with `DataDirectoryError`; nothing is changed then but the layout of the databases. */
   open(definition: PersisterDefinition): Promise<Opened>;
   /** Makes a batch durable, and takes its bytes for itself. A rejection says nothing of what is on disk. */
   commit(batch: Batch): Promise<void>;

@@ -1,15 +1,14 @@
 /**
- * Checksums of what the journal holds: CRC-32 of the values that belong together, made where they are written and checked wherever they
+ * Checksums, and those of what the journal holds: CRC-32 of the values that belong together, made where they are written and checked wherever they
  * are read. SQLite has none of its own, and a flipped bit is often a value like any other: more gold, a later time.
  */
 import { crc32 } from 'node:zlib';
 import type { Instant, ShardId } from '#shared/units.ts';
 import { JournalError, ShardEntryError, type Batch, type JournalState, type KeptRecord } from './storage.ts';
 
-/** The checksum of a row: of its small values as one text, and of its bytes, if it has any. */
-export function checksum(values: string, bytes?: Uint8Array): number {
-  const sum = crc32(values);
-  return bytes === undefined ? sum : crc32(bytes, sum);
+/** The checksum of a row: of its small values as one text, and of its bytes, if it has any, in their order. */
+export function checksum(values: string, ...bytes: readonly Uint8Array[]): number {
+  return bytes.reduce((sum, some) => crc32(some, sum), crc32(values));
 }
 
 /** The batch with its checksum: nothing of it may change from here on. */
@@ -44,11 +43,15 @@ export function keptSum({ shard, version, record }: KeptRecord): number {
   return checksum(`${shard} ${version}`, record);
 }
 
+/** Whether a record is what was put aside, for the shard that it says. */
+export function isKeptWhole(kept: KeptRecord, sum: number): boolean {
+  return isBytes(kept.record) && keptSum(kept) === sum;
+}
+
 /** The record itself. Throws `ShardEntryError` if it is not what was put aside. */
 export function checkedKept(kept: KeptRecord, sum: number): Uint8Array {
-  if (!isBytes(kept.record) || keptSum(kept) !== sum)
-    throw new ShardEntryError(`its record of version ${kept.version}, which was put aside, is damaged`);
-  return kept.record;
+  if (isKeptWhole(kept, sum)) return kept.record;
+  throw new ShardEntryError(`its record of version ${kept.version}, which was put aside, is damaged`);
 }
 
 /** A flipped bit makes nothing or a text of what are bytes, whatever the table says: SQLite checks types only when it writes. */

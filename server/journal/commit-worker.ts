@@ -6,7 +6,7 @@ import type { PersisterDefinition, Position } from './persister.ts';
 import type { Batch, KeptRecord, Note } from './storage.ts';
 import { openDirectory, type OpenDirectory } from './storage-directory.ts';
 import type { FileJournal } from './storage-journal.ts';
-import { patiently, type LockPatience } from './worker-patience.ts';
+import { patiently, type LockPatience, type Patient } from './worker-patience.ts';
 import { serve } from './worker-port.ts';
 
 /** What there is, and what all files of the directory carry. */
@@ -14,28 +14,25 @@ export interface OpenedDirectory extends Opened {
   readonly instance: string;
 }
 
-/** A result, at once or once another program lets go of the journal; rejects with `StoreLockedError` if it does not. */
-type Written<T> = T | Promise<T>;
-
 /** What the main thread may ask for. */
 export interface CommitApi {
   open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): OpenedDirectory;
   /** Lets the thread that writes images note them, over a port of its own. */
   attach(port: MessagePort): void;
-  commit(batch: Batch): Written<void>;
-  extendLease(until: Instant): Written<void>;
+  commit(batch: Batch): Patient<void>;
+  extendLease(until: Instant): Patient<void>;
   close(): void;
 }
 
 /** What the thread that writes images may ask for. */
 export interface NoteApi {
-  note(notes: readonly Note[], kept: readonly KeptRecord[]): Written<void>;
-  drop(through: Position, recordsMax: number): Written<Position>;
+  note(notes: readonly Note[], kept: readonly KeptRecord[]): Patient<void>;
+  drop(through: Position, recordsMax: number): Patient<Position>;
 }
 
 const state: { open: { readonly directory: OpenDirectory; readonly patience: LockPatience } | undefined } = { open: undefined };
 
-function write<T>(run: (journal: FileJournal) => T): Written<T> {
+function write<T>(run: (journal: FileJournal) => T): Patient<T> {
   const opened = (): NonNullable<typeof state.open> => {
     if (state.open === undefined) throw new Error('the data directory is not open');
     return state.open;

@@ -8,6 +8,7 @@ import type { ShardId } from '#shared/units.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { openFilePersister } from './open-file-persister.ts';
+import { openDirectory } from './storage-directory.ts';
 import { readImage, writeImage } from './storage-image.ts';
 import { writeMark } from './storage-image-mark.ts';
 import { directoryName, fileName } from './storage-images.ts';
@@ -127,7 +128,7 @@ const CASES: readonly Case[] = [
     file: 'gavel.json',
     kind: 'flipped bit',
     where: 'the format',
-    damage: edit('"format": 1', '"format": 3'),
+    damage: edit('"format": 2', '"format": 3'),
     outcome: refused('newer version'),
   },
   { file: 'gavel.json', kind: 'flipped bit', where: 'a brace', damage: edit('{', '['), outcome: refused('is not what Gavel writes') },
@@ -138,21 +139,22 @@ const CASES: readonly Case[] = [
     damage: edit('"sample",\n  "w', '"sambl",\n  "w'),
     outcome: refused('another data directory'),
   },
+  { file: 'gavel.json', kind: 'older', damage: edit('"format": 2', '"format": 1'), outcome: asBefore() },
   { file: 'gavel.json', kind: 'cut', damage: cut('gavel.json', 0.5), outcome: refused('is not what Gavel writes') },
-  { file: 'gavel.json', kind: 'newer version', damage: edit('"format": 1', '"format": 2'), outcome: refused('newer version') },
+  { file: 'gavel.json', kind: 'newer version', damage: edit('"format": 2', '"format": 4'), outcome: refused('newer version') },
   { file: 'gavel.json', kind: 'foreign', damage: write('gavel.json', '[1, 2]'), outcome: refused('is not what Gavel writes') },
   {
     file: 'gavel.json',
     kind: 'edited',
     where: 'half a format',
-    damage: edit('"format": 1', '"format": 1.5'),
+    damage: edit('"format": 2', '"format": 1.5'),
     outcome: refused('is not what Gavel writes'),
   },
   {
     file: 'gavel.json',
     kind: 'edited',
     where: 'no format',
-    damage: edit('"format": 1', '"format": 0'),
+    damage: edit('"format": 2', '"format": 0'),
     outcome: refused('is not what Gavel writes'),
   },
   { file: 'gavel.json', kind: 'edited', where: 'the cells', damage: edit('64', '32'), outcome: refused('another number of cells') },
@@ -239,6 +241,20 @@ const CASES: readonly Case[] = [
   },
   {
     file: 'journal.db',
+    kind: 'flipped bit',
+    where: 'the shard of a record put aside',
+    damage: keptAside(`shard = '${OTHER}'`),
+    outcome: refused('a record that was put aside is not what was written'),
+  },
+  {
+    file: 'journal.db',
+    kind: 'flipped bit',
+    where: 'the version of a record put aside',
+    damage: keptAside('version = version + 1'),
+    outcome: refused('a record that was put aside is not what was written'),
+  },
+  {
+    file: 'journal.db',
     kind: 'edited',
     where: 'a note less',
     damage: sql('journal.db', "DELETE FROM shard WHERE id LIKE 'Player3@%'"),
@@ -274,7 +290,7 @@ const CASES: readonly Case[] = [
     where: 'the first frame',
     of: 'killed',
     damage: flipAt('journal.db-wal', 100),
-    outcome: refused(''),
+    outcome: refused('journal.db) is older than the shard images'),
   },
   {
     file: 'journal.db-wal',
@@ -292,7 +308,14 @@ const CASES: readonly Case[] = [
     damage: cut('journal.db-wal', -100),
     outcome: { kind: 'newest lost', position: 22 },
   },
-  { file: 'journal.db-wal', kind: 'cut', where: 'to nothing', of: 'killed', damage: cut('journal.db-wal', 0), outcome: refused('') },
+  {
+    file: 'journal.db-wal',
+    kind: 'cut',
+    where: 'to nothing',
+    of: 'killed',
+    damage: cut('journal.db-wal', 0),
+    outcome: refused('journal.db) is older than the shard images'),
+  },
   {
     file: 'journal.db-wal',
     kind: 'older',
@@ -300,8 +323,20 @@ const CASES: readonly Case[] = [
     damage: exchange('journal.db-wal', 'older-killed'),
     outcome: refused('is older than the projections'),
   },
-  { file: 'journal.db-wal', kind: 'foreign', of: 'killed', damage: write('journal.db-wal', 'x'.repeat(40_000)), outcome: refused('') },
-  { file: 'journal.db-wal', kind: 'missing', of: 'killed', damage: remove('journal.db-wal'), outcome: refused('') },
+  {
+    file: 'journal.db-wal',
+    kind: 'foreign',
+    of: 'killed',
+    damage: write('journal.db-wal', 'x'.repeat(40_000)),
+    outcome: refused('journal.db) is older than the shard images'),
+  },
+  {
+    file: 'journal.db-wal',
+    kind: 'missing',
+    of: 'killed',
+    damage: remove('journal.db-wal'),
+    outcome: refused('journal.db) is older than the shard images'),
+  },
   {
     file: 'journal.db-wal',
     kind: 'doubled',
@@ -313,7 +348,6 @@ const CASES: readonly Case[] = [
 
 /** What cannot happen to a file, and why. */
 const NOT_POSSIBLE: Partial<Record<`${FileName}: ${Kind}`, string>> = {
-  'gavel.json: older': 'it is written once',
   'lock.db: cut': 'it is empty',
   'lock.db: older': 'it is always the same',
   'lock.db: newer version': 'it has no version',
@@ -533,6 +567,16 @@ function sql(name: string, statements: string) {
     const database = new Database(join(path, name));
     database.exec(statements);
     database.close();
+  };
+}
+
+/** A record is put aside for the player, and its row changed. */
+function keptAside(change: string) {
+  return (path: string): void => {
+    const directory = openDirectory(path, DEFINITION, '');
+    directory.journal.note([], [{ shard: PLAYER, version: 7, record: Uint8Array.of(1, 2, 3) }]);
+    directory.close();
+    sql('journal.db', `UPDATE kept SET ${change}`)(path);
   };
 }
 

@@ -106,6 +106,14 @@ describe('an image that was edited, and is not as a shard must be,', () => {
       `UPDATE gavel_ledger SET postings = '[["moon","gold",1]]' WHERE seq = 1`,
       'line 1 of the ledger of its image is none',
     ],
+    ...['"x"', '1.5', '-5', 'null'].map(
+      (balance) =>
+        [
+          `a posting with a balance of ${balance}`,
+          `UPDATE gavel_ledger SET postings = '[["wallet","gold",1,${balance}]]' WHERE seq = 1`,
+          'line 1 of the ledger of its image is none',
+        ] as const,
+    ),
     ['no header', 'DELETE FROM gavel_shard', 'does not say what shard it is'],
     ['a header without a column', 'ALTER TABLE gavel_shard DROP COLUMN seq', 'does not say what shard it is'],
     ['another version', 'UPDATE gavel_shard SET version = version + 1', 'that somebody has changed'],

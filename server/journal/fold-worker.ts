@@ -12,31 +12,28 @@ import { FileImages } from './storage-images.ts';
 import { journalPath, projectionsPath } from './storage-directory.ts';
 import { FileJournalReader } from './storage-journal.ts';
 import { FileProjections } from './storage-projections.ts';
-import { patiently, type LockPatience } from './worker-patience.ts';
+import { patiently, type LockPatience, type Patient } from './worker-patience.ts';
 import { serve, Transferred } from './worker-port.ts';
-
-/** An answer, at once or once another program lets go of the database. */
-type Asked<T> = T | Promise<T>;
 
 /** What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the database locked. */
 export interface FoldApi {
   open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): void;
   /** Folds everything and makes good what has to be before it answers, with one sentence for each thing out of the ordinary. */
-  recover(opened: OpenedDirectory): Asked<readonly string[]>;
-  fold(through: Position): Asked<Position>;
-  due(now: Instant, limit: number, after: DueShard | undefined): Asked<readonly DueShard[]>;
-  history(shard: ShardId, before: number, limit: number, through: Position): Asked<readonly LedgerEntry[]>;
+  recover(opened: OpenedDirectory): Patient<readonly string[]>;
+  fold(through: Position): Patient<Position>;
+  due(now: Instant, limit: number, after: DueShard | undefined): Patient<readonly DueShard[]>;
+  history(shard: ShardId, before: number, limit: number, through: Position): Patient<readonly LedgerEntry[]>;
   transaction(
     tx: string,
     shards: readonly ShardId[],
     through: Position,
-  ): Asked<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
+  ): Patient<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
   projection(
     entity: string,
     through: Position,
     shard: ShardId | undefined,
-  ): Asked<Transferred<{ readonly position: Position; readonly rows: PackedRows }>>;
-  totals(through: Position): Asked<{ readonly position: Position; readonly totals: readonly Total[] }>;
+  ): Patient<Transferred<{ readonly position: Position; readonly rows: PackedRows }>>;
+  totals(through: Position): Patient<{ readonly position: Position; readonly totals: readonly Total[] }>;
   close(): void;
 }
 
@@ -55,7 +52,7 @@ function opened(): Open {
   return state.open;
 }
 
-function ask<T>(question: (projector: Projector) => T): Asked<T> {
+function ask<T>(question: (projector: Projector) => T): Patient<T> {
   const run = (): T => question(opened().projector);
   return patiently('node.db', opened().patience.projectionsLockedMs, run, () => opened().projections.probe());
 }
@@ -74,10 +71,10 @@ const api = {
     state.open = { projector, projections, journal, patience, upkeep };
   },
   async recover({ dropped, position }: OpenedDirectory): Promise<readonly string[]> {
-    const upkeep = opened().upkeep(dropped);
-    upkeep.beforeFold();
-    await ask((projector) => projector.foldThrough(position));
-    return upkeep.afterFold(position);
+    const { projector, upkeep: upkeepFrom } = opened();
+    const upkeep = upkeepFrom(dropped);
+    for (const run of upkeep.steps(projector, position)) await ask(run);
+    return upkeep.remarks;
   },
   fold: (through: Position) => ask((projector) => projector.foldChunk(through)),
   due: (now: Instant, limit: number, after: DueShard | undefined) => ask((projector) => projector.due(now, limit, after)),

@@ -12,6 +12,7 @@ import type { Instant, ShardId } from '#shared/units.ts';
 import type { LedgerEntry, Posting, RawChangeSet, RawPut, RawValue, ShardHeader } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/codec.ts';
 import type { Column, EntitySchema } from '#server/shard/entity.ts';
+import { checksum } from './checksums.ts';
 import { decodeRecord, encodeRecord } from './sqlite-record-codec.ts';
 import { HEADER_BYTES, PAGE_BYTES, PageWriter, readTable, type Cell } from './sqlite-tree.ts';
 import { ImageError, type Image } from './storage.ts';
@@ -63,7 +64,7 @@ export function isUntouched(bytes: Buffer): boolean {
   if (version > IMAGE_VERSION) throw new ImageError(`its image is of format ${version}, which is newer than this program`);
   if (bytes.readUInt32BE(WRITER) !== APPLICATION_ID) return false;
   const sum = bytes.readUInt32BE(CHANGE_COUNTER);
-  if (bytes.readUInt32BE(VERSION_VALID_FOR) !== sum || checksum(bytes) !== sum) throw new ImageError('its image is damaged');
+  if (bytes.readUInt32BE(VERSION_VALID_FOR) !== sum || fileSum(bytes) !== sum) throw new ImageError('its image is damaged');
   return true;
 }
 
@@ -92,7 +93,7 @@ export function encodeImage({ header, origin, cellsByTable, ledger }: ImageRows,
   tables.forEach((table, index) => writer.table(firstRoot + CATALOGUE_TABLES + index, cellsByTable.get(table) ?? []));
   const bytes = Buffer.from(writer.bytes());
   bytes.writeUInt32BE(writer.pages, 28);
-  const sum = checksum(bytes);
+  const sum = fileSum(bytes);
   bytes.writeUInt32BE(sum, CHANGE_COUNTER);
   bytes.writeUInt32BE(sum, VERSION_VALID_FOR);
   return bytes;
@@ -149,7 +150,7 @@ function mergeCells(old: readonly Cell[], changed: ReadonlyMap<number, Cell | un
   return merged;
 }
 
-function checksum(bytes: Buffer): number {
+function fileSum(bytes: Buffer): number {
   const zeros = Buffer.alloc(4);
   let sum = crc32(bytes.subarray(0, CHANGE_COUNTER));
   sum = crc32(zeros, sum);
@@ -256,7 +257,7 @@ function encodeHeader(header: ShardHeader, instance: string, isEdited: boolean):
  * what became of the first. Only the next row id is left out: whoever adds a row by hand has to raise it.
  */
 function sealOf({ shard, version, cell, epoch, now, generation, seq, ledgerSeq, wakeAt }: ShardHeader, instance: string): number {
-  return crc32(`${shard} ${version} ${cell} ${epoch} ${now} ${generation} ${seq} ${ledgerSeq} ${wakeAt} ${instance}`);
+  return checksum(`${shard} ${version} ${cell} ${epoch} ${now} ${generation} ${seq} ${ledgerSeq} ${wakeAt} ${instance}`);
 }
 
 /** Header and origin from the columns of `gavel_shard`; the last ones are missing in version 1. Throws `ImageError` if they are not that. */

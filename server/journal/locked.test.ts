@@ -4,14 +4,18 @@ import Database from 'better-sqlite3';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { limits } from '#shared/limits.ts';
 import { instant } from '#shared/units.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import { openFilePersister } from './open-file-persister.ts';
 import type { Persister } from './persister.ts';
+import type { FoldApi } from './fold-worker.ts';
 import { StoreLockedError } from './storage.ts';
+import { openDirectory } from './storage-directory.ts';
 import { DEFINITION, picker, SampleShard } from './testing/sample.ts';
 import type { LockPatience } from './worker-patience.ts';
+import { Caller } from './worker-port.ts';
 
 const cleanUps: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -72,6 +76,25 @@ describe('node.db, locked by another program', () => {
     letGo();
     expect(await persister.history(shard.id, 1e9, 10)).toHaveLength(2);
     expect(faults).toEqual([]);
+  });
+
+  it('makes a start wait, which writes into it before and after it folds', async () => {
+    const path = mkdtempSync(join(tmpdir(), 'gavel-locked-'));
+    const directory = openDirectory(path, DEFINITION, 'sample');
+    const worker = new Worker(new URL('./fold-worker.ts', import.meta.url));
+    cleanUps.push(async () => {
+      await worker.terminate();
+      directory.close();
+      rmSync(path, { recursive: true });
+    });
+    const folds = new Caller<FoldApi>(worker);
+    await folds.call('open', [path, DEFINITION, 'sample', PATIENT]);
+    const letGo = lock(path, 'node.db');
+    const recovered = folds.call('recover', [{ ...directory.journal.state, instance: 'sample', remarks: [] }]);
+    // It has tried to write in vain before this is answered.
+    await Promise.race([recovered, folds.call('due', [instant(1), 10, undefined])]);
+    letGo();
+    expect(await recovered).toEqual([]);
   });
 
   it('makes a question wait, if not for long', async () => {

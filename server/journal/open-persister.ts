@@ -37,7 +37,7 @@ export type PersisterPace = Pick<
   'foldChunkBytes' | 'foldIntervalMs' | 'imagePassBytes' | 'imagePassIntervalMs'
 >;
 
-/** Opens the data, recovers what a crash left, and folds what is pending. Rejects with `DataDirectoryError`, with nothing touched. */
+/** Opens the data, recovers what a crash left, and folds what is pending. Rejects with `DataDirectoryError`: nothing is changed then but the layout of the databases. */
 export async function openPersister(
   machine: PersisterMachine,
   definition: PersisterDefinition,
@@ -311,7 +311,8 @@ class NodePersister implements Persister {
       (error: unknown) => {
         if (!(error instanceof StoreLockedError)) return this.#fail(error);
         // Nothing that was promised depends on it; what piles up meanwhile is bounded by the backlog.
-        this.#machine.report({ level: 'alert', message: `${error.message}: what is durable is folded once it lets go` });
+        const message = `${error.message}: trades go on, histories fail until it lets go; find the program and close it`;
+        this.#machine.report({ level: 'alert', message });
         this.#isFolding = false;
         if (this.#isRunning) this.#maintain();
       },

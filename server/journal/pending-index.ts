@@ -8,6 +8,7 @@
  * 2. The index covers the batches from the oldest that it has to `through`, without gaps.
  */
 import type { ShardId } from '#shared/units.ts';
+import { asBuffer } from './batch-cache.ts';
 import type { Position } from './persister.ts';
 import type { RecordSkimmer } from './skim-codec.ts';
 import { JournalError, type Batch } from './storage.ts';
@@ -70,7 +71,7 @@ export class PendingIndex {
   add({ first, last, records }: Batch): void {
     if (first !== this.#through + 1) throw JournalError.of(`it goes on with turn ${first}, after ${this.#through}`);
     const address = this.#nextAddress;
-    const bytes = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
+    const bytes = asBuffer(records);
     const skimmer = this.#skimmer;
     for (let offset = 0; offset < bytes.length; offset = skimmer.end) {
       skimmer.key(bytes, offset);

@@ -30,11 +30,6 @@ export class Projector {
     this.#projectedByTable = new Map([...schemas].flatMap(([table, { name }]) => (isProjected.has(name) ? [[table, name]] : [])));
   }
 
-  /** Everything up to here is folded, and durably so. */
-  get folded(): Position {
-    return this.#store.folded;
-  }
-
   /** Folds the next chunk, nothing beyond `through`. Returns the position that is folded now. */
   foldChunk(through: Position): Position {
     const { folded } = this.#store;

@@ -1,13 +1,17 @@
 /**
- * Recovery as a table: what a start may find, and what it makes of it. Nothing has been touched when a row refuses.
+ * Recovery as a table: what a start may find, and what it makes of it. When a row refuses, nothing has been changed but, at most, the
+ * layout of the databases: a directory of an older version is upgraded before anybody can read whether its stores fit.
  *
  * What is found shard by shard (a journal ahead of an image, equal to it, or behind it) is decided when the shard is loaded, in `load.ts`:
  * a start does not look at a million images.
  */
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
 
-/** The version of the layout of a data directory. */
-export const DIRECTORY_FORMAT = 1;
+/**
+ * The version of the layout of a data directory. A directory of an older one is given this one before any of its databases is upgraded, so
+ * that a program that cannot read these refuses it in one sentence of its own.
+ */
+export const DIRECTORY_FORMAT = 2;
 
 /** What `gavel.json` says of the directory that it is in. */
 export interface Manifest {
@@ -105,7 +109,7 @@ export const DIRECTORY_ROWS: readonly RecoveryRow<DirectoryFacts>[] = [
   },
 ];
 
-/** Once the directory is ours, before anything is changed. */
+/** Once the directory is ours and its databases have the present layout, before anything else is changed. */
 export const STORE_ROWS: readonly RecoveryRow<StoreFacts>[] = [
   {
     finding: 'the journal is missing, and there are images or projections',

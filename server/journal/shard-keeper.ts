@@ -15,6 +15,7 @@ import { applyChanges, mergeRecords, type RecordPlace } from './merge.ts';
 import { PendingIndex, type BatchPlace } from './pending-index.ts';
 import { ShardFault, type LoadedShard, type Position } from './persister.ts';
 import { RecordSkimmer } from './skim-codec.ts';
+import { errorCode } from './storage-errors.ts';
 import {
   ImageError,
   JournalError,
@@ -52,7 +53,13 @@ export interface PassResult {
 type Outcome =
   | { readonly kind: 'staged'; readonly note: Note }
   | { readonly kind: 'written-before'; readonly note: Note }
-  | { readonly kind: 'fault'; readonly sentence: string; readonly kept: readonly KeptRecord[] };
+  | {
+      readonly kind: 'fault';
+      readonly sentence: string;
+      /** The file is gone, or the operating system does not give it away. What is merely wrong in a file is no sign of a broken disk. */
+      readonly isOfDisk: boolean;
+      readonly kept: readonly KeptRecord[];
+    };
 
 /** Read at once: a few milliseconds, which is what a load may have to wait. */
 const READ_BYTES = 1024 * 1024;
@@ -141,8 +148,8 @@ export class ShardKeeper {
   }
 
   /**
-   * Writes the images of the oldest records, up to `through` and as many as one pass takes. Throws, with nothing dropped, if more images
-   * than a few have gone bad since the last pass: then it is the disk, and not one file.
+   * Writes the images of the oldest records, up to `through` and as many as one pass takes. Throws, with nothing dropped, if more files
+   * than a few have gone or cannot be read since the last pass: then it is the disk, and not one file.
    */
   *pass(through: Position): Generator<PassStep, PassResult> {
     this.catchUp(through);
@@ -158,7 +165,7 @@ export class ShardKeeper {
     const kept: KeptRecord[] = [];
     const droppedBytes = batches.reduce((bytes, batch) => bytes + batch.bytes, 0);
     let imagesWritten = 0;
-    let newFaults = 0;
+    const ofDisk: string[] = [];
     // Before the first image of the pass: what is published must never be of a later position than the mark says.
     yield { kind: 'mark', through: end.last };
     for (let start = 0; start < shards.length; start += SHARDS_PER_SYNC) {
@@ -166,8 +173,8 @@ export class ShardKeeper {
       for (const shard of shards.slice(start, start + SHARDS_PER_SYNC)) {
         const outcome = this.#stage(shard, endAddress);
         if (outcome.kind === 'fault') {
-          if (!this.#keptBytesByShard.has(shard)) newFaults++;
-          if (newFaults > limits.imageFaultsPerPassMax) throw new Error(diskSentence(newFaults, outcome.sentence));
+          if (outcome.isOfDisk && !this.#keptBytesByShard.has(shard)) ofDisk.push(outcome.sentence);
+          if (ofDisk.length > limits.imageFaultsPerPassMax) throw new Error(diskSentence(ofDisk));
           faults.push(outcome.sentence);
           kept.push(...outcome.kept);
         } else written.push(outcome.note);
@@ -228,24 +235,24 @@ export class ShardKeeper {
       const news = decision.kind === 'found' ? records.slice(decision.skip) : [];
       if (decision.kind !== 'found' || news.length === 0) {
         draft.discard();
-        if (decision.kind === 'fault') return this.#fault(shard, decision.why, end);
+        if (decision.kind === 'fault') return this.#fault(shard, decision.why, end, facts.image === undefined);
         return { kind: 'written-before', note: { shard, version: draft.version, now: draft.now } };
       }
       const changes = mergeRecords(this.#skimmer, news);
       draft.stage(changes);
       return { kind: 'staged', note: { shard, version: changes.version, now: changes.now } };
     } catch (error) {
-      if (isOfOneShard(error)) return this.#fault(shard, error.message, end);
+      if (isOfOneShard(error)) return this.#fault(shard, error.message, end, isUnread(error));
       throw error;
     }
   }
 
-  #fault(shard: ShardId, why: string, end: number): Outcome {
+  #fault(shard: ShardId, why: string, end: number, isOfDisk: boolean): Outcome {
     const kept = this.#pending(shard, end).map(({ bytes, offset }) => {
       this.#skimmer.key(bytes, offset);
       return { shard, version: this.#skimmer.version, record: new Uint8Array(bytes.subarray(offset, this.#skimmer.end)) };
     });
-    return { kind: 'fault', sentence: `shard ${shard} keeps its old image: ${why}`, kept };
+    return { kind: 'fault', sentence: `shard ${shard} keeps its old image: ${why}`, isOfDisk, kept };
   }
 
   *#note(written: readonly Note[], kept: readonly KeptRecord[]): Generator<PassStep, void> {
@@ -306,6 +313,14 @@ function isOfOneShard(error: unknown): error is Error {
   return error instanceof ImageError || error instanceof ShardEntryError || error instanceof CodecError;
 }
 
-function diskSentence(count: number, sentence: string): string {
-  return `the disk that the shard images (images) are on is not what it was: ${count} of them have gone bad within one pass; the last: ${sentence}`;
+/** Whether the operating system did not give an image away: its errors have codes as `EIO` and `EACCES`. */
+function isUnread(error: Error): boolean {
+  return error instanceof ImageError && /^E[A-Z0-9]+$/.test(errorCode(error.cause) ?? '');
+}
+
+function diskSentence(sentences: readonly string[]): string {
+  return (
+    `${sentences.length} player files (images/) could not be used within one pass, so the disk is taken for damaged; nothing is lost: ` +
+    `mend the disk, or put these files and any others that are missing back, and start again (${sentences.join('; ')})`
+  );
 }

@@ -192,12 +192,17 @@ describe('a start', () => {
     edit(directory, 'UPDATE alarm SET due = due + 1');
     const without = await open(directory);
     expect(without.recovered.remarks.filter(isOfProjections)).toEqual([
-      expect.stringContaining('; 1 that cannot be loaded are left out until they can'),
+      expect.stringContaining(`; 1 that cannot be loaded are left out until they can (${bad})`),
     ]);
     const { rows, due } = slowFold(turns, offer.schema.table);
     expect(sortedRows(newest((await without.projection(offer.name)).rows))).toEqual(newest(rows.filter(({ shard }) => shard !== bad)));
     expect(await dueOf(without, instant(1))).toEqual([bad]);
     await without.close(0);
+    const still = await open(directory);
+    expect(still.recovered.remarks.filter((remark) => remark.includes('shards'))).toEqual([
+      `1 shards still cannot be loaded: their listings are not found until their files are whole (${bad})`,
+    ]);
+    await still.close(0);
     writeFileSync(image, whole);
     const again = await open(directory);
     expect(again.recovered.remarks.filter(isOfProjections)).toEqual([

@@ -13,10 +13,14 @@ import { RecordWriter } from '#server/shard/record-writer.ts';
 import type { ShardId } from '#shared/units.ts';
 import { asBuffer } from './batch-cache.ts';
 import { ShardFault, type Position } from './persister.ts';
+import type { Projector } from './projector.ts';
 import type { ShardKeeper } from './shard-keeper.ts';
 import { RecordSkimmer } from './skim-codec.ts';
 import type { LiveRow, MirroredShard, ProjectionStore } from './storage.ts';
 import { Sums } from './sums.ts';
+
+/** Shards that a sentence names. */
+const NAMED_MAX = 5;
 
 /** What it works with. */
 export interface StartUpkeepOptions {
@@ -35,7 +39,8 @@ export class StartUpkeep {
   readonly #skimmer: RecordSkimmer;
   readonly #writer = new RecordWriter();
   readonly #remarks: string[] = [];
-  #isMirrorWhole = true;
+  /** Why the mirror is made anew, if it has to be. */
+  #whyAnew: string | undefined;
 
   constructor(options: StartUpkeepOptions) {
     this.#options = options;
@@ -43,25 +48,40 @@ export class StartUpkeep {
     this.#skimmer = new RecordSkimmer(options.schemas);
   }
 
+  /** One sentence for each thing that was done. */
+  get remarks(): readonly string[] {
+    return this.#remarks;
+  }
+
+  /**
+   * What there is to do so that everything up to that position is folded, and all of it is true: one thing after the other. Each may be done
+   * again if it failed.
+   */
+  *steps(projector: Projector, position: Position): Generator<() => void> {
+    yield () => this.#beforeFold();
+    let folded = this.#options.store.folded;
+    while (folded < position) yield () => (folded = projector.foldChunk(position));
+    yield () => this.#afterFold(position);
+  }
+
   /** Looks at what is there, and makes good what the fold adds to. */
-  beforeFold(): void {
+  #beforeFold(): void {
     const { folded, upkeep } = this.#options.store;
     // Where nothing is folded yet, whatever comes from now on is all that there is.
     if (folded === 0) upkeep.finish(this.#entities);
     const { isMirrorWhole, areTotalsWhole } = upkeep.check();
-    this.#isMirrorWhole = isMirrorWhole;
+    const isOfThese = JSON.stringify(upkeep.entities) === JSON.stringify(this.#entities);
+    if (!isOfThese) this.#whyAnew = 'were not of what this version projects';
+    else if (!isMirrorWhole) this.#whyAnew = 'were damaged';
     if (areTotalsWhole) return;
     upkeep.setTotals(this.#totals());
     this.#remarks.push('the totals in node.db were damaged, and were summed up again from the ledger');
   }
 
-  /** Makes the mirror anew if it has to be, once everything up to that position is folded. Returns one sentence for each thing that was done. */
-  afterFold(position: Position): readonly string[] {
-    const { upkeep } = this.#options.store;
-    const isOfThese = JSON.stringify(upkeep.entities) === JSON.stringify(this.#entities);
-    if (isOfThese && this.#isMirrorWhole) this.#takeIn(position);
-    else this.#remake(position, isOfThese ? 'were damaged' : 'were not of what this version projects');
-    return this.#remarks;
+  /** Makes the mirror anew if it has to be, as the shards are after the fold. */
+  #afterFold(position: Position): void {
+    if (this.#whyAnew === undefined) this.#takeIn(position);
+    else this.#remake(position, this.#whyAnew);
   }
 
   #remake(position: Position, why: string): void {
@@ -79,17 +99,20 @@ export class StartUpkeep {
     const { leftOut } = this.#options.store.upkeep;
     if (leftOut.length === 0) return;
     const still = this.#put(this.#options.keeper(), leftOut, position);
-    this.#remarks.push(
-      `${leftOut.length - still} shards that could not be loaded at an earlier start are in node.db now${leftOutOf(still)}`,
-    );
+    const taken = leftOut.length - still.length;
+    if (taken > 0) this.#remarks.push(`${taken} shards that could not be loaded at an earlier start are in node.db now`);
+    if (still.length > 0)
+      this.#remarks.push(
+        `${still.length} shards still cannot be loaded: their listings are not found until their files are whole (${some(still)})`,
+      );
   }
 
-  /** Returns how many were left out. */
-  #put(keeper: ShardKeeper, shards: Iterable<ShardId>, position: Position): number {
-    let leftOut = 0;
+  /** Returns those that were left out. */
+  #put(keeper: ShardKeeper, shards: Iterable<ShardId>, position: Position): readonly ShardId[] {
+    const leftOut: ShardId[] = [];
     const mirror = (shard: ShardId): MirroredShard => {
       const mirrored = this.#mirrored(keeper, shard, position);
-      if (mirrored.kind === 'left-out') leftOut++;
+      if (mirrored.kind === 'left-out') leftOut.push(shard);
       return mirrored;
     };
     this.#options.store.upkeep.put(this.#entities, mapped(shards, mirror));
@@ -141,6 +164,12 @@ function* mapped<T, R>(all: Iterable<T>, map: (one: T) => R): Iterable<R> {
   for (const one of all) yield map(one);
 }
 
-function leftOutOf(count: number): string {
-  return count === 0 ? '' : `; ${count} that cannot be loaded are left out until they can`;
+function leftOutOf(shards: readonly ShardId[]): string {
+  return shards.length === 0 ? '' : `; ${shards.length} that cannot be loaded are left out until they can (${some(shards)})`;
+}
+
+/** The first names of a list that may be long. */
+function some(shards: readonly ShardId[]): string {
+  const rest = shards.length > NAMED_MAX ? ', ...' : '';
+  return shards.slice(0, NAMED_MAX).join(', ') + rest;
 }

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
 import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
-import { machineFiles, type Files } from './storage-files.ts';
+import { machineFiles, replaceFile, type Files } from './storage-files.ts';
 import { readMark, writeMark } from './storage-image-mark.ts';
 import { clearStaging, countStaged, hasImages, makeImageDirectories } from './storage-images.ts';
 import { JournalError } from './storage.ts';
@@ -37,8 +37,8 @@ export function projectionsPath(directory: string): string {
 }
 
 /**
- * Opens a data directory, or makes one; `instance` marks the files of a new one. Throws `DataDirectoryError`, with nothing touched, if it is of
- * another world, newer, in use or damaged.
+ * Opens a data directory, or makes one; `instance` marks the files of a new one. Throws `DataDirectoryError`, with
+ * nothing changed but the layout of its databases, if it is of another world, newer, in use or damaged.
  */
 export function openDirectory(path: string, definition: PersisterDefinition, instance: string, files = machineFiles): OpenDirectory {
   const problem = sqliteProblem();
@@ -50,9 +50,7 @@ export function openDirectory(path: string, definition: PersisterDefinition, ins
     // Somebody else may have made the directory in between.
     const facts = inspect(path, definition);
     const remarks = decide(DIRECTORY_ROWS, facts);
-    const manifest = facts.manifest.kind === 'read' ? facts.manifest.manifest : makeManifest(path, definition, instance, files);
-    // Before any store is made, and also if a start before this one was killed: that its file is seen does not mean that it is durable.
-    files.syncDirectory(path);
+    const manifest = settleManifest(path, facts.manifest, definition, instance, files);
     const { journal, remarks: more } = openStores(path, manifest, files);
     const close = (): void => {
       journal.close();
@@ -112,20 +110,28 @@ function isManifest(value: unknown): value is Manifest {
 }
 
 /**
- * Written before any store: so a store without it is never one that was just being made. And after the names of the directory and of those
- * above it are durable: this start, or one that was killed, may have made them.
+ * Whose the directory is, in the present format, durably. Written before any store is made: so a store without it is never one that was just
+ * being made. And before any is upgraded: see `DIRECTORY_FORMAT`.
  */
-function makeManifest(path: string, { world }: PersisterDefinition, instance: string, files: Files): Manifest {
-  const manifest: Manifest = {
-    format: DIRECTORY_FORMAT,
-    instance,
-    world: world.name,
-    node: world.node,
-    cellsPerRegion: world.cellsPerRegion,
-  };
-  syncAbove(path, files);
-  files.sync(files.write(join(path, 'gavel.json.new'), Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)));
-  files.rename(join(path, 'gavel.json.new'), join(path, 'gavel.json'));
+function settleManifest(
+  path: string,
+  found: DirectoryFacts['manifest'],
+  { world }: PersisterDefinition,
+  instance: string,
+  files: Files,
+): Manifest {
+  const manifest: Manifest =
+    found.kind === 'read'
+      ? { ...found.manifest, format: DIRECTORY_FORMAT }
+      : { format: DIRECTORY_FORMAT, instance, world: world.name, node: world.node, cellsPerRegion: world.cellsPerRegion };
+  if (found.kind === 'read' && found.manifest.format === DIRECTORY_FORMAT) {
+    // A start before this one may have been killed: that its file is seen does not mean that it is durable.
+    files.syncDirectory(path);
+    return manifest;
+  }
+  // The names of the directory and of those above it: this start, or one that was killed, may have made them.
+  if (found.kind !== 'read') syncAbove(path, files);
+  replaceFile(files, path, 'gavel.json', `${JSON.stringify(manifest, null, 2)}\n`);
   return manifest;
 }
 
@@ -187,7 +193,7 @@ function openStores(
       staged: countStaged(path),
     };
     const remarks = decide(STORE_ROWS, facts);
-    // After this point the directory is in order, and may be changed.
+    // After this point the directory is in order, and anything in it may be changed.
     makeImageDirectories(path, files);
     clearStaging(path, files);
     const journal = existingJournal ?? FileJournal.openFor(journalPath(path), instance);

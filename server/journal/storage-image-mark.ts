@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { checksum } from './checksums.ts';
 import type { Position } from './persister.ts';
 import type { ImageMark } from './recovery.ts';
 import { machineFiles, replaceFile } from './storage-files.ts';
@@ -35,5 +35,5 @@ function parseMark(text: string): ImageMark | undefined {
 }
 
 function sumOf(instance: string, through: Position): number {
-  return crc32(`${instance} ${through}`);
+  return checksum(`${instance} ${through}`);
 }

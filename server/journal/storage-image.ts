@@ -8,7 +8,7 @@
 import Database from 'better-sqlite3';
 import { existsSync } from 'node:fs';
 import type { Instant } from '#shared/units.ts';
-import { PLACES, type LedgerEntry, type RawChangeSet, type RawPut, type RawValue } from '#server/shard/change-set.ts';
+import { PLACES, type LedgerEntry, type Posting, type RawChangeSet, type RawPut, type RawValue } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/codec.ts';
 import type { Column } from '#server/shard/entity.ts';
 import {
@@ -122,12 +122,14 @@ function ledgerOf(database: Database.Database): readonly LedgerEntry[] {
 function entryOf([seq, at, cause, tx, balance, postings]: readonly RawValue[]): LedgerEntry {
   const all = postingsOf(postings ?? null);
   const isWhole =
-    [seq, at, balance].every(isCount) &&
-    typeof cause === 'string' &&
-    (tx === null || typeof tx === 'string') &&
-    all.every(({ place, asset, amount }) => PLACES.includes(place) && typeof asset === 'string' && Number.isSafeInteger(amount));
+    [seq, at, balance].every(isCount) && typeof cause === 'string' && (tx === null || typeof tx === 'string') && all.every(isPosting);
   if (!isWhole) throw new ImageError(`line ${String(seq)} of the ledger of its image is none`);
   return { seq, at: at as Instant, cause, tx, balance, postings: all } as LedgerEntry;
+}
+
+function isPosting({ place, asset, amount, balance: after }: Posting): boolean {
+  const isMoved = PLACES.includes(place) && typeof asset === 'string' && Number.isSafeInteger(amount);
+  return isMoved && (after === undefined || isCount(after));
 }
 
 function assertAscending(table: string, ids: readonly unknown[]): void {

@@ -174,7 +174,7 @@ export function fileName(shard: ShardId): string {
 }
 
 /** The shard that a file name stands for. */
-export function shardOfFile(name: string): ShardId {
+function shardOfFile(name: string): ShardId {
   return name.slice(0, -SUFFIX.length).replaceAll(/\+([a-z])/g, (_, letter: string) => letter.toUpperCase()) as ShardId;
 }
 

@@ -2,7 +2,7 @@
 import type Database from 'better-sqlite3';
 import type { Instant, ShardId } from '#shared/units.ts';
 import { asBuffer } from './batch-cache.ts';
-import { batchSum, checkedBatch, checkedKept, countersSum, keptSum, noteSum } from './checksums.ts';
+import { batchSum, checkedBatch, checkedKept, countersSum, isKeptWhole, keptSum, noteSum } from './checksums.ts';
 import type { Position } from './persister.ts';
 import {
   JournalError,
@@ -170,16 +170,18 @@ export class FileJournal extends FileJournalReader implements JournalStore {
   readonly #statements: ReturnType<typeof prepare>;
   #state: JournalState;
 
-  /** Throws `JournalError` if the counters are not what was written. */
+  /** Throws `JournalError` if the counters, or any record that was put aside, are not what was written. */
   constructor(database: Database.Database) {
     super(database);
     this.#statements = prepare(database);
-    const { counters, batches, keptBytes } = this.#statements;
+    const { counters, batches, keptBytes, allKept } = this.#statements;
     const row = counters.get() as (Omit<JournalState, 'bytes'> & { readonly instance: string; readonly sum: number }) | undefined;
     if (row === undefined) throw JournalError.of('its counters are missing');
     const { instance, sum, ...found } = row;
     if (countersSum(instance, found) !== sum) throw JournalError.of('its counters are not what was written');
     if (keptBytes.get() !== found.kept) throw JournalError.of('records that were put aside are missing');
+    // All of them, and not only when their shard is loaded: under a wrong name or number a durable turn would not be found, nor missed.
+    for (const row of allKept.iterate()) if (!isRowWhole(row)) throw JournalError.of('a record that was put aside is not what was written');
     this.instance = instance;
     const { bytes, ...there } = batches.get() as BatchesThere & { readonly bytes: number };
     this.damage = damageOf(found, there);
@@ -296,11 +298,17 @@ function prepare(database: Database.Database) {
       'INSERT OR IGNORE INTO kept(shard, version, sum, record) VALUES (?, ?, ?, ?)',
     ),
     deleteKept: database.prepare<[string, number]>('DELETE FROM kept WHERE shard = ? AND version <= ? RETURNING length(record)').pluck(),
+    allKept: database.prepare<[]>('SELECT shard, version, sum, record FROM kept'),
     keptBytes: database.prepare<[]>('SELECT coalesce(sum(length(record)), 0) FROM kept').pluck(),
     // Both by the key, in its order: what they cost does not depend on how much is behind.
     oldest: database.prepare<[]>(OLDEST),
     deleteThrough: database.prepare<[number]>(DELETE_THROUGH),
   };
+}
+
+function isRowWhole(row: unknown): boolean {
+  const { sum, ...kept } = row as KeptRecord & { readonly sum: number };
+  return isKeptWhole(kept, sum);
 }
 
 interface BatchesThere {

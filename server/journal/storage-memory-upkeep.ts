@@ -1,13 +1,16 @@
 /** The upkeep of projections in memory: see `ProjectionUpkeep`. Nothing in memory gets damaged by itself. */
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
+import type { Transact } from './storage-memory-writes.ts';
 import type { LedgerSegment, MirroredShard, ProjectionUpkeep, RowChange } from './storage.ts';
 
-/** What it works on: the maps of whoever owns them. */
+/** What it works on; somebody else owns it. */
 export interface MemoryMirror {
   readonly alarms: Map<ShardId, Instant>;
   readonly rows: Map<string, RowChange>;
   readonly segments: readonly LedgerSegment[];
   readonly totals: Map<string, bigint>;
+  readonly leftOut: Set<ShardId>;
+  entities: readonly string[] | undefined;
 }
 
 /** The key of a mirrored row. */
@@ -17,20 +20,20 @@ export function rowKey({ entity, shard, id }: Pick<RowChange, 'entity' | 'shard'
 
 /** See the head of this file. */
 export class MemoryUpkeep implements ProjectionUpkeep {
+  readonly #write: Transact;
   readonly #mirror: MemoryMirror;
-  readonly #leftOut = new Set<ShardId>();
-  #entities: readonly string[] | undefined;
 
-  constructor(mirror: MemoryMirror) {
+  constructor(write: Transact, mirror: MemoryMirror) {
+    this.#write = write;
     this.#mirror = mirror;
   }
 
   get entities(): readonly string[] | undefined {
-    return this.#entities;
+    return this.#mirror.entities;
   }
 
   get leftOut(): readonly ShardId[] {
-    return [...this.#leftOut];
+    return [...this.#mirror.leftOut];
   }
 
   check(): { readonly isMirrorWhole: boolean; readonly areTotalsWhole: boolean } {
@@ -38,28 +41,24 @@ export class MemoryUpkeep implements ProjectionUpkeep {
   }
 
   forget(): void {
-    this.#entities = undefined;
-    this.#mirror.rows.clear();
-    this.#mirror.alarms.clear();
-    this.#leftOut.clear();
+    const { rows, alarms, leftOut } = this.#mirror;
+    this.#write('upkeep', () => {
+      this.#mirror.entities = undefined;
+      rows.clear();
+      alarms.clear();
+      leftOut.clear();
+    });
   }
 
   put(entities: readonly string[], shards: Iterable<MirroredShard>): void {
-    const { alarms, rows } = this.#mirror;
-    for (const mirrored of shards) {
-      const { shard } = mirrored;
-      for (const [key, row] of rows) if (row.shard === shard && entities.includes(row.entity)) rows.delete(key);
-      this.#leftOut.delete(shard);
-      const due = mirrored.kind === 'loaded' ? mirrored.due : instant(1);
-      if (due === 0) alarms.delete(shard);
-      else alarms.set(shard, due);
-      if (mirrored.kind === 'left-out') this.#leftOut.add(shard);
-      else for (const row of mirrored.rows) rows.set(rowKey(row), { ...row, record: row.record.slice() });
-    }
+    // A transaction for each: whoever is cut off in the middle has put some of them.
+    for (const mirrored of shards) this.#write('upkeep', () => this.#put(entities, mirrored));
   }
 
   finish(entities: readonly string[]): void {
-    this.#entities = [...entities];
+    this.#write('upkeep', () => {
+      this.#mirror.entities = [...entities];
+    });
   }
 
   segments(): Iterable<LedgerSegment> {
@@ -67,7 +66,21 @@ export class MemoryUpkeep implements ProjectionUpkeep {
   }
 
   setTotals(totals: ReadonlyMap<string, bigint>): void {
-    this.#mirror.totals.clear();
-    for (const [key, amount] of totals) this.#mirror.totals.set(key, amount);
+    this.#write('upkeep', () => {
+      this.#mirror.totals.clear();
+      for (const [key, amount] of totals) this.#mirror.totals.set(key, amount);
+    });
+  }
+
+  #put(entities: readonly string[], mirrored: MirroredShard): void {
+    const { alarms, rows, leftOut } = this.#mirror;
+    const { shard } = mirrored;
+    for (const [key, row] of rows) if (row.shard === shard && entities.includes(row.entity)) rows.delete(key);
+    leftOut.delete(shard);
+    const due = mirrored.kind === 'loaded' ? mirrored.due : instant(1);
+    if (due === 0) alarms.delete(shard);
+    else alarms.set(shard, due);
+    if (mirrored.kind === 'left-out') leftOut.add(shard);
+    else for (const row of mirrored.rows) rows.set(rowKey(row), { ...row, record: row.record.slice() });
   }
 }

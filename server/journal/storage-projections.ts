@@ -4,6 +4,7 @@
  */
 import type Database from 'better-sqlite3';
 import type { Instant, ShardId } from '#shared/units.ts';
+import { asBuffer } from './batch-cache.ts';
 import { ShardFault, type DueShard, type Position, type Total } from './persister.ts';
 import type { FoldDelta, LedgerSegment, ProjectionStore, RowChange } from './storage.ts';
 import { FileUpkeep } from './storage-projection-upkeep.ts';
@@ -55,7 +56,7 @@ const SCHEMA = `
 `;
 
 /** Version 1 had no sums, and did not say of what it had all rows: what is in the shards is made anew, what is not gets the sum of what is there. */
-function upgradeFirst(database: Database.Database): void {
+function toVersion2(database: Database.Database): void {
   const { instance, folded } = database.prepare('SELECT instance, folded FROM node').get() as NodeRow;
   database.exec(`DROP TABLE node; DROP TABLE alarm; DROP TABLE projected; ${MIRROR_SCHEMA}`);
   database.prepare('INSERT INTO node VALUES (1, ?, ?, NULL, ?)').run(instance, folded, nodeSum({ instance, folded, mirrored: null }));
@@ -82,7 +83,7 @@ function layout(instance: string): Layout {
       database.exec(SCHEMA);
       database.prepare('INSERT INTO node VALUES (1, ?, 0, NULL, ?)').run(instance, nodeSum({ instance, folded: 0, mirrored: null }));
     },
-    upgrades: { 1: upgradeFirst },
+    upgrades: { 1: toVersion2 },
   };
 }
 
@@ -280,8 +281,4 @@ function whole(segment: Segment): LedgerSegment {
 /** The next start makes these anew. */
 function damaged(what: string): DatabaseError {
   return new DatabaseError(`the projections (node.db) are damaged in their ${what}, which the next start makes anew`);
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

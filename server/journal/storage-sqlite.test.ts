@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { assertDurable, openDurable, openVersioned, sqliteProblem, type Layout } from './storage-sqlite.ts';
+import { assertDurable, openVersioned, sqliteProblem, type Layout } from './storage-sqlite.ts';
 
 const directories: string[] = [];
 afterEach(() => {
@@ -40,8 +40,7 @@ describe('a durable database', () => {
   it('syncs its commits at every open, also after the first write', () => {
     const path = newPath();
     for (let time = 0; time < 2; time++) {
-      const database = openDurable(files(path));
-      database.exec('CREATE TABLE IF NOT EXISTS t(a INTEGER PRIMARY KEY)');
+      const database = openVersioned(files(path), FIRST);
       database.exec('INSERT INTO t VALUES (NULL)');
       expect(database.pragma('synchronous', { simple: true })).toBe(2);
       expect(database.pragma('journal_mode', { simple: true })).toBe('wal');

@@ -44,7 +44,7 @@ export interface Layout {
 }
 
 /**
- * Opens a durable database in the present version of its layout: makes it if the file is empty or not there, and upgrades an older one,
+ * Opens a database, whose commits are durable on return, in the present version of its layout: makes it if the file is empty or not there, and upgrades an older one,
  * each step in a transaction of its own. Throws `DatabaseError`, with nothing changed, if the file was written by a newer version of
  * Gavel, or not by Gavel, or is locked.
  */
@@ -64,11 +64,6 @@ export function openVersioned(options: OpenOptions, layout: Layout): Database.Da
       step(database, version + 1, upgrade);
     }
   });
-}
-
-/** Opens or makes a database whose commits are durable on return. Throws `DatabaseError` if SQLite does not grant that. */
-export function openDurable(options: OpenOptions): Database.Database {
-  return opened(options, (database) => makeDurable(database, options));
 }
 
 /** Throws `DatabaseError` unless commits of this handle are synced. */
@@ -108,7 +103,7 @@ function opened({ path, lockedMs = OPEN_LOCKED_MS }: OpenOptions, prepare: (data
     return database;
   } catch (error) {
     database.close();
-    if (isLocked(error)) throw new DatabaseError(`${path} is locked by another program`, { cause: error });
+    if (isLocked(error)) throw new DatabaseError(`${path} is locked by another program; close it, and start again`, { cause: error });
     throw error;
   }
 }
@@ -145,7 +140,7 @@ function makeDurable(database: Database.Database, { path, pageBytes, cacheBytes,
  */
 function checkpoint(database: Database.Database): void {
   const [result] = database.pragma('wal_checkpoint(TRUNCATE)') as readonly { readonly busy: number }[];
-  if (result?.busy !== 0) throw new DatabaseError(`${database.name} is locked by another program`);
+  if (result?.busy !== 0) throw new DatabaseError(`${database.name} is locked by another program; close it, and start again`);
 }
 
 /** One step from version to version, whole or not at all. */

@@ -10,13 +10,16 @@ import { isLocked } from './storage-sqlite.ts';
 /** How long each of the databases may be locked before what was asked of it fails; as `limits` says, but for tests that cannot wait. */
 export type LockPatience = Pick<{ readonly [Name in keyof typeof limits]: number }, 'journalLockedMs' | 'projectionsLockedMs'>;
 
+/** A result, at once or once another program lets go of the database; rejects with `StoreLockedError` if it does not. */
+export type Patient<T> = T | Promise<T>;
+
 const PAUSE_MS = 50;
 
 /**
- * The result of the run, which is tried again for as long as the database is locked, and must have done nothing when it is. Rejects with
- * `StoreLockedError` after `lockedMs`. `probe` is what comes before each further try, so that a run that is much work is not done in vain.
+ * Tries again while the database is locked, for `lockedMs`; `run` must have done nothing then, or do it all again. `probe` comes before each
+ * further try, so that a run that is much work is not done in vain.
  */
-export function patiently<T>(file: string, lockedMs: number, run: () => T, probe: () => void = () => undefined): T | Promise<T> {
+export function patiently<T>(file: string, lockedMs: number, run: () => T, probe: () => void = () => undefined): Patient<T> {
   try {
     return run();
   } catch (error) {

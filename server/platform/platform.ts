@@ -1,6 +1,7 @@
 /**
- * The outside world, as one value: readings of clocks, timers, randomness, and somebody to report to. Nothing else in the server calls
- * `Date.now`, `Math.random` or `setTimeout`, so that the simulator can run everything on a virtual clock from a seed.
+ * The outside world, as one value: readings of clocks, timers, randomness, and somebody to report to. Nothing that the simulator runs
+ * calls `Date.now`, `Math.random` or `setTimeout`, so that it can run all that on a virtual clock from a seed. The threads over files and the
+ * end of the process, which it does not run, have timers of their own.
  *
  * A process brings a `Machine`. What runs on a node gets a `Platform`: the same with the node's own clock, which is made from the
  * machine's readings and from what the node has said of time before (`node-clock.ts`). Which of the three times is meant where is in

@@ -27,6 +27,7 @@ const OPERATIONS: readonly MemoryOperation[] = [
   'publish',
   'sync-directories',
   'apply',
+  'upkeep',
   'settle',
 ];
 const FAILURES: readonly Outcome[] = ['fail', 'write-then-fail', 'write-unsynced', 'write-unsynced'];

@@ -54,7 +54,7 @@ export class SampleDirectory {
     const directory = openDirectory(path, DEFINITION, instance);
     const { journal } = directory;
     const { keeper, images, projector, upkeep, close } = openReaders(path, 0, instance);
-    upkeep.beforeFold();
+    for (const run of upkeep.steps(projector, 0)) run();
     const take = (some: readonly SampleShard[]): void => {
       const first = journal.state.position + 1;
       for (const shard of some) writer.changeSet(shard.turn(1_700_000_000_000 + first));
@@ -108,9 +108,8 @@ export function startOn(path: string): Found {
     const { keeper, projector, upkeep, close } = openReaders(path, dropped, directory.instance);
     readers.close = close;
     keeper.catchUp(position);
-    upkeep.beforeFold();
-    projector.foldThrough(position);
-    const remarks = [...directory.remarks, ...upkeep.afterFold(position)];
+    for (const run of upkeep.steps(projector, position)) run();
+    const remarks = [...directory.remarks, ...upkeep.remarks];
     const { rows } = projector.projection(offer.name, position);
     const { totals } = projector.totals(position);
     const shards = SAMPLE_SHARDS.flatMap((shard): readonly (readonly [string, Answer])[] => [
