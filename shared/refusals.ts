@@ -27,7 +27,7 @@ const table = {
   'price-out-of-range': [1303, 'That price is not allowed.', false],
   'duration-not-allowed': [1304, 'That duration is not allowed.', false],
   'listing-gone': [1401, 'This listing is no longer available.', false],
-  'listing-not-started': [1402, 'This listing cannot be bought yet.', true],
+  'listing-not-started': [1402, 'This listing cannot be bought yet.', false],
   'price-changed': [1403, 'The price is not the one that you saw.', false],
   'own-listing': [1404, 'You cannot buy your own listing.', false],
   'bid-too-low': [1405, 'That bid is too low.', false],

@@ -7,10 +7,11 @@
  *    ever, as the time of a node never runs back.
  * T9 A decision goes only when it is settled and past `offerUntil`, in a turn that happens anyway.
  *
- * Strangers make the decisions of a shard: there are at most `decisionsMax`. Past it an unknown offer is left unanswered, late or not, for
- * an abort needs its row as well (T3); the holder asks again.
+ * Strangers make the decisions of a shard: there are at most `decisionsMax`. Past it an unknown offer is left unanswered, for an abort needs
+ * its row (T3), and the holder asks again. Once the offer is late, time is the trace: it is aborted without a row.
  */
 import { limits } from '#shared/limits.ts';
+import { refusal, type RefusalName } from '#shared/refusals.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Row } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
@@ -25,11 +26,13 @@ import { holderOf } from './transaction.ts';
 /** What is known of a transaction, as a row. */
 export type DecisionRow = Row<typeof decision>;
 
-/** An offer: what is known is repeated; the unknown is decided now, or waits for room. */
+/** An offer: what is known is repeated; the unknown is decided now, or waits for room, until it is late. */
 export function onOffer(kinds: TradeKinds, turn: Turn, offer: Offer): Handled {
   const known = turn.table(decision).find('tx', offer.tx);
+  const isLate = offer.offerUntil < turn.now;
   if (known !== undefined) tell(turn, known);
-  else if (hasRoom(turn)) decide(turn, offer, offer.offerUntil < turn.now ? LATE : kindOf(kinds, offer.trade).decide(turn, offer));
+  else if (hasRoom(turn)) decide(turn, offer, isLate ? LATE : kindOf(kinds, offer.trade).decide(turn, offer));
+  else if (isLate) turn.emit(holderOf(offer.tx), abortOf(offer, turn.shard, LATE.reason));
   return DONE;
 }
 
@@ -83,7 +86,7 @@ function hasRoom(turn: Turn): boolean {
   return decisions.size < limits.decisionsMax;
 }
 
-const LATE: Decision = { kind: 'abort', reason: 'offer-expired' };
+const LATE = { kind: 'abort', reason: 'offer-expired' } as const satisfies Decision;
 
 function decide(turn: Turn, { tx, offerUntil }: Offer, decided: Decision): void {
   const common = { tx, offerUntil, attempts: 0 };
@@ -97,6 +100,8 @@ function decide(turn: Turn, { tx, offerUntil }: Offer, decided: Decision): void 
 }
 
 function verdictOf(decided: Exclude<Decision, { kind: 'accept' }>): Verdict {
+  // The reason becomes the stored answer of the operation: who is told to ask again with the same op would hear it for ever.
+  if (decided.kind === 'abort' && refusal(decided.reason).retryable) throw new Error(`a trade cannot end with ${decided.reason}`);
   return decided.kind === 'commit' ? { kind: 'committed', result: decided.result } : { kind: 'aborted', reason: decided.reason };
 }
 
@@ -119,9 +124,11 @@ function tell(turn: Turn, { tx, state, verdict, askAgainAt }: DecisionRow): void
  * before the hold was made.
  */
 export function outcomeInPlaceOf(offer: Offer, decider: ShardId, now: Instant, absence: Absence): Outcome | undefined {
-  const { tx, offerUntil } = offer;
-  if (offerUntil >= now || !hasDecidedNothing(offer, absence)) return undefined;
-  const reason = absence.kind === 'never-created' ? 'listing-gone' : 'offer-expired';
+  if (offer.offerUntil >= now || !hasDecidedNothing(offer, absence)) return undefined;
+  return abortOf(offer, decider, absence.kind === 'never-created' ? 'listing-gone' : LATE.reason);
+}
+
+function abortOf({ tx }: Offer, decider: ShardId, reason: RefusalName): Outcome {
   return { kind: 'outcome', key: messageKey('outcome', tx), tx, decider, verdict: { kind: 'aborted', reason } };
 }
 
