@@ -56,7 +56,7 @@ export function move(turn: Turn, cause: string, tx: string | null, transfers: re
     sumGold(parts.wallet, parts.hold, parts.completed); // Throws beyond 2^53 - 1.
     turn.put(wallet, { ...row, gold: parts.wallet, held: parts.hold, unclaimed: parts.completed });
   }
-  turn.post({ cause, tx, balance: parts.wallet, postings });
+  if (postings.length > 0) turn.post({ cause, tx, balance: parts.wallet, postings });
 }
 
 /** Gold from one place to another. */
