@@ -18,7 +18,6 @@ describe('the checksum of a row', () => {
   });
 
   it.each([[null], ['abc'], [7]])('equals nothing where there should be bytes and is %p', (damaged: unknown) => {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- What a flipped bit makes of a column.
     expect(checksum('ada 1', bytes, damaged as Uint8Array)).toBeNaN();
   });
 });

@@ -2,7 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { decideLoad, type LoadFacts } from './load.ts';
 
-const rows: readonly (readonly [what: string, facts: LoadFacts, expected: string])[] = [
+type Facts = Omit<LoadFacts, 'isOfOtherTime'> & Partial<LoadFacts>;
+
+const rows: readonly (readonly [what: string, facts: Facts, expected: string])[] = [
   ['was never made', { note: undefined, image: undefined, pending: [] }, 'absent'],
   ['is in the journal only', { note: undefined, image: undefined, pending: [1, 2, 3] }, 'skip 0'],
   ['is in its image only', { note: 7, image: 7, pending: [] }, 'skip 0'],
@@ -21,6 +23,11 @@ const rows: readonly (readonly [what: string, facts: LoadFacts, expected: string
   ],
   ['has a gap after its image', { note: 7, image: 7, pending: [9] }, 'its journal goes on at version 9, after version 7'],
   ['has a gap in its journal', { note: 7, image: 7, pending: [8, 10] }, 'its journal goes on at version 10, after version 8'],
+  [
+    'has an image of the noted version, and of another life',
+    { note: 7, image: 7, pending: [8], isOfOtherTime: true },
+    'its image is of version 7, and not the one that was noted',
+  ],
   ['has an image of elsewhere', { note: undefined, image: 3, pending: [] }, 'its image is not of this journal'],
   [
     'has an image newer than its note, and no records',
@@ -39,8 +46,8 @@ const rows: readonly (readonly [what: string, facts: LoadFacts, expected: string
   ],
 ];
 
-function outcome(facts: LoadFacts): string {
-  const decision = decideLoad(facts);
+function outcome(facts: Facts): string {
+  const decision = decideLoad({ isOfOtherTime: false, ...facts });
   if (decision.kind === 'found') return `skip ${decision.skip}`;
   return decision.kind === 'fault' ? decision.why : 'absent';
 }
@@ -60,7 +67,7 @@ describe('a load', () => {
     fc.assert(
       fc.property(facts, ({ note, image, pending: unsorted }) => {
         const pending = unsorted.toSorted((a, b) => a - b);
-        const decision = decideLoad({ note, image, pending });
+        const decision = decideLoad({ note, image, pending, isOfOtherTime: false });
         if (decision.kind === 'absent') expect([note, image, pending]).toEqual([undefined, undefined, []]);
         if (decision.kind !== 'found') return;
         const base = image ?? 0;

@@ -12,6 +12,8 @@ export interface LoadFacts {
   readonly image: number | undefined;
   /** The versions of its pending records, oldest first. */
   readonly pending: readonly number[];
+  /** Whether the image is of the very version that was noted, and of another time: of another life of a copied directory. */
+  readonly isOfOtherTime: boolean;
 }
 
 /** What to make of it. `skip` is the number of oldest pending records that the image contains. */
@@ -19,7 +21,7 @@ export type LoadDecision =
   { readonly kind: 'absent' } | { readonly kind: 'found'; readonly skip: number } | { readonly kind: 'fault'; readonly why: string };
 
 /** The table. Rows are tried from the top. */
-export function decideLoad({ note, image, pending }: LoadFacts): LoadDecision {
+export function decideLoad({ note, image, pending, isOfOtherTime }: LoadFacts): LoadDecision {
   const base = image ?? 0;
   const firstNew = pending.findIndex((version) => version > base);
   const skip = firstNew === -1 ? pending.length : firstNew;
@@ -30,6 +32,7 @@ export function decideLoad({ note, image, pending }: LoadFacts): LoadDecision {
   if (note !== undefined && image === undefined) return fault(`its image of version ${note} or later is missing`);
   if (note !== undefined && image !== undefined && image < note)
     return fault(`its image is of version ${image}, and was of ${note} before`);
+  if (isOfOtherTime) return fault(`its image is of version ${image}, and not the one that was noted`);
   if (image === undefined && pending.length === 0) return { kind: 'absent' };
   if (gap !== -1) return fault(`its journal goes on at version ${news[gap]}, after version ${gap === 0 ? base : news[gap - 1]}`);
   if (image !== undefined && note === undefined && pending.length === 0) return fault('its image is not of this journal');

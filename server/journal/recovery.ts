@@ -113,7 +113,8 @@ export const DIRECTORY_ROWS: readonly RecoveryRow<DirectoryFacts>[] = [
 export const STORE_ROWS: readonly RecoveryRow<StoreFacts>[] = [
   {
     finding: 'the journal is missing, and there are images or projections',
-    when: ({ journal, projections, hasImages }) => journal.kind === 'missing' && (hasImages || projections.kind === 'open'),
+    when: ({ journal, projections, hasImages, mark }) =>
+      journal.kind === 'missing' && (hasImages || projections.kind === 'open' || mark.kind !== 'missing'),
     outcome: refuse(() => 'the journal (journal.db) is missing: what was traded since the last images is lost without it'),
   },
   {

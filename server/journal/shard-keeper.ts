@@ -118,7 +118,7 @@ export class ShardKeeper {
       const pending = this.#records(shard);
       lastTurnAt = this.#lastTurnAt(note?.now, pending);
       image = this.#images.read(shard);
-      const decision = decideLoad({ note: note?.version, image: image?.version, pending: this.#versions(pending) });
+      const decision = decideLoad(factsOf(note, image, this.#versions(pending)));
       switch (decision.kind) {
         case 'absent':
           return { kind: 'absent' };
@@ -225,12 +225,9 @@ export class ShardKeeper {
       const records = this.#records(shard, end);
       const draft = this.#images.draft(shard);
       const versions = this.#versions(records);
-      const facts: LoadFacts = {
-        note: note?.version,
-        image: draft.version === 0 ? undefined : draft.version,
-        // An image may have been published by a longer pass that a crash cut off: then all records say whether it is one of theirs.
-        pending: draft.version > (versions.at(-1) ?? 0) ? this.#versions(this.#records(shard)) : versions,
-      };
+      // An image may have been published by a longer pass that a crash cut off: then all records say whether it is one of theirs.
+      const pending = draft.version > (versions.at(-1) ?? 0) ? this.#versions(this.#records(shard)) : versions;
+      const facts = factsOf(note, draft.version === 0 ? undefined : draft, pending);
       const decision = decideLoad(facts);
       const news = decision.kind === 'found' ? records.slice(decision.skip) : [];
       if (decision.kind !== 'found' || news.length === 0) {
@@ -323,4 +320,13 @@ function diskSentence(sentences: readonly string[]): string {
     `${sentences.length} player files (images/) could not be used within one pass, so the disk is taken for damaged; nothing is lost: ` +
     `mend the disk, or put these files and any others that are missing back, and start again (${sentences.join('; ')})`
   );
+}
+
+function factsOf(
+  note: ReturnType<JournalReader['noteOf']>,
+  image: { readonly version: number; readonly now: Instant } | undefined,
+  pending: readonly number[],
+): LoadFacts {
+  const isOfOtherTime = image !== undefined && image.version === note?.version && note.now !== undefined && image.now !== note.now;
+  return { note: note?.version, image: image?.version, pending, isOfOtherTime };
 }

@@ -1,6 +1,6 @@
 /** The data directory of a node: whose it is, that nobody else uses it, and what a start finds in it. Used by the thread that owns the journal. */
 import Database from 'better-sqlite3';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DataDirectoryError, type PersisterDefinition, type Position } from './persister.ts';
 import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
@@ -168,10 +168,14 @@ function lockDirectory(path: string): Database.Database {
 function lockFile(file: string): Database.Database {
   const lock = new Database(file, { timeout: 0 });
   try {
+    // Of a file that may not be written SQLite would take a lock that keeps nobody out.
+    accessSync(file, constants.W_OK);
     lock.exec('BEGIN EXCLUSIVE');
     return lock;
   } catch (error) {
     lock.close();
+    if (/^E(?:ACCES|ROFS|PERM)$/.test(errorCode(error) ?? ''))
+      throw new DataDirectoryError(`${file} cannot be written, and without it two servers could use the directory`, { cause: error });
     if (isLocked(error)) throw new DataDirectoryError(`${dirname(file)} is in use by a running server`, { cause: error });
     throw error;
   }
@@ -197,9 +201,10 @@ function openStores(
     makeImageDirectories(path, files);
     clearStaging(path, files);
     const journal = existingJournal ?? FileJournal.openFor(journalPath(path), instance);
-    if (facts.mark.kind === 'missing') writeMark(path, instance, journal.state.position, files);
     if (facts.projections.kind === 'missing') FileProjections.openFor(projectionsPath(path), instance).close();
     files.syncDirectory(path);
+    // Only now: where there is a mark there is a journal, whatever a power cut leaves. Without it, a start is refused.
+    if (facts.mark.kind === 'missing') writeMark(path, instance, journal.state.position, files);
     return { journal, remarks };
   } catch (error) {
     existingJournal?.close();

@@ -264,7 +264,10 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     try {
       const next = { ...this.#state, ...run() };
       const { position, dropped, now, lease, kept } = next;
-      setCounters.run(position, dropped, now, lease, kept, countersSum(this.instance, next));
+      const [before, after] = [countersSum(this.instance, this.#state), countersSum(this.instance, next)];
+      const { changes } = setCounters.run(position, dropped, now, lease, kept, after, before);
+      // Nobody else may have this file: whoever writes to it all the same must not be written over.
+      if (changes !== 1) throw new JournalError('the journal (journal.db) was written to by somebody else');
       commit.run();
       this.#state = next;
     } catch (error) {
@@ -280,8 +283,8 @@ function prepare(database: Database.Database) {
     commit: database.prepare<[]>('COMMIT'),
     rollback: database.prepare<[]>('ROLLBACK'),
     counters: database.prepare<[]>('SELECT instance, position, dropped, now, lease, kept, sum FROM journal'),
-    setCounters: database.prepare<[number, number, number, number, number, number]>(
-      'UPDATE journal SET position = ?, dropped = ?, now = ?, lease = ?, kept = ?, sum = ?',
+    setCounters: database.prepare<[number, number, number, number, number, number, number]>(
+      'UPDATE journal SET position = ?, dropped = ?, now = ?, lease = ?, kept = ?, sum = ? WHERE sum = ?',
     ),
     batches: database.prepare<[]>(
       'SELECT coalesce(sum(length(records)), 0) AS bytes, coalesce(sum(last - first + 1), 0) AS turns, min(first) AS first, max(last) AS last FROM batch',
