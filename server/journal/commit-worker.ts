@@ -20,6 +20,7 @@ export interface CommitApi {
   /** Lets the thread that writes images note them, over a port of its own. */
   attach(port: MessagePort): void;
   commit(batch: Batch): Patient<void>;
+  /** Also the watch over the directory: rejects if it is no longer the one that was opened. */
   extendLease(until: Instant): Patient<void>;
   close(): void;
 }
@@ -32,11 +33,12 @@ export interface NoteApi {
 
 const state: { open: { readonly directory: OpenDirectory; readonly patience: LockPatience } | undefined } = { open: undefined };
 
+function opened(): NonNullable<typeof state.open> {
+  if (state.open === undefined) throw new Error('the data directory is not open');
+  return state.open;
+}
+
 function write<T>(run: (journal: FileJournal) => T): Patient<T> {
-  const opened = (): NonNullable<typeof state.open> => {
-    if (state.open === undefined) throw new Error('the data directory is not open');
-    return state.open;
-  };
   return patiently('journal.db', opened().patience.journalLockedMs, () => run(opened().directory.journal));
 }
 
@@ -54,7 +56,11 @@ const commitApi = {
   },
   attach: (port: MessagePort) => serve(port, noteApi satisfies NoteApi),
   commit: (batch: Batch) => write((journal) => journal.commit(batch)),
-  extendLease: (until: Instant) => write((journal) => journal.extendLease(until)),
+  extendLease(until: Instant): Patient<void> {
+    // What is committed since would be in files that no start finds: the node must not have time to go on.
+    opened().directory.identity.assertUnchanged();
+    return write((journal) => journal.extendLease(until));
+  },
   close() {
     state.open?.directory.close();
     state.open = undefined;

@@ -8,6 +8,7 @@ import { drivePass, type PassHands } from './drive-pass.ts';
 import type { LoadedShard, PersisterDefinition, Position } from './persister.ts';
 import { ShardKeeper, type PassResult } from './shard-keeper.ts';
 import { journalPath } from './storage-directory.ts';
+import { DirectoryIdentity } from './storage-identity.ts';
 import { FileImages } from './storage-images.ts';
 import { FileJournalReader } from './storage-journal.ts';
 import { Caller, serve, Transferred } from './worker-port.ts';
@@ -32,6 +33,7 @@ interface Open {
   readonly hands: PassHands;
   readonly schemas: Schemas;
   readonly journal: FileJournalReader;
+  readonly identity: DirectoryIdentity;
 }
 
 /** A pass works for as long before it looks whether somebody waits for a shard. */
@@ -51,21 +53,37 @@ async function pause(): Promise<void> {
   state.sliceStartedAt = performance.now();
 }
 
+/** Images are written by path. Looked at before the mark, which is the first that a pass writes, and again before images are put in place. */
+function watched(images: FileImages, identity: DirectoryIdentity): PassHands['images'] {
+  return {
+    mark(through) {
+      identity.assertUnchanged();
+      images.mark(through);
+    },
+    async sync(shards) {
+      await images.sync(shards);
+      identity.assertUnchanged();
+    },
+    syncDirectories: (shards) => images.syncDirectories(shards),
+  };
+}
+
 const api = {
   open(directory: string, definition: PersisterDefinition, { instance, dropped, position }: OpenedDirectory, port: MessagePort): void {
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
+    const identity = new DirectoryIdentity(directory);
     const images = new FileImages(directory, schemas, instance);
     const keeper = new ShardKeeper(journal, images, schemas, dropped);
     keeper.catchUp(position);
     const owner = new Caller<NoteApi>(port);
     const hands: PassHands = {
-      images,
+      images: watched(images, identity),
       pause,
       note: (notes, kept) => owner.call('note', [notes, kept]),
       drop: (through, recordsMax) => owner.call('drop', [through, recordsMax]),
     };
-    state.open = { keeper, hands, schemas, journal };
+    state.open = { keeper, hands, schemas, journal, identity };
   },
   noticed: (through: Position) => opened().keeper.catchUp(through),
   load(shard: ShardId, through: Position) {
@@ -82,6 +100,7 @@ const api = {
   },
   close() {
     state.open?.journal.close();
+    state.open?.identity.close();
     state.open = undefined;
   },
 };

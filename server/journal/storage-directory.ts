@@ -6,6 +6,7 @@ import { DataDirectoryError, type PersisterDefinition, type Position } from './p
 import { decide, DIRECTORY_FORMAT, DIRECTORY_ROWS, STORE_ROWS, type DirectoryFacts, type Manifest, type StoreFacts } from './recovery.ts';
 import { errorCode, errorMessage } from './storage-errors.ts';
 import { machineFiles, replaceFile, type Files } from './storage-files.ts';
+import { DirectoryIdentity } from './storage-identity.ts';
 import { readMark, writeMark } from './storage-image-mark.ts';
 import { clearStaging, countStaged, hasImages, makeImageDirectories } from './storage-images.ts';
 import { JournalError } from './storage.ts';
@@ -22,6 +23,8 @@ export interface OpenDirectory {
   /** What all files of the directory carry. */
   readonly instance: string;
   readonly remarks: readonly string[];
+  /** Of what was opened. */
+  readonly identity: DirectoryIdentity;
   /** Lets go of the journal and of the directory. */
   close(): void;
 }
@@ -52,11 +55,13 @@ export function openDirectory(path: string, definition: PersisterDefinition, ins
     const remarks = decide(DIRECTORY_ROWS, facts);
     const manifest = settleManifest(path, facts.manifest, definition, instance, files);
     const { journal, remarks: more } = openStores(path, manifest, files);
+    const identity = new DirectoryIdentity(path);
     const close = (): void => {
+      identity.close();
       journal.close();
       lock.close();
     };
-    return { journal, instance: manifest.instance, remarks: [...remarks, ...more], close };
+    return { journal, instance: manifest.instance, remarks: [...remarks, ...more], identity, close };
   } catch (error) {
     lock.close();
     if (error instanceof DatabaseError || error instanceof JournalError) throw new DataDirectoryError(error.message, { cause: error });
