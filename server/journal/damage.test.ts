@@ -60,6 +60,9 @@ const MADE_CASES: readonly Case[] = [
   ...of('node.db', [
     ['flipped bit', sql('node.db', `UPDATE projected SET record = zeroblob(30) WHERE id = 5`), anew, 'a mirrored row'],
     ['flipped bit', sql('node.db', 'UPDATE alarm SET due = due + 1'), anew, 'alarms'],
+    ['flipped bit', tear('node.db', 'alarm'), anew, 'the tree of alarms'],
+    ['flipped bit', tear('node.db', 'alarm_by_due'), anew, 'the index of alarms'],
+    ['flipped bit', tear('node.db', 'projected'), anew, 'the tree of mirrored rows'],
     ['flipped bit', sql('node.db', 'UPDATE total SET amount = amount + 1'), asBefore('summed up again'), 'totals'],
     ['flipped bit', sql('node.db', 'UPDATE node SET folded = 21'), refused('do not say how far they go'), 'the position'],
     [
@@ -559,6 +562,19 @@ function exchange(name: string, of: 'older' | 'older-killed') {
     for (const suffix of name.endsWith('-wal') ? [''] : ['', '-wal']) {
       if (existsSync(join(other, name + suffix))) cpSync(join(other, name + suffix), join(path, name + suffix));
     }
+  };
+}
+
+/** Gives the root of a table or an index a type that no page has. */
+function tear(name: string, tree: string): Case['damage'] {
+  return (path) => {
+    const database = new Database(join(path, name));
+    const pageBytes = Number(database.pragma('page_size', { simple: true }));
+    const root = Number(database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck().get(tree));
+    database.close();
+    const bytes = readFileSync(join(path, name));
+    bytes.writeUInt8(bytes.readUInt8((root - 1) * pageBytes) ^ 1, (root - 1) * pageBytes);
+    writeFileSync(join(path, name), bytes);
   };
 }
 
