@@ -232,6 +232,24 @@ describe('a start', () => {
     await persister.close(0);
   });
 
+  it.each(['ledger_segment', 'ledger_segment_by_shard'])(
+    'tells only who asks for ledger lines that %s does not hang together, and goes on',
+    async (name) => {
+      const { directory, turns } = await used();
+      const folded = await open(directory);
+      await folded.close(10_000);
+      editPage(directory, name, loseType);
+      const persister = await open(directory);
+      const faults: Error[] = [];
+      persister.onFault((fault) => faults.push(fault));
+      await expect(persister.history(sampleShard(1), 1e9, 10)).rejects.toThrow(ShardFault);
+      await expect(persister.transaction('any', [sampleShard(1)])).rejects.toThrow(ShardFault);
+      await expectFold(persister, slowFold(turns, offer.schema.table));
+      expect(faults).toEqual([]);
+      await persister.close(0);
+    },
+  );
+
   it('leaves out a shard that cannot be loaded, due at once, and takes it in when its file is whole', async () => {
     const { directory, turns } = await used();
     const bad = sampleShard(2);

@@ -9,7 +9,7 @@ import { ShardFault, type DueShard, type Position, type Total } from './persiste
 import type { FoldDelta, LedgerSegment, ProjectionStore, RowChange } from './storage.ts';
 import { FileUpkeep, MIRROR_SCHEMA } from './storage-projection-upkeep.ts';
 import { alarmSum, nodeSum, rowSum, segmentSum, totalSum } from './storage-projection-sums.ts';
-import { DatabaseError, openVersioned, type Layout } from './storage-sqlite.ts';
+import { DatabaseError, isCorrupt, openVersioned, type Layout } from './storage-sqlite.ts';
 
 /** The version of the layout of `node.db`, in its `user_version`. */
 export const PROJECTIONS_VERSION = 2;
@@ -148,19 +148,21 @@ export class FileProjections implements ProjectionStore {
   }
 
   segments(shard: ShardId, before: number, lines: number): readonly LedgerSegment[] {
-    const segments: LedgerSegment[] = [];
-    let found = 0;
-    for (const row of this.#statements.segments.iterate(shard, before)) {
-      const segment = whole(row as Segment);
-      segments.push(segment);
-      found += Math.min(segment.lastSeq, before - 1) - segment.firstSeq + 1;
-      if (found >= lines) break;
-    }
-    return segments;
+    return ofLedger(shard, () => {
+      const segments: LedgerSegment[] = [];
+      let found = 0;
+      for (const row of this.#statements.segments.iterate(shard, before)) {
+        const segment = whole(row as Segment);
+        segments.push(segment);
+        found += Math.min(segment.lastSeq, before - 1) - segment.firstSeq + 1;
+        if (found >= lines) break;
+      }
+      return segments;
+    });
   }
 
   segmentsWith(shard: ShardId, fingerprint: Uint8Array): readonly LedgerSegment[] {
-    return (this.#statements.segmentsWith.all(shard, asBuffer(fingerprint)) as readonly Segment[]).map(whole);
+    return ofLedger(shard, () => (this.#statements.segmentsWith.all(shard, asBuffer(fingerprint)) as readonly Segment[]).map(whole));
   }
 
   rows(entity: string, ofShard?: ShardId): readonly RowChange[] {
@@ -265,6 +267,16 @@ function whole(segment: Segment): LedgerSegment {
   const { shard, firstSeq, lastSeq, transactions, lines, sum } = segment;
   if (sum === segmentSum(segment)) return { shard, firstSeq, lastSeq, transactions, lines };
   throw new ShardFault(`the ledger of ${shard} (node.db) is damaged in its lines ${firstSeq} to ${lastSeq}`);
+}
+
+/** Reads of the ledger of a shard. A tree that does not hang together there costs only who asks, as a damaged line does. */
+function ofLedger<T>(shard: ShardId, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!isCorrupt(error)) throw error;
+    throw new ShardFault(`the ledger of ${shard} (node.db) is damaged where its lines are looked up`, { cause: error });
+  }
 }
 
 /** The next start makes these anew. */
