@@ -21,6 +21,8 @@ export const MIRROR_SCHEMA = `
   CREATE TABLE left_out(shard TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 `;
 
+const MIRROR_TABLES = ['alarm', 'projected', 'left_out'];
+
 /** Shards of one transaction: the log of a database of a million shards would else be as large as they are. */
 const SHARDS_AT_ONCE = 1_000;
 /** A shard that could not be loaded is due at once: it is looked at again and again, until its file is whole. */
@@ -102,17 +104,19 @@ export class FileUpkeep implements ProjectionUpkeep {
   }
 
   #isMirrorWhole(): boolean {
-    const { alarms, alarmsByDue, rows, leftOut } = this.#statements;
+    const { alarms, alarmsByDue, rows } = this.#statements;
     const sumOfAlarm = ([shard, due]: readonly unknown[]): number => alarmSum(shard as string, due as number);
     try {
-      const isEachWhole =
+      return (
+        // A page can be read to its last row, and yet fail whoever writes there.
+        MIRROR_TABLES.every((table) => this.#database.pragma(`quick_check(${table})`, { simple: true }) === 'ok') &&
         isWhole(alarms, sumOfAlarm) &&
         isWhole(rows, ([entity, shard, id, version, record]) =>
           rowSum(entity as string, shard as string, id as number, version as number, record as Buffer),
-        );
-      leftOut.all();
-      // `due` walks the index, which has no sums of its own: an alarm that is lost or moved there is whole in the table.
-      return isEachWhole && sumOfAll(alarms, sumOfAlarm) === sumOfAll(alarmsByDue, sumOfAlarm);
+        ) &&
+        // `due` walks the index, which has no sums of its own: an alarm that is lost or moved there is whole in the table.
+        sumOfAll(alarms, sumOfAlarm) === sumOfAll(alarmsByDue, sumOfAlarm)
+      );
     } catch (error) {
       if (isCorrupt(error)) return false;
       throw error;
@@ -128,7 +132,7 @@ export class FileUpkeep implements ProjectionUpkeep {
     try {
       this.#database.exec(`
         PRAGMA writable_schema = ON;
-        DELETE FROM sqlite_schema WHERE tbl_name IN ('alarm', 'projected', 'left_out');
+        DELETE FROM sqlite_schema WHERE tbl_name IN (${MIRROR_TABLES.map((table) => `'${table}'`).join()});
         PRAGMA writable_schema = RESET;
         ${MIRROR_SCHEMA}
       `);
