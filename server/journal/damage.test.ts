@@ -60,6 +60,9 @@ const MADE_CASES: readonly Case[] = [
   ...of('node.db', [
     ['flipped bit', sql('node.db', `UPDATE projected SET record = zeroblob(30) WHERE id = 5`), anew, 'a mirrored row'],
     ['flipped bit', sql('node.db', 'UPDATE alarm SET due = due + 1'), anew, 'alarms'],
+    ['flipped bit', tear('node.db', 'alarm'), anew, 'the tree of alarms'],
+    ['flipped bit', tear('node.db', 'alarm_by_due'), anew, 'the index of alarms'],
+    ['flipped bit', tear('node.db', 'projected'), anew, 'the tree of mirrored rows'],
     ['flipped bit', sql('node.db', 'UPDATE total SET amount = amount + 1'), asBefore('summed up again'), 'totals'],
     ['flipped bit', sql('node.db', 'UPDATE node SET folded = 21'), refused('do not say how far they go'), 'the position'],
     [
@@ -421,6 +424,30 @@ describe('a data directory with damage', () => {
     expect(counts.refused).toBeGreaterThan(0);
   });
 
+  it('anywhere in the mirror does nothing, or has it made anew', () => {
+    const pick = picker(Number(process.env['GAVEL_FLIP_SEED'] ?? '1'));
+    const copy = directory.copy('closed');
+    const file = join(copy, 'node.db');
+    const whole = readFileSync(file);
+    let anewCount = 0;
+    for (let round = 0; round < Number(process.env['GAVEL_FLIP_ROUNDS'] ?? '60'); round++) {
+      const bytes = Buffer.from(whole);
+      const page = rootPage(file, bytes, ['alarm', 'alarm_by_due', 'projected', 'left_out'][round % 4] ?? never());
+      const at = aimed(page, pick);
+      page[at] = (page[at] ?? 0) ^ (1 << pick(8));
+      writeFileSync(file, bytes);
+      const found = startOrSentence(copy);
+      expect([round, withoutVersions(found)]).toEqual([
+        round,
+        withoutVersions({ ...(expected.all ?? never()), remarks: expect.any(Array) as never }),
+      ]);
+      if (typeof found !== 'string' && found.remarks.length > 0) anewCount++;
+      for (const name of ['node.db-wal', 'node.db-shm']) rmSync(join(copy, name), { force: true });
+      writeFileSync(file, whole);
+    }
+    expect(anewCount).toBeGreaterThan(0);
+  });
+
   it('anywhere in gavel.json is refused', () => {
     const copy = directory.copy('closed');
     const file = join(copy, 'gavel.json');
@@ -560,6 +587,25 @@ function exchange(name: string, of: 'older' | 'older-killed') {
       if (existsSync(join(other, name + suffix))) cpSync(join(other, name + suffix), join(path, name + suffix));
     }
   };
+}
+
+/** Gives the root of a table or an index a type that no page has. */
+function tear(name: string, tree: string): Case['damage'] {
+  return (path) => {
+    const bytes = readFileSync(join(path, name));
+    const page = rootPage(join(path, name), bytes, tree);
+    page.writeUInt8(page.readUInt8(0) ^ 1, 0);
+    writeFileSync(join(path, name), bytes);
+  };
+}
+
+/** The part of a database's bytes that is the root of a table or an index. */
+function rootPage(file: string, bytes: Buffer, tree: string): Buffer {
+  const database = new Database(file);
+  const pageBytes = Number(database.pragma('page_size', { simple: true }));
+  const root = Number(database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck().get(tree));
+  database.close();
+  return bytes.subarray((root - 1) * pageBytes, root * pageBytes);
 }
 
 function sql(name: string, statements: string) {

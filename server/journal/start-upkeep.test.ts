@@ -75,6 +75,34 @@ function edit(directory: string, sql: string): void {
   database.close();
 }
 
+const PAGE_BYTES = 4_096;
+
+/** Changes the root page of a table or an index of `node.db`, behind the back of SQLite. `alarmed` is a shard that has an alarm. */
+function editPage(directory: string, name: string, change: (page: Buffer, alarmed: string) => void): void {
+  const path = join(directory, 'node.db');
+  const database = new Database(path);
+  database.pragma('wal_checkpoint(TRUNCATE)');
+  const root = Number(database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck().get(name));
+  const alarmed = String(database.prepare('SELECT shard FROM alarm').pluck().get());
+  database.close();
+  const bytes = readFileSync(path);
+  change(bytes.subarray((root - 1) * PAGE_BYTES, root * PAGE_BYTES), alarmed);
+  writeFileSync(path, bytes);
+  const damaged = new Database(path, { readonly: true });
+  expect(damaged.pragma('integrity_check', { simple: true })).not.toBe('ok');
+  damaged.close();
+}
+
+/** No page of a tree has such a type. */
+function loseType(page: Buffer): void {
+  page[0] = 0;
+}
+
+/** Flips a bit of the instant that stands before the name of its shard in the index. */
+function moveAlarm(page: Buffer, alarmed: string): void {
+  for (let at = page.indexOf(alarmed); at > 0; at = page.indexOf(alarmed, at + 1)) page.writeUInt8(page.readUInt8(at - 1) ^ 4, at - 1);
+}
+
 async function dueOf(persister: Persister, now: Instant): Promise<readonly ShardId[]> {
   return (await persister.due(now, 100)).map(({ shard }) => shard);
 }
@@ -151,6 +179,27 @@ describe('a start', () => {
     await persister.close(0);
   });
 
+  it.each([
+    ['an alarm moved in the index', 'alarm_by_due', moveAlarm],
+    ['the index of alarms torn', 'alarm_by_due', loseType],
+    ['the alarms torn', 'alarm', loseType],
+    ['the mirrored rows torn', 'projected', loseType],
+    ['the list of what is left out torn', 'left_out', loseType],
+  ])('that finds %s makes them anew, once', async (_what, name, change) => {
+    const { directory, turns } = await used();
+    editPage(directory, name, change);
+    const persister = await open(directory);
+    expect(persister.recovered.remarks.filter(isOfProjections)).toEqual([
+      `the mirrored rows and alarms in node.db were damaged, and ${ANEW}`,
+    ]);
+    await expectFold(persister, slowFold(turns, offer.schema.table));
+    await persister.close(0);
+    const again = await open(directory);
+    expect(again.recovered.remarks.filter(isOfProjections)).toEqual([]);
+    await expectFold(again, slowFold(turns, offer.schema.table));
+    await again.close(0);
+  });
+
   it('that finds a total damaged sums all up again from the ledger, and folds on', async () => {
     const { directory, turns } = await used();
     edit(directory, `UPDATE total SET amount = amount + 1 WHERE key = (SELECT min(key) FROM total)`);
@@ -182,6 +231,24 @@ describe('a start', () => {
     expect(faults).toEqual([]);
     await persister.close(0);
   });
+
+  it.each(['ledger_segment', 'ledger_segment_by_shard'])(
+    'tells only who asks for ledger lines that %s does not hang together, and goes on',
+    async (name) => {
+      const { directory, turns } = await used();
+      const folded = await open(directory);
+      await folded.close(10_000);
+      editPage(directory, name, loseType);
+      const persister = await open(directory);
+      const faults: Error[] = [];
+      persister.onFault((fault) => faults.push(fault));
+      await expect(persister.history(sampleShard(1), 1e9, 10)).rejects.toThrow(ShardFault);
+      await expect(persister.transaction('any', [sampleShard(1)])).rejects.toThrow(ShardFault);
+      await expectFold(persister, slowFold(turns, offer.schema.table));
+      expect(faults).toEqual([]);
+      await persister.close(0);
+    },
+  );
 
   it('leaves out a shard that cannot be loaded, due at once, and takes it in when its file is whole', async () => {
     const { directory, turns } = await used();

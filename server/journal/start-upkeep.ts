@@ -71,8 +71,10 @@ export class StartUpkeep {
     if (folded === 0) upkeep.finish(this.#entities);
     const { isMirrorWhole, areTotalsWhole } = upkeep.check();
     const isOfThese = JSON.stringify(upkeep.entities) === JSON.stringify(this.#entities);
-    if (!isOfThese) this.#whyAnew = 'were not of what this version projects';
-    else if (!isMirrorWhole) this.#whyAnew = 'were damaged';
+    if (!isOfThese) this.#whyAnew ??= 'were not of what this version projects';
+    else if (!isMirrorWhole) this.#whyAnew ??= 'were damaged';
+    // The fold writes into it, and would fail at what does not hang together.
+    if (!isMirrorWhole) upkeep.forget();
     if (areTotalsWhole) return;
     upkeep.setTotals(this.#totals());
     this.#remarks.push('the totals in node.db were damaged, and were summed up again from the ledger');

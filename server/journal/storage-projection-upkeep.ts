@@ -3,7 +3,25 @@ import type Database from 'better-sqlite3';
 import type { ShardId } from '#shared/units.ts';
 import type { LedgerSegment, MirroredShard, ProjectionUpkeep } from './storage.ts';
 import { alarmSum, rowSum, segmentSum, totalSum } from './storage-projection-sums.ts';
-import { DatabaseError } from './storage-sqlite.ts';
+import { DatabaseError, isCorrupt } from './storage-sqlite.ts';
+
+/** The mirror: what a start can make anew from the shards. */
+export const MIRROR_SCHEMA = `
+  CREATE TABLE alarm(shard TEXT PRIMARY KEY, due INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX alarm_by_due ON alarm(due);
+  CREATE TABLE projected(
+    entity TEXT NOT NULL,
+    shard TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    sum INTEGER NOT NULL,
+    PRIMARY KEY (entity, shard, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE left_out(shard TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+`;
+
+const MIRROR_TABLES = ['alarm', 'projected', 'left_out'];
 
 /** Shards of one transaction: the log of a database of a million shards would else be as large as they are. */
 const SHARDS_AT_ONCE = 1_000;
@@ -17,6 +35,8 @@ export class FileUpkeep implements ProjectionUpkeep {
   readonly #statements: ReturnType<typeof prepare>;
   /** As the database has it: JSON, or null. */
   mirrored: string | null;
+  /** Whether `check` has found the mirror damaged, and it is not forgotten yet. */
+  #isMirrorDamaged = false;
 
   constructor(database: Database.Database, mirrored: string | null, writeMirrored: (mirrored: string | null) => void) {
     this.#database = database;
@@ -34,22 +54,23 @@ export class FileUpkeep implements ProjectionUpkeep {
   }
 
   check(): { readonly isMirrorWhole: boolean; readonly areTotalsWhole: boolean } {
-    const { alarms, rows, totals } = this.#statements;
+    const isMirrorWhole = this.#isMirrorWhole();
+    this.#isMirrorDamaged = !isMirrorWhole;
     return {
-      isMirrorWhole:
-        isWhole(alarms, ([shard, due]) => alarmSum(shard as string, due as number)) &&
-        isWhole(rows, ([entity, shard, id, version, record]) =>
-          rowSum(entity as string, shard as string, id as number, version as number, record as Buffer),
-        ),
-      areTotalsWhole: isWhole(totals, ([key, amount]) => totalSum(key as string, amount as string)),
+      isMirrorWhole,
+      areTotalsWhole: isWhole(this.#statements.totals, ([key, amount]) => totalSum(key as string, amount as string)),
     };
   }
 
   forget(): void {
-    this.#database.transaction(() => {
-      this.#say(null);
-      this.#database.exec('DELETE FROM projected; DELETE FROM alarm; DELETE FROM left_out');
-    })();
+    this.#database
+      .transaction(() => {
+        this.#say(null);
+        if (this.#isMirrorDamaged) this.#abandon();
+        else this.#database.exec('DELETE FROM projected; DELETE FROM alarm; DELETE FROM left_out');
+      })
+      .immediate();
+    this.#isMirrorDamaged = false;
   }
 
   put(entities: readonly string[], shards: Iterable<MirroredShard>): void {
@@ -82,6 +103,44 @@ export class FileUpkeep implements ProjectionUpkeep {
     })();
   }
 
+  #isMirrorWhole(): boolean {
+    const { alarms, alarmsByDue, rows } = this.#statements;
+    const sumOfAlarm = ([shard, due]: readonly unknown[]): number => alarmSum(shard as string, due as number);
+    try {
+      return (
+        // A page can be read to its last row, and yet fail whoever writes there.
+        MIRROR_TABLES.every((table) => this.#database.pragma(`quick_check(${table})`, { simple: true }) === 'ok') &&
+        isWhole(alarms, sumOfAlarm) &&
+        isWhole(rows, ([entity, shard, id, version, record]) =>
+          rowSum(entity as string, shard as string, id as number, version as number, record as Buffer),
+        ) &&
+        // `due` walks the index, which has no sums of its own: an alarm that is lost or moved there is whole in the table.
+        sumOfAll(alarms, sumOfAlarm) === sumOfAll(alarmsByDue, sumOfAlarm)
+      );
+    } catch (error) {
+      if (isCorrupt(error)) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Makes the tables of the mirror anew, and leaves their pages where they are, never to be used again: whoever walks a damaged tree to free
+   * its pages fails, or frees pages of the ledger.
+   */
+  #abandon(): void {
+    this.#database.unsafeMode(true);
+    try {
+      this.#database.exec(`
+        PRAGMA writable_schema = ON;
+        DELETE FROM sqlite_schema WHERE tbl_name IN (${MIRROR_TABLES.map((table) => `'${table}'`).join()});
+        PRAGMA writable_schema = RESET;
+        ${MIRROR_SCHEMA}
+      `);
+    } finally {
+      this.#database.unsafeMode(false);
+    }
+  }
+
   #put(entities: readonly string[], shards: readonly MirroredShard[]): void {
     const { deleteRows, insertRow, setAlarm, deleteAlarm, leaveOut, takeIn } = this.#statements;
     this.#database.transaction(() => {
@@ -111,6 +170,7 @@ function prepare(database: Database.Database) {
   return {
     leftOut: database.prepare<[]>('SELECT shard FROM left_out').pluck(),
     alarms: database.prepare<[]>('SELECT shard, due, sum FROM alarm').raw(),
+    alarmsByDue: database.prepare<[]>('SELECT shard, due FROM alarm INDEXED BY alarm_by_due').raw(),
     rows: database.prepare<[]>('SELECT entity, shard, id, version, record, sum FROM projected').raw(),
     totals: database.prepare<[]>('SELECT key, amount, sum FROM total').raw(),
     segments: database.prepare<[]>(
@@ -133,4 +193,15 @@ function isWhole(statement: Database.Statement<[]>, sumOf: (columns: readonly un
     if (columns.at(-1) !== sumOf(columns)) return false;
   }
   return true;
+}
+
+/** How many rows a statement has, and the sum of their sums: in whatever order they come. */
+function sumOfAll(statement: Database.Statement<[]>, sumOf: (columns: readonly unknown[]) => number): string {
+  let [count, total] = [0, 0];
+  for (const row of statement.iterate()) {
+    count++;
+    // Added and not XORed: CRCs are linear, and two alarms that have changed places would cancel out.
+    total = (total + sumOf(row as readonly unknown[])) >>> 0;
+  }
+  return `${count} ${total}`;
 }

@@ -7,15 +7,15 @@ import type { Instant, ShardId } from '#shared/units.ts';
 import { asBuffer } from './batch-cache.ts';
 import { ShardFault, type DueShard, type Position, type Total } from './persister.ts';
 import type { FoldDelta, LedgerSegment, ProjectionStore, RowChange } from './storage.ts';
-import { FileUpkeep } from './storage-projection-upkeep.ts';
+import { FileUpkeep, MIRROR_SCHEMA } from './storage-projection-upkeep.ts';
 import { alarmSum, nodeSum, rowSum, segmentSum, totalSum } from './storage-projection-sums.ts';
-import { DatabaseError, openVersioned, type Layout } from './storage-sqlite.ts';
+import { DatabaseError, isCorrupt, openVersioned, type Layout } from './storage-sqlite.ts';
 
 /** The version of the layout of `node.db`, in its `user_version`. */
 export const PROJECTIONS_VERSION = 2;
 
-/** What a start can make anew from the shards: `mirrored` says of which entities all rows are there, as JSON, or that this is not known. */
-const MIRROR_SCHEMA = `
+/** `mirrored` says of which entities all rows are in the mirror, as JSON, or that this is not known. */
+const NODE_SCHEMA = `
   CREATE TABLE node(
     id INTEGER PRIMARY KEY CHECK (id = 1),
     instance TEXT NOT NULL,
@@ -23,24 +23,13 @@ const MIRROR_SCHEMA = `
     mirrored TEXT,
     sum INTEGER NOT NULL
   ) STRICT;
-  CREATE TABLE alarm(shard TEXT PRIMARY KEY, due INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE INDEX alarm_by_due ON alarm(due);
-  CREATE TABLE projected(
-    entity TEXT NOT NULL,
-    shard TEXT NOT NULL,
-    id INTEGER NOT NULL,
-    version INTEGER NOT NULL,
-    record BLOB NOT NULL,
-    sum INTEGER NOT NULL,
-    PRIMARY KEY (entity, shard, id)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE left_out(shard TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 `;
 
 /** Not unique: in an image that somebody has edited the ledger's numbers may have run back, and this must not stop the fold of all others. */
 const LEDGER_INDEX = 'CREATE INDEX ledger_segment_by_shard ON ledger_segment(shard, first_seq);';
 
 const SCHEMA = `
+  ${NODE_SCHEMA}
   ${MIRROR_SCHEMA}
   CREATE TABLE ledger_segment(
     id INTEGER PRIMARY KEY,
@@ -58,7 +47,7 @@ const SCHEMA = `
 /** Version 1 had no sums, and did not say of what it had all rows: what is in the shards is made anew, what is not gets the sum of what is there. */
 function toVersion2(database: Database.Database): void {
   const { instance, folded } = database.prepare('SELECT instance, folded FROM node').get() as NodeRow;
-  database.exec(`DROP TABLE node; DROP TABLE alarm; DROP TABLE projected; ${MIRROR_SCHEMA}`);
+  database.exec(`DROP TABLE node; DROP TABLE alarm; DROP TABLE projected; ${NODE_SCHEMA} ${MIRROR_SCHEMA}`);
   database.prepare('INSERT INTO node VALUES (1, ?, ?, NULL, ?)').run(instance, folded, nodeSum({ instance, folded, mirrored: null }));
   database.function('segment_sum', { varargs: true, deterministic: true }, (...columns: readonly unknown[]) => {
     const [shard, firstSeq, lastSeq, transactions, lines] = columns as [ShardId, number, number, Buffer, Buffer];
@@ -159,19 +148,21 @@ export class FileProjections implements ProjectionStore {
   }
 
   segments(shard: ShardId, before: number, lines: number): readonly LedgerSegment[] {
-    const segments: LedgerSegment[] = [];
-    let found = 0;
-    for (const row of this.#statements.segments.iterate(shard, before)) {
-      const segment = whole(row as Segment);
-      segments.push(segment);
-      found += Math.min(segment.lastSeq, before - 1) - segment.firstSeq + 1;
-      if (found >= lines) break;
-    }
-    return segments;
+    return ofLedger(shard, () => {
+      const segments: LedgerSegment[] = [];
+      let found = 0;
+      for (const row of this.#statements.segments.iterate(shard, before)) {
+        const segment = whole(row as Segment);
+        segments.push(segment);
+        found += Math.min(segment.lastSeq, before - 1) - segment.firstSeq + 1;
+        if (found >= lines) break;
+      }
+      return segments;
+    });
   }
 
   segmentsWith(shard: ShardId, fingerprint: Uint8Array): readonly LedgerSegment[] {
-    return (this.#statements.segmentsWith.all(shard, asBuffer(fingerprint)) as readonly Segment[]).map(whole);
+    return ofLedger(shard, () => (this.#statements.segmentsWith.all(shard, asBuffer(fingerprint)) as readonly Segment[]).map(whole));
   }
 
   rows(entity: string, ofShard?: ShardId): readonly RowChange[] {
@@ -276,6 +267,16 @@ function whole(segment: Segment): LedgerSegment {
   const { shard, firstSeq, lastSeq, transactions, lines, sum } = segment;
   if (sum === segmentSum(segment)) return { shard, firstSeq, lastSeq, transactions, lines };
   throw new ShardFault(`the ledger of ${shard} (node.db) is damaged in its lines ${firstSeq} to ${lastSeq}`);
+}
+
+/** Reads of the ledger of a shard. A tree that does not hang together there costs only who asks, as a damaged line does. */
+function ofLedger<T>(shard: ShardId, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!isCorrupt(error)) throw error;
+    throw new ShardFault(`the ledger of ${shard} (node.db) is damaged where its lines are looked up`, { cause: error });
+  }
 }
 
 /** The next start makes these anew. */

@@ -84,6 +84,11 @@ export function isLocked(error: unknown): boolean {
   return errorCode(error)?.startsWith('SQLITE_BUSY') === true;
 }
 
+/** Whether an error says that the pages of a database do not hang together. */
+export function isCorrupt(error: unknown): boolean {
+  return errorCode(error)?.startsWith('SQLITE_CORRUPT') === true;
+}
+
 /** What is wrong with the SQLite that this program was built with, or `undefined`. */
 export function sqliteProblem(version = sqliteVersion()): string | undefined {
   const parts = version.split('.').map(Number);

@@ -197,9 +197,9 @@ export interface ProjectionUpkeep {
   readonly entities: readonly string[] | undefined;
   /** Shards that could not be loaded when the mirror was made: rows and alarm of theirs may be missing. */
   readonly leftOut: readonly ShardId[];
-  /** Whether every row is as it was written: of the mirror (rows and alarms), of the totals. */
+  /** Whether every row is as it was written, and found: of the mirror (rows and alarms), of the totals. */
   check(): { readonly isMirrorWhole: boolean; readonly areTotalsWhole: boolean };
-  /** Forgets the mirror: until `finish`, nobody knows of what it has all rows. */
+  /** Forgets the mirror, however damaged: until `finish`, nobody knows of what it has all rows. */
   forget(): void;
   /** Puts what is mirrored of each of these shards, the rows of these entities, in the place of what was. */
   put(entities: readonly string[], shards: Iterable<MirroredShard>): void;
