@@ -116,9 +116,15 @@ describe('an image that was edited, and is not as a shard must be,', () => {
     ),
     ['no header', 'DELETE FROM gavel_shard', 'does not say what shard it is'],
     ['a header without a column', 'ALTER TABLE gavel_shard DROP COLUMN seq', 'does not say what shard it is'],
-    ['another version', 'UPDATE gavel_shard SET version = version + 1', 'that somebody has changed'],
-    ['another transaction counter', 'UPDATE gavel_shard SET seq = seq + 1', 'that somebody has changed'],
-    ['another ledger counter', 'UPDATE gavel_shard SET ledger_seq = 0', 'that somebody has changed'],
+    ...['version', 'cell', 'epoch', 'now', 'generation', 'seq', 'ledger_seq', 'wake_at'].map(
+      (counter) => [`another ${counter}`, `UPDATE gavel_shard SET ${counter} = ${counter} + 1`, 'that somebody has changed'] as const,
+    ),
+    ['unclaimed gold that no entry has', 'UPDATE wallet_v1 SET unclaimed = 5', 'has 5'],
+    [
+      'ledger lines that are gone',
+      'DELETE FROM gavel_ledger WHERE seq = (SELECT max(seq) FROM gavel_ledger)',
+      'are not the last ones up to',
+    ],
     ['another directory', `UPDATE gavel_shard SET instance = 'elsewhere'`, 'that somebody has changed'],
     ['a next id that is taken', 'UPDATE gavel_shard SET next_id = 2', 'and the next one would get the id 2'],
     ['a table that nobody knows', `CREATE TABLE gone_v1(id INTEGER PRIMARY KEY)`, 'has the table gone_v1'],

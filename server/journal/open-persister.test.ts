@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '#shared/limits.ts';
+import { instant } from '#shared/units.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { InlineBackend } from './backend-inline.ts';
 import { openPersister } from './open-persister.ts';
@@ -145,6 +146,15 @@ describe('the persister', () => {
     await imaged(next);
     expect(next.time.readings.monotonicMs() - before).toBeLessThan(limits.imagePassIntervalMs);
     expect(next.persister.recovered).toMatchObject({ position: 20, pendingRecords: 20 });
+  });
+
+  it('takes a lease of time that cannot be made longer for a fault: a node whose time stands still for good must end', async () => {
+    const { time, persister, disk } = await start();
+    const faults: Error[] = [];
+    persister.onFault((fault) => faults.push(fault));
+    disk.inject((operation) => (operation === 'lease' ? 'fail' : 'work'));
+    await expect(time.until(persister.extendLease(instant(9_000)))).rejects.toThrow('the disk failed before: lease');
+    expect(faults.map(({ message }) => message)).toEqual(['the disk failed before: lease']);
   });
 
   it('takes nothing after it was closed', async () => {

@@ -321,6 +321,17 @@ describe('T8: only one place ever gives', () => {
 });
 
 describe('T9: no decision outlives its use', () => {
+  it('so one that is settled at the last instant of its offer still stands for a double that comes then', () => {
+    const driver = new ShardDriver(pursePowerups(), BOB);
+    driver.command('open');
+    const last = offer('commit', TX);
+    driver.send(offer('abort', TX));
+    driver.wait(last.offerUntil - driver.now);
+    driver.send({ kind: 'settled', key: messageKey('settled', TX), tx: TX } as never);
+    expect(driver.rows(decision)).toMatchObject([{ state: 'settled' }]);
+    expect(driver.send(last)).toMatchObject({ changes: undefined, emitted: [] });
+  });
+
   it('so the log of a busy seller stays bounded: it holds what was decided within one window, and goes a few per turn (H14)', () => {
     const net = network();
     const perSecond = 20;
