@@ -124,6 +124,15 @@ describe('recovery', () => {
     checkRow(STORE_ROWS, row, known.facts, known.says);
   });
 
+  it.each([
+    ['images', { hasImages: true }],
+    ['projections', { projections }],
+    ['the mark of the images', { mark }],
+  ])('refuses a start without a journal where %s are left', (_what, left) => {
+    const nothing: StoreFacts = { instance: 'i', journal: missing, projections: missing, hasImages: false, mark: missing, staged: 0 };
+    expect(() => decide(STORE_ROWS, { ...nothing, ...left })).toThrow('the journal (journal.db) is missing');
+  });
+
   it('finds nothing in a directory that is in order, or new', () => {
     expect(decide(DIRECTORY_ROWS, directory)).toEqual([]);
     expect(decide(DIRECTORY_ROWS, { ...directory, manifest: missing, known: [] })).toEqual([]);

@@ -52,6 +52,18 @@ function change(path: string, sql: string): void {
   database.close();
 }
 
+describe('a journal that two have open', () => {
+  it('is written to by the first of them alone: the other ends before it writes over anything', () => {
+    const path = newPath();
+    const [first, second] = [open(path), open(path)];
+    first.commit(sealed({ first: 1, last: 2, now: instant(1_000), records: Uint8Array.of(1) }));
+    expect(() => second.extendLease(instant(9_000))).toThrow('was written to by somebody else');
+    expect(() => second.note([{ shard: ada, version: 1, now: instant(1_000) }], [])).toThrow(JournalError);
+    first.commit(sealed({ first: 3, last: 3, now: instant(1_001), records: Uint8Array.of(2) }));
+    expect([first.state.position, first.state.lease, first.noteOf(ada)]).toEqual([3, 0, undefined]);
+  });
+});
+
 describe('a journal', () => {
   it('that nobody changed is whole', () => {
     const journal = open(changed(''));
