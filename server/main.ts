@@ -116,6 +116,9 @@ async function stop(node: GavelNode, edge: Edge): Promise<never> {
   setTimeout(() => kill('it took too long to stop; the next start recovers.'), limits.drainMaxMs).unref();
   await edge.close(limits.drainMaxMs / 4);
   await node.close(limits.drainMaxMs / 2);
+  // With the disk too slow, or the journal locked by another program, the last turns have not come to it: nobody was told of them.
+  if (node.persister.durable < node.persister.appended)
+    die('it stopped before its last turns were on disk; nothing that was answered is lost.');
   process.stdout.write('Stopped; everything is on disk.\n');
   process.exit(0);
 }
