@@ -9,10 +9,10 @@ import { readFileSync } from 'node:fs';
 import { limits } from '#shared/limits.ts';
 import { ConfigError, loadConfig, type Config } from './config.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
-import { openFilePersister } from './journal/open-file-persister.ts';
-import { DataDirectoryError } from './journal/persister.ts';
+import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
+import { DataDirectoryError } from '#server/journal/persister/persister.ts';
 import { nodeMachine } from './platform/node-machine.ts';
-import { NodeStartError, openNode, type GavelNode } from './world.ts';
+import { NodeStartError, openNode, type GavelNode } from '#server/node.ts';
 
 /** The name of the world and of its one node, until there are several. */
 const WORLD = 'gavel';

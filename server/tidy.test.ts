@@ -69,7 +69,7 @@ describe('the tidy rules', () => {
     ],
     ['server/shard/turn.test.ts', "import { wallet } from '#server/market/wallet.ts';\nimport fc from 'fast-check';"],
     ['server/shard/turn.ts', "// import { wallet } from '#server/market/wallet.ts';\nconst text = \"from 'express'\";"],
-    ['server/main.ts', "import { startWorld } from './world.ts';\nconst page = new URL('http://localhost');"],
+    ['server/main.ts', "import { startWorld } from '#server/node.ts';\nconst page = new URL('http://localhost');"],
   ])('leave alone in %s: %s', (path, text) => {
     expect(importFaults(readSource(path, text))).toEqual([]);
   });

@@ -5,7 +5,7 @@
  * shard that owns it, so that a purchase never depends on the listing index. It therefore tells the seller's
  * player id; a studio that wants anonymous sellers gives its players opaque ids.
  */
-import { isName, UnitError, type ListingId, type PlayerId, type ShardId } from './units.ts';
+import { isName, UnitError, type ListingId, type Market, type PlayerId, type ShardId } from './units.ts';
 
 /** Softcore and hardcore are markets apart: nothing ever crosses. */
 export const MODES = ['softcore', 'hardcore'] as const;
@@ -53,9 +53,15 @@ export function parseShardId(text: string): ShardAddress | undefined {
   return { player: text.slice(0, at) as PlayerId, region: text.slice(at + 1, dot), mode: text.slice(dot + 1) as Mode };
 }
 
-/** The market that a shard belongs to, `region.mode`: what follows the `@`. */
-export function marketOf(shard: ShardId): string {
-  return shard.slice(shard.indexOf('@') + 1);
+/** The market of a region in a mode; throws `UnitError` if the region's name is malformed. */
+export function marketName(region: string, mode: Mode): Market {
+  if (!isRegionName(region)) throw new UnitError(`no such region name: ${JSON.stringify(region)}`);
+  return `${region}.${mode}` as Market;
+}
+
+/** The market that a shard belongs to: what follows the `@`. */
+export function marketOf(shard: ShardId): Market {
+  return shard.slice(shard.indexOf('@') + 1) as Market;
 }
 
 /** The public id of listing row `row` of a shard. */

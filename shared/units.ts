@@ -27,6 +27,12 @@ export type ShardId = Branded<string, 'ShardId'>;
 export type ItemId = Branded<string, 'ItemId'>;
 /** A listing's public id: `rowId.player@region.mode`, so that any node knows whom to ask. */
 export type ListingId = Branded<string, 'ListingId'>;
+/** A market: one region in one mode, `region.mode`. Goods never leave it. */
+export type Market = Branded<string, 'Market'>;
+/** How often a cell has changed its owner, from 1. See `cell.ts`. */
+export type Epoch = Branded<number, 'Epoch'>;
+/** A node's name, unique in its world. */
+export type NodeName = Branded<string, 'NodeName'>;
 /** The id that an issuer gives to one operation: `[A-Za-z0-9_-]{1,64}`. */
 export type OperationId = Branded<string, 'OperationId'>;
 

@@ -13,11 +13,11 @@ import type { Item } from '#shared/item.ts';
 import { createPrng } from '#shared/prng.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { gold, itemId, operationId, type ShardId } from '#shared/units.ts';
-import { openFilePersister } from '#server/journal/open-file-persister.ts';
-import type { PersisterPace } from '#server/journal/open-persister.ts';
+import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
+import type { PersisterPace } from '#server/journal/persister/open-persister.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
-import { openNode, type GavelNode } from '#server/world.ts';
+import { openNode, type GavelNode } from '#server/node.ts';
 
 /** A node of a benchmark, and how to get rid of it. */
 export interface BenchNode {

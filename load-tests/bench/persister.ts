@@ -9,7 +9,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openFilePersister } from '#server/journal/open-file-persister.ts';
+import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
 import { DEFINITION, SampleShard } from '#server/journal/testing/sample.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';

@@ -6,7 +6,7 @@
  */
 import { createPrng } from '#shared/prng.ts';
 import type { Reply } from '#server/shard/message.ts';
-import type { GavelNode } from '#server/world.ts';
+import type { GavelNode } from '#server/node.ts';
 import {
   command,
   expectAnswer,

@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { shardId } from '#shared/address.ts';
 import { instant, type ShardId } from '#shared/units.ts';
-import type { DueShard } from '#server/journal/persister.ts';
+import type { DueShard } from '#server/journal/persister/persister.ts';
 import { ALARM_SCAN_PAGE, ALARM_SCAN_PAGES, ALARM_SCAN_SHARDS, AlarmScan } from './alarm-scan.ts';
 
 const ADA = shardId('ada', 'asia', 'softcore');

@@ -6,7 +6,7 @@
  *    region that is not served for instance, stay due, and are not in the way of the others.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { DueShard, Persister } from '#server/journal/persister.ts';
+import type { DueShard, Persister } from '#server/journal/persister/persister.ts';
 
 /** How often the node asks for shards on disk whose alarm is due. */
 export const ALARM_SCAN_MS = 500;

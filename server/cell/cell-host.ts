@@ -8,7 +8,7 @@
  */
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { Persister } from '#server/journal/persister.ts';
+import type { Persister } from '#server/journal/persister/persister.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
@@ -17,7 +17,7 @@ import type { Absence, Emitted, Reply } from '#server/shard/message.ts';
 import type { Neighbours } from '#server/shard/turn.ts';
 import { OutputGate } from './gate.ts';
 import { Housing, type Lodger } from './housing.ts';
-import type { Envelope, Part } from './part.ts';
+import type { Envelope, Part } from '#server/routing/part.ts';
 import { Queue } from './queue.ts';
 import { WakeList, type Sleeper } from './wake-list.ts';
 

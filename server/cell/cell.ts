@@ -6,7 +6,7 @@ import { TextMap } from '#shared/text-map.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { CellHost } from './cell-host.ts';
-import type { Envelope, Part } from './part.ts';
+import type { Envelope, Part } from '#server/routing/part.ts';
 import { Resident, type Home, type ShardListener } from './resident.ts';
 
 /** The epoch of every cell until cells move between nodes. */

@@ -12,7 +12,7 @@
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
-import { ShardFault, type LoadedShard } from '#server/journal/persister.ts';
+import { ShardFault, type LoadedShard } from '#server/journal/persister/persister.ts';
 import type { ChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import type { AnyRow } from '#server/shard/entity.ts';
 import { answer, isCommand, type Absence, type Command, type Message, type Reply } from '#server/shard/message.ts';
@@ -20,7 +20,7 @@ import { Shard, type TurnResult } from '#server/shard/shard.ts';
 import type { Answering, CellHost, Expectation, Tenant } from './cell-host.ts';
 import { Chain } from './chain.ts';
 import { HOMELESS } from './housing.ts';
-import { TAKEN, type Envelope, type Part } from './part.ts';
+import { TAKEN, type Envelope, type Part } from '#server/routing/part.ts';
 import { NOWHERE } from './wake-list.ts';
 
 /** What a subscriber of one shard hears, in order and only when durable: first how it stands, then each change. */

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import type { ShardId } from '#shared/units.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
-import { openFilePersister } from './open-file-persister.ts';
-import { openDirectory } from './storage-directory.ts';
-import { readImage, writeImage } from './storage-image.ts';
-import { writeMark } from './storage-image-mark.ts';
-import { directoryName, fileName } from './storage-images.ts';
+import { openFilePersister } from './persister/open-file-persister.ts';
+import { openDirectory } from './disk/directory.ts';
+import { readImage, writeImage } from './images/image-bytes.ts';
+import { writeMark } from './disk/image-mark.ts';
+import { directoryName, fileName } from './disk/image-files.ts';
 import { SAMPLE_SHARDS, SampleDirectory, startOn, type Found } from './testing/storage-sample.ts';
 import { DEFINITION, picker, SCHEMA_BY_TABLE } from './testing/sample.ts';
 

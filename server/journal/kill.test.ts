@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { ShardId } from '#shared/units.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
-import { openFilePersister } from './open-file-persister.ts';
+import { openFilePersister } from './persister/open-file-persister.ts';
 import { DEFINITION, offer, picker, replay } from './testing/sample.ts';
 import { sampleTurns } from './testing/sample-turns.ts';
 import { slowFold, sortedRows } from './testing/slow-fold.ts';

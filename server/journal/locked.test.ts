@@ -8,14 +8,14 @@ import { Worker } from 'node:worker_threads';
 import { limits } from '#shared/limits.ts';
 import { instant } from '#shared/units.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
-import { openFilePersister } from './open-file-persister.ts';
-import type { Persister } from './persister.ts';
-import type { FoldApi } from './fold-worker.ts';
-import { StoreLockedError } from './storage.ts';
-import { openDirectory } from './storage-directory.ts';
+import { openFilePersister } from './persister/open-file-persister.ts';
+import type { Persister } from './persister/persister.ts';
+import type { FoldApi } from './fold/fold-worker.ts';
+import { StoreLockedError } from './disk/storage.ts';
+import { openDirectory } from './disk/directory.ts';
 import { DEFINITION, picker, SampleShard } from './testing/sample.ts';
-import type { LockPatience } from './worker-patience.ts';
-import { Caller } from './worker-port.ts';
+import type { LockPatience } from './threads/worker-patience.ts';
+import { Caller } from './threads/worker-port.ts';
 
 const cleanUps: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -81,7 +81,7 @@ describe('node.db, locked by another program', () => {
   it('makes a start wait, which writes into it before and after it folds', async () => {
     const path = mkdtempSync(join(tmpdir(), 'gavel-locked-'));
     const directory = openDirectory(path, DEFINITION, 'sample');
-    const worker = new Worker(new URL('./fold-worker.ts', import.meta.url));
+    const worker = new Worker(new URL('./fold/fold-worker.ts', import.meta.url));
     cleanUps.push(async () => {
       await worker.terminate();
       directory.close();

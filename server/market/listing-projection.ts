@@ -3,7 +3,7 @@ import { listingId, marketOf } from '#shared/address.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import { playerId, type ShardId } from '#shared/units.ts';
 import type { ChangeSet, RawPut } from '#server/shard/change-set.ts';
-import { rowFromRaw } from '#server/shard/codec.ts';
+import { rowFromRaw } from '#server/shard/record/reader.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import { upgradedRow } from '#server/shard/upgrade-row.ts';
 import type { AnyRow } from '#server/shard/entity.ts';

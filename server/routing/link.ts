@@ -9,8 +9,7 @@
 import { isShardId } from '#shared/address.ts';
 import { isRefusalName, refusal } from '#shared/refusals.ts';
 import { instant, type Instant } from '#shared/units.ts';
-import type { OutputGate } from '#server/cell/gate.ts';
-import { TAKEN, type Envelope, type Part } from '#server/cell/part.ts';
+import { TAKEN, type Envelope, type Part } from './part.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { answer, isCommand, type Message, type Reply } from '#server/shard/message.ts';
 import { TakenCalls } from './taken-calls.ts';
@@ -27,7 +26,8 @@ export interface Bus {
 /** What a link needs from its surroundings. */
 export interface LinkOptions {
   readonly bus: Bus;
-  readonly gate: OutputGate;
+  /** Runs what it is given once everything appended so far is durable. */
+  readonly gate: { release(run: () => void): void };
   readonly platform: Pick<Platform, 'clock' | 'timers' | 'random' | 'report'>;
   /** Where envelopes from other nodes go. */
   readonly world: Part;

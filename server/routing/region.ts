@@ -1,7 +1,7 @@
 /** A region's market as a part: it hands each envelope to the cell that the shard's address names. */
 import type { Reply } from '#server/shard/message.ts';
-import type { Envelope, Part } from '#server/cell/part.ts';
-import { cellOf } from './hash.ts';
+import type { Envelope, Part } from './part.ts';
+import { cellOf } from '#shared/cell.ts';
 
 /** One region in one mode. Owns nothing but the order of its cells, some of which live on other nodes. */
 export class Region implements Part {

@@ -1,7 +1,7 @@
 /** The world as a part: it hands each envelope to the region that the shard's address names. */
 import { refusal } from '#shared/refusals.ts';
 import type { Reply } from '#server/shard/message.ts';
-import type { Envelope, Part } from '#server/cell/part.ts';
+import type { Envelope, Part } from './part.ts';
 import type { Region } from './region.ts';
 
 /** All regions, by `region.mode`. Any node's world takes any envelope and knows the next hop. */

@@ -1,5 +1,5 @@
 /** Compiles powerups into what a shard needs at run time, and checks that they fit together. */
-import type { Schemas } from './codec.ts';
+import type { Schemas } from './record/reader.ts';
 import type { Entity, EntitySchema } from './entity.ts';
 import { failures } from './failures.ts';
 import { installation } from './install.ts';

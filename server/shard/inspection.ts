@@ -5,7 +5,7 @@
  * They say that the shard is well-formed, not that the edit was right: gold that somebody has added is in no ledger.
  */
 import type { RawChangeSet, RawPut } from './change-set.ts';
-import { rowFromRaw } from './codec.ts';
+import { rowFromRaw } from './record/reader.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { AnyRow, Entity } from './entity.ts';
 import { Json } from './json.ts';

@@ -12,7 +12,7 @@ import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { ChangeSet, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
-import { rowFromRaw } from './codec.ts';
+import { rowFromRaw } from './record/reader.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { AnyRow } from './entity.ts';
 import { upgradedRow } from './upgrade-row.ts';

@@ -5,7 +5,7 @@
  */
 import type { Prng } from '#shared/prng.ts';
 import type { ShardId } from '#shared/units.ts';
-import type { DiskContent, MemoryDisk } from '#server/journal/storage-memory.ts';
+import type { DiskContent, MemoryDisk } from '#server/journal/disk/memory.ts';
 import type { Checker } from './checker.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import type { SimulatedWorld } from './simulated-world.ts';

@@ -3,7 +3,7 @@
  * random instants, at named points of the work of a disk, and in the middle of the next start.
  */
 import type { Prng } from '#shared/prng.ts';
-import type { MemoryOperation, Outcome } from '#server/journal/storage-memory-writes.ts';
+import type { MemoryOperation, Outcome } from '#server/journal/disk/memory-writes.ts';
 import { CALM_WEATHER, type BusWeather } from './simulated-bus.ts';
 import { RESTART_US, type SimulatedNode } from './simulated-node.ts';
 import type { SimulatedWorld } from './simulated-world.ts';

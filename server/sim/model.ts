@@ -6,10 +6,10 @@
  */
 import type { ShardId } from '#shared/units.ts';
 import type { LedgerEntry, RawChangeSet, ShardHeader } from '#server/shard/change-set.ts';
-import { RecordReader, rowFromRaw } from '#server/shard/codec.ts';
+import { RecordReader, rowFromRaw } from '#server/shard/record/reader.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { AnyRow, Attributes, Entity, RowOf } from '#server/shard/entity.ts';
-import type { Batch } from '#server/journal/storage.ts';
+import type { Batch } from '#server/journal/disk/storage.ts';
 import { rowAs } from './row-decode.ts';
 
 /** One shard, as its durable turns have made it. */

@@ -1,5 +1,5 @@
 /** A persister with some of its members replaced. */
-import type { Persister } from '#server/journal/persister.ts';
+import type { Persister } from '#server/journal/persister/persister.ts';
 
 /** What may be replaced. */
 export interface PersisterChanges extends Partial<

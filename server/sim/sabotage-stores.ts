@@ -1,8 +1,8 @@
 /** Deliberate faults of stores, journal and platform. */
 import { instant, NO_GOLD, type ShardId } from '#shared/units.ts';
-import type { InlineStores } from '#server/journal/backend-inline.ts';
-import type { Persister } from '#server/journal/persister.ts';
-import type { Batch } from '#server/journal/storage.ts';
+import type { InlineStores } from '#server/journal/persister/backend-inline.ts';
+import type { Persister } from '#server/journal/persister/persister.ts';
+import type { Batch } from '#server/journal/disk/storage.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { operation } from '#server/shard/operations.ts';

@@ -1,9 +1,9 @@
 /** The seams of a simulated node at which something else can be put in: for deliberate faults, never for what is tested. */
 import type { Rules } from '#shared/rules.ts';
 import type { ShardListener } from '#server/cell/resident.ts';
-import type { InlineStores } from '#server/journal/backend-inline.ts';
-import type { Persister } from '#server/journal/persister.ts';
-import type { MemoryDisk } from '#server/journal/storage-memory.ts';
+import type { InlineStores } from '#server/journal/persister/backend-inline.ts';
+import type { Persister } from '#server/journal/persister/persister.ts';
+import type { MemoryDisk } from '#server/journal/disk/memory.ts';
 import type { ListingIndex } from '#server/listing-index/listing-index.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';

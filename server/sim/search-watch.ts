@@ -8,7 +8,7 @@ import type { Criteria, Sort } from '#shared/criteria.ts';
 import type { Prng } from '#shared/prng.ts';
 import { compareListings, matches, type IndexedListing, type SearchContext } from '#shared/search.ts';
 import { durationMs, gold, playerId, type Instant, type ShardId } from '#shared/units.ts';
-import type { GavelNode } from '#server/world.ts';
+import type { GavelNode } from '#server/node.ts';
 import { isSame, type Checker } from './checker.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
 

@@ -1,8 +1,8 @@
 /** The stores of a simulated disk, as one life of a node gets them: what becomes durable is told to the model. */
-import type { InlineStores } from '#server/journal/backend-inline.ts';
-import type { MemoryDisk } from '#server/journal/storage-memory.ts';
-import type { Position } from '#server/journal/persister.ts';
-import type { Batch, ImageStore, JournalStore } from '#server/journal/storage.ts';
+import type { InlineStores } from '#server/journal/persister/backend-inline.ts';
+import type { MemoryDisk } from '#server/journal/disk/memory.ts';
+import type { Position } from '#server/journal/persister/persister.ts';
+import type { Batch, ImageStore, JournalStore } from '#server/journal/disk/storage.ts';
 
 /** A journal with some of its calls replaced; everything else is as it was. */
 export function journalWith(

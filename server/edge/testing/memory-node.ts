@@ -13,7 +13,7 @@ import { listing } from '#server/market/entities.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
-import { cellOf } from '#server/routing/hash.ts';
+import { cellOf } from '#shared/cell.ts';
 import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';

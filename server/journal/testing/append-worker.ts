@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import { nodeMachine } from '#server/platform/node-machine.ts';
-import { openFilePersister } from '../open-file-persister.ts';
+import { openFilePersister } from '../persister/open-file-persister.ts';
 import { DEFINITION } from './sample.ts';
 import { sampleTurns } from './sample-turns.ts';
 

@@ -7,7 +7,7 @@
  * 3. The book outlives those who write: what a life before this one has not synced is seen, and not durable.
  */
 import { dirname } from 'node:path';
-import { machineFiles, type Files, type OpenFile } from '../storage-files.ts';
+import { machineFiles, type Files, type OpenFile } from '../disk/files.ts';
 
 /** What is to become of a call: it is done, or, if it is a sync, only pretended; or the process ends before it. */
 export type Ruling = 'do' | 'pretend' | 'die';

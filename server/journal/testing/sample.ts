@@ -3,8 +3,8 @@ import { shardId } from '#shared/address.ts';
 import { createPrng } from '#shared/prng.ts';
 import { gold, instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { ChangeSet, LedgerEntry, Put, RawChangeSet, Remove } from '#server/shard/change-set.ts';
-import { RecordReader, type Schemas } from '#server/shard/codec.ts';
-import { RecordWriter } from '#server/shard/record-writer.ts';
+import { RecordReader, type Schemas } from '#server/shard/record/reader.ts';
+import { RecordWriter } from '#server/shard/record/writer.ts';
 import {
   boolean,
   bytes,
@@ -19,8 +19,8 @@ import {
   type EntitySchema,
 } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
-import type { PersisterDefinition } from '../persister.ts';
-import { applyChanges } from '../merge.ts';
+import type { PersisterDefinition } from '../persister/persister.ts';
+import { applyChanges } from '../images/merge.ts';
 
 /** A row that every shard has one of. */
 export const purse = defineEntity('purse', { version: 1, attributes: { gold: goldAttribute(), isFrozen: boolean() } });

@@ -1,7 +1,7 @@
 /** The slow, obvious twin of the fold: every turn, one after the other, decoded whole, into plain maps. */
 import { totalKey, type ChangeSet, type LedgerEntry } from '#server/shard/change-set.ts';
 import type { ShardId } from '#shared/units.ts';
-import type { ProjectedRow } from '../persister.ts';
+import type { ProjectedRow } from '../persister/persister.ts';
 import { asRaw } from './sample.ts';
 
 /** What the projections must be after these turns. */

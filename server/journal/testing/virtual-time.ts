@@ -1,7 +1,7 @@
 /** A machine on a virtual clock, for tests: nothing happens until it is told to run the next timer. */
 import { instant, type Instant } from '#shared/units.ts';
 import type { Cancel, ReportedEvent } from '#server/platform/platform.ts';
-import type { PersisterMachine } from '../open-persister.ts';
+import type { PersisterMachine } from '../persister/open-persister.ts';
 
 interface Timer {
   readonly at: number;

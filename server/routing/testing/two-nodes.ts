@@ -8,10 +8,10 @@ import { limits } from '#shared/limits.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { ShardId } from '#shared/units.ts';
-import { InlineBackend } from '#server/journal/backend-inline.ts';
-import { openPersister } from '#server/journal/open-persister.ts';
-import type { LoadedShard } from '#server/journal/persister.ts';
-import { MemoryDisk } from '#server/journal/storage-memory.ts';
+import { InlineBackend } from '#server/journal/persister/backend-inline.ts';
+import { openPersister } from '#server/journal/persister/open-persister.ts';
+import type { LoadedShard } from '#server/journal/persister/persister.ts';
+import { MemoryDisk } from '#server/journal/disk/memory.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import type { BookLine, Book } from '#server/market/testing/books.ts';
 import { opening, TEST_REGIONS, testRules } from '#server/market/testing/market-bench.ts';
@@ -22,8 +22,8 @@ import { command, rowsByEntity } from '#server/shard/testing/shard-driver.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { SimulatedBus } from '#server/sim/simulated-bus.ts';
 import { virtualMachine } from '#server/sim/virtual-platform.ts';
-import { openNode, type GavelNode } from '#server/world.ts';
-import { cellOf } from '../hash.ts';
+import { openNode, type GavelNode } from '#server/node.ts';
+import { cellOf } from '#shared/cell.ts';
 
 /** The names of the nodes. */
 export type NodeOfTwo = 'one' | 'two';

@@ -1,6 +1,6 @@
 /** A crash at every single point of a trade: each event of either node, and each call of either disk. Holes H5, H6, H7, H11, H12, H13. */
 import { describe, expect, it } from '@jest/globals';
-import type { MemoryOperation, Outcome } from '#server/journal/storage-memory-writes.ts';
+import type { MemoryOperation, Outcome } from '#server/journal/disk/memory-writes.ts';
 import type { Reply } from '#server/shard/message.ts';
 import { Scenario } from '../scenario.ts';
 

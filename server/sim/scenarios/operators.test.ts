@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { failure } from '#server/shard/failures.ts';
 import { onMessage, type Powerup } from '#server/shard/powerup.ts';
-import { ImageError } from '#server/journal/storage.ts';
+import { ImageError } from '#server/journal/disk/storage.ts';
 import { hold } from '#server/trade/entities.ts';
 import type { Outcome } from '#server/trade/messages.ts';
 import { kindOf, Scenario } from '../scenario.ts';

@@ -1,0 +1,70 @@
+/** The thread that owns the journal and the data directory: commits, notes and drops, one at a time. */
+import { parentPort, type MessagePort } from 'node:worker_threads';
+import type { Instant } from '#shared/units.ts';
+import type { Opened } from '../persister/backend.ts';
+import type { PersisterDefinition, Position } from '../persister/persister.ts';
+import type { Batch, KeptRecord, Note } from '../disk/storage.ts';
+import { openDirectory, type OpenDirectory } from '../disk/directory.ts';
+import type { FileJournal } from '../disk/sqlite-journal.ts';
+import { patiently, type LockPatience, type Patient } from '../threads/worker-patience.ts';
+import { serve } from '../threads/worker-port.ts';
+
+/** What there is, and what all files of the directory carry. */
+export interface OpenedDirectory extends Opened {
+  readonly instance: string;
+}
+
+/** What the main thread may ask for. */
+export interface CommitApi {
+  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): OpenedDirectory;
+  /** Lets the thread that writes images note them, over a port of its own. */
+  attach(port: MessagePort): void;
+  commit(batch: Batch): Patient<void>;
+  /** Also the watch over the directory: rejects if it is no longer the one that was opened. */
+  extendLease(until: Instant): Patient<void>;
+  close(): void;
+}
+
+/** What the thread that writes images may ask for. */
+export interface NoteApi {
+  note(notes: readonly Note[], kept: readonly KeptRecord[]): Patient<void>;
+  drop(through: Position, recordsMax: number): Patient<Position>;
+}
+
+const state: { open: { readonly directory: OpenDirectory; readonly patience: LockPatience } | undefined } = { open: undefined };
+
+function opened(): NonNullable<typeof state.open> {
+  if (state.open === undefined) throw new Error('the data directory is not open');
+  return state.open;
+}
+
+function write<T>(run: (journal: FileJournal) => T): Patient<T> {
+  return patiently('journal.db', opened().patience.journalLockedMs, () => run(opened().directory.journal));
+}
+
+const noteApi = {
+  note: (notes: readonly Note[], kept: readonly KeptRecord[]) => write((journal) => journal.note(notes, kept)),
+  drop: (through: Position, recordsMax: number) => write((journal) => journal.drop(through, recordsMax)),
+};
+
+const commitApi = {
+  open(path: string, definition: PersisterDefinition, newInstance: string, patience: LockPatience): OpenedDirectory {
+    const directory = openDirectory(path, definition, newInstance);
+    state.open = { directory, patience };
+    const { journal, instance, remarks } = directory;
+    return { ...journal.state, instance, remarks };
+  },
+  attach: (port: MessagePort) => serve(port, noteApi satisfies NoteApi),
+  commit: (batch: Batch) => write((journal) => journal.commit(batch)),
+  extendLease(until: Instant): Patient<void> {
+    // What is committed since would be in files that no start finds: the node must not have time to go on.
+    opened().directory.identity.assertUnchanged();
+    return write((journal) => journal.extendLease(until));
+  },
+  close() {
+    state.open?.directory.close();
+    state.open = undefined;
+  },
+};
+
+if (parentPort !== null) serve(parentPort, commitApi satisfies CommitApi);

@@ -1,0 +1,141 @@
+/** The journal of a disk in memory. */
+import type { Instant, ShardId } from '#shared/units.ts';
+import { checkedBatch } from './checksums.ts';
+import type { Position } from '../persister/persister.ts';
+import type { Restorable, Transact } from './memory-writes.ts';
+import type { Batch, JournalState, JournalStore, KeptRecord, Note } from './storage.ts';
+
+/** What a journal holds. */
+export interface JournalContent {
+  readonly state: JournalState;
+  readonly batches: readonly Batch[];
+  readonly kept: readonly KeptRecord[];
+  readonly notes: ReadonlyMap<ShardId, { readonly version: number; readonly now: Instant }>;
+}
+
+/** See the head of this file. */
+export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
+  readonly #write: Transact;
+  #notes = new Map<ShardId, { readonly version: number; readonly now: Instant }>();
+  #batches: Batch[] = [];
+  #kept: KeptRecord[] = [];
+  #state: JournalState = { position: 0, dropped: 0, now: 0, lease: 0, bytes: 0, kept: 0 };
+
+  #check: (batch: Batch) => Batch = checkedBatch;
+
+  constructor(write: Transact) {
+    this.#write = write;
+  }
+
+  get state(): JournalState {
+    return this.#state;
+  }
+
+  snapshot(): JournalContent {
+    return { state: this.#state, batches: [...this.#batches], kept: [...this.#kept], notes: new Map(this.#notes) };
+  }
+
+  restore({ state, batches, kept, notes }: JournalContent): void {
+    this.#state = state;
+    this.#batches = [...batches];
+    this.#kept = [...kept];
+    this.#notes = new Map(notes);
+  }
+
+  /** Changes a bit of a byte of a batch, as nobody did on purpose. */
+  flip(pick: (below: number) => number): void {
+    const index = pick(Math.max(1, this.#batches.length));
+    const batch = this.#batches[index];
+    if (batch === undefined) return;
+    const records = batch.records.slice();
+    const at = pick(records.length);
+    records[at] = (records[at] ?? 0) ^ (1 << pick(8));
+    this.#batches[index] = { ...batch, records };
+  }
+
+  trust(): void {
+    this.#check = (batch) => batch;
+  }
+
+  read(after: Position, bytesMax: number): readonly Batch[] {
+    const batches: Batch[] = [];
+    let bytes = 0;
+    for (const batch of this.#batches) {
+      if (batch.first <= after) continue;
+      batches.push(this.#check(batch));
+      bytes += batch.records.length;
+      if (bytes >= bytesMax) break;
+    }
+    return batches;
+  }
+
+  batch(first: Position): Batch | undefined {
+    const batch = this.#batches.find((some) => some.first === first);
+    return batch === undefined ? undefined : this.#check(batch);
+  }
+
+  noteOf(shard: ShardId): ReturnType<JournalStore['noteOf']> {
+    return this.#notes.get(shard);
+  }
+
+  keptOf(shard: ShardId): readonly Uint8Array[] {
+    const records = this.#kept.filter((record) => record.shard === shard).toSorted((a, b) => a.version - b.version);
+    return records.map(({ record }) => record);
+  }
+
+  keptShards(): ReadonlyMap<ShardId, number> {
+    const bytesByShard = new Map<ShardId, number>();
+    for (const { shard, record } of this.#kept) bytesByShard.set(shard, (bytesByShard.get(shard) ?? 0) + record.length);
+    return bytesByShard;
+  }
+
+  close(): void {
+    // A disk in memory has nothing to let go of.
+  }
+
+  commit(batch: Batch): void {
+    const { first, last, now, records } = batch;
+    const { position, bytes, now: before } = this.#state;
+    if (first !== position + 1 || last < first) throw new Error(`a batch of turns ${first} to ${last} cannot follow turn ${position}`);
+    this.#write('commit', () => {
+      this.#batches.push({ ...batch, records: records.slice() });
+      this.#state = { ...this.#state, position: last, now: now > before ? now : before, bytes: bytes + records.length };
+    });
+  }
+
+  extendLease(until: Instant): void {
+    if (until <= this.#state.lease) return;
+    this.#write('lease', () => {
+      this.#state = { ...this.#state, lease: until };
+    });
+  }
+
+  note(notes: readonly Note[], kept: readonly KeptRecord[]): void {
+    this.#write('note', () => {
+      for (const { shard, version, now } of notes) {
+        this.#notes.set(shard, { version, now });
+        this.#kept = this.#kept.filter((record) => record.shard !== shard || record.version > version);
+      }
+      for (const record of kept) {
+        const isThere = this.#kept.some(({ shard, version }) => shard === record.shard && version === record.version);
+        if (!isThere) this.#kept.push({ ...record, record: record.record.slice() });
+      }
+      this.#state = { ...this.#state, kept: this.#kept.reduce((bytes, { record }) => bytes + record.length, 0) };
+    });
+  }
+
+  drop(through: Position, recordsMax: number): Position {
+    let { dropped, bytes } = this.#state;
+    const start = dropped;
+    for (const { last, records } of this.#batches) {
+      if (last > through || dropped - start >= recordsMax) break;
+      dropped = last;
+      bytes -= records.length;
+    }
+    this.#write('drop', () => {
+      this.#batches = this.#batches.filter(({ last }) => last > dropped);
+      this.#state = { ...this.#state, dropped, bytes };
+    });
+    return dropped;
+  }
+}

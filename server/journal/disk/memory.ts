@@ -1,0 +1,115 @@
+/**
+ * A disk in memory, for the simulator: it can fail at every call, and loses exactly what a real disk may lose.
+ *
+ * 1. A transaction of the journal or of the projections is written and then synced. Durable on return; a failure may leave it not written,
+ *    written and synced, or written only.
+ * 2. The end of a process loses nothing that was written: the next one sees it. A power cut loses what was not synced, or does not, also when
+ *    others have seen it before.
+ * 3. A later transaction of the same store syncs those before it; so does `settle`.
+ * 4. A staged image is lost in a power cut unless it was synced; a published one may be in its place or not, until its directory is synced.
+ * 5. Nothing that is kept is shared with the caller: everything goes through bytes.
+ */
+import type { ShardId } from '#shared/units.ts';
+import type { Schemas } from '#server/shard/record/reader.ts';
+import type { Position } from '../persister/persister.ts';
+import { MemoryImages } from './memory-images.ts';
+import { MemoryJournal, type JournalContent } from './memory-journal.ts';
+import { MemoryProjections, type ProjectionContent } from './memory-projections.ts';
+import { InjectedFailure, Synced, type Inject, type MemoryOperation, type Write } from './memory-writes.ts';
+import type { ImageStore, JournalStore, ProjectionStore } from './storage.ts';
+
+/** What the stores of transactions held at some moment. */
+export interface DiskContent {
+  readonly journal: JournalContent;
+  readonly projections: ProjectionContent;
+}
+
+/** See the head of this file. It outlives the node that uses it, as a disk does. */
+export class MemoryDisk {
+  readonly journal: JournalStore;
+  readonly images: ImageStore;
+  readonly projections: ProjectionStore;
+  readonly #images: MemoryImages;
+  readonly #journal: Synced<MemoryJournal>;
+  readonly #projections: Synced<MemoryProjections>;
+  #inject: Inject;
+
+  constructor(schemas: Schemas, inject: Inject = () => 'work') {
+    this.#inject = inject;
+    const write: Write = (operation, run) => this.#write(operation, run);
+    this.#images = new MemoryImages(schemas, write);
+    this.#journal = new Synced((transact) => new MemoryJournal(transact), write);
+    this.#projections = new Synced((transact) => new MemoryProjections(transact), write);
+    this.images = this.#images;
+    this.journal = this.#journal.store;
+    this.projections = this.#projections.store;
+  }
+
+  /** Everything up to here is in the journal also after a power cut. */
+  get durable(): Position {
+    return this.#journal.before?.state.position ?? this.journal.state.position;
+  }
+
+  /** Decides anew what each call does. */
+  inject(inject: Inject): void {
+    this.#inject = inject;
+  }
+
+  /** Makes durable what is seen of journal and projections: a start believes nothing before. */
+  settle(): void {
+    this.#write('settle', (isSynced) => {
+      this.#journal.sync();
+      if (isSynced) this.#projections.sync();
+    });
+  }
+
+  /** The power fails: `survives` decides of each thing that is not durable yet whether it is there afterwards. */
+  cutPower(survives: () => boolean): void {
+    this.#journal.cutPower(survives);
+    this.#projections.cutPower(survives);
+    this.#images.cutPower(survives);
+  }
+
+  /** Removes what was left in the staging area, as a start does. Returns the number of images. */
+  clearStaging(): number {
+    return this.#images.clearStaging();
+  }
+
+  /** Damages the image of a shard, or removes it: for tests of what must be told loudly. */
+  damage(shard: ShardId, how: 'garble' | 'remove'): void {
+    this.#images.damage(shard, how);
+  }
+
+  /** Puts back the image of a shard as it was when it was damaged, as an operator would. */
+  repair(shard: ShardId): void {
+    this.#images.repair(shard);
+  }
+
+  /** Changes one byte of one batch of the journal, if it has one; `pick(n)` gives a whole number below `n`. */
+  flip(pick: (below: number) => number): void {
+    this.#journal.store.flip(pick);
+  }
+
+  /** What the stores of transactions hold now: for a disk that is rolled back, or put in order again. */
+  snapshot(): DiskContent {
+    return { journal: this.#journal.store.snapshot(), projections: this.#projections.store.snapshot() };
+  }
+
+  /** Brings back what stores held then. */
+  restore({ journal, projections }: Partial<DiskContent>): void {
+    if (journal !== undefined) this.#journal.store.restore(journal);
+    if (projections !== undefined) this.#projections.store.restore(projections);
+  }
+
+  /** Reads batches without a look at their checksums, from now on: for a deliberate fault. */
+  trust(): void {
+    this.#journal.store.trust();
+  }
+
+  #write(operation: MemoryOperation, run: (isSynced: boolean) => void): void {
+    const outcome = this.#inject(operation);
+    if (outcome === 'fail') throw new InjectedFailure(`the disk failed before: ${operation}`);
+    run(outcome !== 'write-unsynced');
+    if (outcome !== 'work') throw new InjectedFailure(`the disk failed after: ${operation} (${outcome})`);
+  }
+}

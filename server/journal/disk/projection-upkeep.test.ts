@@ -1,0 +1,131 @@
+/** What every adapter of `ProjectionUpkeep` promises, and that the one in memory can fail and be cut off as the rest of its disk. */
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { instant } from '#shared/units.ts';
+import { MemoryDisk } from './memory.ts';
+import { FileProjections } from './sqlite-projections.ts';
+import type { LiveRow, MirroredShard, ProjectionStore } from './storage.ts';
+import { sampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+
+const cleanUps: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanUp of cleanUps.splice(0).toReversed()) cleanUp();
+});
+
+const [ada, bob] = [sampleShard(1), sampleShard(2)] as const;
+
+/** The projections as somebody finds them who opens them anew. */
+type Open = () => ProjectionStore;
+
+function inFile(): Open {
+  const directory = mkdtempSync(join(tmpdir(), 'gavel-upkeep-'));
+  cleanUps.push(() => rmSync(directory, { recursive: true }));
+  return () => {
+    const projections = FileProjections.openFor(join(directory, 'node.db'), 'instance');
+    cleanUps.push(() => projections.close());
+    return projections;
+  };
+}
+
+function inMemory(): Open {
+  const { projections } = new MemoryDisk(SCHEMA_BY_TABLE);
+  return () => projections;
+}
+
+function row(entity: string, shard: typeof ada, id: number): LiveRow {
+  return { entity, shard, id, version: 7, record: Uint8Array.of(id) };
+}
+
+function loaded(shard: typeof ada, due: number, ...ids: readonly number[]): MirroredShard {
+  return { kind: 'loaded', shard, due: instant(due), rows: ids.map((id) => row('offer', shard, id)) };
+}
+
+const idsOf = (store: ProjectionStore, entity = 'offer'): readonly number[] => store.rows(entity).map(({ id }) => id);
+
+describe.each<readonly [string, () => Open]>([
+  ['in a file', inFile],
+  ['in memory', inMemory],
+])('the upkeep of projections %s', (_where, make) => {
+  it('keeps of which entities all rows are there, until it forgets the mirror', () => {
+    const open = make();
+    expect(open().upkeep.entities).toBeUndefined();
+    open().upkeep.finish(['offer', 'purse']);
+    expect(open().upkeep.entities).toEqual(['offer', 'purse']);
+    open().upkeep.put(['offer'], [loaded(ada, 5, 1, 2), { kind: 'left-out', shard: bob }]);
+    open().upkeep.forget();
+    const store = open();
+    expect([store.upkeep.entities, store.upkeep.leftOut, idsOf(store), store.due(instant(1e9), 9)]).toEqual([undefined, [], [], []]);
+  });
+
+  it('puts rows and alarm of a shard in the place of what was, and leaves other entities and shards alone', () => {
+    const open = make();
+    const { upkeep } = open();
+    upkeep.put(['purse'], [{ kind: 'loaded', shard: ada, due: 0, rows: [row('purse', ada, 9)] }]);
+    upkeep.put(['offer'], [loaded(ada, 5, 1, 2), loaded(bob, 6, 3)]);
+    upkeep.put(['offer'], [loaded(ada, 0, 2, 4)]);
+    expect([idsOf(open()).toSorted(), idsOf(open(), 'purse')]).toEqual([[2, 3, 4], [9]]);
+    expect(open().due(instant(1e9), 9)).toEqual([{ shard: bob, due: 6 }]);
+    expect(open().upkeep.check()).toEqual({ isMirrorWhole: true, areTotalsWhole: true });
+  });
+
+  it('has a shard that is left out due at once, and names it until it is put in', () => {
+    const open = make();
+    open().upkeep.put(['offer'], [loaded(ada, 5, 1), { kind: 'left-out', shard: bob }, { kind: 'left-out', shard: ada }]);
+    expect([open().upkeep.leftOut.toSorted(), idsOf(open())]).toEqual([[ada, bob], []]);
+    expect(open().due(instant(1), 9)).toHaveLength(2);
+    open().upkeep.put(['offer'], [loaded(ada, 0, 1)]);
+    expect([open().upkeep.leftOut, idsOf(open())]).toEqual([[bob], [1]]);
+  });
+
+  it('puts totals in the place of what was, and gives all of the ledger', () => {
+    const open = make();
+    const segment = { shard: ada, firstSeq: 1, lastSeq: 2, transactions: Buffer.of(1), lines: Buffer.of(2) };
+    const totals = new Map([
+      ['a', 1n],
+      ['b', 2n],
+    ]);
+    open().apply({ folded: 1, alarms: new Map(), rows: [], segments: [segment], totals });
+    open().upkeep.setTotals(new Map([['b', 2n ** 70n]]));
+    expect(open().totals()).toEqual([{ key: 'b', amount: 2n ** 70n }]);
+    expect([...open().upkeep.segments()]).toMatchObject([segment]);
+  });
+});
+
+describe('the upkeep of projections in memory', () => {
+  const calls = {
+    finish: ({ upkeep }) => upkeep.finish(['purse']),
+    forget: ({ upkeep }) => upkeep.forget(),
+    put: ({ upkeep }) => upkeep.put(['offer'], [{ kind: 'left-out', shard: ada }]),
+    setTotals: ({ upkeep }) => upkeep.setTotals(new Map([['b', 1n]])),
+  } satisfies Record<string, (store: ProjectionStore) => void>;
+  const names = Object.keys(calls) as (keyof typeof calls)[];
+
+  function used(): MemoryDisk {
+    const disk = new MemoryDisk(SCHEMA_BY_TABLE);
+    const { upkeep } = disk.projections;
+    upkeep.put(['offer'], [loaded(ada, 5, 1), { kind: 'left-out', shard: bob }]);
+    upkeep.finish(['offer']);
+    return disk;
+  }
+
+  it.each(names)('fails at %s, with nothing done', (name) => {
+    const disk = used();
+    const before = disk.snapshot();
+    disk.inject(() => 'fail');
+    expect(() => calls[name](disk.projections)).toThrow('the disk failed before: upkeep');
+    expect(disk.snapshot()).toEqual(before);
+  });
+
+  it.each(names)('loses %s in a power cut if it was not synced, and nothing that was', (name) => {
+    const disk = used();
+    const before = disk.snapshot();
+    disk.inject(() => 'write-unsynced');
+    expect(() => calls[name](disk.projections)).toThrow('the disk failed after: upkeep');
+    expect(disk.snapshot()).not.toEqual(before);
+    disk.cutPower(() => false);
+    expect(disk.snapshot()).toEqual(before);
+    expect(disk.projections.upkeep.entities).toEqual(['offer']);
+  });
+});

@@ -1,0 +1,332 @@
+/** `journal.db`: one row per group commit, the notes of images, and the counters. Written by one thread, read by others. */
+import type Database from 'better-sqlite3';
+import type { Instant, ShardId } from '#shared/units.ts';
+import { asBuffer } from '../images/batch-cache.ts';
+import { batchSum, checkedBatch, checkedKept, countersSum, isKeptWhole, keptSum, noteSum } from './checksums.ts';
+import type { Position } from '../persister/persister.ts';
+import {
+  JournalError,
+  ShardEntryError,
+  type Batch,
+  type JournalReader,
+  type JournalState,
+  type JournalStore,
+  type KeptRecord,
+  type Note,
+} from './storage.ts';
+import { openReader, openVersioned, type Layout } from './sqlite.ts';
+
+/** The version of the layout of `journal.db`, in its `user_version`. */
+export const JOURNAL_VERSION = 2;
+
+const SCHEMA = `
+  CREATE TABLE journal(
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    instance TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    dropped INTEGER NOT NULL,
+    now INTEGER NOT NULL,
+    lease INTEGER NOT NULL,
+    kept INTEGER NOT NULL,
+    sum INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE batch(
+    first INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL,
+    now INTEGER NOT NULL,
+    sum INTEGER NOT NULL,
+    records BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE shard(
+    id TEXT PRIMARY KEY,
+    applied_version INTEGER NOT NULL,
+    now INTEGER,
+    sum INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE kept(
+    shard TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    sum INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    PRIMARY KEY (shard, version)
+  ) STRICT, WITHOUT ROWID;
+`;
+
+/**
+ * From version 1 to 2: a lease of time, the time of each note, what is put aside, and checksums. What is there is believed this once.
+ * One statement and one transaction for all batches: SQLite moves what does not fit into its cache to the log.
+ */
+const TO_VERSION_2 = `
+  ALTER TABLE batch ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+  UPDATE batch SET sum = batch_sum(first, last, now, records);
+  ALTER TABLE shard ADD COLUMN now INTEGER;
+  ALTER TABLE shard ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+  UPDATE shard SET sum = note_sum(id, applied_version);
+  ALTER TABLE kept ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+  UPDATE kept SET sum = kept_sum(shard, version, record);
+  ALTER TABLE journal ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE journal ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE journal ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+  UPDATE journal SET lease = now, kept = (SELECT coalesce(sum(length(record)), 0) FROM kept);
+  UPDATE journal SET sum = counters_sum(instance, position, dropped, now, lease, kept);
+`;
+
+function toVersion2(database: Database.Database): void {
+  database.function('batch_sum', (first: Position, last: Position, now: Instant, records: Buffer) =>
+    batchSum({ first, last, now, records }),
+  );
+  database.function('note_sum', (shard: ShardId, version: number) => noteSum(shard, version, null));
+  database.function('kept_sum', (shard: ShardId, version: number, record: Buffer) => keptSum({ shard, version, record }));
+  database.function('counters_sum', (instance: string, position: Position, dropped: Position, now: Instant, lease: Instant, kept: number) =>
+    countersSum(instance, { position, dropped, now, lease, kept }),
+  );
+  database.exec(TO_VERSION_2);
+}
+
+function layout(instance: string): Layout {
+  return {
+    version: JOURNAL_VERSION,
+    table: 'journal',
+    make: (database) => {
+      database.exec(SCHEMA);
+      const counters = { position: 0, dropped: 0, now: 0, lease: 0, kept: 0 } as const;
+      database.prepare('INSERT INTO journal VALUES (1, ?, 0, 0, 0, 0, 0, ?)').run(instance, countersSum(instance, counters));
+    },
+    upgrades: { 1: toVersion2 },
+  };
+}
+
+const MEBIBYTE = 1_024 * 1_024;
+/** Large pages for large batches: a commit of 256 KiB takes 0.77 ms with these, and 1.1 ms with pages of 4 KiB. */
+const PAGE_BYTES = 16 * 1_024;
+
+/** What any thread may read of a journal. */
+export class FileJournalReader implements JournalReader {
+  protected readonly database: Database.Database;
+  readonly #batchesAfter: Database.Statement<[number]>;
+  readonly #batch: Database.Statement<[number]>;
+  readonly #note: Database.Statement<[string]>;
+  readonly #kept: Database.Statement<[string]>;
+  readonly #keptShards: Database.Statement<[]>;
+
+  constructor(database: Database.Database) {
+    this.database = database;
+    this.#batchesAfter = database.prepare('SELECT first, last, now, sum, records FROM batch WHERE first > ? ORDER BY first');
+    this.#batch = database.prepare('SELECT first, last, now, sum, records FROM batch WHERE first = ?');
+    this.#note = database.prepare('SELECT applied_version AS version, now, sum FROM shard WHERE id = ?');
+    this.#kept = database.prepare('SELECT version, sum, record FROM kept WHERE shard = ? ORDER BY version');
+    this.#keptShards = database.prepare<[]>('SELECT shard, sum(length(record)) FROM kept GROUP BY shard').raw();
+  }
+
+  /** Opens the journal of a node for reading; somebody else has it open for writing. */
+  static open(path: string): FileJournalReader {
+    return new FileJournalReader(openReader(path, MEBIBYTE));
+  }
+
+  read(after: Position, bytesMax: number): readonly Batch[] {
+    const batches: Batch[] = [];
+    let bytes = 0;
+    for (const row of this.#batchesAfter.iterate(after)) {
+      const batch = checkedBatch(row as Batch);
+      batches.push(batch);
+      bytes += batch.records.length;
+      if (bytes >= bytesMax) break;
+    }
+    return batches;
+  }
+
+  batch(first: Position): Batch | undefined {
+    const row = this.#batch.get(first);
+    return row === undefined ? undefined : checkedBatch(row as Batch);
+  }
+
+  noteOf(shard: ShardId): ReturnType<JournalReader['noteOf']> {
+    const row = this.#note.get(shard) as { readonly version: number; readonly now: Instant | null; readonly sum: number } | undefined;
+    if (row === undefined) return undefined;
+    if (noteSum(shard, row.version, row.now) !== row.sum) throw new ShardEntryError('the note of its image is damaged');
+    return { version: row.version, now: row.now ?? undefined };
+  }
+
+  keptOf(shard: ShardId): readonly Uint8Array[] {
+    const rows = this.#kept.all(shard) as readonly { readonly version: number; readonly sum: number; readonly record: Uint8Array }[];
+    return rows.map(({ version, sum, record }) => checkedKept({ shard, version, record }, sum));
+  }
+
+  keptShards(): ReadonlyMap<ShardId, number> {
+    return new Map(this.#keptShards.all() as readonly (readonly [ShardId, number])[]);
+  }
+
+  close(): void {
+    this.database.close();
+  }
+}
+
+/** The journal as its owner has it. */
+export class FileJournal extends FileJournalReader implements JournalStore {
+  /** Whose it is. */
+  readonly instance: string;
+  /** One sentence, if turns were missing when it was opened. */
+  readonly damage: string | undefined;
+  readonly #statements: ReturnType<typeof prepare>;
+  #state: JournalState;
+
+  /** Throws `JournalError` if the counters, or any record that was put aside, are not what was written. */
+  constructor(database: Database.Database) {
+    super(database);
+    this.#statements = prepare(database);
+    const { counters, batches, keptBytes, allKept } = this.#statements;
+    const row = counters.get() as (Omit<JournalState, 'bytes'> & { readonly instance: string; readonly sum: number }) | undefined;
+    if (row === undefined) throw JournalError.of('its counters are missing');
+    const { instance, sum, ...found } = row;
+    if (countersSum(instance, found) !== sum) throw JournalError.of('its counters are not what was written');
+    if (keptBytes.get() !== found.kept) throw JournalError.of('records that were put aside are missing');
+    // All of them, and not only when their shard is loaded: under a wrong name or number a durable turn would not be found, nor missed.
+    for (const row of allKept.iterate()) if (!isRowWhole(row)) throw JournalError.of('a record that was put aside is not what was written');
+    this.instance = instance;
+    const { bytes, ...there } = batches.get() as BatchesThere & { readonly bytes: number };
+    this.damage = damageOf(found, there);
+    this.#state = { ...found, bytes };
+  }
+
+  /** Opens the journal at that path, or makes a new one that belongs to `instance`. */
+  static openFor(path: string, instance: string): FileJournal {
+    const files = { path, pageBytes: PAGE_BYTES, cacheBytes: 8 * MEBIBYTE, checkpointBytes: 4 * MEBIBYTE };
+    const database = openVersioned(files, layout(instance));
+    try {
+      return new FileJournal(database);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  get state(): JournalState {
+    return this.#state;
+  }
+
+  /** The number of shards of which an image is noted. */
+  notes(): number {
+    return this.#statements.notes.get() as number;
+  }
+
+  commit({ first, last, now, sum, records }: Batch): void {
+    const { position, bytes, now: before } = this.#state;
+    if (first !== position + 1 || last < first) throw new Error(`a batch of turns ${first} to ${last} cannot follow turn ${position}`);
+    this.#transaction(() => {
+      this.#statements.insertBatch.run(first, last, now, sum, asBuffer(records));
+      return { position: last, now: now > before ? now : before, bytes: bytes + records.length };
+    });
+  }
+
+  extendLease(until: Instant): void {
+    if (until > this.#state.lease) this.#transaction(() => ({ lease: until }));
+  }
+
+  note(notes: readonly Note[], kept: readonly KeptRecord[]): void {
+    const { insertNote, insertKept, deleteKept } = this.#statements;
+    let keptBytes = this.#state.kept;
+    this.#transaction(() => {
+      for (const { shard, version, now } of notes) {
+        insertNote.run(shard, version, now, noteSum(shard, version, now));
+        if (keptBytes === 0) continue;
+        for (const bytes of deleteKept.all(shard, version) as readonly number[]) keptBytes -= bytes;
+      }
+      for (const aside of kept) {
+        const { changes } = insertKept.run(aside.shard, aside.version, keptSum(aside), asBuffer(aside.record));
+        keptBytes += changes * aside.record.length;
+      }
+      return { kept: keptBytes };
+    });
+  }
+
+  drop(through: Position, recordsMax: number): Position {
+    const { dropped: start, bytes } = this.#state;
+    let dropped = start;
+    let droppedBytes = 0;
+    for (const row of this.#statements.oldest.iterate()) {
+      const batch = row as { readonly last: number; readonly bytes: number };
+      if (batch.last > through || dropped - start >= recordsMax) break;
+      dropped = batch.last;
+      droppedBytes += batch.bytes;
+    }
+    if (dropped === start) return dropped;
+    this.#transaction(() => {
+      this.#statements.deleteThrough.run(dropped);
+      return { dropped, bytes: bytes - droppedBytes };
+    });
+    return dropped;
+  }
+
+  /** Runs a change, and changes the counters as it says; both happen, or neither. */
+  #transaction(run: () => Partial<JournalState>): void {
+    const { begin, commit, rollback, setCounters } = this.#statements;
+    begin.run();
+    try {
+      const next = { ...this.#state, ...run() };
+      const { position, dropped, now, lease, kept } = next;
+      const [before, after] = [countersSum(this.instance, this.#state), countersSum(this.instance, next)];
+      const { changes } = setCounters.run(position, dropped, now, lease, kept, after, before);
+      // Nobody else may have this file: whoever writes to it all the same must not be written over.
+      if (changes !== 1) throw new JournalError('the journal (journal.db) was written to by somebody else');
+      commit.run();
+      this.#state = next;
+    } catch (error) {
+      if (this.database.inTransaction) rollback.run();
+      throw error;
+    }
+  }
+}
+
+function prepare(database: Database.Database) {
+  return {
+    begin: database.prepare<[]>('BEGIN IMMEDIATE'),
+    commit: database.prepare<[]>('COMMIT'),
+    rollback: database.prepare<[]>('ROLLBACK'),
+    counters: database.prepare<[]>('SELECT instance, position, dropped, now, lease, kept, sum FROM journal'),
+    setCounters: database.prepare<[number, number, number, number, number, number, number]>(
+      'UPDATE journal SET position = ?, dropped = ?, now = ?, lease = ?, kept = ?, sum = ? WHERE sum = ?',
+    ),
+    batches: database.prepare<[]>(
+      'SELECT coalesce(sum(length(records)), 0) AS bytes, coalesce(sum(last - first + 1), 0) AS turns, min(first) AS first, max(last) AS last FROM batch',
+    ),
+    insertBatch: database.prepare<[number, number, number, number, Buffer]>(
+      'INSERT INTO batch(first, last, now, sum, records) VALUES (?, ?, ?, ?, ?)',
+    ),
+    notes: database.prepare<[]>('SELECT count(*) FROM shard').pluck(),
+    insertNote: database.prepare<[string, number, number, number]>(
+      'INSERT INTO shard(id, applied_version, now, sum) VALUES (?, ?, ?, ?) ' +
+        'ON CONFLICT DO UPDATE SET applied_version = excluded.applied_version, now = excluded.now, sum = excluded.sum',
+    ),
+    insertKept: database.prepare<[string, number, number, Buffer]>(
+      'INSERT OR IGNORE INTO kept(shard, version, sum, record) VALUES (?, ?, ?, ?)',
+    ),
+    deleteKept: database.prepare<[string, number]>('DELETE FROM kept WHERE shard = ? AND version <= ? RETURNING length(record)').pluck(),
+    allKept: database.prepare<[]>('SELECT shard, version, sum, record FROM kept'),
+    keptBytes: database.prepare<[]>('SELECT coalesce(sum(length(record)), 0) FROM kept').pluck(),
+    // Both by the key, in its order: what they cost does not depend on how much is behind.
+    oldest: database.prepare<[]>(OLDEST),
+    deleteThrough: database.prepare<[number]>(DELETE_THROUGH),
+  };
+}
+
+function isRowWhole(row: unknown): boolean {
+  const { sum, ...kept } = row as KeptRecord & { readonly sum: number };
+  return isKeptWhole(kept, sum);
+}
+
+interface BatchesThere {
+  readonly turns: number;
+  readonly first: Position | null;
+  readonly last: Position | null;
+}
+
+function damageOf({ position, dropped }: Omit<JournalState, 'bytes'>, { turns, first, last }: BatchesThere): string | undefined {
+  const isWhole = (first ?? dropped + 1) === dropped + 1 && (last ?? dropped) === position && turns === position - dropped;
+  if (isWhole) return undefined;
+  return JournalError.of(`it should hold the turns ${dropped + 1} to ${position}, and has ${turns} of them`).message;
+}
+
+/** The oldest batches first. */
+export const OLDEST = 'SELECT last, length(records) AS bytes FROM batch ORDER BY first';
+/** Batches do not overlap: one that begins at or before the end of another is that one, or older. */
+export const DELETE_THROUGH = 'DELETE FROM batch WHERE first <= ?';

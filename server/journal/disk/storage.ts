@@ -1,0 +1,231 @@
+/**
+ * The seam between the persister's planner and a disk: three stores, each owned by one thread. Everything but the syncing of
+ * files is synchronous. A call that throws may have happened, in part or whole, unless its words say otherwise: whoever calls
+ * ends the process and looks at what is durable at the next start.
+ *
+ * Adapters: `sqlite-journal.ts`, `sqlite-projections.ts` and `image-files.ts` (SQLite and files) and `memory.ts` (for the simulator). One contract suite holds both.
+ */
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { RawChangeSet } from '#server/shard/change-set.ts';
+import type { DueShard, Position, Total } from '../persister/persister.ts';
+
+/** The turns of one group commit: records as `RecordWriter` makes them, in the order of their positions. */
+export interface Batch {
+  readonly first: Position;
+  readonly last: Position;
+  /** The greatest `now` of its turns. */
+  readonly now: Instant;
+  /** The checksum of all the rest: see `sealed`. */
+  readonly sum: number;
+  readonly records: Uint8Array;
+}
+
+/** That a shard's image, at this version or a later one, is durable. */
+export interface Note {
+  readonly shard: ShardId;
+  readonly version: number;
+  /** The time of that turn. */
+  readonly now: Instant;
+}
+
+/** A record put aside because the image of its shard cannot be read: one bad file must not stop the rest of the node. */
+export interface KeptRecord {
+  readonly shard: ShardId;
+  readonly version: number;
+  readonly record: Uint8Array;
+}
+
+/** The counters of a journal. */
+export interface JournalState {
+  /** The highest position ever made durable: stored, never derived from what is left. */
+  readonly position: Position;
+  /** Positions up to here are dropped: in images and projections. */
+  readonly dropped: Position;
+  /** The greatest `now` of any turn ever made durable, or 0. */
+  readonly now: Instant | 0;
+  /** The node's time never passes this, in this life or any before: see `extendLease`. */
+  readonly lease: Instant | 0;
+  /** Bytes of the batches that are there. */
+  readonly bytes: number;
+  /** Bytes of the records that are put aside. */
+  readonly kept: number;
+}
+
+/** A journal that is not what was written to it. */
+export class JournalError extends Error {
+  override readonly name = 'JournalError';
+
+  /** `what` is wrong, as the end of a sentence. */
+  static of(what: string): JournalError {
+    return new JournalError(`the journal (journal.db) is damaged: ${what}`);
+  }
+}
+
+/** A database that another program keeps locked. Nothing has happened, and it may be tried again. */
+export class StoreLockedError extends Error {
+  override readonly name = 'StoreLockedError';
+}
+
+/** What a journal has of one shard, its note or a record put aside, is not what was written: a fault of that shard alone. */
+export class ShardEntryError extends Error {
+  override readonly name = 'ShardEntryError';
+}
+
+/**
+ * What may be read of a journal, also by threads that do not own it. Each call sees what is durable at that moment. What is read is what
+ * was written, or `JournalError` or, where the words say so, `ShardEntryError` is thrown.
+ */
+export interface JournalReader {
+  /** Batches after that position, oldest first: at least one if there is one, and no further one once `bytesMax` is reached. */
+  read(after: Position, bytesMax: number): readonly Batch[];
+  /** The batch that starts at that position, or `undefined`. */
+  batch(first: Position): Batch | undefined;
+  /**
+   * What is noted of the shard's image, or `undefined`; the time is `undefined` if it was noted before times were. Throws `ShardEntryError`
+   * if the note is damaged.
+   */
+  noteOf(shard: ShardId): { readonly version: number; readonly now: Instant | undefined } | undefined;
+  /** The records put aside for a shard, oldest first. Throws `ShardEntryError` if one is damaged. */
+  keptOf(shard: ShardId): readonly Uint8Array[];
+  /** All shards for which records are put aside, each with the bytes of them. */
+  keptShards(): ReadonlyMap<ShardId, number>;
+  close(): void;
+}
+
+/** A node's journal. Every writing call is one transaction, durable on return. */
+export interface JournalStore extends JournalReader {
+  readonly state: JournalState;
+  /** Appends a batch; `first` must be the next position. */
+  commit(batch: Batch): void;
+  /** Lets the node's time go on until then; an earlier instant than before changes nothing. */
+  extendLease(until: Instant): void;
+  /** Notes images, puts records aside, and forgets the records put aside that noted images contain. */
+  note(notes: readonly Note[], kept: readonly KeptRecord[]): void;
+  /** Drops the oldest batches, none that ends after `through`, at most about `recordsMax` records. Returns the new `dropped`. */
+  drop(through: Position, recordsMax: number): Position;
+}
+
+/** An image that is there and cannot be read. */
+export class ImageError extends Error {
+  override readonly name = 'ImageError';
+}
+
+/** What is in an image. */
+export interface Image extends RawChangeSet {
+  /** Somebody else has written to the file, or to one that it was made from: its rows must be checked before they are believed. */
+  readonly isEdited?: true;
+}
+
+/** The image of one shard as a base for its next one. */
+export interface ImageDraft {
+  /** The version of the image, or 0 if there is none. */
+  readonly version: number;
+  /** The time of that turn, or 0. */
+  readonly now: Instant;
+  /** Writes the next image to the staging area: the old one with these changes applied, which start at its version + 1. */
+  stage(changes: RawChangeSet): void;
+  /** Lets go of a draft that is not staged. */
+  discard(): void;
+}
+
+/** The shard images of a node. Never modified in place. */
+export interface ImageStore {
+  /** No image has anything of a later position; `undefined` if the images do not say. See `mark`. */
+  readonly published: Position | undefined;
+  /** The image, or `undefined` if there is none. Throws `ImageError` if it cannot be read, whatever the reason. */
+  read(shard: ShardId): Image | undefined;
+  /** All shards that have an image, whether it can be read or not. */
+  shards(): Iterable<ShardId>;
+  /** Starts the next image of a shard. Throws `ImageError` if there is one that cannot be read. */
+  draft(shard: ShardId): ImageDraft;
+  /** Makes the content of staged images durable, many at once. */
+  sync(shards: readonly ShardId[]): Promise<void>;
+  /** Says, durably, that images of positions up to this may be published from now on: so that a start can tell databases that are older. */
+  mark(through: Position): void;
+  /** Puts synced images in the place of the old ones. Durable only after `syncDirectories`. */
+  publish(shards: readonly ShardId[]): void;
+  /** Makes the places of published images durable. */
+  syncDirectories(shards: readonly ShardId[]): Promise<void>;
+}
+
+/** A live row of a projected entity, or, without a record, its end. */
+export interface RowChange {
+  readonly entity: string;
+  readonly shard: ShardId;
+  readonly id: number;
+  /** The version of the shard that wrote it. */
+  readonly version: number;
+  /** The put, as in its record. */
+  readonly record: Uint8Array | undefined;
+}
+
+/** The ledger lines of one shard in one chunk of the fold, as in their records. */
+export interface LedgerSegment {
+  readonly shard: ShardId;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** The fingerprints of the transactions in it, one after the other: see `fingerprint`. */
+  readonly transactions: Uint8Array;
+  readonly lines: Uint8Array;
+}
+
+/** What one chunk of the journal comes to. */
+export interface FoldDelta {
+  /** Everything up to here is folded with it. */
+  readonly folded: Position;
+  /** The new earliest alarm of shards; 0 for none. */
+  readonly alarms: ReadonlyMap<ShardId, Instant | 0>;
+  readonly rows: readonly RowChange[];
+  readonly segments: readonly LedgerSegment[];
+  /** What is to be added to the running totals. */
+  readonly totals: ReadonlyMap<string, bigint>;
+}
+
+/** A live row of a projected entity. */
+export interface LiveRow extends RowChange {
+  readonly record: Uint8Array;
+}
+
+/** What `node.db` mirrors of one shard: all of its live rows of projected entities and its earliest alarm, or that it could not be loaded. */
+export type MirroredShard =
+  | { readonly kind: 'loaded'; readonly shard: ShardId; readonly due: Instant | 0; readonly rows: readonly LiveRow[] }
+  | { readonly kind: 'left-out'; readonly shard: ShardId };
+
+/** What a start looks at, and makes anew, before anybody asks. Each writing call is durable on return, but need not be one transaction. */
+export interface ProjectionUpkeep {
+  /** The entities of which all live rows are there; `undefined` if that is not known, or not true. */
+  readonly entities: readonly string[] | undefined;
+  /** Shards that could not be loaded when the mirror was made: rows and alarm of theirs may be missing. */
+  readonly leftOut: readonly ShardId[];
+  /** Whether every row is as it was written, and found: of the mirror (rows and alarms), of the totals. */
+  check(): { readonly isMirrorWhole: boolean; readonly areTotalsWhole: boolean };
+  /** Forgets the mirror, however damaged: until `finish`, nobody knows of what it has all rows. */
+  forget(): void;
+  /** Puts what is mirrored of each of these shards, the rows of these entities, in the place of what was. */
+  put(entities: readonly string[], shards: Iterable<MirroredShard>): void;
+  /** Says of which entities the mirror has all rows now. */
+  finish(entities: readonly string[]): void;
+  /** All segments of the ledger. Throws `DatabaseError` at one that is damaged. */
+  segments(): Iterable<LedgerSegment>;
+  /** Puts these totals in the place of what was. */
+  setTotals(totals: ReadonlyMap<string, bigint>): void;
+}
+
+/** `node.db`: the fold of the journal. A row that is not as it was written is never handed out: the call throws. */
+export interface ProjectionStore {
+  readonly upkeep: ProjectionUpkeep;
+  /** Everything up to here is folded. */
+  readonly folded: Position;
+  /** Applies a chunk and moves `folded`, in one transaction, durable on return. */
+  apply(delta: FoldDelta): void;
+  /** Shards whose alarm is at or before `now`, in the order of time and, of one time, of their names; those that follow `after` only. */
+  due(now: Instant, limit: number, after?: DueShard): readonly DueShard[];
+  /** Segments of a shard that have lines below `before`, newest first, until at least `lines` such lines are in them. Throws `ShardFault` at a damaged one. */
+  segments(shard: ShardId, before: number, lines: number): readonly LedgerSegment[];
+  /** Segments of a shard that may have lines of the transaction with that fingerprint, oldest first. Throws `ShardFault` at a damaged one. */
+  segmentsWith(shard: ShardId, fingerprint: Uint8Array): readonly LedgerSegment[];
+  /** All live rows of an entity, or those of one shard, each with its record. */
+  rows(entity: string, shard?: ShardId): readonly RowChange[];
+  totals(): readonly Total[];
+  close(): void;
+}

@@ -1,0 +1,99 @@
+/** The thread that owns `node.db`: folds the journal into it and answers from it. */
+import { parentPort } from 'node:worker_threads';
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { LedgerEntry } from '#server/shard/change-set.ts';
+import type { DueShard, PersisterDefinition, Position, Total } from '../persister/persister.ts';
+import { packRows, type PackedRows } from './projected-row.ts';
+import { Projector } from './projector.ts';
+import type { OpenedDirectory } from '../commit/commit-worker.ts';
+import { ShardKeeper } from '../images/shard-keeper.ts';
+import { StartUpkeep } from '../recovery/start-upkeep.ts';
+import { FileImages } from '../disk/image-files.ts';
+import { journalPath, projectionsPath } from '../disk/directory.ts';
+import { FileJournalReader } from '../disk/sqlite-journal.ts';
+import { FileProjections } from '../disk/sqlite-projections.ts';
+import { patiently, type LockPatience, type Patient } from '../threads/worker-patience.ts';
+import { serve, Transferred } from '../threads/worker-port.ts';
+
+/** What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the database locked. */
+export interface FoldApi {
+  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): void;
+  /** Folds everything and makes good what has to be before it answers, with one sentence for each thing out of the ordinary. */
+  recover(opened: OpenedDirectory): Patient<readonly string[]>;
+  fold(through: Position): Patient<Position>;
+  due(now: Instant, limit: number, after: DueShard | undefined): Patient<readonly DueShard[]>;
+  history(shard: ShardId, before: number, limit: number, through: Position): Patient<readonly LedgerEntry[]>;
+  transaction(
+    tx: string,
+    shards: readonly ShardId[],
+    through: Position,
+  ): Patient<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
+  projection(
+    entity: string,
+    through: Position,
+    shard: ShardId | undefined,
+  ): Patient<Transferred<{ readonly position: Position; readonly rows: PackedRows }>>;
+  totals(through: Position): Patient<{ readonly position: Position; readonly totals: readonly Total[] }>;
+  close(): void;
+}
+
+interface Open {
+  readonly projector: Projector;
+  readonly projections: FileProjections;
+  readonly journal: FileJournalReader;
+  readonly patience: LockPatience;
+  readonly upkeep: (dropped: Position) => StartUpkeep;
+}
+
+const state: { open: Open | undefined } = { open: undefined };
+
+function opened(): Open {
+  if (state.open === undefined) throw new Error('the projections are not open');
+  return state.open;
+}
+
+function ask<T>(question: (projector: Projector) => T): Patient<T> {
+  const run = (): T => question(opened().projector);
+  return patiently('node.db', opened().patience.projectionsLockedMs, run, () => opened().projections.probe());
+}
+
+const api = {
+  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): void {
+    const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
+    const journal = FileJournalReader.open(journalPath(directory));
+    const projections = FileProjections.openFor(projectionsPath(directory), instance);
+    const projector = new Projector(journal, projections, schemas, definition.projected);
+    // Nobody writes images before all is open: those of another thread may be read here.
+    const upkeep = (dropped: Position): StartUpkeep => {
+      const keeper = (): ShardKeeper => new ShardKeeper(journal, new FileImages(directory, schemas, instance), schemas, dropped);
+      return new StartUpkeep({ store: projections, keeper, schemas, projected: definition.projected });
+    };
+    state.open = { projector, projections, journal, patience, upkeep };
+  },
+  async recover({ dropped, position }: OpenedDirectory): Promise<readonly string[]> {
+    const { projector, upkeep: upkeepFrom } = opened();
+    const upkeep = upkeepFrom(dropped);
+    for (const run of upkeep.steps(projector, position)) await ask(run);
+    return upkeep.remarks;
+  },
+  fold: (through: Position) => ask((projector) => projector.foldChunk(through)),
+  due: (now: Instant, limit: number, after: DueShard | undefined) => ask((projector) => projector.due(now, limit, after)),
+  history: (shard: ShardId, before: number, limit: number, through: Position) =>
+    ask((projector) => projector.history(shard, before, limit, through)),
+  transaction: (tx: string, shards: readonly ShardId[], through: Position) =>
+    ask((projector) => projector.transaction(tx, shards, through)),
+  projection: (entity: string, through: Position, shard: ShardId | undefined) =>
+    ask((projector) => {
+      const { position, rows } = projector.projection(entity, through, shard);
+      const packed = packRows(rows);
+      return new Transferred({ position, rows: packed }, [packed.records.buffer]);
+    }),
+  totals: (through: Position) => ask((projector) => projector.totals(through)),
+  close() {
+    state.open?.projections.close();
+    state.open?.journal.close();
+    state.open = undefined;
+  },
+};
+
+if (parentPort !== null) serve(parentPort, api satisfies FoldApi);

@@ -1,0 +1,181 @@
+/**
+ * Folds a chunk of the journal into what it comes to, netted in memory: a listing made and sold within one chunk leaves nothing.
+ * Per turn it reads the header, the rows of projected entities and the ledger, and skips the rest. It runs for every turn of the node: what
+ * it does per row and per line is kept to numbers, and objects are made of what is left at the end.
+ */
+import { marketOf } from '#shared/address.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
+import { FINGERPRINT_BYTES, hashOf, writeFingerprint } from './fingerprint.ts';
+import type { Position } from '../persister/persister.ts';
+import type { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import type { FoldDelta, LedgerSegment, RowChange } from '../disk/storage.ts';
+import { Sums, type MarketSums } from './sums.ts';
+
+/** A projected row as the chunk leaves it: where its last put is, or, with `end` 0, that it has ended. */
+interface RowPlace {
+  version: number;
+  buffer: number;
+  start: number;
+  end: number;
+}
+
+/** What one shard did in the chunk. */
+interface ShardChunk {
+  readonly sums: MarketSums;
+  wakeAt: Instant | 0;
+  /** Rows from here on were made within the chunk: if they end in it, nobody needs to hear of them. */
+  readonly newRowsFrom: number;
+  /** By the number of the entity, then by id; only for entities that the shard has rows of. */
+  readonly rowsByEntity: (Map<number, RowPlace> | undefined)[];
+  firstSeq: number;
+  lastSeq: number;
+  /** Ledger lines as triples, one per turn: number of the buffer, start, end. */
+  readonly lines: number[];
+  /** Hashes of the transactions in them. */
+  readonly transactions: number[];
+}
+
+/** See the head of this file. One per chunk. */
+export class FoldChunk {
+  readonly #skimmer: RecordSkimmer;
+  readonly #entities: readonly string[];
+  readonly #entityByTable: ReadonlyMap<string, number>;
+  readonly #buffers: Buffer[] = [];
+  readonly #chunkByShard = new Map<ShardId, ShardChunk>();
+  readonly #sums = new Sums();
+  /** Rows that the record under the cursor puts, as pairs of entity and id. */
+  readonly #puts: number[] = [];
+
+  /** `projectedByTable` gives the entity of each table that is projected. */
+  constructor(skimmer: RecordSkimmer, projectedByTable: ReadonlyMap<string, string>) {
+    this.#skimmer = skimmer;
+    this.#entities = [...new Set(projectedByTable.values())];
+    this.#entityByTable = new Map([...projectedByTable].map(([table, entity]) => [table, this.#entities.indexOf(entity)]));
+  }
+
+  /** Adds the next batch of records. */
+  add(records: Buffer): void {
+    const buffer = this.#buffers.push(records) - 1;
+    const skimmer = this.#skimmer;
+    for (let offset = 0; offset < records.length; offset = skimmer.end) {
+      skimmer.open(records, offset);
+      const chunk = this.#chunk();
+      chunk.wakeAt = skimmer.wakeAt;
+      this.#takePuts(chunk, buffer);
+      this.#takeRemoves(chunk);
+      this.#takeLedger(chunk, buffer, records);
+    }
+  }
+
+  /** What it all comes to. */
+  delta(folded: Position): FoldDelta {
+    const alarms = new Map<ShardId, Instant | 0>();
+    const rows: RowChange[] = [];
+    const segments: LedgerSegment[] = [];
+    for (const [shard, chunk] of this.#chunkByShard) {
+      alarms.set(shard, chunk.wakeAt);
+      this.#collectRows(shard, chunk, rows);
+      if (chunk.lines.length > 0) segments.push(this.#segment(shard, chunk));
+    }
+    return { folded, alarms, rows, segments, totals: this.#sums.byKey() };
+  }
+
+  #chunk(): ShardChunk {
+    const { shard, nextId } = this.#skimmer;
+    let chunk = this.#chunkByShard.get(shard);
+    if (chunk === undefined) {
+      chunk = {
+        sums: this.#sums.market(marketOf(shard)),
+        wakeAt: 0,
+        newRowsFrom: nextId,
+        rowsByEntity: this.#entities.map(() => undefined),
+        firstSeq: 0,
+        lastSeq: 0,
+        lines: [],
+        transactions: [],
+      };
+      this.#chunkByShard.set(shard, chunk);
+    }
+    return chunk;
+  }
+
+  #takePuts(chunk: ShardChunk, buffer: number): void {
+    const skimmer = this.#skimmer;
+    this.#puts.length = 0;
+    while (skimmer.nextPut()) {
+      const entity = this.#entityByTable.get(skimmer.table);
+      if (entity === undefined) continue;
+      this.#puts.push(entity, skimmer.id);
+      setRow(chunk, entity, skimmer.id, { version: skimmer.version, buffer, start: skimmer.putStart, end: skimmer.putEnd });
+    }
+  }
+
+  #takeRemoves(chunk: ShardChunk): void {
+    const skimmer = this.#skimmer;
+    while (skimmer.nextRemove()) {
+      const entity = this.#entityByTable.get(skimmer.table);
+      // An upgrade moves a row from one table to another: it is put and removed at once, and lives on.
+      if (entity === undefined || this.#isPut(entity, skimmer.id)) continue;
+      if (skimmer.id >= chunk.newRowsFrom) chunk.rowsByEntity[entity]?.delete(skimmer.id);
+      else setRow(chunk, entity, skimmer.id, { version: skimmer.version, buffer: 0, start: 0, end: 0 });
+    }
+  }
+
+  #isPut(entity: number, id: number): boolean {
+    for (let index = 0; index < this.#puts.length; index += 2) {
+      if (this.#puts[index] === entity && this.#puts[index + 1] === id) return true;
+    }
+    return false;
+  }
+
+  #takeLedger(chunk: ShardChunk, buffer: number, records: Buffer): void {
+    const skimmer = this.#skimmer;
+    let start = 0;
+    while (skimmer.nextEntry()) {
+      if (start === 0) start = skimmer.entryStart;
+      if (chunk.firstSeq === 0) chunk.firstSeq = skimmer.entrySeq;
+      chunk.lastSeq = skimmer.entrySeq;
+      const { transactionStart, transactionEnd } = skimmer;
+      if (transactionEnd > transactionStart) addHash(chunk.transactions, hashOf(records, transactionStart, transactionEnd));
+      while (skimmer.nextPosting()) chunk.sums.add(skimmer.placeNumber, skimmer.assetClass(), skimmer.amount);
+    }
+    if (start !== 0) chunk.lines.push(buffer, start, skimmer.end);
+  }
+
+  #collectRows(shard: ShardId, { rowsByEntity }: ShardChunk, rows: RowChange[]): void {
+    rowsByEntity.forEach((places, index) => {
+      const entity = this.#entities[index] ?? '';
+      for (const [id, { version, buffer, start, end }] of places ?? []) {
+        rows.push({ entity, shard, id, version, record: end === 0 ? undefined : this.#buffers[buffer]?.subarray(start, end) });
+      }
+    });
+  }
+
+  #segment(shard: ShardId, { firstSeq, lastSeq, lines, transactions }: ShardChunk): LedgerSegment {
+    const fingerprints = Buffer.allocUnsafe(transactions.length * FINGERPRINT_BYTES);
+    transactions.forEach((hash, index) => writeFingerprint(fingerprints, index * FINGERPRINT_BYTES, hash));
+    return { shard, firstSeq, lastSeq, transactions: fingerprints, lines: this.#joined(lines) };
+  }
+
+  #joined(places: readonly number[]): Uint8Array {
+    let length = 0;
+    for (let index = 0; index < places.length; index += 3) length += (places[index + 2] ?? 0) - (places[index + 1] ?? 0);
+    const joined = Buffer.allocUnsafe(length);
+    let at = 0;
+    for (let index = 0; index < places.length; index += 3) {
+      at += this.#buffers[places[index] ?? 0]?.copy(joined, at, places[index + 1], places[index + 2]) ?? 0;
+    }
+    return joined;
+  }
+}
+
+function setRow(chunk: ShardChunk, entity: number, id: number, place: RowPlace): void {
+  const rows = chunk.rowsByEntity[entity];
+  if (rows === undefined) chunk.rowsByEntity[entity] = new Map([[id, place]]);
+  else rows.set(id, place);
+}
+
+/** The lines of one turn, and often of the next, are of one transaction. */
+function addHash(hashes: number[], hash: number): void {
+  if (hashes.at(-1) !== hash) hashes.push(hash);
+}

@@ -1,0 +1,43 @@
+/** Projected rows between the thread that keeps them and the one that wants them: packed, for there may be a million. */
+import type { ShardId } from '#shared/units.ts';
+import type { Schemas } from '#server/shard/record/reader.ts';
+import type { ProjectedRow } from '../persister/persister.ts';
+import { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import type { RowChange } from '../disk/storage.ts';
+
+/** Rows by column: a few large values cross between threads, whatever their number. */
+export interface PackedRows {
+  readonly shards: readonly ShardId[];
+  readonly versions: readonly number[];
+  /** Where the record of each row ends in `records`. */
+  readonly ends: readonly number[];
+  readonly records: Uint8Array<ArrayBuffer>;
+}
+
+/** Packs rows, each of which must have its record. */
+export function packRows(rows: readonly RowChange[]): PackedRows {
+  const shards: ShardId[] = [];
+  const versions: number[] = [];
+  const ends: number[] = [];
+  const records = new Uint8Array(rows.reduce((bytes, { record }) => bytes + (record?.length ?? 0), 0));
+  let end = 0;
+  for (const { shard, id, version, record } of rows) {
+    if (record === undefined) throw new Error(`row ${id} of ${shard} has no record`);
+    records.set(record, end);
+    end += record.length;
+    shards.push(shard);
+    versions.push(version);
+    ends.push(end);
+  }
+  return { shards, versions, ends, records };
+}
+
+/** The rows that were packed. */
+export function unpackRows({ shards, versions, ends, records }: PackedRows, schemas: Schemas): readonly ProjectedRow[] {
+  const skimmer = new RecordSkimmer(schemas);
+  const bytes = Buffer.from(records.buffer);
+  return shards.map((shard, index) => {
+    const put = skimmer.put(bytes, index === 0 ? 0 : (ends[index - 1] ?? 0));
+    return { shard, version: versions[index] ?? 0, ...put };
+  });
+}

@@ -1,0 +1,153 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { instant } from '#shared/units.ts';
+import type { ChangeSet } from '#server/shard/change-set.ts';
+import { RecordWriter } from '#server/shard/record/writer.ts';
+import { sealed } from '../disk/checksums.ts';
+import { fingerprint } from './fingerprint.ts';
+import { packRows, unpackRows } from './projected-row.ts';
+import { Projector } from './projector.ts';
+import type { ProjectionStore } from '../disk/storage.ts';
+import { MemoryDisk } from '../disk/memory.ts';
+import { Sums } from './sums.ts';
+import { DEFINITION, offer, picker, sampleShard, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { slowFold, sortedRows } from '../testing/slow-fold.ts';
+
+/** A journal of these turns, in batches of random sizes. */
+function journalOf(turns: readonly ChangeSet[], pick: (below: number) => number): MemoryDisk {
+  const disk = new MemoryDisk(SCHEMA_BY_TABLE);
+  const writer = new RecordWriter();
+  for (let first = 0; first < turns.length;) {
+    const some = turns.slice(first, first + 1 + pick(6));
+    for (const changes of some) writer.changeSet(changes);
+    disk.journal.commit(sealed({ first: first + 1, last: first + some.length, now: instant(1_000), records: writer.take() }));
+    first += some.length;
+  }
+  return disk;
+}
+
+function sampleTurns(pick: (below: number) => number, count: number): readonly ChangeSet[] {
+  const shards = [0, 1, 2, 3].map((index) => new SampleShard(index, pick));
+  return Array.from({ length: count }, (_, turn) => (shards[pick(4)] ?? new SampleShard(9, pick)).turn(1_000 + turn));
+}
+
+describe('the projector', () => {
+  it('comes to what the slow twin comes to, however the journal is cut into chunks', () => {
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const pick = picker(seed);
+        const turns = sampleTurns(pick, 60);
+        const disk = journalOf(turns, pick);
+        const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION.projected);
+        // Ends of batches are the positions up to which one may fold.
+        for (const { last } of disk.journal.read(0, Number.MAX_SAFE_INTEGER)) if (pick(3) === 0) projector.foldChunk(last);
+        const expected = slowFold(turns, offer.schema.table);
+
+        const { position, rows } = projector.projection(offer.name, turns.length);
+        expect(position).toBe(turns.length);
+        expect(sortedRows(unpackRows(packRows(rows), SCHEMA_BY_TABLE))).toEqual(expected.rows);
+        expect(new Set(projector.due(instant(1e9), 100).map(({ shard }) => shard))).toEqual(new Set(expected.due));
+        const totals = projector.totals(turns.length).totals.filter(({ amount }) => amount !== 0n);
+        expect(new Map(totals.map(({ key, amount }) => [key, amount]))).toEqual(
+          new Map(expected.totals.map(({ key, amount }) => [key, amount])),
+        );
+        for (const index of [0, 1, 2, 3]) {
+          const lines = expected.lines(sampleShard(index)).toReversed();
+          const before = 1 + pick(lines.length + 2);
+          const limit = 1 + pick(10);
+          const page = lines.filter(({ seq }) => seq < before).slice(0, limit);
+          expect(projector.history(sampleShard(index), before, limit, turns.length)).toEqual(page);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('finds all lines of a transaction, and only those', () => {
+    const pick = picker(11);
+    const turns = sampleTurns(pick, 200);
+    const disk = journalOf(turns, pick);
+    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION.projected);
+    const entries = turns.flatMap(({ shard, ledger }) => ledger.map((entry) => ({ shard, entry })));
+    for (const tx of new Set(entries.map(({ entry }) => entry.tx))) {
+      if (tx === null) continue;
+      const shards = [sampleShard(0), sampleShard(1), sampleShard(0), sampleShard(2), sampleShard(3)];
+      const found = projector.transaction(tx, shards, turns.length);
+      expect(found).toEqual(entries.filter(({ entry }) => entry.tx === tx));
+    }
+    expect(projector.transaction('1.1.nobody@europe.softcore', [sampleShard(0)], turns.length)).toEqual([]);
+  });
+
+  it('leaves nothing of a row that was made and ended in one chunk, and keeps one that an upgrade moved', () => {
+    const shard = new SampleShard(1, () => 1);
+    const turn = shard.turn(1_000);
+    const put = turn.puts[0];
+    if (put === undefined) throw new Error('the first turn makes an offer');
+    const after = { ...turn, puts: [], ledger: [] };
+    const turns: ChangeSet[] = [
+      { ...turn, nextId: 2, puts: [], ledger: [] },
+      { ...turn, version: 2, puts: [put] },
+      { ...after, version: 3, removes: [{ table: offer.schema.table, id: put.row.id }] },
+      { ...after, version: 4, puts: [put], removes: [{ table: offer.schema.table, id: put.row.id }] },
+    ];
+    const disk = journalOf(turns, () => 0);
+    const applied: number[] = [];
+    const store: ProjectionStore = {
+      ...boundTo(disk.projections),
+      apply: (delta) => {
+        applied.push(delta.rows.length);
+        disk.projections.apply(delta);
+      },
+      get folded() {
+        return disk.projections.folded;
+      },
+    };
+    const projector = new Projector(disk.journal, store, SCHEMA_BY_TABLE, DEFINITION.projected);
+    projector.foldChunk(3);
+    expect(applied).toEqual([0]);
+    expect(projector.projection(offer.name, 4).rows).toHaveLength(1);
+  });
+
+  it('refuses a journal that does not go on where the fold has ended', () => {
+    const pick = picker(5);
+    const disk = journalOf(sampleTurns(pick, 10), () => 0);
+    disk.journal.drop(3, 3);
+    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION.projected);
+    expect(() => projector.foldThrough(10)).toThrow('the journal goes on at 4, after 0');
+  });
+});
+
+/** The calls of a store, to put one's own in the place of some. */
+function boundTo(store: ProjectionStore): Omit<ProjectionStore, 'folded' | 'apply'> {
+  return {
+    upkeep: store.upkeep,
+    due: (now, limit, after) => store.due(now, limit, after),
+    segments: (shard, before, lines) => store.segments(shard, before, lines),
+    segmentsWith: (shard, print) => store.segmentsWith(shard, print),
+    rows: (entity) => store.rows(entity),
+    totals: () => store.totals(),
+    close: () => store.close(),
+  };
+}
+
+describe('sums', () => {
+  it('are exact beyond 2^53', () => {
+    fc.assert(
+      fc.property(fc.array(fc.maxSafeInteger()), (amounts) => {
+        const sums = new Sums();
+        for (const amount of amounts) sums.market('europe.softcore').add(0, 'gold', amount);
+        const expected = amounts.reduce((sum, amount) => sum + BigInt(amount), 0n);
+        expect(sums.byKey().get('europe.softcore wallet gold') ?? 0n).toBe(expected);
+      }),
+    );
+  });
+});
+
+describe('fingerprints', () => {
+  it('are the same for the same id, and rarely for others', () => {
+    const ids = Array.from({ length: 1_000 }, (_, index) => `${index}.1.ada@europe.softcore`);
+    const prints = new Set(ids.map((id) => Buffer.from(fingerprint(id)).toString('hex')));
+    expect(prints.size).toBeGreaterThan(995);
+    expect(fingerprint('1.1.ada@europe.softcore')).toEqual(fingerprint('1.1.ada@europe.softcore'));
+  });
+});

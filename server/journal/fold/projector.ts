@@ -1,0 +1,101 @@
+/**
+ * Folds the journal into `node.db`, chunk by chunk in the order of positions, and answers from it. Owned by one thread.
+ *
+ * What is asked as of a durable position is folded that far first: so every answer is of one durable position, and nothing has to be
+ * merged with records that are not folded yet.
+ */
+import { limits } from '#shared/limits.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { LedgerEntry } from '#server/shard/change-set.ts';
+import type { Schemas } from '#server/shard/record/reader.ts';
+import { asBuffer } from '../images/batch-cache.ts';
+import { fingerprint } from './fingerprint.ts';
+import { FoldChunk } from './fold.ts';
+import type { DueShard, Position, Total } from '../persister/persister.ts';
+import { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import type { JournalReader, LedgerSegment, ProjectionStore, RowChange } from '../disk/storage.ts';
+
+/** See the head of this file. */
+export class Projector {
+  readonly #journal: JournalReader;
+  readonly #store: ProjectionStore;
+  readonly #skimmer: RecordSkimmer;
+  readonly #projectedByTable: ReadonlyMap<string, string>;
+
+  constructor(journal: JournalReader, store: ProjectionStore, schemas: Schemas, projected: readonly string[]) {
+    this.#journal = journal;
+    this.#store = store;
+    this.#skimmer = new RecordSkimmer(schemas);
+    const isProjected = new Set(projected);
+    this.#projectedByTable = new Map([...schemas].flatMap(([table, { name }]) => (isProjected.has(name) ? [[table, name]] : [])));
+  }
+
+  /** Folds the next chunk, nothing beyond `through`. Returns the position that is folded now. */
+  foldChunk(through: Position): Position {
+    const { folded } = this.#store;
+    if (folded >= through) return folded;
+    const chunk = new FoldChunk(this.#skimmer, this.#projectedByTable);
+    let last = folded;
+    for (const batch of this.#journal.read(folded, limits.foldChunkBytes)) {
+      if (batch.last > through) break;
+      if (batch.first !== last + 1) throw new Error(`the journal goes on at ${batch.first}, after ${last}`);
+      chunk.add(asBuffer(batch.records));
+      last = batch.last;
+    }
+    if (last === folded) throw new Error(`the journal has no whole batch between ${folded} and ${through}`);
+    this.#store.apply(chunk.delta(last));
+    return last;
+  }
+
+  /** Folds everything up to a durable position. */
+  foldThrough(through: Position): void {
+    while (this.foldChunk(through) < through);
+  }
+
+  /** Shards whose alarm is at or before `now`, earliest first, those that follow `after` only. */
+  due(now: Instant, limit: number, after?: DueShard): readonly DueShard[] {
+    return this.#store.due(now, limit, after);
+  }
+
+  /** Ledger lines of a shard with `seq` below `before`, newest first. */
+  history(shard: ShardId, before: number, limit: number, through: Position): readonly LedgerEntry[] {
+    this.foldThrough(through);
+    const lines: LedgerEntry[] = [];
+    for (const segment of this.#store.segments(shard, before, limit)) {
+      for (const line of this.#lines(segment).toReversed()) if (line.seq < before && lines.length < limit) lines.push(line);
+    }
+    return lines;
+  }
+
+  /** All ledger lines of one transaction in these shards, in the order of the shards and of the lines. */
+  transaction(tx: string, shards: readonly ShardId[], through: Position): readonly { shard: ShardId; entry: LedgerEntry }[] {
+    this.foldThrough(through);
+    const print = fingerprint(tx);
+    return [...new Set(shards)].flatMap((shard) =>
+      this.#store
+        .segmentsWith(shard, print)
+        .flatMap((segment) => this.#lines(segment))
+        .filter((entry) => entry.tx === tx)
+        .map((entry) => ({ shard, entry })),
+    );
+  }
+
+  /** Every live row of a projected entity, or those of one shard, as of `position`. */
+  projection(entity: string, through: Position, shard?: ShardId): { readonly position: Position; readonly rows: readonly RowChange[] } {
+    this.foldThrough(through);
+    return { position: this.#store.folded, rows: this.#store.rows(entity, shard) };
+  }
+
+  /** The running totals, as of `position`. */
+  totals(through: Position): { readonly position: Position; readonly totals: readonly Total[] } {
+    this.foldThrough(through);
+    return { position: this.#store.folded, totals: this.#store.totals() };
+  }
+
+  #lines({ lines }: LedgerSegment): readonly LedgerEntry[] {
+    const bytes = asBuffer(lines);
+    const entries: LedgerEntry[] = [];
+    for (let offset = 0; offset < bytes.length; offset = this.#skimmer.offset) entries.push(this.#skimmer.entry(bytes, offset));
+    return entries;
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Shard images as bytes, whoever wrote them: by our own reader, or, if somebody has edited one with SQLite, by SQLite.
+ *
+ * This is the one place where bytes become an image: whatever goes wrong here is an `ImageError`, which costs one player and not the node.
+ * What our own reader takes has our checksum, and is believed. Of what somebody has edited, everything is checked here that can be known
+ * without the entities, so that it can be written and sent on; the rest is checked when the shard is loaded (`Image.isEdited`).
+ */
+import Database from 'better-sqlite3';
+import { existsSync } from 'node:fs';
+import type { Instant } from '#shared/units.ts';
+import { PLACES, type LedgerEntry, type Posting, type RawChangeSet, type RawPut, type RawValue } from '#server/shard/change-set.ts';
+import type { Schemas } from '#server/shard/record/reader.ts';
+import type { Column } from '#server/shard/entity.ts';
+import {
+  assertSealed,
+  decodeImage,
+  encodeImage,
+  headerOf,
+  isCount,
+  isUntouched,
+  nextRows,
+  parseImage,
+  postingsOf,
+  schemaOf,
+  type ImageOrigin,
+  type ImageRows,
+} from './sqlite-file/image.ts';
+import { ImageError, type Image } from '../disk/storage.ts';
+import { errorMessage } from '../disk/disk-errors.ts';
+
+/** The image of a shard of the data directory `instance`, from all that is in it. */
+export function writeImage(image: RawChangeSet, schemas: Schemas, instance: string): Buffer {
+  return encodeImage(nextRows(undefined, image, schemas), schemas, instance);
+}
+
+/** An image as a whole, and where it comes from. Throws `ImageError` if it is damaged, newer than this program, or none. */
+export function readImage(bytes: Buffer, schemas: Schemas, path?: string): { readonly image: Image; readonly origin: ImageOrigin } {
+  return orImageError(() => {
+    if (!isUntouched(bytes)) return readEdited(bytes, schemas, path);
+    const rows = parseImage(bytes);
+    return { image: decodeImage(rows, schemas), origin: rows.origin };
+  });
+}
+
+/** An image in parts, as a base for the next one. Throws as `readImage` does. */
+export function readRows(bytes: Buffer, schemas: Schemas, path?: string): ImageRows {
+  return orImageError(() => {
+    if (isUntouched(bytes)) return parseImage(bytes);
+    const { image, origin } = readEdited(bytes, schemas, path);
+    return { ...nextRows(undefined, image, schemas), origin };
+  });
+}
+
+/** Reads a whole image with SQLite. Throws `ImageError` if it is damaged, or has tables or values that this program does not know. */
+export function readWithSqlite(bytes: Buffer, schemas: Schemas): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
+  return orImageError(() => {
+    const database = new Database(withoutLog(bytes));
+    try {
+      const row = database.prepare('SELECT * FROM gavel_shard').raw().get() as readonly RawValue[] | undefined;
+      if (row === undefined) throw new ImageError('its image does not say what shard it is');
+      assertSealed(row);
+      const { header, origin } = headerOf(row);
+      return { image: { ...header, puts: rowsOf(database, schemas), removes: [], ledger: ledgerOf(database) }, origin };
+    } finally {
+      database.close();
+    }
+  });
+}
+
+function readEdited(bytes: Buffer, schemas: Schemas, path: string | undefined): { readonly image: Image; readonly origin: ImageOrigin } {
+  const log = ['-wal', '-journal'].find((ending) => path !== undefined && existsSync(path + ending));
+  if (log !== undefined) throw new ImageError(`its image has a ${log} beside it: whoever edits it has not finished, or was interrupted`);
+  const { image, origin } = readWithSqlite(bytes, schemas);
+  return { image: { ...image, isEdited: true }, origin: { ...origin, isEdited: true } };
+}
+
+function orImageError<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ImageError) throw error;
+    throw new ImageError(`its image is damaged (${errorMessage(error)})`, { cause: error });
+  }
+}
+
+/** A database in memory cannot have a write-ahead log: one that was left in that mode is read as if it had none, for it has none any more. */
+function withoutLog(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes);
+  copy.fill(1, 18, 20);
+  return copy;
+}
+
+/** All that are there, and all that ought to be. */
+const TABLES = `
+  SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'gavel_*' AND name NOT GLOB 'sqlite_*'
+  UNION SELECT name FROM gavel_table ORDER BY name`;
+
+function rowsOf(database: Database.Database, schemas: Schemas): readonly RawPut[] {
+  const tables = database.prepare(TABLES).pluck().all() as readonly string[];
+  return tables.flatMap((table) => {
+    const { columns } = schemaOf(schemas, table);
+    const names = ['id', ...columns.map(({ name }) => `"${name}"`)].join(', ');
+    const rows = database.prepare(`SELECT ${names} FROM "${table}" ORDER BY id`).raw().all() as readonly [number, ...RawValue[]][];
+    assertAscending(
+      table,
+      rows.map(([id]) => id),
+    );
+    return rows.map(([id, ...values]) => ({ table, id, values: columns.map((column, index) => valueOf(table, column, values[index])) }));
+  });
+}
+
+function ledgerOf(database: Database.Database): readonly LedgerEntry[] {
+  const rows = database.prepare('SELECT seq, at, cause, tx, balance, postings FROM gavel_ledger ORDER BY seq').raw().all();
+  const entries = (rows as readonly (readonly RawValue[])[]).map(entryOf);
+  assertAscending(
+    'gavel_ledger',
+    entries.map(({ seq }) => seq),
+  );
+  return entries;
+}
+
+function entryOf([seq, at, cause, tx, balance, postings]: readonly RawValue[]): LedgerEntry {
+  const all = postingsOf(postings ?? null);
+  const isWhole =
+    [seq, at, balance].every(isCount) && typeof cause === 'string' && (tx === null || typeof tx === 'string') && all.every(isPosting);
+  if (!isWhole) throw new ImageError(`line ${String(seq)} of the ledger of its image is none`);
+  return { seq, at: at as Instant, cause, tx, balance, postings: all } as LedgerEntry;
+}
+
+function isPosting({ place, asset, amount, balance: after }: Posting): boolean {
+  const isMoved = PLACES.includes(place) && typeof asset === 'string' && Number.isSafeInteger(amount);
+  return isMoved && (after === undefined || isCount(after));
+}
+
+function assertAscending(table: string, ids: readonly unknown[]): void {
+  let last = 0;
+  for (const id of ids) {
+    if (!isCount(id) || id <= last) throw new ImageError(`its image has a row of ${table} that cannot have the id ${String(id)}`);
+    last = id;
+  }
+}
+
+/** A value as the codec has it: whole and safe numbers, text, plain bytes. */
+function valueOf(table: string, { name, type, nullable }: Column, value: RawValue | undefined): RawValue {
+  if (value === null && nullable) return null;
+  switch (type) {
+    case 'text':
+    case 'enum':
+      if (typeof value === 'string') return value;
+      break;
+    case 'json':
+      if (typeof value === 'string' && typeof JSON.parse(value) === 'object') return value;
+      break;
+    case 'bytes':
+      if (value instanceof Uint8Array) return new Uint8Array(value);
+      break;
+    case 'boolean':
+      if (value === 0 || value === 1) return value;
+      break;
+    case 'integer':
+    case 'gold':
+    case 'timestamp':
+    case 'reference':
+      if (Number.isSafeInteger(value)) return value as number;
+      break;
+  }
+  throw new ImageError(`its image has a ${name} in ${table} that is no ${type}`);
+}

@@ -1,0 +1,108 @@
+/** The thread that loads shards and writes their images. A load waits for at most a few milliseconds of a pass. */
+import { parentPort, type MessagePort } from 'node:worker_threads';
+import type { ShardId } from '#shared/units.ts';
+import type { Schemas } from '#server/shard/record/reader.ts';
+import { RecordWriter } from '#server/shard/record/writer.ts';
+import type { NoteApi, OpenedDirectory } from '../commit/commit-worker.ts';
+import { drivePass, type PassHands } from './drive-pass.ts';
+import type { LoadedShard, PersisterDefinition, Position } from '../persister/persister.ts';
+import { ShardKeeper, type PassResult } from './shard-keeper.ts';
+import { journalPath } from '../disk/directory.ts';
+import { DirectoryIdentity } from '../disk/identity.ts';
+import { FileImages } from '../disk/image-files.ts';
+import { FileJournalReader } from '../disk/sqlite-journal.ts';
+import { Caller, serve, Transferred } from '../threads/worker-port.ts';
+
+/** A `LoadedShard` on its way between threads: as one record. */
+export type LoadedRecord =
+  | { readonly kind: 'found' | 'edited'; readonly record: Uint8Array<ArrayBuffer> }
+  | { readonly kind: Extract<LoadedShard['kind'], 'absent'> };
+
+/** What the main thread may ask for. */
+export interface ImageApi {
+  /** Takes up what is pending between two positions. */
+  open(directory: string, definition: PersisterDefinition, opened: OpenedDirectory, port: MessagePort): void;
+  noticed(through: Position): void;
+  load(shard: ShardId, through: Position): Transferred<LoadedRecord> | Extract<LoadedRecord, { kind: 'absent' }>;
+  pass(through: Position): Promise<PassResult>;
+  close(): void;
+}
+
+interface Open {
+  readonly keeper: ShardKeeper;
+  readonly hands: PassHands;
+  readonly schemas: Schemas;
+  readonly journal: FileJournalReader;
+  readonly identity: DirectoryIdentity;
+}
+
+/** A pass works for as long before it looks whether somebody waits for a shard. */
+const SLICE_MS = 2;
+
+const writer = new RecordWriter();
+const state: { open: Open | undefined; sliceStartedAt: number } = { open: undefined, sliceStartedAt: 0 };
+
+function opened(): Open {
+  if (state.open === undefined) throw new Error('the images are not open');
+  return state.open;
+}
+
+async function pause(): Promise<void> {
+  if (performance.now() - state.sliceStartedAt < SLICE_MS) return;
+  await new Promise(setImmediate);
+  state.sliceStartedAt = performance.now();
+}
+
+/** Images are written by path. Looked at before the mark, which is the first that a pass writes, and again before images are put in place. */
+function watched(images: FileImages, identity: DirectoryIdentity): PassHands['images'] {
+  return {
+    mark(through) {
+      identity.assertUnchanged();
+      images.mark(through);
+    },
+    async sync(shards) {
+      await images.sync(shards);
+      identity.assertUnchanged();
+    },
+    syncDirectories: (shards) => images.syncDirectories(shards),
+  };
+}
+
+const api = {
+  open(directory: string, definition: PersisterDefinition, { instance, dropped, position }: OpenedDirectory, port: MessagePort): void {
+    const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
+    const journal = FileJournalReader.open(journalPath(directory));
+    const identity = new DirectoryIdentity(directory);
+    const images = new FileImages(directory, schemas, instance);
+    const keeper = new ShardKeeper(journal, images, schemas, dropped);
+    keeper.catchUp(position);
+    const owner = new Caller<NoteApi>(port);
+    const hands: PassHands = {
+      images: watched(images, identity),
+      pause,
+      note: (notes, kept) => owner.call('note', [notes, kept]),
+      drop: (through, recordsMax) => owner.call('drop', [through, recordsMax]),
+    };
+    state.open = { keeper, hands, schemas, journal, identity };
+  },
+  noticed: (through: Position) => opened().keeper.catchUp(through),
+  load(shard: ShardId, through: Position) {
+    const { keeper, schemas } = opened();
+    const loaded = keeper.load(shard, through);
+    if (loaded.kind === 'absent') return loaded;
+    writer.raw(loaded.shard, schemas);
+    const record = writer.take();
+    return new Transferred<LoadedRecord>({ kind: loaded.kind, record }, [record.buffer]);
+  },
+  pass(through: Position): Promise<PassResult> {
+    const { keeper, hands } = opened();
+    return drivePass(keeper.pass(through), hands);
+  },
+  close() {
+    state.open?.journal.close();
+    state.open?.identity.close();
+    state.open = undefined;
+  },
+};
+
+if (parentPort !== null) serve(parentPort, api satisfies ImageApi);

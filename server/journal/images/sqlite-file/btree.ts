@@ -1,0 +1,234 @@
+/**
+ * Tables of an SQLite database as b-trees (https://www.sqlite.org/fileformat2.html, section 1.6): a database of rowid tables written at
+ * once from sorted rows, and read back. There is no index, no freelist and nothing to update: an image is only ever replaced.
+ */
+import { readVarint, varintLength, writeVarint, type Cursor } from './record.ts';
+
+/** The page size of what is written here; small, for a small shard. */
+export const PAGE_BYTES = 1_024;
+/** The header of the database, at the start of its first page. */
+export const HEADER_BYTES = 100;
+
+const LEAF = 0x0d;
+const INTERIOR = 0x05;
+const LEAF_HEADER_BYTES = 8;
+const INTERIOR_HEADER_BYTES = 12;
+/** A row that takes more goes on in pages of its own: the bounds are SQLite's. */
+const LOCAL_MAX = PAGE_BYTES - 35;
+const LOCAL_MIN = Math.floor(((PAGE_BYTES - 12) * 32) / 255) - 23;
+const OVERFLOW_BYTES = PAGE_BYTES - 4;
+
+/** One row: its id and its record. */
+export interface Cell {
+  readonly rowid: number;
+  readonly record: Buffer;
+}
+
+/** A page and the greatest row id below it. */
+interface Child {
+  readonly page: number;
+  readonly rowid: number;
+}
+
+/** Pages of a database that is being written. Pages are numbered from 1. */
+export class PageWriter {
+  #bytes: Buffer;
+  #pages: number;
+
+  /** Starts with pages that are there already. */
+  constructor(start: Buffer, reserveBytes = 64 * 1_024) {
+    this.#bytes = Buffer.alloc(Math.max(start.length, reserveBytes));
+    start.copy(this.#bytes);
+    this.#pages = start.length / PAGE_BYTES;
+  }
+
+  /** The number of pages. */
+  get pages(): number {
+    return this.#pages;
+  }
+
+  /** The database as it is: valid until the next page is added. */
+  bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#pages * PAGE_BYTES);
+  }
+
+  /** Adds an empty page and returns its number. */
+  add(): number {
+    this.#pages++;
+    if (this.#pages * PAGE_BYTES > this.#bytes.length) {
+      const larger = Buffer.alloc(this.#bytes.length * 2);
+      this.#bytes.copy(larger);
+      this.#bytes = larger;
+    }
+    return this.#pages;
+  }
+
+  /** Writes a whole table, its rows sorted by id, with its root at a page that is there already. */
+  table(rootPage: number, cells: readonly Cell[]): void {
+    const reserved = rootPage === 1 ? HEADER_BYTES : 0;
+    const leaves = leafSpans(cells, reserved);
+    if (leaves.length === 1) return this.#leaf(rootPage, cells, 0, cells.length);
+    let children: Child[] = leaves.map(({ start, end }) => {
+      const page = this.add();
+      this.#leaf(page, cells, start, end);
+      return { page, rowid: cells[end - 1]?.rowid ?? 0 };
+    });
+    while (!fitsInterior(children, reserved)) {
+      children = interiorGroups(children).map((group) => {
+        const page = this.add();
+        this.#interior(page, group);
+        return { page, rowid: group.at(-1)?.rowid ?? 0 };
+      });
+    }
+    this.#interior(rootPage, children);
+  }
+
+  #leaf(page: number, cells: readonly Cell[], start: number, end: number): void {
+    const base = (page - 1) * PAGE_BYTES;
+    const header = base + (page === 1 ? HEADER_BYTES : 0);
+    let content = PAGE_BYTES;
+    for (let index = start; index < end; index++) {
+      const cell = cells[index];
+      if (cell === undefined) continue;
+      content -= cellLength(cell);
+      this.#bytes.writeUInt16BE(content, header + LEAF_HEADER_BYTES + 2 * (index - start));
+      this.#cell(base + content, cell);
+    }
+    this.#pageHeader(header, LEAF, end - start, content);
+  }
+
+  #cell(start: number, { rowid, record }: Cell): void {
+    let at = writeVarint(this.#bytes, start, record.length);
+    at = writeVarint(this.#bytes, at, rowid);
+    const local = localLength(record.length);
+    record.copy(this.#bytes, at, 0, local);
+    if (local === record.length) return;
+    let pointer = at + local;
+    for (let offset = local; offset < record.length; offset += OVERFLOW_BYTES) {
+      const page = this.add();
+      this.#bytes.writeUInt32BE(page, pointer);
+      pointer = (page - 1) * PAGE_BYTES;
+      this.#bytes.writeUInt32BE(0, pointer);
+      record.copy(this.#bytes, pointer + 4, offset, Math.min(record.length, offset + OVERFLOW_BYTES));
+    }
+  }
+
+  #interior(page: number, children: readonly Child[]): void {
+    const base = (page - 1) * PAGE_BYTES;
+    const header = base + (page === 1 ? HEADER_BYTES : 0);
+    let content = PAGE_BYTES;
+    children.slice(0, -1).forEach((child, index) => {
+      content -= 4 + varintLength(child.rowid);
+      this.#bytes.writeUInt16BE(content, header + INTERIOR_HEADER_BYTES + 2 * index);
+      this.#bytes.writeUInt32BE(child.page, base + content);
+      writeVarint(this.#bytes, base + content + 4, child.rowid);
+    });
+    this.#pageHeader(header, INTERIOR, children.length - 1, content);
+    this.#bytes.writeUInt32BE(children.at(-1)?.page ?? 0, header + 8);
+  }
+
+  #pageHeader(at: number, type: number, cells: number, content: number): void {
+    this.#bytes[at] = type;
+    this.#bytes.writeUInt16BE(0, at + 1);
+    this.#bytes.writeUInt16BE(cells, at + 3);
+    this.#bytes.writeUInt16BE(content, at + 5);
+    this.#bytes[at + 7] = 0;
+  }
+}
+
+/** The rows of a table that `PageWriter` has written, in the order of their ids. Records are views of `bytes`, unless they are long. */
+export function readTable(bytes: Buffer, rootPage: number): Cell[] {
+  const cells: Cell[] = [];
+  readPage(bytes, rootPage, cells);
+  return cells;
+}
+
+function readPage(bytes: Buffer, page: number, cells: Cell[]): void {
+  const base = (page - 1) * PAGE_BYTES;
+  const header = base + (page === 1 ? HEADER_BYTES : 0);
+  const count = bytes.readUInt16BE(header + 3);
+  if (bytes[header] === LEAF) {
+    for (let index = 0; index < count; index++) {
+      cells.push(readCell(bytes, base + bytes.readUInt16BE(header + LEAF_HEADER_BYTES + 2 * index)));
+    }
+    return;
+  }
+  for (let index = 0; index < count; index++) {
+    const at = base + bytes.readUInt16BE(header + INTERIOR_HEADER_BYTES + 2 * index);
+    readPage(bytes, bytes.readUInt32BE(at), cells);
+  }
+  readPage(bytes, bytes.readUInt32BE(header + 8), cells);
+}
+
+function readCell(bytes: Buffer, start: number): Cell {
+  const cursor: Cursor = { at: start };
+  const length = readVarint(bytes, cursor);
+  const rowid = readVarint(bytes, cursor);
+  const local = localLength(length);
+  const end = cursor.at + local;
+  if (local === length) return { rowid, record: bytes.subarray(cursor.at, end) };
+  const record = Buffer.allocUnsafe(length);
+  bytes.copy(record, 0, cursor.at, end);
+  let page = bytes.readUInt32BE(end);
+  for (let offset = local; offset < length; offset += OVERFLOW_BYTES) {
+    const at = (page - 1) * PAGE_BYTES;
+    bytes.copy(record, offset, at + 4, at + 4 + Math.min(OVERFLOW_BYTES, length - offset));
+    page = bytes.readUInt32BE(at);
+  }
+  return { rowid, record };
+}
+
+function localLength(length: number): number {
+  if (length <= LOCAL_MAX) return length;
+  const surplus = LOCAL_MIN + ((length - LOCAL_MIN) % OVERFLOW_BYTES);
+  return surplus <= LOCAL_MAX ? surplus : LOCAL_MIN;
+}
+
+function cellLength({ rowid, record }: Cell): number {
+  const local = localLength(record.length);
+  return varintLength(record.length) + varintLength(rowid) + local + (local === record.length ? 0 : 4);
+}
+
+/** Which rows go into which leaf. A root that shares its page with the header of the database has less room. */
+function leafSpans(cells: readonly Cell[], reserved: number): readonly { readonly start: number; readonly end: number }[] {
+  const room = PAGE_BYTES - LEAF_HEADER_BYTES;
+  const spans: { start: number; end: number }[] = [];
+  let start = 0;
+  let used = 0;
+  let total = 0;
+  for (let index = 0; index < cells.length; index++) {
+    const cell = cells[index];
+    const length = cell === undefined ? 0 : cellLength(cell) + 2;
+    if (used + length > room) {
+      spans.push({ start, end: index });
+      start = index;
+      used = 0;
+    }
+    used += length;
+    total += length;
+  }
+  spans.push({ start, end: cells.length });
+  // One leaf would do, but not on the first page: then that page becomes the root of two.
+  if (spans.length === 1 && total > room - reserved) {
+    const half = Math.ceil(cells.length / 2);
+    return [
+      { start: 0, end: half },
+      { start: half, end: cells.length },
+    ];
+  }
+  return spans;
+}
+
+const INTERIOR_CELL_BYTES_MAX = 4 + 8 + 2;
+
+function fitsInterior(children: readonly Child[], reserved: number): boolean {
+  return (children.length - 1) * INTERIOR_CELL_BYTES_MAX <= PAGE_BYTES - INTERIOR_HEADER_BYTES - reserved;
+}
+
+/** Children of inner pages, evenly: a page with a single child would be none. */
+function interiorGroups(children: readonly Child[]): readonly (readonly Child[])[] {
+  const most = Math.floor((PAGE_BYTES - INTERIOR_HEADER_BYTES) / INTERIOR_CELL_BYTES_MAX) + 1;
+  const count = Math.ceil(children.length / most);
+  const startOf = (index: number): number => Math.floor((index * children.length) / count);
+  return Array.from({ length: count }, (_, index) => children.slice(startOf(index), startOf(index + 1)));
+}

@@ -1,0 +1,318 @@
+/**
+ * A shard image: one SQLite file that anybody can open with `sqlite3`, written and read without SQLite. A shard has few rows and an image
+ * is replaced whole, so this costs two fifths of what the library does for it; the measurement is in `docs/decisions/009`. What the library
+ * makes of these files is the twin in the tests, and a file that anybody else has written to is read by the library.
+ *
+ * The header has two places that must agree, the change counter and `version-valid-for`; both carry the CRC-32 of the file as it is with
+ * zeros there. SQLite moves them at every write, and sets the number of its own version in the place of our mark.
+ */
+import { crc32 } from 'node:zlib';
+import { limits } from '#shared/limits.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { LedgerEntry, Posting, RawChangeSet, RawPut, RawValue, ShardHeader } from '#server/shard/change-set.ts';
+import type { Schemas } from '#server/shard/record/reader.ts';
+import type { Column, EntitySchema } from '#server/shard/entity.ts';
+import { checksum } from '../../disk/checksums.ts';
+import { decodeRecord, encodeRecord } from './record.ts';
+import { HEADER_BYTES, PAGE_BYTES, PageWriter, readTable, type Cell } from './btree.ts';
+import { ImageError, type Image } from '../../disk/storage.ts';
+
+/** The version of the layout of images, in their `user_version`. */
+export const IMAGE_VERSION = 2;
+/** Marks the files of Gavel for `file` and for `PRAGMA application_id`: "Gavl". */
+export const APPLICATION_ID = 0x47_61_76_6c;
+
+const MAGIC = Buffer.from('SQLite format 3\0', 'latin1');
+const CHANGE_COUNTER = 24;
+const USER_VERSION = 60;
+const APPLICATION = 68;
+const VERSION_VALID_FOR = 92;
+const WRITER = 96;
+
+const SHARD_SQL = `CREATE TABLE gavel_shard(
+  id TEXT NOT NULL, version INTEGER NOT NULL, cell INTEGER NOT NULL, epoch INTEGER NOT NULL, now INTEGER NOT NULL,
+  next_id INTEGER NOT NULL, generation INTEGER NOT NULL, seq INTEGER NOT NULL, ledger_seq INTEGER NOT NULL, wake_at INTEGER NOT NULL,
+  instance TEXT NOT NULL, edited INTEGER NOT NULL, seal INTEGER NOT NULL
+) STRICT`;
+const TABLE_SQL = 'CREATE TABLE gavel_table(name TEXT NOT NULL, entity TEXT NOT NULL, entity_version INTEGER NOT NULL) STRICT';
+const LEDGER_SQL = `CREATE TABLE gavel_ledger(
+  seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, cause TEXT NOT NULL, tx TEXT, balance INTEGER NOT NULL, postings TEXT NOT NULL
+) STRICT`;
+const CATALOGUE_TABLES = 3;
+
+/** Where an image comes from. */
+export interface ImageOrigin {
+  /** The data directory that it belongs to; images of version 1 do not say. */
+  readonly instance: string | undefined;
+  /** Somebody else has written to it, or to one that it was made from. Kept for ever: nobody tells the writer that all was well. */
+  readonly isEdited: boolean;
+}
+
+/** An image in parts: rows are records that nobody has decoded yet, sorted by id. */
+export interface ImageRows {
+  readonly header: ShardHeader;
+  readonly origin: ImageOrigin;
+  readonly cellsByTable: ReadonlyMap<string, readonly Cell[]>;
+  readonly ledger: readonly Cell[];
+}
+
+/** Whether a file is as `encodeImage` wrote it, or was written to by somebody else. Throws `ImageError` if it is damaged or newer. */
+export function isUntouched(bytes: Buffer): boolean {
+  if (bytes.length < HEADER_BYTES || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw new ImageError('its image is no database');
+  if (bytes.readUInt32BE(APPLICATION) !== APPLICATION_ID) throw new ImageError('its image is not a file of Gavel');
+  const version = bytes.readUInt32BE(USER_VERSION);
+  if (version > IMAGE_VERSION) throw new ImageError(`its image is of format ${version}, which is newer than this program`);
+  if (bytes.readUInt32BE(WRITER) !== APPLICATION_ID) return false;
+  const sum = bytes.readUInt32BE(CHANGE_COUNTER);
+  if (bytes.readUInt32BE(VERSION_VALID_FOR) !== sum || fileSum(bytes) !== sum) throw new ImageError('its image is damaged');
+  return true;
+}
+
+/** The parts of an untouched image. */
+export function parseImage(bytes: Buffer): ImageRows {
+  const rootByName = new Map<string, number>();
+  for (const { record } of readTable(bytes, 1)) {
+    const [, name, , root] = decodeRecord(record);
+    rootByName.set(String(name), Number(root));
+  }
+  const cellsOf = (name: string): readonly Cell[] => readTable(bytes, rootByName.get(name) ?? 1);
+  const [shard] = cellsOf('gavel_shard');
+  if (shard === undefined) throw new ImageError('its image does not say what shard it is');
+  const cellsByTable = new Map<string, readonly Cell[]>();
+  for (const name of rootByName.keys()) if (!name.startsWith('gavel_')) cellsByTable.set(name, cellsOf(name));
+  return { ...headerOf(decodeRecord(shard.record)), cellsByTable, ledger: cellsOf('gavel_ledger') };
+}
+
+/** The image that the parts make, as one of the data directory `instance`. */
+export function encodeImage({ header, origin, cellsByTable, ledger }: ImageRows, schemas: Schemas, instance: string): Buffer {
+  const tables = [...cellsByTable.keys()].filter((table) => cellsByTable.get(table)?.length !== 0).toSorted();
+  const { start, firstRoot } = templateOf(tables, schemas);
+  const writer = new PageWriter(start);
+  writer.table(firstRoot, [{ rowid: 1, record: encodeHeader(header, instance, origin.isEdited) }]);
+  writer.table(firstRoot + 2, ledger);
+  tables.forEach((table, index) => writer.table(firstRoot + CATALOGUE_TABLES + index, cellsByTable.get(table) ?? []));
+  const bytes = Buffer.from(writer.bytes());
+  bytes.writeUInt32BE(writer.pages, 28);
+  const sum = fileSum(bytes);
+  bytes.writeUInt32BE(sum, CHANGE_COUNTER);
+  bytes.writeUInt32BE(sum, VERSION_VALID_FOR);
+  return bytes;
+}
+
+/** The parts of the image after these changes. */
+export function nextRows(old: ImageRows | undefined, changes: RawChangeSet, schemas: Schemas): ImageRows {
+  const cellsByTable = new Map(old?.cellsByTable);
+  const changed = new Map<string, Map<number, Cell | undefined>>();
+  for (const { table, id } of changes.removes) overlay(changed, table).set(id, undefined);
+  for (const { table, id, values } of changes.puts) {
+    schemaOf(schemas, table);
+    overlay(changed, table).set(id, { rowid: id, record: encodeRecord([null, ...values]) });
+  }
+  for (const [table, cellById] of changed) cellsByTable.set(table, mergeCells(cellsByTable.get(table) ?? [], cellById));
+  const added = changes.ledger.map((entry) => ({ rowid: entry.seq, record: encodeEntry(entry) }));
+  const origin = old?.origin ?? { instance: undefined, isEdited: false };
+  return { header: changes, origin, cellsByTable, ledger: [...(old?.ledger ?? []), ...added].slice(-limits.ledgerLinesKept) };
+}
+
+/** The image with everything decoded. */
+export function decodeImage({ header, origin, cellsByTable, ledger }: ImageRows, schemas: Schemas): Image {
+  const puts: RawPut[] = [];
+  for (const table of [...cellsByTable.keys()].toSorted()) {
+    schemaOf(schemas, table);
+    for (const { rowid, record } of cellsByTable.get(table) ?? []) puts.push({ table, id: rowid, values: decodeRecord(record).slice(1) });
+  }
+  return { ...header, puts, removes: [], ledger: ledger.map(decodeEntry), ...(origin.isEdited ? { isEdited: true } : {}) };
+}
+
+function overlay(changed: Map<string, Map<number, Cell | undefined>>, table: string): Map<number, Cell | undefined> {
+  let cells = changed.get(table);
+  if (cells === undefined) {
+    cells = new Map();
+    changed.set(table, cells);
+  }
+  return cells;
+}
+
+function mergeCells(old: readonly Cell[], changed: ReadonlyMap<number, Cell | undefined>): readonly Cell[] {
+  const added = [...changed.values()].filter((cell) => cell !== undefined).toSorted((a, b) => a.rowid - b.rowid);
+  const merged: Cell[] = [];
+  let next = 0;
+  for (const cell of old) {
+    if (changed.has(cell.rowid)) continue;
+    for (; next < added.length; next++) {
+      const one = added[next];
+      if (one === undefined || one.rowid > cell.rowid) break;
+      merged.push(one);
+    }
+    merged.push(cell);
+  }
+  merged.push(...added.slice(next));
+  return merged;
+}
+
+function fileSum(bytes: Buffer): number {
+  const zeros = Buffer.alloc(4);
+  let sum = crc32(bytes.subarray(0, CHANGE_COUNTER));
+  sum = crc32(zeros, sum);
+  sum = crc32(bytes.subarray(CHANGE_COUNTER + 4, VERSION_VALID_FOR), sum);
+  sum = crc32(zeros, sum);
+  return crc32(bytes.subarray(VERSION_VALID_FOR + 4), sum);
+}
+
+/** What all images with the same tables begin with: the schema, the list of tables, and the empty roots of the rest. */
+interface Template {
+  readonly start: Buffer;
+  /** The root of `gavel_shard`; those of `gavel_table`, `gavel_ledger` and the tables follow. */
+  readonly firstRoot: number;
+}
+
+const templateByTables = new Map<string, Template>();
+const TEMPLATES_MAX = 1_024;
+
+function templateOf(tables: readonly string[], schemas: Schemas): Template {
+  const key = tables.join(' ');
+  let template = templateByTables.get(key);
+  if (template === undefined) {
+    template = makeTemplate(tables.map((table) => schemaOf(schemas, table)));
+    if (templateByTables.size >= TEMPLATES_MAX) templateByTables.clear();
+    templateByTables.set(key, template);
+  }
+  return template;
+}
+
+function makeTemplate(schemas: readonly EntitySchema[]): Template {
+  const named = [
+    ['gavel_shard', SHARD_SQL],
+    ['gavel_table', TABLE_SQL],
+    ['gavel_ledger', LEDGER_SQL],
+    ...schemas.map((schema) => [schema.table, createTableSql(schema)] as const),
+  ] as const;
+  // The numbers of the roots take room in the schema, whose pages come before the roots: a guess that holds after a step or two.
+  for (let firstRoot = 2; ; firstRoot++) {
+    const writer = new PageWriter(databaseHeader());
+    const rows = named.map(([name, sql], index) => ({
+      rowid: index + 1,
+      record: encodeRecord(['table', name, name, firstRoot + index, sql]),
+    }));
+    writer.table(1, rows);
+    if (writer.pages + 1 > firstRoot) continue;
+    named.forEach((_, index) => writer.table(rootAt(writer, firstRoot + index), []));
+    const list = schemas.map(({ table, name, version }, index) => ({ rowid: index + 1, record: encodeRecord([table, name, version]) }));
+    writer.table(firstRoot + 1, list);
+    return { start: Buffer.from(writer.bytes()), firstRoot };
+  }
+}
+
+function rootAt(writer: PageWriter, page: number): number {
+  while (writer.pages < page) writer.add();
+  return page;
+}
+
+function databaseHeader(): Buffer {
+  const page = Buffer.alloc(PAGE_BYTES);
+  MAGIC.copy(page);
+  page.writeUInt16BE(PAGE_BYTES, 16);
+  // Rollback journal, no reserved bytes, and the payload fractions that every database has.
+  page.set([1, 1, 0, 64, 32, 32], 18);
+  page.writeUInt32BE(1, 40);
+  page.writeUInt32BE(4, 44);
+  page.writeUInt32BE(1, 56);
+  page.writeUInt32BE(IMAGE_VERSION, USER_VERSION);
+  page.writeUInt32BE(APPLICATION_ID, APPLICATION);
+  page.writeUInt32BE(APPLICATION_ID, WRITER);
+  return page;
+}
+
+function createTableSql(schema: EntitySchema): string {
+  const columns = schema.columns.map((column) => `"${column.name}" ${typeOf(column)}${column.nullable ? '' : ' NOT NULL'}`);
+  return `CREATE TABLE "${schema.table}"(${['id INTEGER PRIMARY KEY', ...columns].join(', ')}) STRICT`;
+}
+
+function typeOf({ type }: Column): string {
+  switch (type) {
+    case 'text':
+    case 'enum':
+    case 'json':
+      return 'TEXT';
+    case 'bytes':
+      return 'BLOB';
+    case 'integer':
+    case 'gold':
+    case 'boolean':
+    case 'timestamp':
+    case 'reference':
+      return 'INTEGER';
+  }
+}
+
+function encodeHeader(header: ShardHeader, instance: string, isEdited: boolean): Buffer {
+  const { shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt } = header;
+  const edited = isEdited ? 1 : 0;
+  const seal = sealOf(header, instance);
+  return encodeRecord([shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt, instance, edited, seal]);
+}
+
+/**
+ * A checksum of the counters, also of those that look well whatever they are: a transaction number minted twice would be answered with
+ * what became of the first. Only the next row id is left out: whoever adds a row by hand has to raise it.
+ */
+function sealOf({ shard, version, cell, epoch, now, generation, seq, ledgerSeq, wakeAt }: ShardHeader, instance: string): number {
+  return checksum(`${shard} ${version} ${cell} ${epoch} ${now} ${generation} ${seq} ${ledgerSeq} ${wakeAt} ${instance}`);
+}
+
+/** Header and origin from the columns of `gavel_shard`; the last ones are missing in version 1. Throws `ImageError` if they are not that. */
+export function headerOf(values: readonly RawValue[]): { readonly header: ShardHeader; readonly origin: ImageOrigin } {
+  const [shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt, instance, edited] = values;
+  const header = { version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt };
+  if (typeof shard !== 'string' || !Object.values(header).every(isCount) || (instance !== undefined && typeof instance !== 'string'))
+    throw new ImageError('its image does not say what shard it is');
+  return { header: { shard: shard as ShardId, ...(header as Omit<ShardHeader, 'shard'>) }, origin: { instance, isEdited: edited === 1 } };
+}
+
+/** Throws `ImageError` if somebody has changed the counters of an image, from the columns of `gavel_shard`; version 1 has no seal on them. */
+export function assertSealed(values: readonly RawValue[]): void {
+  const { header, origin } = headerOf(values);
+  if (origin.instance !== undefined && values[12] !== sealOf(header, origin.instance))
+    throw new ImageError('its image has a row of gavel_shard that somebody has changed');
+}
+
+/** Whether a value can be a number of a header, or of a ledger line: whole and not negative. */
+export function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** The values of a ledger line in the order of the columns of `gavel_ledger`, postings as JSON: `[[place, asset, amount, balance?], ...]`. */
+function encodeEntry({ at, cause, tx, balance, postings }: LedgerEntry): Buffer {
+  const tuples = postings.map(({ place, asset, amount, balance: after }) =>
+    after === undefined ? [place, asset, amount] : [place, asset, amount, after],
+  );
+  return encodeRecord([null, at, cause, tx, balance, JSON.stringify(tuples)]);
+}
+
+function decodeEntry({ rowid, record }: Cell): LedgerEntry {
+  const [, at, cause, tx, balance, postings] = decodeRecord(record);
+  return {
+    seq: rowid,
+    at: at as Instant,
+    cause: String(cause),
+    tx: tx as string | null,
+    balance: balance as LedgerEntry['balance'],
+    postings: postingsOf(postings ?? '[]'),
+  };
+}
+
+/** The postings of a ledger line, from their text. */
+export function postingsOf(text: RawValue): readonly Posting[] {
+  const tuples = JSON.parse(String(text)) as readonly (readonly [Posting['place'], Posting['asset'], number, Posting['balance']?])[];
+  return tuples.map(([place, asset, amount, balance]) =>
+    balance === undefined ? { place, asset, amount } : { place, asset, amount, balance },
+  );
+}
+
+/** The schema of a table. Throws `ImageError` for one that this program does not know. */
+export function schemaOf(schemas: Schemas, table: string): EntitySchema {
+  const schema = schemas.get(table);
+  if (schema === undefined)
+    throw new ImageError(`its image has the table ${table}, which this program does not know: it is of a newer version`);
+  return schema;
+}

@@ -1,0 +1,186 @@
+/**
+ * The backend of the simulator: the planner of the real one, in the one thread that there is, over stores that outlive it. Every step is
+ * a timer of its own, so that a crash can come between any two.
+ */
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { Timers } from '#server/platform/platform.ts';
+import type { LedgerEntry } from '#server/shard/change-set.ts';
+import type { Schemas } from '#server/shard/record/reader.ts';
+import type { Backend, Opened } from './backend.ts';
+import { drivePass } from '../images/drive-pass.ts';
+import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import { packRows, unpackRows } from '../fold/projected-row.ts';
+import { Projector } from '../fold/projector.ts';
+import { decide, STORE_ROWS } from '../recovery/recovery.ts';
+import { ShardKeeper, type PassResult } from '../images/shard-keeper.ts';
+import { StartUpkeep } from '../recovery/start-upkeep.ts';
+import type { Batch, ImageStore, JournalStore, ProjectionStore } from '../disk/storage.ts';
+
+/** What the backend works on: a `MemoryDisk`, or anything alike. */
+export interface InlineStores {
+  readonly journal: JournalStore;
+  readonly images: ImageStore;
+  readonly projections: ProjectionStore;
+  /** Makes durable what is seen of journal and projections, before any of it is believed. */
+  settle(): void;
+  /** Throws away what was not finished; returns the number of images. */
+  clearStaging(): number;
+}
+
+/** How long the disk takes, in milliseconds. Asked anew for each step. */
+export interface InlineDelays {
+  commitMs(): number;
+  stepMs(): number;
+}
+
+interface Open {
+  readonly keeper: ShardKeeper;
+  readonly projector: Projector;
+  readonly schemas: Schemas;
+}
+
+const NO_DELAY: InlineDelays = { commitMs: () => 0, stepMs: () => 0 };
+
+/** See the head of this file. */
+export class InlineBackend implements Backend {
+  readonly #timers: Pick<Timers, 'after'>;
+  readonly #stores: InlineStores;
+  readonly #delays: InlineDelays;
+  #open: Open | undefined;
+  #isDead = false;
+
+  constructor(timers: Pick<Timers, 'after'>, stores: InlineStores, delays: InlineDelays = NO_DELAY) {
+    this.#timers = timers;
+    this.#stores = stores;
+    this.#delays = delays;
+  }
+
+  async open(definition: PersisterDefinition): Promise<Opened> {
+    await this.#step();
+    // Two steps, as of files: what was written by a process that was killed is read back before it is durable.
+    this.#stores.settle();
+    await this.#step();
+    const { journal, images, projections } = this.#stores;
+    const { position, dropped, lease, bytes, kept } = journal.state;
+    const remarks = decide(STORE_ROWS, {
+      instance: '',
+      journal: { kind: 'open', instance: '', position, dropped, damage: undefined, notes: 0 },
+      projections: { kind: 'open', instance: '', folded: projections.folded },
+      hasImages: true,
+      mark: images.published === undefined ? { kind: 'missing' } : { kind: 'read', instance: '', through: images.published },
+      staged: this.#stores.clearStaging(),
+    });
+    const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
+    const keeper = new ShardKeeper(journal, images, schemas, dropped);
+    const projector = new Projector(journal, projections, schemas, definition.projected);
+    keeper.catchUp(position);
+    const upkeep = new StartUpkeep({ store: projections, keeper: () => keeper, schemas, projected: definition.projected });
+    for (const run of upkeep.steps(projector, position)) {
+      run();
+      await this.#step();
+    }
+    this.#open = { keeper, projector, schemas };
+    return { position, dropped, lease, bytes, kept, remarks: [...remarks, ...upkeep.remarks] };
+  }
+
+  /** The process is gone: nothing that was asked for happens any more, and nobody is told. */
+  kill(): void {
+    this.#isDead = true;
+  }
+
+  async commit(batch: Batch): Promise<void> {
+    await this.#wait(this.#delays.commitMs());
+    this.#stores.journal.commit(batch);
+    // The crash between the write and the news of it is the one that matters.
+    await this.#step();
+  }
+
+  async extendLease(until: Instant): Promise<void> {
+    await this.#wait(this.#delays.commitMs());
+    this.#stores.journal.extendLease(until);
+    await this.#step();
+  }
+
+  noticed(through: Position): void {
+    this.#opened().keeper.catchUp(through);
+  }
+
+  async load(shard: ShardId, through: Position): Promise<LoadedShard> {
+    await this.#step();
+    return this.#opened().keeper.load(shard, through);
+  }
+
+  async fold(through: Position): Promise<Position> {
+    await this.#step();
+    const folded = this.#opened().projector.foldChunk(through);
+    await this.#step();
+    return folded;
+  }
+
+  pass(through: Position): Promise<PassResult> {
+    const { journal, images } = this.#stores;
+    return drivePass(this.#opened().keeper.pass(through), {
+      images: {
+        mark: (marked) => images.mark(marked),
+        sync: (shards) => this.#step().then(() => images.sync(shards)),
+        syncDirectories: (shards) => this.#step().then(() => images.syncDirectories(shards)),
+      },
+      pause: () => this.#step(),
+      note: (notes, kept) => this.#step().then(() => journal.note(notes, kept)),
+      drop: (upTo, recordsMax) => this.#step().then(() => journal.drop(upTo, recordsMax)),
+    });
+  }
+
+  async due(now: Instant, limit: number, after: DueShard | undefined): Promise<readonly DueShard[]> {
+    await this.#step();
+    return this.#opened().projector.due(now, limit, after);
+  }
+
+  async history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]> {
+    await this.#step();
+    return this.#opened().projector.history(shard, before, limit, through);
+  }
+
+  async transaction(tx: string, shards: readonly ShardId[], through: Position): Promise<readonly { shard: ShardId; entry: LedgerEntry }[]> {
+    await this.#step();
+    return this.#opened().projector.transaction(tx, shards, through);
+  }
+
+  async projection(entity: string, through: Position, shard?: ShardId): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
+    await this.#step();
+    const { projector, schemas } = this.#opened();
+    const { position, rows } = projector.projection(entity, through, shard);
+    return { position, rows: unpackRows(packRows(rows), schemas) };
+  }
+
+  async totals(through: Position): Promise<{ position: Position; totals: readonly Total[] }> {
+    await this.#step();
+    return this.#opened().projector.totals(through);
+  }
+
+  onFault(): void {
+    // It has no thread that could die.
+  }
+
+  close(): Promise<void> {
+    this.#isDead = true;
+    return Promise.resolve();
+  }
+
+  #opened(): Open {
+    if (this.#open === undefined) throw new Error('the data are not open');
+    return this.#open;
+  }
+
+  #step(): Promise<void> {
+    return this.#wait(this.#delays.stepMs());
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#timers.after(ms, () => {
+        if (!this.#isDead) resolve();
+      });
+    });
+  }
+}

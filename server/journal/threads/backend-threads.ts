@@ -1,0 +1,171 @@
+/**
+ * The backend of production: a data directory and three threads over it. Named as an adapter, which it is: it starts threads.
+ *
+ * 1. The journal, the images and `node.db` have one owning thread each; the others only read the journal.
+ * 2. A thread that ends by itself is a fault, and everything asked of it fails with it.
+ */
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { limits } from '#shared/limits.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { Machine } from '#server/platform/platform.ts';
+import type { LedgerEntry } from '#server/shard/change-set.ts';
+import { RecordReader, type Schemas } from '#server/shard/record/reader.ts';
+import type { Backend, Opened } from '../persister/backend.ts';
+import type { CommitApi } from '../commit/commit-worker.ts';
+import type { FoldApi } from '../fold/fold-worker.ts';
+import type { ImageApi } from '../images/image-worker.ts';
+import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from '../persister/persister.ts';
+import { unpackRows } from '../fold/projected-row.ts';
+import type { PassResult } from '../images/shard-keeper.ts';
+import type { Batch } from '../disk/storage.ts';
+import type { LockPatience } from './worker-patience.ts';
+import { Caller, type Serves } from './worker-port.ts';
+
+type Phase = 'open' | 'closing' | 'dead';
+
+interface Thread<A extends Serves<A>> {
+  readonly worker: Worker;
+  readonly caller: Caller<A>;
+}
+
+/** The backend over a data directory, which need not exist yet. */
+export function fileBackend(machine: Pick<Machine, 'random' | 'timers'>, directory: string, patience: LockPatience = limits): Backend {
+  return new ThreadBackend(machine, directory, patience);
+}
+
+class ThreadBackend implements Backend {
+  readonly #machine: Pick<Machine, 'random' | 'timers'>;
+  readonly #directory: string;
+  readonly #patience: LockPatience;
+  readonly #commits: Thread<CommitApi>;
+  readonly #images: Thread<ImageApi>;
+  readonly #folds: Thread<FoldApi>;
+  readonly #faultListeners: ((fault: Error) => void)[] = [];
+  #schemas: Schemas = new Map();
+  #phase: Phase = 'open';
+
+  constructor(machine: Pick<Machine, 'random' | 'timers'>, directory: string, patience: LockPatience) {
+    this.#machine = machine;
+    this.#directory = directory;
+    // The numbers alone: they go to other threads.
+    this.#patience = { journalLockedMs: patience.journalLockedMs, projectionsLockedMs: patience.projectionsLockedMs };
+    this.#commits = this.#start(new Worker(new URL('../commit/commit-worker.ts', import.meta.url)));
+    this.#images = this.#start(new Worker(new URL('../images/image-worker.ts', import.meta.url)));
+    this.#folds = this.#start(new Worker(new URL('../fold/fold-worker.ts', import.meta.url)));
+  }
+
+  async open(definition: PersisterDefinition): Promise<Opened> {
+    try {
+      this.#schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
+      const directory = this.#directory;
+      const opened = await this.#commits.caller.call('open', [directory, definition, this.#machine.random.id(), this.#patience]);
+      const { port1, port2 } = new MessageChannel();
+      await this.#commits.caller.call('attach', [port1], [port1]);
+      await Promise.all([
+        this.#images.caller.call('open', [directory, definition, opened, port2], [port2]),
+        this.#folds.caller.call('open', [directory, definition, opened.instance, this.#patience]),
+      ]);
+      // Whoever loads shards has read every batch: now the journal is known to be whole.
+      const remarks = await this.#folds.caller.call('recover', [opened]);
+      return { ...opened, remarks: [...opened.remarks, ...remarks] };
+    } catch (error) {
+      await this.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  commit(batch: Batch): Promise<void> {
+    const { buffer } = batch.records;
+    return this.#commits.caller.call('commit', [batch], buffer instanceof ArrayBuffer ? [buffer] : []);
+  }
+
+  extendLease(until: Instant): Promise<void> {
+    return this.#commits.caller.call('extendLease', [until]);
+  }
+
+  noticed(through: Position): void {
+    this.#images.caller.call('noticed', [through]).catch((error: unknown) => this.#fail(error));
+  }
+
+  async load(shard: ShardId, through: Position): Promise<LoadedShard> {
+    const loaded = await this.#images.caller.call('load', [shard, through]);
+    return loaded.kind === 'absent' ? loaded : { kind: loaded.kind, shard: new RecordReader(loaded.record).changeSet(this.#schemas) };
+  }
+
+  fold(through: Position): Promise<Position> {
+    return this.#folds.caller.call('fold', [through]);
+  }
+
+  pass(through: Position): Promise<PassResult> {
+    return this.#images.caller.call('pass', [through]);
+  }
+
+  due(now: Instant, limit: number, after: DueShard | undefined): Promise<readonly DueShard[]> {
+    return this.#folds.caller.call('due', [now, limit, after]);
+  }
+
+  history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]> {
+    return this.#folds.caller.call('history', [shard, before, limit, through]);
+  }
+
+  transaction(tx: string, shards: readonly ShardId[], through: Position): Promise<readonly { shard: ShardId; entry: LedgerEntry }[]> {
+    return this.#folds.caller.call('transaction', [tx, shards, through]);
+  }
+
+  async projection(entity: string, through: Position, shard?: ShardId): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
+    const { position, rows } = await this.#folds.caller.call('projection', [entity, through, shard]);
+    return { position, rows: unpackRows(rows, this.#schemas) };
+  }
+
+  totals(through: Position): Promise<{ position: Position; totals: readonly Total[] }> {
+    return this.#folds.caller.call('totals', [through]);
+  }
+
+  onFault(listener: (fault: Error) => void): void {
+    this.#faultListeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#phase === 'closing') return;
+    this.#phase = 'closing';
+    const { threadEndMs } = limits;
+    // Readers first: the owner of the journal can then move its log into the database.
+    await this.#inTime(threadEndMs, [this.#images.caller.call('close', []), this.#folds.caller.call('close', [])]);
+    await this.#inTime(threadEndMs, [this.#commits.caller.call('close', [])]);
+    const threads = [this.#images, this.#folds, this.#commits];
+    const haveEnded = await this.#inTime(
+      2 * threadEndMs,
+      threads.map(({ worker }) => worker.terminate()),
+    );
+    if (!haveEnded) throw new Error('a thread of the persister hangs in the disk, and cannot be ended');
+  }
+
+  #start<A extends Serves<A>>(worker: Worker): Thread<A> {
+    const caller = new Caller<A>(worker);
+    worker.on('error', (error: unknown) => this.#fail(error));
+    worker.on('exit', (code) => {
+      const end = new Error(`a thread of the persister ended with code ${code}`);
+      caller.die(end);
+      this.#fail(end);
+    });
+    return { worker, caller };
+  }
+
+  /** Whether all that was done, or has failed, within that time. */
+  async #inTime(ms: number, work: readonly Promise<unknown>[]): Promise<boolean> {
+    const timer = { cancel: (): void => undefined };
+    const late = new Promise<false>((resolve) => {
+      timer.cancel = this.#machine.timers.after(ms, () => resolve(false));
+    });
+    const isDone = await Promise.race([Promise.allSettled(work).then(() => true), late]);
+    timer.cancel();
+    return isDone;
+  }
+
+  #fail(error: unknown): void {
+    if (this.#phase !== 'open') return;
+    this.#phase = 'dead';
+    const fault = error instanceof Error ? error : new Error(String(error));
+    for (const listener of this.#faultListeners) listener(fault);
+  }
+}

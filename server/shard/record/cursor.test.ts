@@ -1,0 +1,95 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { assetClass, PLACES, type RawChangeSet } from '../change-set.ts';
+import { CodecError, RecordReader } from './reader.ts';
+import { RecordWriter } from './writer.ts';
+import { RecordSkimmer } from './cursor.ts';
+import { picker, SampleShard, SCHEMA_BY_TABLE } from '#server/journal/testing/sample.ts';
+
+function records(seed: number, turns: number): Buffer {
+  const pick = picker(seed);
+  const shards = [new SampleShard(1, pick), new SampleShard(2, pick)];
+  const writer = new RecordWriter();
+  for (let turn = 0; turn < turns; turn++) writer.changeSet((shards[pick(2)] ?? new SampleShard(3, pick)).turn(1_000 + turn));
+  return Buffer.from(writer.take().buffer);
+}
+
+/** The record as the skimmer sees it, through every one of its calls. */
+function skimmed(
+  skimmer: RecordSkimmer,
+  bytes: Buffer,
+  offset: number,
+): { readonly changes: RawChangeSet; readonly assets: readonly string[] } {
+  skimmer.key(bytes, offset);
+  const header = skimmer.header();
+  skimmer.open(bytes, offset);
+  const places: { table: string; id: number; columnsStart: number }[] = [];
+  while (skimmer.nextPut()) places.push({ table: skimmer.table, id: skimmer.id, columnsStart: skimmer.columnsStart });
+  const removes = [];
+  while (skimmer.nextRemove()) removes.push({ table: skimmer.table, id: skimmer.id });
+  const starts: number[] = [];
+  const assets: string[] = [];
+  while (skimmer.nextEntry()) {
+    starts.push(skimmer.entryStart);
+    // Only the postings of every other entry: the rest must be passed over.
+    if (starts.length % 2 === 1) while (skimmer.nextPosting()) assets.push(`${PLACES[skimmer.placeNumber]} ${skimmer.assetClass()}`);
+  }
+  expect([skimmer.version, skimmer.wakeAt, skimmer.ledgerSeq, skimmer.nextId]).toEqual([
+    header.version,
+    header.wakeAt,
+    header.ledgerSeq,
+    header.nextId,
+  ]);
+  const puts = places.map(({ table, id, columnsStart }) => ({ table, id, values: skimmer.columns(bytes, table, columnsStart) }));
+  return { changes: { ...header, puts, removes, ledger: starts.map((start) => skimmer.entry(bytes, start)) }, assets };
+}
+
+describe('the skimmer', () => {
+  it('sees in a record what the reader sees', () => {
+    const skimmer = new RecordSkimmer(SCHEMA_BY_TABLE);
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const bytes = records(seed, 30);
+        const reader = new RecordReader(bytes);
+        while (!reader.done) {
+          const { offset } = reader;
+          const expected = reader.changeSet(SCHEMA_BY_TABLE);
+          const { changes, assets } = skimmed(skimmer, bytes, offset);
+          expect(changes).toEqual(expected);
+          const odd = expected.ledger.filter((_, index) => index % 2 === 0);
+          expect(assets).toEqual(odd.flatMap(({ postings }) => postings.map(({ place, asset }) => `${place} ${assetClass(asset)}`)));
+          expect(skimmer.end).toBeGreaterThan(offset);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('reads a put from its own bytes', () => {
+    const skimmer = new RecordSkimmer(SCHEMA_BY_TABLE);
+    const bytes = records(7, 1);
+    const expected = new RecordReader(bytes).changeSet(SCHEMA_BY_TABLE).puts;
+    skimmer.open(bytes, 0);
+    const copies: Buffer[] = [];
+    while (skimmer.nextPut()) copies.push(Buffer.concat([Buffer.from('xyz'), bytes.subarray(skimmer.putStart, skimmer.putEnd)]));
+    expect(copies.map((copy) => skimmer.put(copy, 3))).toEqual(expected);
+  });
+
+  it('throws a CodecError on a record that is cut short or changed', () => {
+    const skimmer = new RecordSkimmer(SCHEMA_BY_TABLE);
+    fc.assert(
+      fc.property(fc.integer(), fc.nat(), fc.nat(255), fc.boolean(), (seed, place, value, isCut) => {
+        const bytes = records(seed, 1);
+        const at = place % bytes.length;
+        const bad = isCut ? bytes.subarray(0, at) : bytes;
+        if (!isCut) bad[at] = value;
+        try {
+          skimmed(skimmer, bad, 0);
+          expect(isCut).toBe(false);
+        } catch (error) {
+          if (isCut) expect(error).toBeInstanceOf(CodecError);
+        }
+      }),
+    );
+  });
+});
