@@ -21,6 +21,7 @@ import { createListingIndex, type FeedChange, type ListingIndex } from '#server/
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
 import type { ListingRow } from '#server/market/entities.ts';
 import { INDEXED_ENTITY, indexedListing, listingsOf, listingsOfMirrored, tellListings } from '#server/market/listing-projection.ts';
+import { PLACES } from '#server/market/places.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import { NodeClock } from '#server/platform/node-clock.ts';
 import type { Cancel, Machine, Platform } from '#server/platform/platform.ts';
@@ -29,10 +30,10 @@ import { cellOf } from '#shared/cell.ts';
 import { Link, type Bus, type NodeName } from '#server/routing/link.ts';
 import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
 import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
 import type { Absence, Emitted, Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { outcomeInPlaceOf } from '#server/trade/decider.ts';
 import { holderOf } from '#server/trade/transaction.ts';
 import { decodeMessage, isOffer } from '#server/trade/messages.ts';
@@ -73,7 +74,8 @@ export class NodeStartError extends Error {
 /** What a persister has to know of a world with these rules. */
 export function persisterDefinition(definition: ShardDefinition, world: string, node: NodeName): PersisterDefinition {
   return {
-    schemas: [...definition.schemas.values()],
+    schemas: definition.schemas,
+    places: definition.places,
     projected: definition.projected,
     world: { name: world, node, cellsPerRegion: limits.cellsPerRegion },
   };
@@ -81,7 +83,7 @@ export function persisterDefinition(definition: ShardDefinition, world: string, 
 
 /** Recovers what is durable and starts a node. Rejects with one clear sentence if it must not start. */
 export async function openNode(options: NodeOptions): Promise<GavelNode> {
-  const definition = defineShard(options.powerups ?? marketPowerups(options), options.build);
+  const definition = defineShard(options.powerups ?? marketPowerups(options), { places: PLACES, build: options.build });
   const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
   let clock: NodeClock | undefined;
   try {

@@ -12,7 +12,8 @@ import { parseArgs } from 'node:util';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
 import { DEFINITION, SampleShard } from '#server/journal/testing/sample.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
-import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
+import type { ChangeSet } from '#server/shard/change-set.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { instant } from '#shared/units.ts';
 
 const { values } = parseArgs({

@@ -5,8 +5,8 @@ import type { ShardId } from '#shared/units.ts';
 import type { Part } from '#server/routing/part.ts';
 import type { ShardListener } from '#server/cell/resident.ts';
 import type { ListingIndex } from '#server/listing-index/listing-index.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { Reply } from '#server/shard/message.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 
 /** A running node, as rooms and sessions see it. */
 export interface Backend {

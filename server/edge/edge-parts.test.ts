@@ -6,10 +6,10 @@ import { limits } from '#shared/limits.ts';
 import { ledgerLineSchema, type LedgerLine } from '#shared/protocol.ts';
 import { refusal } from '#shared/refusals.ts';
 import { gold, instant } from '#shared/units.ts';
-import type { LedgerEntry, Posting } from '#server/shard/change-set.ts';
 import { historyPage, linesOf, type ReadHistory } from './ledger-lines.ts';
 import { isOriginAllowed } from './origins.ts';
 import { AddressLimiter, TokenBucket } from './token-bucket.ts';
+import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
 
 describe('a token bucket', () => {
   it('never lets through more than its burst and its rate since the start', () => {

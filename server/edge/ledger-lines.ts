@@ -3,11 +3,12 @@ import { limits } from '#shared/limits.ts';
 import type { CommandAnswer, LedgerLine } from '#shared/protocol.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import { itemId, type ShardId } from '#shared/units.ts';
-import { balanceAfter, type LedgerEntry, type Place, type Posting } from '#server/shard/change-set.ts';
 import type { Backend } from './backend.ts';
+import { balanceAfter, type Place } from '#server/market/places.ts';
+import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
 
 /** Places that are the player's; the others are the world's edge, or between two players. */
-const OWN_PLACES: ReadonlySet<Place> = new Set<Place>(['wallet', 'stash', 'hold', 'escrow', 'listed', 'completed']);
+const OWN_PLACES: ReadonlySet<string> = new Set<Place>(['wallet', 'stash', 'hold', 'escrow', 'listed', 'completed']);
 
 /** Reads the newest entries with `seq` below `before`, at most `limit`. */
 export type ReadHistory = Backend['history'];

@@ -10,6 +10,7 @@ import type { ServerMessage } from '#shared/server-messages.ts';
 import { durationMs, instant, operationId, type ShardId } from '#shared/units.ts';
 import { item } from '#server/market/entities.ts';
 import { marketPowerups } from '#server/market/market.ts';
+import { PLACES } from '#server/market/places.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Command, Message } from '#server/shard/message.ts';
@@ -22,7 +23,7 @@ Encoder.BUFFER_SIZE = 256 * 1_024;
 
 const SHOWN = 3;
 const rules = { ...RULES_PROFILES.dev, completedShown: SHOWN, durationMinMs: durationMs(1) };
-const definition = defineShard(marketPowerups({ rules, regions: ['europe'], catalogue: BUILT_IN_CATALOGUE }));
+const definition = defineShard(marketPowerups({ rules, regions: ['europe'], catalogue: BUILT_IN_CATALOGUE }), { places: PLACES });
 const ADA = shardId('ada', 'europe', 'softcore');
 const BOB = shardId('bob', 'europe', 'softcore');
 

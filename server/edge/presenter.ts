@@ -12,7 +12,8 @@ import type { ServerMessage } from '#shared/server-messages.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/resident.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
-import type { AnyRow, Attributes, Entity, RowOf } from '#server/shard/entity.ts';
+import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 import { commodity, completed, item, listing, player, wallet, type CompletedRow } from '#server/market/entities.ts';
 import { completedEntry, completedState, itemState, listingState, rowOf } from './views.ts';
 

@@ -5,7 +5,8 @@ import type { CompletedEntry } from '#shared/protocol.ts';
 import { AffixState, CompletedState, FeeLineState, ItemState, ListingState } from '#shared/state.ts';
 import type { ShardId } from '#shared/units.ts';
 import { quantity } from '#shared/units.ts';
-import type { AnyRow, Attributes, Entity, RowOf } from '#server/shard/entity.ts';
+import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 import type { CompletedRow, ListingRow } from '#server/market/entities.ts';
 
 /** The row as its entity types it. */

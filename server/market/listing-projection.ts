@@ -2,11 +2,10 @@
 import { listingId, marketOf } from '#shared/address.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import { playerId, type ShardId } from '#shared/units.ts';
-import type { ChangeSet, RawPut } from '#server/shard/change-set.ts';
-import { rowFromRaw } from '#server/shard/record/reader.ts';
+import { rowFromRaw, type ChangeSet, type RawPut } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import { upgradedRow } from '#server/shard/upgrade-row.ts';
-import type { AnyRow } from '#server/shard/entity.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 import { listing, type ListingRow } from './entities.ts';
 
 /** The entity that the index is fed from. */

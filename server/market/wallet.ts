@@ -5,11 +5,12 @@
  * 2. `held` is the sum of the holds, `unclaimed` the sum of the completed entries.
  */
 import { addGold, gold, GOLD_MAX, NO_GOLD, subtractGold, sumGold, type Gold } from '#shared/units.ts';
-import type { Asset, Place, Posting } from '#server/shard/change-set.ts';
 import type { Inspected, Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
+import type { Posting } from '#server/shard/ledger.ts';
 import { hold } from '#server/trade/entities.ts';
 import { completed, wallet, type Wallet } from './entities.ts';
+import type { Asset, Place } from './places.ts';
 
 /** So much of an asset that goes from one place to another. */
 export interface Transfer {

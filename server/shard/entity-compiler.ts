@@ -7,15 +7,7 @@
  */
 import { ConstraintError } from './constraint-error.ts';
 import { Json } from './json.ts';
-
-/** A row of whatever entity, as the engine handles it. */
-export interface AnyRow {
-  readonly id: number;
-  readonly [column: string]: unknown;
-}
-
-/** What an attribute can hold. `reference` is the row id of another entity of the same shard. */
-export type AttributeType = 'integer' | 'text' | 'gold' | 'boolean' | 'timestamp' | 'bytes' | 'reference' | 'enum' | 'json';
+import type { AnyRow, AttributeType } from './row.ts';
 
 /** What has to be known of an attribute, as `entity.ts` describes it. */
 interface CompiledAttribute {

@@ -13,7 +13,6 @@ import {
   text,
   timestamp,
   type Attribute,
-  type AnyRow,
   type Entity,
 } from './entity.ts';
 import { Json } from './json.ts';
@@ -21,6 +20,7 @@ import type { Powerup } from './powerup.ts';
 import { onCommand } from './powerup.ts';
 import { answer } from './message.ts';
 import { ShardDriver } from './testing/shard-driver.ts';
+import type { AnyRow } from './row.ts';
 
 const JUST_FITS = 'x'.repeat(256);
 

@@ -7,27 +7,12 @@
  */
 import type { Gold, Instant } from '#shared/units.ts';
 import { ConstraintError } from './constraint-error.ts';
-import { compileRowFunctions, type AnyRow, type AttributeType, type RowFunctions } from './entity-compiler.ts';
+import { compileRowFunctions, type RowFunctions } from './entity-compiler.ts';
 import { Json } from './json.ts';
+import type { AnyRow, AttributeType, EntitySchema } from './row.ts';
 
 /** An attribute of which the table keeps an index: several rows per value, or at most one. */
 export type IndexKind = 'plain' | 'unique';
-
-/** What the persister has to know of one attribute: plain data, the same in every thread. */
-export interface Column {
-  readonly name: string;
-  readonly type: AttributeType;
-  readonly nullable: boolean;
-}
-
-/** What the persister has to know of one entity version: plain data, the same in every thread. */
-export interface EntitySchema {
-  readonly name: string;
-  readonly version: number;
-  /** The table of this entity version in a shard image, such as `wallet_v1`. */
-  readonly table: string;
-  readonly columns: readonly Column[];
-}
 
 /** One attribute; `Value` is the type that it gives to the row, `Omissible` tells whether `insert` may leave it out. */
 export interface Attribute<Value, Omissible extends boolean = boolean> {
@@ -57,8 +42,6 @@ type OmissibleName<A extends Attributes> = { [Name in keyof A]: A[Name] extends 
 export type NewValues<A extends Attributes> = Omit<Values<A>, OmissibleName<A>> & Partial<Pick<Values<A>, OmissibleName<A>>>;
 /** An immutable row. `id` is unique in its shard over all entities and is never given twice. */
 export type RowOf<A extends Attributes> = Values<A> & { readonly id: number };
-
-export type { AnyRow };
 
 /** An entity type at its present version. Made by `defineEntity`. */
 export interface Entity<A extends Attributes = Attributes> {

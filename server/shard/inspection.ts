@@ -4,12 +4,12 @@
  *
  * They say that the shard is well-formed, not that the edit was right: gold that somebody has added is in no ledger.
  */
-import type { RawChangeSet, RawPut } from './change-set.ts';
-import { rowFromRaw } from './record/reader.ts';
+import { rowFromRaw, type RawChangeSet, type RawPut } from './change-set.ts';
 import type { ShardDefinition } from './definition.ts';
-import type { AnyRow, Entity } from './entity.ts';
+import type { Entity } from './entity.ts';
 import { Json } from './json.ts';
 import { upgradedRow } from './upgrade-row.ts';
+import type { AnyRow } from './row.ts';
 
 /** Throws `Error` with one sentence for the first thing that is wrong with a shard as it was kept. */
 export function inspect(definition: ShardDefinition, raw: RawChangeSet): void {

@@ -3,9 +3,10 @@
  * the core knows none of them by name.
  */
 import type { Refusal } from '#shared/refusals.ts';
-import type { AnyRow, Attributes, Entity, EntitySchema, RowOf, Values } from './entity.ts';
+import type { Attributes, Entity, RowOf, Values } from './entity.ts';
 import type { Command, Handled, Message } from './message.ts';
 import type { Turn } from './turn.ts';
+import type { AnyRow, EntitySchema } from './row.ts';
 
 /** Handles one kind of message, synchronously. A throw is a bug: everything is taken back, and it is reported. */
 export type Handler = (turn: Turn, message: Message) => Handled;

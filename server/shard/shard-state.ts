@@ -1,11 +1,12 @@
 /** What a shard consists of in memory: its tables and its counters. Owned by `Shard`. */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { AlarmIndex } from './alarm-index.ts';
-import type { ChangeSet, LedgerEntry, Put, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
+import type { ChangeSet, Put, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { Entity } from './entity.ts';
 import { alarmKey, Table, type TableOwner } from './table.ts';
 import { UndoLog } from './undo-log.ts';
+import type { LedgerEntry } from './ledger.ts';
 
 /** Counters that a turn may move and a refusal takes back. */
 export interface Counters {

@@ -1,12 +1,12 @@
 /** The turn as the shard makes it: the one implementation of `Turn`, over the shard's state. */
 import type { Instant, ShardId } from '#shared/units.ts';
-import { unbalancedAsset, type LedgerDraft, type LedgerEntry } from './change-set.ts';
 import type { Attributes, Entity, NewValues, RowOf } from './entity.ts';
 import type { Emitted, Message, Reply } from './message.ts';
 import { finish } from './operations.ts';
 import type { ShardState } from './shard-state.ts';
 import type { TableReader } from './table.ts';
 import type { Neighbours, Turn } from './turn.ts';
+import { unbalancedAsset, type LedgerDraft, type LedgerEntry } from './ledger.ts';
 
 /** An operation that a turn completed, for whoever waits for it. */
 export interface Completed {

@@ -340,6 +340,12 @@ describe('powerups', () => {
     expect(() => defineShard(powerups)).toThrow(problem);
   });
 
+  it('have as many places as the record format has numbers for, and no more', () => {
+    const places = Array.from({ length: 16 }, (_, number) => `place-${number}`);
+    expect(defineShard([], { places }).places).toEqual(places);
+    expect(() => defineShard([], { places: [...places, 'one-more'] })).toThrow('more than 16 places');
+  });
+
   it('guard and tidy from the highest priority to the lowest', () => {
     const seen: string[] = [];
     const watching = (name: string, priority: number): Powerup => ({

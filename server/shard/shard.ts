@@ -11,10 +11,8 @@
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { ChangeSet, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
-import { rowFromRaw } from './record/reader.ts';
+import { rowFromRaw, type ChangeSet, type RawChangeSet, type Remove, type ShardHeader } from './change-set.ts';
 import type { ShardDefinition } from './definition.ts';
-import type { AnyRow } from './entity.ts';
 import { upgradedRow } from './upgrade-row.ts';
 import {
   canCountFailure,
@@ -35,6 +33,7 @@ import { ShardTurn, type Completed } from './shard-turn.ts';
 import { ShardState } from './shard-state.ts';
 import { alarmKey } from './table.ts';
 import type { Neighbours } from './turn.ts';
+import type { AnyRow } from './row.ts';
 
 /** What a turn did. `failed` is a bug that was taken back; with `changes`, the failure itself was noted. */
 export interface TurnResult {

@@ -1,7 +1,8 @@
 /** The indexes of a table. The table owns them, and tells them of every row that comes, goes or is replaced, once its rows have it. */
 import { TextMap } from '#shared/text-map.ts';
-import type { AnyRow, ReadAttribute } from './entity.ts';
+import type { ReadAttribute } from './entity.ts';
 import type { IdMap } from './id-map.ts';
+import type { AnyRow } from './row.ts';
 
 /** Up to so many rows, a walk is quicker than a map, and takes no memory; with more, each row looked at is a way to elsewhere in it. */
 const WALKED_ROWS_MAX = 2;

@@ -1,12 +1,13 @@
 /** Tables against a slow twin: a plain list that is walked for everything. */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { defineEntity, integer, oneOf, text, timestamp, type AnyRow, type Row } from './entity.ts';
+import { defineEntity, integer, oneOf, text, timestamp, type Row } from './entity.ts';
 import { instant } from '#shared/units.ts';
 import { IdMap } from './id-map.ts';
 import { PlainIndex } from './table-index.ts';
 import { Table } from './table.ts';
 import { UndoLog } from './undo-log.ts';
+import type { AnyRow } from './row.ts';
 
 const STATES = ['open', 'done', 'gone'] as const;
 const job = defineEntity('job', {

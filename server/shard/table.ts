@@ -8,11 +8,12 @@
  * 2. Every index holds exactly the rows of the table; a `unique` value is held by one row at most.
  */
 import { AlarmIndex } from './alarm-index.ts';
-import type { AnyRow, Entity } from './entity.ts';
+import type { Entity } from './entity.ts';
 import { IdMap } from './id-map.ts';
 import { Query } from './query.ts';
 import { PlainIndex, UniqueIndex } from './table-index.ts';
 import type { UndoLog } from './undo-log.ts';
+import type { AnyRow } from './row.ts';
 
 /** Reads the rows of one entity. Rows come in the order of their ids, in which they came to be, unless a query says otherwise. */
 export interface TableReader<R extends { readonly id: number }> {

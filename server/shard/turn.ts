@@ -3,10 +3,10 @@
  * clock, no randomness and no waiting in here. If the handler refuses or throws, nothing of it has happened.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { LedgerDraft } from './change-set.ts';
 import type { Attributes, Entity, NewValues, RowOf } from './entity.ts';
 import type { Message, Reply } from './message.ts';
 import type { TableReader } from './table.ts';
+import type { LedgerDraft } from './ledger.ts';
 
 /** What a turn is told of other shards. It comes from whoever has the turn taken, as the time does. */
 export interface Neighbours {

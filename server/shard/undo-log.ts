@@ -1,5 +1,6 @@
 /** What the turn under way has done to the rows of a shard: the change set is made from it, and a refusal is undone by it. */
-import type { AnyRow, Entity } from './entity.ts';
+import type { Entity } from './entity.ts';
+import type { AnyRow } from './row.ts';
 
 /** A table, as the log needs it. */
 export interface RowHolder {

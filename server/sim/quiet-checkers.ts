@@ -7,11 +7,10 @@
 import { listingId, shardId } from '#shared/address.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/resident.ts';
-import type { RawChangeSet } from '#server/shard/change-set.ts';
-import { totalKey } from '#server/shard/change-set.ts';
-import { rowFromRaw } from '#server/shard/record/reader.ts';
-import type { AnyRow } from '#server/shard/entity.ts';
+import { rowFromRaw, type RawChangeSet } from '#server/shard/change-set.ts';
 import { operation } from '#server/shard/operations.ts';
+import { totalKey } from '#server/shard/ledger.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 import { listing } from '#server/market/entities.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import type { GavelNode } from '#server/node.ts';

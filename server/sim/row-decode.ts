@@ -1,8 +1,9 @@
 /** Rows of the model as their entities type them. */
 import type { Item } from '#shared/item.ts';
-import type { AnyRow, Attributes, Entity, RowOf } from '#server/shard/entity.ts';
+import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
+import type { AnyRow } from '#server/shard/row.ts';
+import type { Asset, Place } from '#server/market/places.ts';
 import { commodity, completed, item, listing, wallet } from '#server/market/entities.ts';
-import type { Asset, Place } from '#server/shard/change-set.ts';
 
 /** The row as its entity types it, or `undefined` for a row of another entity. */
 export function rowAs<A extends Attributes>(entity: Entity<A>, name: string, row: AnyRow | undefined): RowOf<A> | undefined {

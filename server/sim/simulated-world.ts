@@ -11,6 +11,7 @@ import type { InlineDelays } from '#server/journal/persister/backend-inline.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#shared/cell.ts';
 import { marketPowerups } from '#server/market/market.ts';
+import { PLACES } from '#server/market/places.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import { AnswerBook } from './answer-book.ts';
@@ -107,7 +108,7 @@ export class SimulatedWorld {
       const market = marketPowerups({ rules: kept, regions: [REGION], catalogue: BUILT_IN_CATALOGUE });
       return seams.powerups?.(market) ?? market;
     };
-    const definition = defineShard(powerupsOf(rules));
+    const definition = defineShard(powerupsOf(rules), { places: PLACES });
     this.model = new Model(definition, (turn) => {
       for (const { cause } of turn.changes.ledger) if (cause === 'purchase') this.#purchases++;
       this.trace.add('durable', turn.node, turn.position, turn.changes.shard, turn.changes.version, wordsOf(turn.deltas));

@@ -1,9 +1,10 @@
 /** Checkers of single turns: rows and ledger agree, and the counters of a shard do what they must. */
-import { balanceAfter, unbalancedAsset } from '#server/shard/change-set.ts';
 import { completed, wallet } from '#server/market/entities.ts';
 import { failure } from '#server/shard/failures.ts';
 import { operation } from '#server/shard/operations.ts';
 import { operationPack } from '#server/shard/operation-pack.ts';
+import { unbalancedAsset } from '#server/shard/ledger.ts';
+import { balanceAfter } from '#server/market/places.ts';
 import { hold } from '#server/trade/entities.ts';
 import { isSame, type Checker } from './checker.ts';
 import { rowsOfShard, type DurableTurn, type RowDelta, type ShardModel } from './model.ts';

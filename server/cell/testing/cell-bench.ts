@@ -165,14 +165,15 @@ export class Bench {
     };
     const platform = virtualPlatform(scheduler, createPrng('cell'), life);
     const definition = defineShard(powerups);
-    const backend = new FlakyBackend(platform.timers, disk ?? new MemoryDisk(definition.schemas), {
+    const backend = new FlakyBackend(platform.timers, disk ?? new MemoryDisk(definition), {
       commitMs: () => COMMIT_MS,
       stepMs: () => 1,
     });
     const opening = openPersister(
       platform,
       {
-        schemas: [...definition.schemas.values()],
+        schemas: definition.schemas,
+        places: definition.places,
         projected: definition.projected,
         world: { name: 'test', node: 'one', cellsPerRegion: 1 },
       },

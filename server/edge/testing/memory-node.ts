@@ -11,13 +11,15 @@ import { Cell } from '#server/cell/cell.ts';
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { listing } from '#server/market/entities.ts';
 import { marketPowerups } from '#server/market/market.ts';
+import { PLACES } from '#server/market/places.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#shared/cell.ts';
 import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
-import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
+import type { ChangeSet } from '#server/shard/change-set.ts';
 import { defineShard } from '#server/shard/definition.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { Backend } from '../backend.ts';
 import { rowOf } from '../views.ts';
 
@@ -47,7 +49,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const host = new CellHost({
     platform,
     persister: journal.persister(),
-    definition: defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })),
+    definition: defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE }), { places: PLACES }),
     world,
     replyInPlaceOf: () => undefined,
     memoryBudgetBytes: Number.MAX_SAFE_INTEGER,

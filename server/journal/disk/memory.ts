@@ -10,13 +10,13 @@
  * 5. Nothing that is kept is shared with the caller: everything goes through bytes.
  */
 import type { ShardId } from '#shared/units.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
 import type { Position } from '../persister/persister.ts';
 import { MemoryImages } from './memory-images.ts';
 import { MemoryJournal, type JournalContent } from './memory-journal.ts';
 import { MemoryProjections, type ProjectionContent } from './memory-projections.ts';
 import { InjectedFailure, Synced, type Inject, type MemoryOperation, type Write } from './memory-writes.ts';
 import type { ImageStore, JournalStore, ProjectionStore } from './storage.ts';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 
 /** What the stores of transactions held at some moment. */
 export interface DiskContent {
@@ -34,10 +34,10 @@ export class MemoryDisk {
   readonly #projections: Synced<MemoryProjections>;
   #inject: Inject;
 
-  constructor(schemas: Schemas, inject: Inject = () => 'work') {
+  constructor(format: RecordFormat, inject: Inject = () => 'work') {
     this.#inject = inject;
     const write: Write = (operation, run) => this.#write(operation, run);
-    this.#images = new MemoryImages(schemas, write);
+    this.#images = new MemoryImages(format, write);
     this.#journal = new Synced((transact) => new MemoryJournal(transact), write);
     this.#projections = new Synced((transact) => new MemoryProjections(transact), write);
     this.images = this.#images;

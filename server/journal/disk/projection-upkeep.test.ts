@@ -7,7 +7,7 @@ import { instant } from '#shared/units.ts';
 import { MemoryDisk } from './memory.ts';
 import { FileProjections } from './sqlite-projections.ts';
 import type { LiveRow, MirroredShard, ProjectionStore } from './storage.ts';
-import { sampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { sampleShard, DEFINITION } from '../testing/sample.ts';
 
 const cleanUps: (() => void)[] = [];
 afterEach(() => {
@@ -30,7 +30,7 @@ function inFile(): Open {
 }
 
 function inMemory(): Open {
-  const { projections } = new MemoryDisk(SCHEMA_BY_TABLE);
+  const { projections } = new MemoryDisk(DEFINITION);
   return () => projections;
 }
 
@@ -103,7 +103,7 @@ describe('the upkeep of projections in memory', () => {
   const names = Object.keys(calls) as (keyof typeof calls)[];
 
   function used(): MemoryDisk {
-    const disk = new MemoryDisk(SCHEMA_BY_TABLE);
+    const disk = new MemoryDisk(DEFINITION);
     const { upkeep } = disk.projections;
     upkeep.put(['offer'], [loaded(ada, 5, 1), { kind: 'left-out', shard: bob }]);
     upkeep.finish(['offer']);

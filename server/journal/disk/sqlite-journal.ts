@@ -1,7 +1,7 @@
 /** `journal.db`: one row per group commit, the notes of images, and the counters. Written by one thread, read by others. */
 import type Database from 'better-sqlite3';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { asBuffer } from '../images/batch-cache.ts';
+import { asBuffer } from '#server/shard/record/format.ts';
 import { batchSum, checkedBatch, checkedKept, countersSum, isKeptWhole, keptSum, noteSum } from './checksums.ts';
 import type { Position } from '../persister/persister.ts';
 import {

@@ -4,7 +4,7 @@
  */
 import type Database from 'better-sqlite3';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { asBuffer } from '../images/batch-cache.ts';
+import { asBuffer } from '#server/shard/record/format.ts';
 import { ShardFault, type DueShard, type Position, type Total } from '../persister/persister.ts';
 import type { FoldDelta, LedgerSegment, ProjectionStore, RowChange } from './storage.ts';
 import { FileUpkeep, MIRROR_SCHEMA } from './projection-upkeep.ts';

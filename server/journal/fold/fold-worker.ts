@@ -1,7 +1,6 @@
 /** The thread that owns `node.db`: folds the journal into it and answers from it. */
 import { parentPort } from 'node:worker_threads';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { DueShard, PersisterDefinition, Position, Total } from '../persister/persister.ts';
 import { packRows, type PackedRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
@@ -14,6 +13,7 @@ import { FileJournalReader } from '../disk/sqlite-journal.ts';
 import { FileProjections } from '../disk/sqlite-projections.ts';
 import { patiently, type LockPatience, type Patient } from '../threads/worker-patience.ts';
 import { serve, Transferred } from '../threads/worker-port.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 
 /** What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the database locked. */
 export interface FoldApi {
@@ -59,14 +59,13 @@ function ask<T>(question: (projector: Projector) => T): Patient<T> {
 
 const api = {
   open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): void {
-    const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
     const projections = FileProjections.openFor(projectionsPath(directory), instance);
-    const projector = new Projector(journal, projections, schemas, definition.projected);
+    const projector = new Projector(journal, projections, definition, definition.projected);
     // Nobody writes images before all is open: those of another thread may be read here.
     const upkeep = (dropped: Position): StartUpkeep => {
-      const keeper = (): ShardKeeper => new ShardKeeper(journal, new FileImages(directory, schemas, instance), schemas, dropped);
-      return new StartUpkeep({ store: projections, keeper, schemas, projected: definition.projected });
+      const keeper = (): ShardKeeper => new ShardKeeper(journal, new FileImages(directory, definition, instance), definition, dropped);
+      return new StartUpkeep({ store: projections, keeper, definition });
     };
     state.open = { projector, projections, journal, patience, upkeep };
   },

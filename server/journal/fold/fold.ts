@@ -7,7 +7,7 @@ import { marketOf } from '#shared/address.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import { FINGERPRINT_BYTES, hashOf, writeFingerprint } from './fingerprint.ts';
 import type { Position } from '../persister/persister.ts';
-import type { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import type { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { FoldDelta, LedgerSegment, RowChange } from '../disk/storage.ts';
 import { Sums, type MarketSums } from './sums.ts';
 
@@ -37,18 +37,19 @@ interface ShardChunk {
 
 /** See the head of this file. One per chunk. */
 export class FoldChunk {
-  readonly #skimmer: RecordSkimmer;
+  readonly #skimmer: RecordCursor;
   readonly #entities: readonly string[];
   readonly #entityByTable: ReadonlyMap<string, number>;
   readonly #buffers: Buffer[] = [];
   readonly #chunkByShard = new Map<ShardId, ShardChunk>();
-  readonly #sums = new Sums();
+  readonly #sums: Sums;
   /** Rows that the record under the cursor puts, as pairs of entity and id. */
   readonly #puts: number[] = [];
 
   /** `projectedByTable` gives the entity of each table that is projected. */
-  constructor(skimmer: RecordSkimmer, projectedByTable: ReadonlyMap<string, string>) {
+  constructor(skimmer: RecordCursor, projectedByTable: ReadonlyMap<string, string>, places: readonly string[]) {
     this.#skimmer = skimmer;
+    this.#sums = new Sums(places);
     this.#entities = [...new Set(projectedByTable.values())];
     this.#entityByTable = new Map([...projectedByTable].map(([table, entity]) => [table, this.#entities.indexOf(entity)]));
   }

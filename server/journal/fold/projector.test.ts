@@ -10,13 +10,13 @@ import { Projector } from './projector.ts';
 import type { ProjectionStore } from '../disk/storage.ts';
 import { MemoryDisk } from '../disk/memory.ts';
 import { Sums } from './sums.ts';
-import { DEFINITION, offer, picker, sampleShard, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { DEFINITION, offer, picker, sampleShard, SampleShard } from '../testing/sample.ts';
 import { slowFold, sortedRows } from '../testing/slow-fold.ts';
 
 /** A journal of these turns, in batches of random sizes. */
 function journalOf(turns: readonly ChangeSet[], pick: (below: number) => number): MemoryDisk {
-  const disk = new MemoryDisk(SCHEMA_BY_TABLE);
-  const writer = new RecordWriter();
+  const disk = new MemoryDisk(DEFINITION);
+  const writer = new RecordWriter(DEFINITION);
   for (let first = 0; first < turns.length;) {
     const some = turns.slice(first, first + 1 + pick(6));
     for (const changes of some) writer.changeSet(changes);
@@ -38,14 +38,14 @@ describe('the projector', () => {
         const pick = picker(seed);
         const turns = sampleTurns(pick, 60);
         const disk = journalOf(turns, pick);
-        const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION.projected);
+        const projector = new Projector(disk.journal, disk.projections, DEFINITION, DEFINITION.projected);
         // Ends of batches are the positions up to which one may fold.
         for (const { last } of disk.journal.read(0, Number.MAX_SAFE_INTEGER)) if (pick(3) === 0) projector.foldChunk(last);
         const expected = slowFold(turns, offer.schema.table);
 
         const { position, rows } = projector.projection(offer.name, turns.length);
         expect(position).toBe(turns.length);
-        expect(sortedRows(unpackRows(packRows(rows), SCHEMA_BY_TABLE))).toEqual(expected.rows);
+        expect(sortedRows(unpackRows(packRows(rows), DEFINITION))).toEqual(expected.rows);
         expect(new Set(projector.due(instant(1e9), 100).map(({ shard }) => shard))).toEqual(new Set(expected.due));
         const totals = projector.totals(turns.length).totals.filter(({ amount }) => amount !== 0n);
         expect(new Map(totals.map(({ key, amount }) => [key, amount]))).toEqual(
@@ -67,7 +67,7 @@ describe('the projector', () => {
     const pick = picker(11);
     const turns = sampleTurns(pick, 200);
     const disk = journalOf(turns, pick);
-    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION.projected);
+    const projector = new Projector(disk.journal, disk.projections, DEFINITION, DEFINITION.projected);
     const entries = turns.flatMap(({ shard, ledger }) => ledger.map((entry) => ({ shard, entry })));
     for (const tx of new Set(entries.map(({ entry }) => entry.tx))) {
       if (tx === null) continue;
@@ -102,7 +102,7 @@ describe('the projector', () => {
         return disk.projections.folded;
       },
     };
-    const projector = new Projector(disk.journal, store, SCHEMA_BY_TABLE, DEFINITION.projected);
+    const projector = new Projector(disk.journal, store, DEFINITION, DEFINITION.projected);
     projector.foldChunk(3);
     expect(applied).toEqual([0]);
     expect(projector.projection(offer.name, 4).rows).toHaveLength(1);
@@ -112,7 +112,7 @@ describe('the projector', () => {
     const pick = picker(5);
     const disk = journalOf(sampleTurns(pick, 10), () => 0);
     disk.journal.drop(3, 3);
-    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION.projected);
+    const projector = new Projector(disk.journal, disk.projections, DEFINITION, DEFINITION.projected);
     expect(() => projector.foldThrough(10)).toThrow('the journal goes on at 4, after 0');
   });
 });
@@ -134,7 +134,7 @@ describe('sums', () => {
   it('are exact beyond 2^53', () => {
     fc.assert(
       fc.property(fc.array(fc.maxSafeInteger()), (amounts) => {
-        const sums = new Sums();
+        const sums = new Sums(DEFINITION.places);
         for (const amount of amounts) sums.market('europe.softcore').add(0, 'gold', amount);
         const expected = amounts.reduce((sum, amount) => sum + BigInt(amount), 0n);
         expect(sums.byKey().get('europe.softcore wallet gold') ?? 0n).toBe(expected);

@@ -6,35 +6,36 @@
  */
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
-import { asBuffer } from '../images/batch-cache.ts';
+import { asBuffer, type RecordFormat } from '#server/shard/record/format.ts';
 import { fingerprint } from './fingerprint.ts';
 import { FoldChunk } from './fold.ts';
 import type { DueShard, Position, Total } from '../persister/persister.ts';
-import { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import { RecordCursor } from '#server/shard/record/cursor.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { JournalReader, LedgerSegment, ProjectionStore, RowChange } from '../disk/storage.ts';
 
 /** See the head of this file. */
 export class Projector {
   readonly #journal: JournalReader;
   readonly #store: ProjectionStore;
-  readonly #skimmer: RecordSkimmer;
+  readonly #places: readonly string[];
+  readonly #skimmer: RecordCursor;
   readonly #projectedByTable: ReadonlyMap<string, string>;
 
-  constructor(journal: JournalReader, store: ProjectionStore, schemas: Schemas, projected: readonly string[]) {
+  constructor(journal: JournalReader, store: ProjectionStore, format: RecordFormat, projected: readonly string[]) {
     this.#journal = journal;
     this.#store = store;
-    this.#skimmer = new RecordSkimmer(schemas);
+    this.#places = format.places;
+    this.#skimmer = new RecordCursor(format);
     const isProjected = new Set(projected);
-    this.#projectedByTable = new Map([...schemas].flatMap(([table, { name }]) => (isProjected.has(name) ? [[table, name]] : [])));
+    this.#projectedByTable = new Map([...format.schemas].flatMap(([table, { name }]) => (isProjected.has(name) ? [[table, name]] : [])));
   }
 
   /** Folds the next chunk, nothing beyond `through`. Returns the position that is folded now. */
   foldChunk(through: Position): Position {
     const { folded } = this.#store;
     if (folded >= through) return folded;
-    const chunk = new FoldChunk(this.#skimmer, this.#projectedByTable);
+    const chunk = new FoldChunk(this.#skimmer, this.#projectedByTable, this.#places);
     let last = folded;
     for (const batch of this.#journal.read(folded, limits.foldChunkBytes)) {
       if (batch.last > through) break;

@@ -1,5 +1,4 @@
 /** Sums by market, place and asset class, exact beyond 2^53. The keys are those of `totalKey`. */
-import { PLACES } from '#server/shard/change-set.ts';
 
 /** The part of a sum that has left the safe integers goes into a BigInt; the rest stays a number, which is far cheaper. */
 class Sum {
@@ -22,9 +21,15 @@ class Sum {
 
 /** The sums of one market. */
 export class MarketSums {
-  readonly #sumsByPlace: readonly Map<string, Sum>[] = PLACES.map(() => new Map<string, Sum>());
+  readonly #places: readonly string[];
+  readonly #sumsByPlace: readonly Map<string, Sum>[];
 
-  /** Adds to one sum; a place is its number in `PLACES`. */
+  constructor(places: readonly string[]) {
+    this.#places = places;
+    this.#sumsByPlace = places.map(() => new Map());
+  }
+
+  /** Adds to one sum; a place is its number in the record format. */
   add(placeNumber: number, assetClass: string, amount: number): void {
     const sums = this.#sumsByPlace[placeNumber];
     if (sums === undefined) throw new Error(`there is no place number ${placeNumber}`);
@@ -38,7 +43,7 @@ export class MarketSums {
 
   /** All sums: place, asset class, amount. */
   *entries(): Generator<readonly [place: string, assetClass: string, amount: bigint]> {
-    for (const [number, place] of PLACES.entries()) {
+    for (const [number, place] of this.#places.entries()) {
       for (const [assetClass, { amount }] of this.#sumsByPlace[number] ?? []) yield [place, assetClass, amount];
     }
   }
@@ -46,13 +51,18 @@ export class MarketSums {
 
 /** See the head of this file. */
 export class Sums {
+  readonly #places: readonly string[];
   readonly #sumsByMarket = new Map<string, MarketSums>();
+
+  constructor(places: readonly string[]) {
+    this.#places = places;
+  }
 
   /** The sums of a market. */
   market(market: string): MarketSums {
     let sums = this.#sumsByMarket.get(market);
     if (sums === undefined) {
-      sums = new MarketSums();
+      sums = new MarketSums(this.#places);
       this.#sumsByMarket.set(market, sums);
     }
     return sums;

@@ -6,11 +6,12 @@
  * without the entities, so that it can be written and sent on; the rest is checked when the shard is loaded (`Image.isEdited`).
  */
 import Database from 'better-sqlite3';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 import { existsSync } from 'node:fs';
 import type { Instant } from '#shared/units.ts';
-import { PLACES, type LedgerEntry, type Posting, type RawChangeSet, type RawPut, type RawValue } from '#server/shard/change-set.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
-import type { Column } from '#server/shard/entity.ts';
+import type { RawChangeSet, RawPut, RawValue } from '#server/shard/change-set.ts';
+import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
+import type { Schemas, Column } from '#server/shard/row.ts';
 import {
   assertSealed,
   decodeImage,
@@ -34,25 +35,28 @@ export function writeImage(image: RawChangeSet, schemas: Schemas, instance: stri
 }
 
 /** An image as a whole, and where it comes from. Throws `ImageError` if it is damaged, newer than this program, or none. */
-export function readImage(bytes: Buffer, schemas: Schemas, path?: string): { readonly image: Image; readonly origin: ImageOrigin } {
+export function readImage(bytes: Buffer, format: RecordFormat, path?: string): { readonly image: Image; readonly origin: ImageOrigin } {
   return orImageError(() => {
-    if (!isUntouched(bytes)) return readEdited(bytes, schemas, path);
+    if (!isUntouched(bytes)) return readEdited(bytes, format, path);
     const rows = parseImage(bytes);
-    return { image: decodeImage(rows, schemas), origin: rows.origin };
+    return { image: decodeImage(rows, format.schemas), origin: rows.origin };
   });
 }
 
 /** An image in parts, as a base for the next one. Throws as `readImage` does. */
-export function readRows(bytes: Buffer, schemas: Schemas, path?: string): ImageRows {
+export function readRows(bytes: Buffer, format: RecordFormat, path?: string): ImageRows {
   return orImageError(() => {
     if (isUntouched(bytes)) return parseImage(bytes);
-    const { image, origin } = readEdited(bytes, schemas, path);
-    return { ...nextRows(undefined, image, schemas), origin };
+    const { image, origin } = readEdited(bytes, format, path);
+    return { ...nextRows(undefined, image, format.schemas), origin };
   });
 }
 
 /** Reads a whole image with SQLite. Throws `ImageError` if it is damaged, or has tables or values that this program does not know. */
-export function readWithSqlite(bytes: Buffer, schemas: Schemas): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
+export function readWithSqlite(
+  bytes: Buffer,
+  { schemas, places }: RecordFormat,
+): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
   return orImageError(() => {
     const database = new Database(withoutLog(bytes));
     try {
@@ -60,17 +64,21 @@ export function readWithSqlite(bytes: Buffer, schemas: Schemas): { readonly imag
       if (row === undefined) throw new ImageError('its image does not say what shard it is');
       assertSealed(row);
       const { header, origin } = headerOf(row);
-      return { image: { ...header, puts: rowsOf(database, schemas), removes: [], ledger: ledgerOf(database) }, origin };
+      return { image: { ...header, puts: rowsOf(database, schemas), removes: [], ledger: ledgerOf(database, places) }, origin };
     } finally {
       database.close();
     }
   });
 }
 
-function readEdited(bytes: Buffer, schemas: Schemas, path: string | undefined): { readonly image: Image; readonly origin: ImageOrigin } {
+function readEdited(
+  bytes: Buffer,
+  format: RecordFormat,
+  path: string | undefined,
+): { readonly image: Image; readonly origin: ImageOrigin } {
   const log = ['-wal', '-journal'].find((ending) => path !== undefined && existsSync(path + ending));
   if (log !== undefined) throw new ImageError(`its image has a ${log} beside it: whoever edits it has not finished, or was interrupted`);
-  const { image, origin } = readWithSqlite(bytes, schemas);
+  const { image, origin } = readWithSqlite(bytes, format);
   return { image: { ...image, isEdited: true }, origin: { ...origin, isEdited: true } };
 }
 
@@ -109,9 +117,9 @@ function rowsOf(database: Database.Database, schemas: Schemas): readonly RawPut[
   });
 }
 
-function ledgerOf(database: Database.Database): readonly LedgerEntry[] {
+function ledgerOf(database: Database.Database, places: readonly string[]): readonly LedgerEntry[] {
   const rows = database.prepare('SELECT seq, at, cause, tx, balance, postings FROM gavel_ledger ORDER BY seq').raw().all();
-  const entries = (rows as readonly (readonly RawValue[])[]).map(entryOf);
+  const entries = (rows as readonly (readonly RawValue[])[]).map((row) => entryOf(row, places));
   assertAscending(
     'gavel_ledger',
     entries.map(({ seq }) => seq),
@@ -119,16 +127,19 @@ function ledgerOf(database: Database.Database): readonly LedgerEntry[] {
   return entries;
 }
 
-function entryOf([seq, at, cause, tx, balance, postings]: readonly RawValue[]): LedgerEntry {
+function entryOf([seq, at, cause, tx, balance, postings]: readonly RawValue[], places: readonly string[]): LedgerEntry {
   const all = postingsOf(postings ?? null);
   const isWhole =
-    [seq, at, balance].every(isCount) && typeof cause === 'string' && (tx === null || typeof tx === 'string') && all.every(isPosting);
+    [seq, at, balance].every(isCount) &&
+    typeof cause === 'string' &&
+    (tx === null || typeof tx === 'string') &&
+    all.every((posting) => isPosting(posting, places));
   if (!isWhole) throw new ImageError(`line ${String(seq)} of the ledger of its image is none`);
   return { seq, at: at as Instant, cause, tx, balance, postings: all } as LedgerEntry;
 }
 
-function isPosting({ place, asset, amount, balance: after }: Posting): boolean {
-  const isMoved = PLACES.includes(place) && typeof asset === 'string' && Number.isSafeInteger(amount);
+function isPosting({ place, asset, amount, balance: after }: Posting, places: readonly string[]): boolean {
+  const isMoved = places.includes(place) && typeof asset === 'string' && Number.isSafeInteger(amount);
   return isMoved && (after === undefined || isCount(after));
 }
 

@@ -1,29 +1,27 @@
 /** The thread that loads shards and writes their images. A load waits for at most a few milliseconds of a pass. */
 import { parentPort, type MessagePort } from 'node:worker_threads';
 import type { ShardId } from '#shared/units.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
-import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { NoteApi, OpenedDirectory } from '../commit/commit-worker.ts';
 import { drivePass, type PassHands } from './drive-pass.ts';
 import type { LoadedShard, PersisterDefinition, Position } from '../persister/persister.ts';
+import { packShard, type PackedShard } from './packed-shard.ts';
 import { ShardKeeper, type PassResult } from './shard-keeper.ts';
 import { journalPath } from '../disk/directory.ts';
 import { DirectoryIdentity } from '../disk/identity.ts';
 import { FileImages } from '../disk/image-files.ts';
 import { FileJournalReader } from '../disk/sqlite-journal.ts';
-import { Caller, serve, Transferred } from '../threads/worker-port.ts';
+import { Caller, serve } from '../threads/worker-port.ts';
 
-/** A `LoadedShard` on its way between threads: as one record. */
-export type LoadedRecord =
-  | { readonly kind: 'found' | 'edited'; readonly record: Uint8Array<ArrayBuffer> }
-  | { readonly kind: Extract<LoadedShard['kind'], 'absent'> };
+/** A `LoadedShard` on its way between threads. */
+export type SentShard =
+  { readonly kind: 'found' | 'edited'; readonly shard: PackedShard } | { readonly kind: Extract<LoadedShard['kind'], 'absent'> };
 
 /** What the main thread may ask for. */
 export interface ImageApi {
   /** Takes up what is pending between two positions. */
   open(directory: string, definition: PersisterDefinition, opened: OpenedDirectory, port: MessagePort): void;
   noticed(through: Position): void;
-  load(shard: ShardId, through: Position): Transferred<LoadedRecord> | Extract<LoadedRecord, { kind: 'absent' }>;
+  load(shard: ShardId, through: Position): SentShard;
   pass(through: Position): Promise<PassResult>;
   close(): void;
 }
@@ -31,7 +29,6 @@ export interface ImageApi {
 interface Open {
   readonly keeper: ShardKeeper;
   readonly hands: PassHands;
-  readonly schemas: Schemas;
   readonly journal: FileJournalReader;
   readonly identity: DirectoryIdentity;
 }
@@ -39,7 +36,6 @@ interface Open {
 /** A pass works for as long before it looks whether somebody waits for a shard. */
 const SLICE_MS = 2;
 
-const writer = new RecordWriter();
 const state: { open: Open | undefined; sliceStartedAt: number } = { open: undefined, sliceStartedAt: 0 };
 
 function opened(): Open {
@@ -70,11 +66,10 @@ function watched(images: FileImages, identity: DirectoryIdentity): PassHands['im
 
 const api = {
   open(directory: string, definition: PersisterDefinition, { instance, dropped, position }: OpenedDirectory, port: MessagePort): void {
-    const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
     const identity = new DirectoryIdentity(directory);
-    const images = new FileImages(directory, schemas, instance);
-    const keeper = new ShardKeeper(journal, images, schemas, dropped);
+    const images = new FileImages(directory, definition, instance);
+    const keeper = new ShardKeeper(journal, images, definition, dropped);
     keeper.catchUp(position);
     const owner = new Caller<NoteApi>(port);
     const hands: PassHands = {
@@ -83,16 +78,12 @@ const api = {
       note: (notes, kept) => owner.call('note', [notes, kept]),
       drop: (through, recordsMax) => owner.call('drop', [through, recordsMax]),
     };
-    state.open = { keeper, hands, schemas, journal, identity };
+    state.open = { keeper, hands, journal, identity };
   },
   noticed: (through: Position) => opened().keeper.catchUp(through),
-  load(shard: ShardId, through: Position) {
-    const { keeper, schemas } = opened();
-    const loaded = keeper.load(shard, through);
-    if (loaded.kind === 'absent') return loaded;
-    writer.raw(loaded.shard, schemas);
-    const record = writer.take();
-    return new Transferred<LoadedRecord>({ kind: loaded.kind, record }, [record.buffer]);
+  load(shard: ShardId, through: Position): SentShard {
+    const loaded = opened().keeper.load(shard, through);
+    return loaded.kind === 'absent' ? loaded : { kind: loaded.kind, shard: packShard(loaded.shard) };
   },
   pass(through: Position): Promise<PassResult> {
     const { keeper, hands } = opened();

@@ -7,7 +7,7 @@ import { ShardFault } from '../persister/persister.ts';
 import { ShardKeeper } from './shard-keeper.ts';
 import type { JournalReader } from '../disk/storage.ts';
 import { MemoryDisk } from '../disk/memory.ts';
-import { picker, replay, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { picker, replay, SampleShard, DEFINITION } from '../testing/sample.ts';
 
 const FIRST_AT = 1_000;
 
@@ -15,10 +15,10 @@ const FIRST_AT = 1_000;
 async function diskOf({ imaged, noted = imaged, notedAt = FIRST_AT + noted }: { imaged: number; noted?: number; notedAt?: number }) {
   const shard = new SampleShard(1, picker(1));
   const turns = Array.from({ length: 5 }, (_, index) => shard.turn(FIRST_AT + 1 + index));
-  const disk = new MemoryDisk(SCHEMA_BY_TABLE);
+  const disk = new MemoryDisk(DEFINITION);
   const { id } = shard;
   for (const [index, turn] of turns.entries()) {
-    const writer = new RecordWriter();
+    const writer = new RecordWriter(DEFINITION);
     writer.changeSet(turn);
     disk.journal.commit(sealed({ first: index + 1, last: index + 1, now: turn.now, records: writer.take() }));
   }
@@ -31,7 +31,7 @@ async function diskOf({ imaged, noted = imaged, notedAt = FIRST_AT + noted }: { 
   disk.journal.drop(Math.min(imaged, noted), 100);
   const fault = (journal: JournalReader = disk.journal): ShardFault => {
     const { dropped, position } = disk.journal.state;
-    const keeper = new ShardKeeper(journal, disk.images, SCHEMA_BY_TABLE, dropped);
+    const keeper = new ShardKeeper(journal, disk.images, DEFINITION, dropped);
     try {
       keeper.load(id, position);
     } catch (error) {

@@ -8,13 +8,13 @@
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
-import { CodecError, type Schemas } from '#server/shard/record/reader.ts';
-import { asBuffer, BatchCache } from './batch-cache.ts';
+import { BatchCache } from './batch-cache.ts';
 import { decideLoad, faultSentence, type LoadFacts } from './load.ts';
 import { applyChanges, mergeRecords, type RecordPlace } from './merge.ts';
 import { PendingIndex, type BatchPlace } from './pending-index.ts';
 import { ShardFault, type LoadedShard, type Position } from '../persister/persister.ts';
-import { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import { RecordCursor } from '#server/shard/record/cursor.ts';
+import { asBuffer, CodecError, type RecordFormat } from '#server/shard/record/format.ts';
 import { errorCode } from '../disk/disk-errors.ts';
 import {
   ImageError,
@@ -74,18 +74,18 @@ const NOTES_PER_STEP = 512;
 export class ShardKeeper {
   readonly #journal: JournalReader;
   readonly #images: ImageStore;
-  readonly #skimmer: RecordSkimmer;
+  readonly #skimmer: RecordCursor;
   readonly #index: PendingIndex;
   readonly #cache = new BatchCache(CACHE_BYTES);
   #keptBytesByShard: ReadonlyMap<ShardId, number>;
   /** What the pass under way has read, by the first position of each batch: loads use it as well. */
   readonly #bufferByFirst = new Map<Position, Buffer>();
 
-  constructor(journal: JournalReader, images: ImageStore, schemas: Schemas, dropped: Position) {
+  constructor(journal: JournalReader, images: ImageStore, format: RecordFormat, dropped: Position) {
     this.#journal = journal;
     this.#images = images;
-    this.#skimmer = new RecordSkimmer(schemas);
-    this.#index = new PendingIndex(new RecordSkimmer(schemas), dropped);
+    this.#skimmer = new RecordCursor(format);
+    this.#index = new PendingIndex(new RecordCursor(format), dropped);
     this.#keptBytesByShard = journal.keptShards();
   }
 

@@ -4,8 +4,6 @@
  */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Timers } from '#server/platform/platform.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
 import type { Backend, Opened } from './backend.ts';
 import { drivePass } from '../images/drive-pass.ts';
 import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
@@ -15,6 +13,8 @@ import { decide, STORE_ROWS } from '../recovery/recovery.ts';
 import { ShardKeeper, type PassResult } from '../images/shard-keeper.ts';
 import { StartUpkeep } from '../recovery/start-upkeep.ts';
 import type { Batch, ImageStore, JournalStore, ProjectionStore } from '../disk/storage.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 
 /** What the backend works on: a `MemoryDisk`, or anything alike. */
 export interface InlineStores {
@@ -36,7 +36,7 @@ export interface InlineDelays {
 interface Open {
   readonly keeper: ShardKeeper;
   readonly projector: Projector;
-  readonly schemas: Schemas;
+  readonly format: RecordFormat;
 }
 
 const NO_DELAY: InlineDelays = { commitMs: () => 0, stepMs: () => 0 };
@@ -70,16 +70,15 @@ export class InlineBackend implements Backend {
       mark: images.published === undefined ? { kind: 'missing' } : { kind: 'read', instance: '', through: images.published },
       staged: this.#stores.clearStaging(),
     });
-    const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
-    const keeper = new ShardKeeper(journal, images, schemas, dropped);
-    const projector = new Projector(journal, projections, schemas, definition.projected);
+    const keeper = new ShardKeeper(journal, images, definition, dropped);
+    const projector = new Projector(journal, projections, definition, definition.projected);
     keeper.catchUp(position);
-    const upkeep = new StartUpkeep({ store: projections, keeper: () => keeper, schemas, projected: definition.projected });
+    const upkeep = new StartUpkeep({ store: projections, keeper: () => keeper, definition });
     for (const run of upkeep.steps(projector, position)) {
       run();
       await this.#step();
     }
-    this.#open = { keeper, projector, schemas };
+    this.#open = { keeper, projector, format: definition };
     return { position, dropped, lease, bytes, kept, remarks: [...remarks, ...upkeep.remarks] };
   }
 
@@ -148,9 +147,9 @@ export class InlineBackend implements Backend {
 
   async projection(entity: string, through: Position, shard?: ShardId): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
     await this.#step();
-    const { projector, schemas } = this.#opened();
+    const { projector, format } = this.#opened();
     const { position, rows } = projector.projection(entity, through, shard);
-    return { position, rows: unpackRows(packRows(rows), schemas) };
+    return { position, rows: unpackRows(packRows(rows), format) };
   }
 
   async totals(through: Position): Promise<{ position: Position; totals: readonly Total[] }> {

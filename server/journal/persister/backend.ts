@@ -3,10 +3,10 @@
  * planner over a disk in memory. Rejections are faults of the environment unless the words say otherwise.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
 import type { PassResult } from '../images/shard-keeper.ts';
 import type { Batch } from '../disk/storage.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 
 /** What is there when the data are open. Everything up to `position` is folded. */
 export interface Opened {

@@ -6,7 +6,7 @@ import { InlineBackend } from './backend-inline.ts';
 import { openPersister } from './open-persister.ts';
 import type { Persister } from './persister.ts';
 import { MemoryDisk } from '../disk/memory.ts';
-import { DEFINITION, oddment, picker, replay, sampleShard, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { DEFINITION, oddment, picker, replay, sampleShard, SampleShard } from '../testing/sample.ts';
 import { VirtualTime } from '../testing/virtual-time.ts';
 
 interface Node {
@@ -15,7 +15,7 @@ interface Node {
   readonly persister: Persister;
 }
 
-async function start(disk = new MemoryDisk(SCHEMA_BY_TABLE), commitMs = 0): Promise<Node> {
+async function start(disk = new MemoryDisk(DEFINITION), commitMs = 0): Promise<Node> {
   const time = new VirtualTime();
   const backend = new InlineBackend(time.timers, disk, { commitMs: () => commitMs, stepMs: () => 0 });
   return { time, disk, persister: await time.until(openPersister(time, DEFINITION, backend)) };
@@ -80,7 +80,7 @@ describe('the persister', () => {
   });
 
   it('has one commit under way at a time, and gathers the next one meanwhile', async () => {
-    const node = await start(new MemoryDisk(SCHEMA_BY_TABLE), 50);
+    const node = await start(new MemoryDisk(DEFINITION), 50);
     const { time, persister, disk } = node;
     const turns = turnsOf(1, 10);
     for (const changes of turns) {
@@ -247,7 +247,7 @@ describe('one bad image', () => {
 
   it('makes turns wait when too much is put aside', async () => {
     const time = new VirtualTime();
-    const disk = new MemoryDisk(SCHEMA_BY_TABLE);
+    const disk = new MemoryDisk(DEFINITION);
     const backend = new (class extends InlineBackend {
       override async open(...parameters: Parameters<InlineBackend['open']>): ReturnType<InlineBackend['open']> {
         return { ...(await super.open(...parameters)), kept: limits.journalBacklogBytesMax + 1 };

@@ -9,8 +9,10 @@
 import { limits } from '#shared/limits.ts';
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { Cancel, Machine } from '#server/platform/platform.ts';
-import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
+import type { ChangeSet } from '#server/shard/change-set.ts';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { Backend, Opened } from './backend.ts';
 import { sealed } from '../disk/checksums.ts';
 import {
@@ -48,7 +50,7 @@ export async function openPersister(
   const opened = await backend.open(definition).catch((error: unknown) => {
     throw error instanceof JournalError ? new DataDirectoryError(error.message, { cause: error }) : error;
   });
-  return new NodePersister(machine, backend, pace, opened, Math.round(machine.readings.monotonicMs() - startedAt));
+  return new NodePersister(machine, backend, pace, definition, opened, Math.round(machine.readings.monotonicMs() - startedAt));
 }
 
 type Phase =
@@ -65,7 +67,7 @@ class NodePersister implements Persister {
   readonly #machine: PersisterMachine;
   readonly #backend: Backend;
   readonly #pace: PersisterPace;
-  readonly #writer = new RecordWriter();
+  readonly #writer: RecordWriter;
   readonly #sealed: Batch[] = [];
   readonly #durableListeners: ((durable: Position) => void)[] = [];
   readonly #faultListeners: ((fault: Error) => void)[] = [];
@@ -96,11 +98,12 @@ class NodePersister implements Persister {
   #committedBytes = 0;
   #imagesWritten = 0;
 
-  constructor(machine: PersisterMachine, backend: Backend, pace: PersisterPace, opened: Opened, durationMs: number) {
+  constructor(machine: PersisterMachine, backend: Backend, pace: PersisterPace, format: RecordFormat, opened: Opened, durationMs: number) {
     const { position, dropped, lease, bytes, kept, remarks } = opened;
     this.#machine = machine;
     this.#backend = backend;
     this.#pace = pace;
+    this.#writer = new RecordWriter(format);
     this.#appended = position;
     this.#durable = position;
     this.#folded = position;

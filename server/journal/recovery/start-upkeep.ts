@@ -7,15 +7,15 @@
  * 3. Totals that are damaged are summed up again from the ledger.
  */
 import { marketOf } from '#shared/address.ts';
-import { PLACES, assetClass, type RawChangeSet } from '#server/shard/change-set.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
+import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { ShardId } from '#shared/units.ts';
-import { asBuffer } from '../images/batch-cache.ts';
-import { ShardFault, type Position } from '../persister/persister.ts';
+import { asBuffer } from '#server/shard/record/format.ts';
+import { ShardFault, type PersisterDefinition, type Position } from '../persister/persister.ts';
 import type { Projector } from '../fold/projector.ts';
 import type { ShardKeeper } from '../images/shard-keeper.ts';
-import { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import { RecordCursor } from '#server/shard/record/cursor.ts';
+import { assetClass } from '#server/shard/ledger.ts';
 import type { LiveRow, MirroredShard, ProjectionStore } from '../disk/storage.ts';
 import { Sums } from '../fold/sums.ts';
 
@@ -27,25 +27,24 @@ export interface StartUpkeepOptions {
   readonly store: ProjectionStore;
   /** Loads shards; made only if one has to be loaded. */
   readonly keeper: () => ShardKeeper;
-  readonly schemas: Schemas;
-  /** The entities that this program projects. */
-  readonly projected: readonly string[];
+  readonly definition: Pick<PersisterDefinition, 'schemas' | 'places' | 'projected'>;
 }
 
 /** See the head of this file. One per start. */
 export class StartUpkeep {
   readonly #options: StartUpkeepOptions;
   readonly #entities: readonly string[];
-  readonly #skimmer: RecordSkimmer;
-  readonly #writer = new RecordWriter();
+  readonly #skimmer: RecordCursor;
+  readonly #writer: RecordWriter;
   readonly #remarks: string[] = [];
   /** Why the mirror is made anew, if it has to be. */
   #whyAnew: string | undefined;
 
   constructor(options: StartUpkeepOptions) {
     this.#options = options;
-    this.#entities = options.projected.toSorted();
-    this.#skimmer = new RecordSkimmer(options.schemas);
+    this.#entities = options.definition.projected.toSorted();
+    this.#skimmer = new RecordCursor(options.definition);
+    this.#writer = new RecordWriter(options.definition);
   }
 
   /** One sentence for each thing that was done. */
@@ -134,10 +133,10 @@ export class StartUpkeep {
 
   /** The live rows of projected entities, each as in a record. */
   #rows({ shard, version, puts, ...rest }: RawChangeSet): readonly LiveRow[] {
-    const entityOf = (table: string): string => this.#options.schemas.get(table)?.name ?? '';
+    const entityOf = (table: string): string => this.#options.definition.schemas.get(table)?.name ?? '';
     const live = puts.filter(({ table }) => this.#entities.includes(entityOf(table)));
     if (live.length === 0) return [];
-    this.#writer.raw({ ...rest, shard, version, puts: live, removes: [], ledger: [] }, this.#options.schemas);
+    this.#writer.raw({ ...rest, shard, version, puts: live, removes: [], ledger: [] });
     const bytes = asBuffer(this.#writer.take());
     const skimmer = this.#skimmer;
     const rows: LiveRow[] = [];
@@ -150,12 +149,13 @@ export class StartUpkeep {
   }
 
   #totals(): ReadonlyMap<string, bigint> {
-    const sums = new Sums();
+    const { places } = this.#options.definition;
+    const sums = new Sums(places);
     for (const { shard, lines } of this.#options.store.upkeep.segments()) {
       const bytes = asBuffer(lines);
       for (let offset = 0; offset < bytes.length; offset = this.#skimmer.offset) {
         for (const { place, asset, amount } of this.#skimmer.entry(bytes, offset).postings)
-          sums.market(marketOf(shard)).add(PLACES.indexOf(place), assetClass(asset), amount);
+          sums.market(marketOf(shard)).add(places.indexOf(place), assetClass(asset), amount);
       }
     }
     return sums.byKey();

@@ -2,23 +2,13 @@
 import { shardId } from '#shared/address.ts';
 import { createPrng } from '#shared/prng.ts';
 import { gold, instant, type Instant, type ShardId } from '#shared/units.ts';
-import type { ChangeSet, LedgerEntry, Put, RawChangeSet, Remove } from '#server/shard/change-set.ts';
-import { RecordReader, type Schemas } from '#server/shard/record/reader.ts';
+import type { ChangeSet, Put, RawChangeSet, Remove } from '#server/shard/change-set.ts';
+import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
-import {
-  boolean,
-  bytes,
-  defineEntity,
-  gold as goldAttribute,
-  integer,
-  json,
-  oneOf,
-  text,
-  timestamp,
-  type AnyRow,
-  type EntitySchema,
-} from '#server/shard/entity.ts';
+import { boolean, bytes, defineEntity, gold as goldAttribute, integer, json, oneOf, text, timestamp } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
+import type { AnyRow, Schemas } from '#server/shard/row.ts';
 import type { PersisterDefinition } from '../persister/persister.ts';
 import { applyChanges } from '../images/merge.ts';
 
@@ -40,13 +30,12 @@ export const oddment = defineEntity('oddment', {
   attributes: { label: text({ nullable: true }), count: integer(), data: bytes({ nullable: true }), note: text() },
 });
 
-/** The schemas of the sample. */
-export const SCHEMAS: readonly EntitySchema[] = [purse.schema, offer.schema, oddment.schema];
-/** The same, by table. */
-export const SCHEMA_BY_TABLE: Schemas = new Map(SCHEMAS.map((schema) => [schema.table, schema]));
+/** The schemas of the sample, by table. */
+export const SCHEMA_BY_TABLE: Schemas = new Map([purse, offer, oddment].map(({ schema }) => [schema.table, schema]));
 /** A definition of a world of the sample. */
 export const DEFINITION: PersisterDefinition = {
-  schemas: SCHEMAS,
+  schemas: SCHEMA_BY_TABLE,
+  places: ['wallet', 'stash', 'hold', 'escrow', 'listed', 'completed', 'clearing', 'minted', 'burned'],
   projected: [offer.name],
   world: { name: 'sample', node: 'one', cellsPerRegion: 64 },
 };
@@ -158,9 +147,9 @@ export class SampleShard {
 
 /** A change set as it is kept. */
 export function asRaw(changes: ChangeSet): RawChangeSet {
-  const writer = new RecordWriter();
+  const writer = new RecordWriter(DEFINITION);
   writer.changeSet(changes);
-  return new RecordReader(writer.take()).changeSet(SCHEMA_BY_TABLE);
+  return new PlainRecordReader(writer.take(), DEFINITION).changeSet();
 }
 
 /** What a shard is after these turns, one applied after the other. */

@@ -4,8 +4,9 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { instant, type ShardId } from '#shared/units.ts';
-import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
+import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { sealed } from '../disk/checksums.ts';
 import { drivePass } from '../images/drive-pass.ts';
 import { ShardFault, type Position, type Total } from '../persister/persister.ts';
@@ -16,7 +17,7 @@ import { journalPath, openDirectory, projectionsPath } from '../disk/directory.t
 import { FileImages } from '../disk/image-files.ts';
 import { FileJournalReader } from '../disk/sqlite-journal.ts';
 import { FileProjections } from '../disk/sqlite-projections.ts';
-import { DEFINITION, offer, picker, SampleShard, sampleShard, SCHEMA_BY_TABLE } from './sample.ts';
+import { DEFINITION, offer, picker, SampleShard, sampleShard } from './sample.ts';
 
 const SHARDS = 5;
 
@@ -50,7 +51,7 @@ export class SampleDirectory {
     const path = join(this.#parent, 'open');
     const pick = picker(7);
     const shards = SAMPLE_SHARDS.map((_, index) => new SampleShard(index, pick));
-    const writer = new RecordWriter();
+    const writer = new RecordWriter(DEFINITION);
     const directory = openDirectory(path, DEFINITION, instance);
     const { journal } = directory;
     const { keeper, images, projector, upkeep, close } = openReaders(path, 0, instance);
@@ -140,13 +141,13 @@ function orFault<T>(read: () => T): T | string {
 function openReaders(path: string, dropped: Position, instance: string) {
   const journal = FileJournalReader.open(journalPath(path));
   const projections = FileProjections.openFor(projectionsPath(path), '');
-  const images = new FileImages(path, SCHEMA_BY_TABLE, instance);
-  const keeper = new ShardKeeper(journal, images, SCHEMA_BY_TABLE, dropped);
+  const images = new FileImages(path, DEFINITION, instance);
+  const keeper = new ShardKeeper(journal, images, DEFINITION, dropped);
   return {
     images,
     keeper,
-    upkeep: new StartUpkeep({ store: projections, keeper: () => keeper, schemas: SCHEMA_BY_TABLE, projected: DEFINITION.projected }),
-    projector: new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION.projected),
+    upkeep: new StartUpkeep({ store: projections, keeper: () => keeper, definition: DEFINITION }),
+    projector: new Projector(journal, projections, DEFINITION, DEFINITION.projected),
     close: () => {
       projections.close();
       journal.close();

@@ -8,13 +8,14 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
-import { RecordReader, type Schemas } from '#server/shard/record/reader.ts';
+import type { RecordFormat } from '#server/shard/record/format.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { Backend, Opened } from '../persister/backend.ts';
 import type { CommitApi } from '../commit/commit-worker.ts';
 import type { FoldApi } from '../fold/fold-worker.ts';
 import type { ImageApi } from '../images/image-worker.ts';
 import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from '../persister/persister.ts';
+import { unpackShard } from '../images/packed-shard.ts';
 import { unpackRows } from '../fold/projected-row.ts';
 import type { PassResult } from '../images/shard-keeper.ts';
 import type { Batch } from '../disk/storage.ts';
@@ -41,7 +42,7 @@ class ThreadBackend implements Backend {
   readonly #images: Thread<ImageApi>;
   readonly #folds: Thread<FoldApi>;
   readonly #faultListeners: ((fault: Error) => void)[] = [];
-  #schemas: Schemas = new Map();
+  #format: RecordFormat = { schemas: new Map(), places: [] };
   #phase: Phase = 'open';
 
   constructor(machine: Pick<Machine, 'random' | 'timers'>, directory: string, patience: LockPatience) {
@@ -56,7 +57,7 @@ class ThreadBackend implements Backend {
 
   async open(definition: PersisterDefinition): Promise<Opened> {
     try {
-      this.#schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
+      this.#format = definition;
       const directory = this.#directory;
       const opened = await this.#commits.caller.call('open', [directory, definition, this.#machine.random.id(), this.#patience]);
       const { port1, port2 } = new MessageChannel();
@@ -89,7 +90,7 @@ class ThreadBackend implements Backend {
 
   async load(shard: ShardId, through: Position): Promise<LoadedShard> {
     const loaded = await this.#images.caller.call('load', [shard, through]);
-    return loaded.kind === 'absent' ? loaded : { kind: loaded.kind, shard: new RecordReader(loaded.record).changeSet(this.#schemas) };
+    return loaded.kind === 'absent' ? loaded : { kind: loaded.kind, shard: unpackShard(loaded.shard, this.#format.schemas) };
   }
 
   fold(through: Position): Promise<Position> {
@@ -114,7 +115,7 @@ class ThreadBackend implements Backend {
 
   async projection(entity: string, through: Position, shard?: ShardId): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
     const { position, rows } = await this.#folds.caller.call('projection', [entity, through, shard]);
-    return { position, rows: unpackRows(rows, this.#schemas) };
+    return { position, rows: unpackRows(rows, this.#format) };
   }
 
   totals(through: Position): Promise<{ position: Position; totals: readonly Total[] }> {

@@ -5,9 +5,10 @@
  * ledger says; every item in one place of the world; what was burned is what the fees say.
  */
 import type { ShardId } from '#shared/units.ts';
-import { balanceAfter, type Asset, type LedgerEntry, type Place } from '#server/shard/change-set.ts';
-import type { AnyRow } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
+import type { AnyRow } from '#server/shard/row.ts';
+import { balanceAfter, type Asset, type Place } from '../places.ts';
 
 /** One shard for the twin: its rows by the name of their entity. */
 export interface Book {
@@ -27,8 +28,8 @@ export function faultsOfBooks(books: readonly Book[], lines: readonly BookLine[]
 }
 
 /** What the ledger says that there is at a place of a shard, by asset. */
-export function balances(lines: readonly BookLine[], shard: ShardId, place: Place): ReadonlyMap<Asset, number> {
-  const balance = new Map<Asset, number>();
+export function balances(lines: readonly BookLine[], shard: ShardId, place: Place): ReadonlyMap<string, number> {
+  const balance = new Map<string, number>();
   for (const line of lines) {
     if (line.shard !== shard) continue;
     for (const { place: at, asset, amount } of line.entry.postings) {
@@ -54,7 +55,7 @@ export function edgeOfWorld(lines: readonly BookLine[]): { readonly minted: bigi
 
 function faultsOfLines(lines: readonly BookLine[], isQuiet: boolean): readonly string[] {
   const faults: string[] = [];
-  const world = new Map<Asset, bigint>();
+  const world = new Map<string, bigint>();
   const atPlace = new Map<string, bigint>();
   const clearing = new Map<string, bigint>();
   for (const { shard, entry } of lines) {
@@ -124,7 +125,7 @@ function faultsOfItems(books: readonly Book[], lines: readonly BookLine[], isQui
   return faults;
 }
 
-const GOLD_PLACES: ReadonlySet<Place> = new Set<Place>(['wallet', 'hold', 'escrow', 'completed']);
+const GOLD_PLACES: ReadonlySet<string> = new Set<Place>(['wallet', 'hold', 'escrow', 'completed']);
 const ITEM_TABLES: readonly (readonly [Place, string])[] = [
   ['stash', 'item'],
   ['listed', 'listing'],

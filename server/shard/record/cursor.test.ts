@@ -1,22 +1,25 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { assetClass, PLACES, type RawChangeSet } from '../change-set.ts';
-import { CodecError, RecordReader } from './reader.ts';
+import type { RawChangeSet } from '../change-set.ts';
+import { PlainRecordReader } from './plain-reader.ts';
 import { RecordWriter } from './writer.ts';
-import { RecordSkimmer } from './cursor.ts';
-import { picker, SampleShard, SCHEMA_BY_TABLE } from '#server/journal/testing/sample.ts';
+import { RecordCursor } from './cursor.ts';
+import { assetClass } from '../ledger.ts';
+import { CodecError } from './format.ts';
+import { picker, SampleShard, DEFINITION } from '#server/journal/testing/sample.ts';
+import { PLACES } from '#server/market/places.ts';
 
 function records(seed: number, turns: number): Buffer {
   const pick = picker(seed);
   const shards = [new SampleShard(1, pick), new SampleShard(2, pick)];
-  const writer = new RecordWriter();
+  const writer = new RecordWriter(DEFINITION);
   for (let turn = 0; turn < turns; turn++) writer.changeSet((shards[pick(2)] ?? new SampleShard(3, pick)).turn(1_000 + turn));
   return Buffer.from(writer.take().buffer);
 }
 
 /** The record as the skimmer sees it, through every one of its calls. */
 function skimmed(
-  skimmer: RecordSkimmer,
+  skimmer: RecordCursor,
   bytes: Buffer,
   offset: number,
 ): { readonly changes: RawChangeSet; readonly assets: readonly string[] } {
@@ -46,14 +49,14 @@ function skimmed(
 
 describe('the skimmer', () => {
   it('sees in a record what the reader sees', () => {
-    const skimmer = new RecordSkimmer(SCHEMA_BY_TABLE);
+    const skimmer = new RecordCursor(DEFINITION);
     fc.assert(
       fc.property(fc.integer(), (seed) => {
         const bytes = records(seed, 30);
-        const reader = new RecordReader(bytes);
+        const reader = new PlainRecordReader(bytes, DEFINITION);
         while (!reader.done) {
           const { offset } = reader;
-          const expected = reader.changeSet(SCHEMA_BY_TABLE);
+          const expected = reader.changeSet();
           const { changes, assets } = skimmed(skimmer, bytes, offset);
           expect(changes).toEqual(expected);
           const odd = expected.ledger.filter((_, index) => index % 2 === 0);
@@ -66,9 +69,9 @@ describe('the skimmer', () => {
   });
 
   it('reads a put from its own bytes', () => {
-    const skimmer = new RecordSkimmer(SCHEMA_BY_TABLE);
+    const skimmer = new RecordCursor(DEFINITION);
     const bytes = records(7, 1);
-    const expected = new RecordReader(bytes).changeSet(SCHEMA_BY_TABLE).puts;
+    const expected = new PlainRecordReader(bytes, DEFINITION).changeSet().puts;
     skimmer.open(bytes, 0);
     const copies: Buffer[] = [];
     while (skimmer.nextPut()) copies.push(Buffer.concat([Buffer.from('xyz'), bytes.subarray(skimmer.putStart, skimmer.putEnd)]));
@@ -76,7 +79,7 @@ describe('the skimmer', () => {
   });
 
   it('throws a CodecError on a record that is cut short or changed', () => {
-    const skimmer = new RecordSkimmer(SCHEMA_BY_TABLE);
+    const skimmer = new RecordCursor(DEFINITION);
     fc.assert(
       fc.property(fc.integer(), fc.nat(), fc.nat(255), fc.boolean(), (seed, place, value, isCut) => {
         const bytes = records(seed, 1);

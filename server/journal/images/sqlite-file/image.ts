@@ -9,9 +9,9 @@
 import { crc32 } from 'node:zlib';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { LedgerEntry, Posting, RawChangeSet, RawPut, RawValue, ShardHeader } from '#server/shard/change-set.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
-import type { Column, EntitySchema } from '#server/shard/entity.ts';
+import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '#server/shard/change-set.ts';
+import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
+import type { Schemas, Column, EntitySchema } from '#server/shard/row.ts';
 import { checksum } from '../../disk/checksums.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import { HEADER_BYTES, PAGE_BYTES, PageWriter, readTable, type Cell } from './btree.ts';
