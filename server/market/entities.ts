@@ -7,7 +7,19 @@ import type { Item } from '#shared/item.ts';
 import { limits } from '#shared/limits.ts';
 import { itemSchema } from '#shared/schemas.ts';
 import { QUANTITY_MAX } from '#shared/units.ts';
-import { boolean, defineEntity, gold, integer, json, oneOf, text, timestamp, type Row } from '#server/shard/entity.ts';
+import {
+  boolean,
+  defineEntity,
+  gold,
+  integer,
+  json,
+  nullable,
+  oneOf,
+  text,
+  timestamp,
+  withDefault,
+  type Row,
+} from '#server/shard/entity.ts';
 
 const isItem = (inside: unknown): boolean => itemSchema.safeParse(inside).success;
 const isFees = (inside: unknown): boolean => Array.isArray(inside) && inside.every((line) => feeLineSchema.safeParse(line).success);
@@ -15,7 +27,7 @@ const isFees = (inside: unknown): boolean => Array.isArray(inside) && inside.eve
 /** Who the shard belongs to. One row. */
 export const player = defineEntity('player', {
   version: 1,
-  attributes: { name: text({ maxLength: 64 }), createdAt: timestamp(), frozen: boolean({ default: false }) },
+  attributes: { name: text({ maxLength: 64 }), createdAt: timestamp(), frozen: withDefault(boolean(), false) },
 });
 
 /**
@@ -63,12 +75,12 @@ export const completed = defineEntity('completed', {
   version: 1,
   attributes: {
     entry: oneOf(COMPLETED_KINDS),
-    item: json<Item, true>({ nullable: true, holds: isItem }),
-    commodity: text<string, true>({ nullable: true, maxLength: 64 }),
-    quantity: integer<number, true>({ nullable: true, min: 1, max: QUANTITY_MAX }),
-    gold: gold<true>({ nullable: true }),
+    item: nullable(json<Item>({ holds: isItem })),
+    commodity: nullable(text({ maxLength: 64 })),
+    quantity: nullable(integer({ min: 1, max: QUANTITY_MAX })),
+    gold: nullable(gold()),
     fees: json<readonly FeeLine[]>({ holds: isFees }),
-    tx: text<string, true>({ nullable: true, maxLength: limits.transactionTextLengthMax }),
+    tx: nullable(text({ maxLength: limits.transactionTextLengthMax })),
     at: timestamp(),
   },
 });

@@ -7,7 +7,7 @@
  */
 import { limits } from '#shared/limits.ts';
 import { later, durationMs, type Instant } from '#shared/units.ts';
-import { boolean, defineEntity, integer, text, timestamp, type Row } from './entity.ts';
+import { boolean, defineEntity, integer, nullable, text, timestamp, type Row } from './entity.ts';
 import { upgrader, type Powerup } from './powerup.ts';
 import type { Turn } from './turn.ts';
 
@@ -17,7 +17,7 @@ const attributesV1 = {
   key: text({ indexed: 'unique', maxLength: 256 }),
   attempts: integer({ min: 1 }),
   /** When it may be tried again; null once it is stuck. */
-  retryAt: timestamp({ nullable: true, alarm: 'retry-failed' }),
+  retryAt: nullable(timestamp({ alarm: 'retry-failed' })),
   stuck: boolean(),
   error: text({ maxLength: ERROR_LENGTH_MAX }),
 } as const;
@@ -30,7 +30,7 @@ export const failure = defineEntity('failure', {
   attributes: {
     ...attributesV1,
     /** The version number of the program that gave up; null as long as none has, and for those of a version that did not say. */
-    build: text<string, true>({ nullable: true, maxLength: 64 }),
+    build: nullable(text({ maxLength: 64 })),
   },
 });
 

@@ -9,7 +9,7 @@
  */
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import { defineEntity, integer, json, oneOf, text, timestamp } from './entity.ts';
+import { defineEntity, integer, json, nullable, oneOf, text, timestamp } from './entity.ts';
 import { Json } from './json.ts';
 import { isReply, type Command, type Handled, type Reply } from './message.ts';
 import { forgetPacks, hash, operationPack, pack, packedCount, packedDigest } from './operation-pack.ts';
@@ -28,7 +28,7 @@ export const operation = defineEntity('operation', {
     digest: integer(),
     at: timestamp(),
     state: oneOf(['open', 'answered', 'known', 'kept'], { indexed: 'plain' }),
-    reply: json<Reply, true>({ nullable: true, holds: isReply }),
+    reply: nullable(json<Reply>({ holds: isReply })),
   },
 });
 

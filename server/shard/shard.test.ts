@@ -4,7 +4,7 @@ import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import { gold, instant, type Instant } from '#shared/units.ts';
 import { defineShard } from './definition.ts';
-import { defineEntity, integer, json, text, timestamp, type Row } from './entity.ts';
+import { defineEntity, integer, json, nullable, text, timestamp, type Row } from './entity.ts';
 import { Json } from './json.ts';
 import { installedPowerup } from './install.ts';
 import { answer, DONE, type Handled } from './message.ts';
@@ -14,7 +14,7 @@ import type { Turn } from './turn.ts';
 
 const note = defineEntity('note', {
   version: 1,
-  attributes: { name: text({ indexed: 'unique' }), worth: integer(), due: timestamp<true>({ nullable: true, alarm: 'note-due' }) },
+  attributes: { name: text({ indexed: 'unique' }), worth: integer(), due: nullable(timestamp({ alarm: 'note-due' })) },
 });
 type Note = Row<typeof note>;
 /** Takes some 400 bytes. */

@@ -1,7 +1,7 @@
 /** Tables against a slow twin: a plain list that is walked for everything. */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { defineEntity, integer, oneOf, text, timestamp, type Row } from './entity.ts';
+import { defineEntity, integer, nullable, oneOf, text, timestamp, type Row } from './entity.ts';
 import { instant } from '#shared/units.ts';
 import { IdMap } from './id-map.ts';
 import { PlainIndex } from './table-index.ts';
@@ -13,10 +13,10 @@ const STATES = ['open', 'done', 'gone'] as const;
 const job = defineEntity('job', {
   version: 1,
   attributes: {
-    name: text({ indexed: 'unique', nullable: true }),
+    name: nullable(text({ indexed: 'unique' })),
     state: oneOf(STATES, { indexed: 'plain' }),
     weight: integer(),
-    due: timestamp({ nullable: true, alarm: 'job-due' }),
+    due: nullable(timestamp({ alarm: 'job-due' })),
   },
 });
 type Job = Row<typeof job>;

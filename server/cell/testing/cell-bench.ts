@@ -13,7 +13,7 @@ import type { ReportedEvent } from '#server/platform/platform.ts';
 import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
 import { defineShard } from '#server/shard/definition.ts';
-import { bytes, defineEntity, integer, timestamp } from '#server/shard/entity.ts';
+import { bytes, defineEntity, integer, nullable, timestamp } from '#server/shard/entity.ts';
 import { answer, DONE, type Message, type Reply } from '#server/shard/message.ts';
 import { onAlarm, onCommand, onMessage, type Powerup } from '#server/shard/powerup.ts';
 import { command } from '#server/shard/testing/shard-driver.ts';
@@ -28,7 +28,7 @@ export const COMMIT_MS = 50;
 /** What a test shard counts with. One row. */
 export const counter = defineEntity('counter', {
   version: 1,
-  attributes: { value: integer(), due: timestamp<true>({ nullable: true, alarm: 'count-up' }) },
+  attributes: { value: integer(), due: nullable(timestamp({ alarm: 'count-up' })) },
 });
 /** Rows of any size. */
 export const ballast = defineEntity('ballast', { version: 1, attributes: { data: bytes({ maxLength: limits.shardBytesMax }) } });

@@ -5,7 +5,18 @@ import { gold, instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { ChangeSet, Put, RawChangeSet, Remove } from '#server/shard/change-set.ts';
 import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
-import { boolean, bytes, defineEntity, gold as goldAttribute, integer, json, oneOf, text, timestamp } from '#server/shard/entity.ts';
+import {
+  boolean,
+  bytes,
+  defineEntity,
+  gold as goldAttribute,
+  integer,
+  json,
+  nullable,
+  oneOf,
+  text,
+  timestamp,
+} from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { AnyRow, Schemas } from '#server/shard/row.ts';
@@ -20,14 +31,14 @@ export const offer = defineEntity('offer', {
   attributes: {
     price: goldAttribute(),
     status: oneOf(['live', 'sold']),
-    endsAt: timestamp({ nullable: true, alarm: 'offer-ends' }),
+    endsAt: nullable(timestamp({ alarm: 'offer-ends' })),
     item: json<object>(),
   },
 });
 /** Rows with every other type of value. */
 export const oddment = defineEntity('oddment', {
   version: 1,
-  attributes: { label: text({ nullable: true }), count: integer(), data: bytes({ nullable: true }), note: text() },
+  attributes: { label: nullable(text()), count: integer(), data: nullable(bytes()), note: text() },
 });
 
 /** The schemas of the sample, by table. */

@@ -6,7 +6,7 @@ import { rowFromRaw, type ChangeSet, type ShardHeader } from '../change-set.ts';
 import { PlainRecordReader } from './plain-reader.ts';
 import { Json } from '../json.ts';
 import { RecordWriter } from './writer.ts';
-import { boolean, bytes, defineEntity, gold, integer, json, oneOf, reference, text, timestamp } from '../entity.ts';
+import { boolean, bytes, defineEntity, gold, integer, json, nullable, oneOf, reference, text, timestamp } from '../entity.ts';
 import type { LedgerEntry, Posting } from '../ledger.ts';
 import { CodecError, placeOf } from './format.ts';
 import { PLACES } from '#server/market/places.ts';
@@ -23,11 +23,11 @@ const everything = defineEntity('everything', {
     other: reference(),
     kind: oneOf(['a', 'bb', 'ccc']),
     list: json<object>(),
-    maybeWhole: integer({ nullable: true }),
-    maybeWords: text({ nullable: true }),
-    maybeData: bytes({ nullable: true }),
-    maybeList: json({ nullable: true }),
-    maybeOn: boolean({ nullable: true }),
+    maybeWhole: nullable(integer()),
+    maybeWords: nullable(text()),
+    maybeData: nullable(bytes()),
+    maybeList: nullable(json()),
+    maybeOn: nullable(boolean()),
   },
 });
 const FORMAT = { schemas: new Map([[everything.schema.table, everything.schema]]), places: PLACES };

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import type { RawChangeSet, RawPut, RawValue } from '#server/shard/change-set.ts';
-import { defineEntity, integer, text, bytes as bytesAttribute } from '#server/shard/entity.ts';
+import { bytes as bytesAttribute, defineEntity, integer, nullable, text } from '#server/shard/entity.ts';
 import { decodeImage, encodeImage, isUntouched, nextRows, parseImage } from './image.ts';
 import { applyChanges } from '../merge.ts';
 import { decodeRecord, encodeRecord, readVarint, varintLength, writeVarint } from './record.ts';
@@ -12,7 +12,7 @@ import { asRaw, picker, SampleShard, SCHEMA_BY_TABLE, DEFINITION } from '../../t
 const wide = Array.from({ length: 12 }, (_, index) =>
   defineEntity(`wide${'abcdefghijkl'.charAt(index)}`, {
     version: index + 1,
-    attributes: { whole: integer({ nullable: true }), label: text({ nullable: true }), data: bytesAttribute({ nullable: true }) },
+    attributes: { whole: nullable(integer()), label: nullable(text()), data: nullable(bytesAttribute()) },
   }),
 );
 const SCHEMAS = new Map([...SCHEMA_BY_TABLE, ...wide.map(({ schema }) => [schema.table, schema] as const)]);
