@@ -77,6 +77,6 @@ export function rowFromRaw(schema: EntitySchema, put: RawPut): AnyRow {
 function fromRaw(column: Column, value: RawValue): unknown {
   if (value === null) return null;
   if (column.type === 'boolean') return value !== 0;
-  if (column.type === 'json' && typeof value === 'string') return Json.written(value);
+  if (column.type === 'json' && typeof value === 'string') return Json.fromText(value);
   return value;
 }

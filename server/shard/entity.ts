@@ -27,7 +27,7 @@ export interface Attribute<Value, Omissible extends boolean = boolean> {
   /** In words, for a `ConstraintError`: `must be a whole number from 1 to 10`. */
   readonly expected: string;
   readonly accepts: (value: unknown) => boolean;
-  /** What is inside a JSON value of which only the text was taken: asked of rows that somebody else may have written, and of no others. */
+  /** What is inside a JSON value of which only the text was taken: asked of the rows of edited images, and of no others. */
   readonly holds: ((inside: unknown) => boolean) | undefined;
 }
 
@@ -57,7 +57,7 @@ export interface Entity<A extends Attributes = Attributes> {
   readonly alarms: readonly { readonly alarm: string; readonly read: ReadAttribute }[];
   /** What is done to its rows on every turn. */
   readonly rowFunctions: RowFunctions;
-  /** See `EntityDefinition`. */
+  /** Which rows others make the shard keep, as `EntityDefinition` says. */
   readonly isMadeByOthers: boolean | ((row: AnyRow) => boolean);
   /** A row of these values, with what is left out filled in. Nothing is checked. */
   newRow(values: NewValues<A>, id: number): RowOf<A>;
@@ -195,7 +195,7 @@ export function oneOf<const Value extends string>(values: readonly Value[], opti
 
 /**
  * An immutable JSON value. Its type is the caller's word: the value was parsed at the edge or came from the shard's own journal. `holds`
- * tells it from other values where it came from neither: in an image that somebody has edited.
+ * tells it from other values where it came from neither: in an edited image.
  */
 export function json<Value extends object>(
   options: Options & { readonly holds?: (inside: unknown) => boolean } = {},

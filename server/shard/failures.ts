@@ -1,9 +1,14 @@
 /**
- * Failures: a trade message or an alarm whose handler throws again and again backs off, and after a few times is marked
- * `stuck` for an operator, so that one bad row never blocks the others (Citus 6548). A program of another version number tries each stuck
- * one once more: whoever mends a handler gives the program a new one.
+ * Failures: a trade message or an alarm whose handler throws again and again backs off, and after a few
+ * times is marked `stuck` for an operator, so that one bad row never blocks the others (Citus 6548). A
+ * program of another version number tries each stuck one once more: a release that mends a handler has
+ * a new number.
  *
- * A quarantined shard is one whose state cannot be right: it answers nothing until an operator has looked.
+ * A quarantined shard is one whose state cannot be right: it answers nothing until an operator has
+ * looked. That is a state of the shard, and it is kept as a row of this table under a key of its own.
+ * As an attribute it would be a column of every failure that is true of one, and a new version of the
+ * entity with an upgrade of all shards that have any; the key cannot be taken by another row, because
+ * those of alarms and messages have a slash. Only this file knows of it: all others ask `isQuarantined`.
  */
 import { limits } from '#shared/limits.ts';
 import { later, durationMs, type Instant } from '#shared/units.ts';
@@ -34,9 +39,10 @@ export const failure = defineEntity('failure', {
   },
 });
 
+/** See the head: no key of an alarm or a message is without a slash. */
 const QUARANTINE_KEY = 'quarantine';
 
-/** That a shard's state cannot be right. Thrown in a turn, it closes the shard. */
+/** Thrown by a turn that found its own rows contradictory. Quarantines the shard. */
 export class StateLost extends Error {
   override readonly name = 'StateLost';
 }

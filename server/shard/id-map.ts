@@ -1,7 +1,7 @@
 /**
- * A map by row id, kept in the order of the ids, in one array: id, value, id, value. A table has few rows, they come in the order of their
- * ids, and they come and go all the time: a hash map would be made anew at every few of them, would lose their order when one comes back,
- * and would lie in more places of the memory.
+ * A map by row id, sorted by id, in one array: id, value, id, value. A table has few rows, which are
+ * added in the order of their ids and come and go all the time. A `Map` rehashes as rows come and go,
+ * loses id order on reinsertion, and spreads over several heap objects.
  */
 export class IdMap<V> {
   readonly #cells: (number | V)[] = [];

@@ -10,7 +10,7 @@
 import { marketOf } from '#shared/address.ts';
 import type { Gold, Instant, ShardId } from '#shared/units.ts';
 
-/** One side of a movement: so much more (or, negative, less) of an asset at a place. */
+/** One side of a movement: an amount of an asset added to a place, or, if negative, taken from it. */
 export interface Posting {
   readonly place: string;
   /** What moves. A single thing is `item:ID`; of any other name there is an amount. */

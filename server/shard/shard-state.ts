@@ -1,4 +1,4 @@
-/** What a shard consists of in memory: its tables and its counters. Owned by `Shard`. */
+/** What a shard consists of in memory: its tables, its counters and the undo log of the turn under way. */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { AlarmIndex } from './alarm-index.ts';
 import type { ChangeSet, Put, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
@@ -15,7 +15,7 @@ export interface Counters {
   readonly ledgerSeq: number;
 }
 
-/** See the head of this file. */
+/** Owned by its `Shard`, which alone moves the counters. */
 export class ShardState implements TableOwner {
   readonly shard: ShardId;
   readonly cell: number;
@@ -50,6 +50,7 @@ export class ShardState implements TableOwner {
 
   /** A shard as it was kept. Rows of older entity versions are left to the upgrade. */
   static fromRaw(definition: ShardDefinition, raw: RawChangeSet, cell: number, epoch: number): ShardState {
+    if (raw.version < 1) throw new Error(`shard ${raw.shard} is there, and has had no turn`);
     const state = new ShardState(definition, raw.shard, cell, epoch, raw.now);
     state.version = raw.version;
     state.nextId = raw.nextId;
@@ -58,6 +59,7 @@ export class ShardState implements TableOwner {
     state.ledgerSeq = raw.ledgerSeq;
     state.wakeAt = raw.wakeAt;
     for (const { table, id, values } of raw.puts) {
+      if (id >= raw.nextId) throw new Error(`the row ${id} of ${table} is there, and the next one would get the id ${raw.nextId}`);
       const entity = definition.entityByTable.get(table);
       if (entity !== undefined) state.table(entity).restore(id, entity.rowFunctions.keptRow(values, id));
     }
@@ -87,6 +89,7 @@ export class ShardState implements TableOwner {
 
   /** Ends the turn under way and keeps what it did: the change set of it. */
   commit(now: Instant, wakeAt: Instant | 0, ledger: readonly LedgerEntry[]): ChangeSet {
+    if (now < this.now) throw new Error(`the time of ${this.shard} would run back from ${this.now} to ${now}`);
     const puts: Put[] = [];
     const removes: Remove[] = [];
     for (const { table, id, before, after } of this.log.entries) {

@@ -8,7 +8,7 @@ import type { TableReader } from './table.ts';
 import type { Neighbours, Turn } from './turn.ts';
 import { unbalancedAsset, type LedgerDraft, type LedgerEntry } from './ledger.ts';
 
-/** An operation that a turn completed, for whoever waits for it. */
+/** An operation that a turn completed, for the cell to answer with. */
 export interface Completed {
   readonly operation: number;
   readonly reply: Reply;
@@ -26,7 +26,7 @@ function added<T>(list: T[], one: T): T[] {
 /** Nothing is known of any other shard. */
 const NO_NEIGHBOURS: Neighbours = { isUnloadable: () => false };
 
-/** See `Turn`. */
+/** The one implementation of `Turn`. */
 export class ShardTurn implements Turn {
   readonly shard: ShardId;
   readonly now: Instant;
@@ -65,6 +65,7 @@ export class ShardTurn implements Turn {
   }
 
   put<A extends Attributes>(entity: Entity<A>, row: RowOf<A>): void {
+    if (row.id >= this.#state.nextId) throw new Error(`the id ${row.id} of a row of ${entity.name} was never given`);
     this.#state.table(entity).put(row);
   }
 

@@ -8,13 +8,13 @@ import type { Message, Reply } from './message.ts';
 import type { TableReader } from './table.ts';
 import type { LedgerDraft } from './ledger.ts';
 
-/** What a turn is told of other shards. It comes from whoever has the turn taken, as the time does. */
+/** What a turn is told of other shards. The caller of the turn provides it, as it does the time. */
 export interface Neighbours {
   /** Whether a shard is known not to load, because its file is damaged. False where nothing is known. */
   isUnloadable(shard: ShardId): boolean;
 }
 
-/** See the head of this file. Lives for one turn. */
+/** What a handler works with. Lives for one turn. */
 export interface Turn {
   readonly shard: ShardId;
   /** The shard's time: never earlier than in any turn before. */

@@ -43,7 +43,7 @@ const words = fc.oneof(
 const plainBytes = fc.uint8Array({ maxLength: 40 });
 const jsonValue = fc
   .oneof(fc.array(words, { maxLength: 3 }), fc.dictionary(fc.string({ maxLength: 8 }), signed, { maxKeys: 3, noNullPrototype: true }))
-  .map((value) => Json.textOf<object>(value));
+  .map((value) => Json.serialized<object>(value));
 
 const row = fc.record({
   id: count,

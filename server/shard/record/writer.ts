@@ -164,7 +164,7 @@ export class RecordWriter implements ValueWriter {
     else if (!nullable) throw new CodecError(`column ${name} has no value`);
   }
 
-  /** Makes room for so many bytes more. */
+  /** Makes room for that many more bytes. */
   #grow(bytes: number): void {
     if (this.#length + bytes <= this.#capacity) return;
     this.#capacity = Math.max(this.#capacity * 2, this.#length + bytes);
