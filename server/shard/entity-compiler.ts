@@ -5,7 +5,7 @@
  * A generic loop `row[name]` over all entities is megamorphic. One generated function per entity is
  * monomorphic: each read is a field load. Measured on 2026-11-28 against a loop of 70 lines behind the
  * same interface: sell, buyout and claims with their records, in memory, take 13 % more processor time
- * per trade with the loop among 10,000 shards, 17 to 24 % more among 5,000 (decision 007).
+ * per trade with the loop among 10,000 shards, 14 to 25 % more among 5,000 (decision 007).
  *
  * The text that is compiled has nothing in it but the names of attributes and numbers. `defineEntity`
  * lets in plain words only, and is called while the program starts.

@@ -9,14 +9,14 @@ export interface RowHolder {
 }
 
 /** What one turn did to one row: `before` is what it was, `undefined` if it is new; `after` likewise, if it is gone. */
-export interface RowChange {
+export interface RowEffect {
   readonly table: RowHolder;
   readonly id: number;
   readonly before: AnyRow | undefined;
   readonly after: AnyRow | undefined;
 }
 
-interface Entry extends RowChange {
+interface Entry extends RowEffect {
   after: AnyRow | undefined;
 }
 
@@ -25,7 +25,7 @@ export class UndoLog {
   #entries: Entry[] = [];
 
   /** The net effect of the turn so far, with entries left in of rows that are again what they were. */
-  get entries(): readonly RowChange[] {
+  get entries(): readonly RowEffect[] {
     return this.#entries;
   }
 

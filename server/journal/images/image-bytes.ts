@@ -1,9 +1,10 @@
 /**
- * Shard images as bytes, whoever wrote them: by our own reader, or, if somebody has edited one with SQLite, by SQLite.
+ * Shard images as bytes: read by our own reader, or by SQLite if another program has edited them.
  *
- * This is the one place where bytes become an image: whatever goes wrong here is an `ImageError`, which costs one player and not the node.
- * What our own reader takes has our checksum, and is believed. Of what somebody has edited, everything is checked here that can be known
- * without the entities, so that it can be written and sent on; the rest is checked when the shard is loaded (`Image.isEdited`).
+ * This is the one place where bytes become an image: whatever goes wrong here is an `ImageError`, which
+ * costs one player and not the node. What our own reader takes has our checksum, and is believed. Of an
+ * edited image, everything is checked here that can be known without the entities, so that it can be
+ * written and sent on; the rest is checked when the shard is loaded (`Image.isEdited`).
  */
 import Database from 'better-sqlite3';
 import type { RecordFormat } from '#server/shard/record/format.ts';
@@ -22,7 +23,7 @@ import {
   nextRows,
   parseImage,
   postingsOf,
-  schemaOf,
+  imageSchemaOf,
   type ImageOrigin,
   type ImageRows,
 } from './sqlite-file/image.ts';
@@ -106,7 +107,7 @@ const TABLES = `
 function rowsOf(database: Database.Database, schemas: Schemas): readonly RawPut[] {
   const tables = database.prepare(TABLES).pluck().all() as readonly string[];
   return tables.flatMap((table) => {
-    const { columns } = schemaOf(schemas, table);
+    const { columns } = imageSchemaOf(schemas, table);
     const names = ['id', ...columns.map(({ name }) => `"${name}"`)].join(', ');
     const rows = database.prepare(`SELECT ${names} FROM "${table}" ORDER BY id`).raw().all() as readonly [number, ...RawValue[]][];
     assertAscending(
