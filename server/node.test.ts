@@ -227,7 +227,7 @@ describe('a seller whose file is damaged', () => {
     images.draft(ADA).stage(ada);
     await images.sync([ADA]);
     images.publish([ADA]);
-    journal.note([{ shard: ADA, version: ada.version, now: ada.now }], []);
+    journal.storeImageVersions([{ shard: ADA, version: ada.version, now: ada.now }], []);
     return bench;
   }
 

@@ -59,10 +59,10 @@ async function live(path: string, files: RecordedFiles): Promise<void> {
     await drivePass(keeper.pass(position + SHARDS), {
       images,
       pause: () => Promise.resolve(),
-      note: (notes, kept) => {
-        noted.push(...notes.map(({ shard }) => imagePath(path, shard)));
+      storeImageVersions: (versions, setAside) => {
+        noted.push(...versions.map(({ shard }) => imagePath(path, shard)));
         files.rely('images are noted', noted);
-        return Promise.resolve(journal.note(notes, kept));
+        return Promise.resolve(journal.storeImageVersions(versions, setAside));
       },
       drop: (through, recordsMax) => {
         files.rely('records are dropped', noted);

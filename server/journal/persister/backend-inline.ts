@@ -61,10 +61,10 @@ export class InlineBackend implements Backend {
     this.#stores.settle();
     await this.#step();
     const { journal, images, projections } = this.#stores;
-    const { position, dropped, lease, bytes, kept } = journal.state;
+    const { position, dropped, lease, bytes, setAsideBytes } = journal.state;
     const remarks = decide(STORE_ROWS, {
       instance: '',
-      journal: { kind: 'open', instance: '', position, dropped, damage: undefined, notes: 0 },
+      journal: { kind: 'open', instance: '', position, dropped, damage: undefined, imageVersions: 0 },
       projections: { kind: 'open', instance: '', folded: projections.folded },
       hasImages: true,
       mark: images.published === undefined ? { kind: 'missing' } : { kind: 'read', instance: '', through: images.published },
@@ -80,7 +80,7 @@ export class InlineBackend implements Backend {
       await this.#step();
     }
     this.#open = { keeper, projector, schemas };
-    return { position, dropped, lease, bytes, kept, remarks: [...remarks, ...upkeep.remarks] };
+    return { position, dropped, lease, bytes, setAsideBytes, remarks: [...remarks, ...upkeep.remarks] };
   }
 
   /** The process is gone: nothing that was asked for happens any more, and nobody is told. */
@@ -126,7 +126,7 @@ export class InlineBackend implements Backend {
         syncDirectories: (shards) => this.#step().then(() => images.syncDirectories(shards)),
       },
       pause: () => this.#step(),
-      note: (notes, kept) => this.#step().then(() => journal.note(notes, kept)),
+      storeImageVersions: (versions, setAside) => this.#step().then(() => journal.storeImageVersions(versions, setAside)),
       drop: (upTo, recordsMax) => this.#step().then(() => journal.drop(upTo, recordsMax)),
     });
   }

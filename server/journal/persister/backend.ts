@@ -16,7 +16,7 @@ export interface Opened {
   /** Bytes of the journal that are not dropped. */
   readonly bytes: number;
   /** Bytes of the records that are put aside. */
-  readonly kept: number;
+  readonly setAsideBytes: number;
   readonly remarks: readonly string[];
 }
 

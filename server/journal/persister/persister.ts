@@ -117,7 +117,7 @@ export interface PersisterStats {
   /** Bytes of the journal that are not yet dropped. */
   readonly backlogBytes: number;
   /** Bytes of the records that are put aside for shards whose image cannot be read; they count towards the backlog's bound. */
-  readonly keptBytes: number;
+  readonly setAsideBytes: number;
   readonly backlogRecords: number;
   readonly imagesWritten: number;
   readonly foldedPosition: Position;

@@ -70,7 +70,7 @@ export class SampleDirectory {
     await drivePass(keeper.pass(16), {
       images,
       pause: () => Promise.resolve(),
-      note: (notes, kept) => Promise.resolve(journal.note(notes, kept)),
+      storeImageVersions: (versions, setAside) => Promise.resolve(journal.storeImageVersions(versions, setAside)),
       drop: (through, recordsMax) => Promise.resolve(journal.drop(through, recordsMax)),
     });
     for (let round = 0; round < 2; round++) take([...shards.slice(0, 2), ...shards.slice(4)]);
