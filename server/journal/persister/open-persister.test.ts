@@ -107,14 +107,14 @@ describe('the persister', () => {
     const node = await start();
     const { time, persister } = node;
     let version = 0;
-    while (!persister.full) persister.append(large(++version, 900_000));
+    while (!persister.isFull) persister.append(large(++version, 900_000));
     expect(version * 900_000).toBeGreaterThan(limits.journalUnsentBytesMax - 2_000_000);
     let isReady = false;
     const ready = persister.whenReady().then(() => (isReady = true));
     await Promise.resolve();
     expect(isReady).toBe(false);
     await time.until(ready);
-    expect(persister.full).toBe(false);
+    expect(persister.isFull).toBe(false);
     await durable(node);
   });
 
@@ -254,12 +254,12 @@ describe('one bad image', () => {
       }
     })(time.timers, disk);
     const persister = await time.until(openPersister(time, DEFINITION, backend));
-    expect(persister.full).toBe(true);
+    expect(persister.isFull).toBe(true);
     // The images are whole again: the next pass finds that nothing is put aside any more.
     const ready = persister.whenReady();
     for (const changes of turnsOf(1, 2)) persister.append(changes);
     await time.until(ready);
-    expect(persister.full).toBe(false);
+    expect(persister.isFull).toBe(false);
   });
 
   it('is a fault of the disk when many go bad at once; those that are put aside already do not count anew', async () => {

@@ -9,23 +9,22 @@
 import { limits } from '#shared/limits.ts';
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { Cancel, Machine } from '#server/platform/platform.ts';
-import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
+import type { ChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { Backend, Opened } from './backend.ts';
+import { nodeQueries } from './node-queries.ts';
 import { sealed } from '../disk/checksums.ts';
 import {
   DataDirectoryError,
   ShardFault,
-  type DueShard,
+  type Journal,
+  type Lifecycle,
   type LoadedShard,
   type Persister,
   type PersisterDefinition,
   type PersisterStats,
   type Position,
-  type ProjectedRow,
-  type ProjectionScope,
   type RecoveryReport,
-  type Total,
 } from './persister.ts';
 import { JournalError, StoreLockedError, type Batch } from '../disk/storage.ts';
 
@@ -49,7 +48,12 @@ export async function openPersister(
   const opened = await backend.open(definition).catch((error: unknown) => {
     throw error instanceof JournalError ? new DataDirectoryError(error.message, { cause: error }) : error;
   });
-  return new NodePersister(machine, backend, pace, opened, Math.round(machine.readings.monotonicMs() - startedAt));
+  const persister = new NodePersister(machine, backend, pace, opened, Math.round(machine.readings.monotonicMs() - startedAt));
+  const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
+  return Object.assign(
+    persister,
+    nodeQueries(persister, (...call) => backend.query(...call), schemas),
+  );
 }
 
 type Phase =
@@ -59,9 +63,9 @@ type Phase =
   | { readonly kind: 'closed' };
 
 /** A hint for every so many bytes keeps the thread that loads shards close behind, at next to no cost. */
-const NOTICE_BYTES = 1024 * 1024;
+const HINT_BYTES = 1024 * 1024;
 
-class NodePersister implements Persister {
+class NodePersister implements Journal, Lifecycle {
   readonly recovered: RecoveryReport;
   readonly #machine: PersisterMachine;
   readonly #backend: Backend;
@@ -85,7 +89,7 @@ class NodePersister implements Persister {
   #backlogBytes: number;
   #setAsideBytes: number;
   #unfoldedBytes = 0;
-  #unnoticedBytes = 0;
+  #unhintedBytes = 0;
   #isSendDeferred = false;
   #isCommitting = false;
   #isFolding = false;
@@ -123,7 +127,7 @@ class NodePersister implements Persister {
     return this.#durable;
   }
 
-  get full(): boolean {
+  get isFull(): boolean {
     const bytes = this.#backlogBytes + this.#setAsideBytes + this.#unsentBytes;
     return bytes > limits.journalBacklogBytesMax || this.#unsentBytes > limits.journalUnsentBytesMax;
   }
@@ -156,31 +160,11 @@ class NodePersister implements Persister {
   }
 
   whenReady(): Promise<void> {
-    return this.full ? new Promise((resolve) => this.#waiters.push(resolve)) : Promise.resolve();
+    return this.isFull ? new Promise((resolve) => this.#waiters.push(resolve)) : Promise.resolve();
   }
 
   load(shard: ShardId): Promise<LoadedShard> {
-    return this.#asked(this.#backend.load(shard, this.#durable));
-  }
-
-  due(now: Instant, limit: number, after?: DueShard): Promise<readonly DueShard[]> {
-    return this.#asked(this.#backend.due(now, limit, after));
-  }
-
-  history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]> {
-    return this.#asked(this.#backend.history(shard, before, limit, this.#durable));
-  }
-
-  transaction(tx: string, shards: readonly ShardId[]): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]> {
-    return this.#asked(this.#backend.transaction(tx, shards, this.#durable));
-  }
-
-  projection(entity: string, scope?: ProjectionScope): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }> {
-    return this.#asked(this.#backend.projection(entity, this.#durable, scope));
-  }
-
-  totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }> {
-    return this.#asked(this.#backend.totals(this.#durable));
+    return this.answered(this.#backend.load(shard, this.#durable));
   }
 
   stats(): Promise<PersisterStats> {
@@ -209,16 +193,16 @@ class NodePersister implements Persister {
     await this.#backend.close();
   }
 
-  get #isRunning(): boolean {
-    return this.#phase.kind === 'open' || this.#phase.kind === 'closing';
-  }
-
-  /** What cannot be answered is a fault of the node, unless it is one of a single shard, or somebody else is in the way for now. */
-  #asked<T>(answer: Promise<T>): Promise<T> {
+  /** An answer of the backend. What cannot be answered is a fault of the node, unless it is one of a single shard, or another program is in the way for now. */
+  answered<T>(answer: Promise<T>): Promise<T> {
     return answer.catch((error: unknown) => {
       if (!(error instanceof ShardFault || error instanceof StoreLockedError)) this.#fail(error);
       throw error;
     });
+  }
+
+  get #isRunning(): boolean {
+    return this.#phase.kind === 'open' || this.#phase.kind === 'closing';
   }
 
   /** Closes the open batch: what is appended from now on goes into the next one. */
@@ -265,13 +249,13 @@ class NodePersister implements Persister {
     this.#unsentBytes -= bytes;
     this.#backlogBytes += bytes;
     this.#unfoldedBytes += bytes;
-    this.#unnoticedBytes += bytes;
+    this.#unhintedBytes += bytes;
     for (const listener of this.#durableListeners) listener(last);
     this.#send();
     this.#wakeWaiters();
-    if (this.#unnoticedBytes >= NOTICE_BYTES) {
-      this.#unnoticedBytes = 0;
-      this.#backend.noticed(last);
+    if (this.#unhintedBytes >= HINT_BYTES) {
+      this.#unhintedBytes = 0;
+      this.#backend.hintDurable(last);
     }
     this.#maintain();
   }
@@ -368,7 +352,7 @@ class NodePersister implements Persister {
   }
 
   #wakeWaiters(): void {
-    if (this.#waiters.length === 0 || this.full) return;
+    if (this.#waiters.length === 0 || this.isFull) return;
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const wake of waiters) wake();
