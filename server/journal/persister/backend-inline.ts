@@ -85,11 +85,13 @@ export class InlineBackend implements Backend {
     this.#isDead = true;
   }
 
-  async commit(batch: Batch): Promise<void> {
+  async commit(batch: Batch): Promise<Position> {
     await this.#wait(this.#delays.commitMs());
     this.#stores.journal.commit(batch);
+    const { position } = this.#stores.journal.state;
     // The crash between the write and the news of it is the one that matters.
     await this.#step();
+    return position;
   }
 
   async extendLease(until: Instant): Promise<void> {

@@ -24,8 +24,11 @@ export interface Opened {
 export interface Backend {
   /** Opens the data and recovers them. Rejects with `DataDirectoryError`; nothing is changed then but the layout of the databases. */
   open(definition: PersisterDefinition): Promise<Opened>;
-  /** Makes a batch durable, and takes its bytes for itself. A rejection says nothing of what is on disk. */
-  commit(batch: Batch): Promise<void>;
+  /**
+   * Makes a batch durable, and takes its bytes for itself. Resolves with the position up to which the journal is durable
+   * then. A rejection says nothing of what is on disk.
+   */
+  commit(batch: Batch): Promise<Position>;
   /** Lets the node's time go on until then, durably. A rejection says nothing of what is on disk. */
   extendLease(until: Instant): Promise<void>;
   /** A hint that this much is durable, so that no later call has to catch up with all of it. */

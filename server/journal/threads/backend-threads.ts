@@ -8,6 +8,7 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
+import { within } from '#server/platform/within.ts';
 import { RecordReader, type Schemas } from '#server/shard/record/reader.ts';
 import type { Backend, Opened } from '../persister/backend.ts';
 import type { CommitApi } from '../commit/commit-worker.ts';
@@ -73,7 +74,7 @@ class ThreadBackend implements Backend {
     }
   }
 
-  commit(batch: Batch): Promise<void> {
+  commit(batch: Batch): Promise<Position> {
     const { buffer } = batch.records;
     return this.#commits.caller.call('commit', [batch], buffer instanceof ArrayBuffer ? [buffer] : []);
   }
@@ -140,13 +141,7 @@ class ThreadBackend implements Backend {
 
   /** Whether all that was done, or has failed, within that time. */
   async #inTime(ms: number, work: readonly Promise<unknown>[]): Promise<boolean> {
-    const timer = { cancel: (): void => undefined };
-    const late = new Promise<false>((resolve) => {
-      timer.cancel = this.#machine.timers.after(ms, () => resolve(false));
-    });
-    const isDone = await Promise.race([Promise.allSettled(work).then(() => true), late]);
-    timer.cancel();
-    return isDone;
+    return (await within(this.#machine.timers, ms, Promise.allSettled(work))) !== 'late';
   }
 
   #fail(error: unknown): void {
