@@ -1,8 +1,9 @@
 /**
- * Folds the journal into `node.db`, chunk by chunk in the order of positions, and answers from it. Owned by one thread.
+ * Folds the journal into `node.db`, chunk by chunk in the order of positions, and answers from it.
+ * Owned by one thread.
  *
- * What is asked as of a durable position is folded that far first (`answer`): so every answer is of one durable position, and
- * nothing has to be merged with records that are not folded yet.
+ * What is asked as of a durable position is folded that far first (`answer`): so every answer is of
+ * one durable position, and nothing has to be merged with records that are not folded yet.
  */
 import { marketOf } from '#shared/address.ts';
 import { cellOf, type CellEpoch } from '#shared/cell.ts';
@@ -19,7 +20,7 @@ import type { DueShard, PersisterDefinition, Position, ProjectionScope, Queries,
 import { RecordSkimmer } from '#server/shard/record/cursor.ts';
 import type { JournalReader, LedgerSegment, ProjectionStore, RowChange } from '../disk/storage.ts';
 
-/** See the head of this file. */
+/** Writes `node.db`, and answers every query of it. */
 export class Projector implements Queries {
   readonly #journal: JournalReader;
   readonly #store: ProjectionStore;
