@@ -188,8 +188,8 @@ export class GavelNode implements Backend {
   }
 
   /** Takes the cell over, in that epoch: its shards are served from disk. It must be closed here, and its epoch never goes down. */
-  openCell(place: CellEpoch): void {
-    this.world.replace(place.market, place.cell, this.#cells.open(place));
+  openCell(cellEpoch: CellEpoch): void {
+    this.world.replace(cellEpoch.market, cellEpoch.cell, this.#cells.open(cellEpoch));
   }
 
   /**

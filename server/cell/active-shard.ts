@@ -51,7 +51,7 @@ export type ShardListener = (news: ShardNews) => void;
 
 /** The cell that a shard is in. */
 export interface HomeCell {
-  readonly place: CellEpoch;
+  readonly cellEpoch: CellEpoch;
   readonly parts: CellParts;
   /** The shard is no longer in memory. */
   dropShard(shard: ShardId): void;
@@ -287,7 +287,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     }
     let opened: ReturnType<typeof Shard.load>;
     try {
-      const { cell, epoch } = this.#cell.place;
+      const { cell, epoch } = this.#cell.cellEpoch;
       const of = [surroundings.definition, loaded.shard, cell, epoch] as const;
       opened = loaded.kind === 'edited' ? Shard.loadEdited(...of) : Shard.load(...of);
     } catch (error) {
@@ -321,7 +321,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
   }
 
   #create(message: Message, respond: Respond | undefined): void {
-    const { cell, epoch } = this.#cell.place;
+    const { cell, epoch } = this.#cell.cellEpoch;
     const { loop, backoff, surroundings } = this.#parts;
     const shard = Shard.create(surroundings.definition, this.id, cell, epoch, loop.turnTime);
     const result = shard.turn(message, loop.turnTime, backoff);

@@ -5,13 +5,13 @@ import { AssertionFault } from '#shared/assert.ts';
 import { epoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal, type RefusalName } from '#shared/refusals.ts';
-import type { ShardId } from '#shared/units.ts';
+import { instant, type ShardId } from '#shared/units.ts';
 import type { Persister } from '#server/journal/persister/persister.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import { bytes, defineEntity, integer } from '#server/shard/entity.ts';
 import { answer, DONE, type Message, type Reply } from '#server/shard/message.ts';
-import { onMessage, upgrader, type Powerup } from '#server/shard/powerup.ts';
+import { onAlarm, onMessage, upgrader, type Powerup } from '#server/shard/powerup.ts';
 import { ADA, BOB } from '#server/shard/testing/shard-driver.ts';
 import { ActiveShard, type ShardNews } from './active-shard.ts';
 import { OUTCOME_WAIT_MS } from './pending-replies.ts';
@@ -209,8 +209,8 @@ describe('messages between shards of one node', () => {
 describe('a shard that has left memory', () => {
   it('takes no message and no turn any more: whoever still knows it is wrong', async () => {
     const bench = await Bench.open();
-    const place = { market: TEST_MARKET, cell: 0, epoch: epoch(1) };
-    const active = new ActiveShard(ADA, { place, parts: bench.parts, dropShard: () => undefined });
+    const cellEpoch = { market: TEST_MARKET, cell: 0, epoch: epoch(1) };
+    const active = new ActiveShard(ADA, { cellEpoch, parts: bench.parts, dropShard: () => undefined });
     const look: Message = { kind: 'look', issuer: 'client', body: {} } as Message;
     void active.accept({ message: look, creates: true });
     await bench.run(1_000);
@@ -221,6 +221,30 @@ describe('a shard that has left memory', () => {
     expect(() => active.wake()).toThrow(AssertionFault);
     await bench.run(1_000);
     expect(bench.persister.appended).toBe(position);
+  });
+
+  it('takes not even the second of two alarms if it has left at the first: the node stops', async () => {
+    let isLeaving = false;
+    const leaving: Powerup = {
+      name: 'counting',
+      entities: [counter],
+      handlers: {
+        two: (turn) => {
+          for (const value of [1, 2]) turn.insert(counter, { value, due: instant(turn.now + 100) });
+          return DONE;
+        },
+      },
+      alarms: { 'count-up': onAlarm(counter, () => (isLeaving ? active.close() : undefined)) },
+    };
+    const bench = await Bench.open({ powerups: [leaving] });
+    const cellEpoch = { market: TEST_MARKET, cell: 0, epoch: epoch(1) };
+    const active = new ActiveShard(ADA, { cellEpoch, parts: bench.parts, dropShard: () => undefined });
+    void active.accept({ message: { kind: 'two', issuer: 'client', body: {} } as Message, creates: true });
+    await bench.run(50);
+    isLeaving = true;
+    await bench.run(1_000);
+    expect(bench.faults).toEqual([expect.any(AssertionFault)]);
+    expect(bench.parts.loop.isStopped).toBe(true);
   });
 });
 

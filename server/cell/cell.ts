@@ -19,13 +19,13 @@ import type { CellParts } from './cell-parts.ts';
 
 /** The shards of one cell on this node. */
 export class Cell implements Part, HomeCell {
-  readonly place: CellEpoch;
+  readonly cellEpoch: CellEpoch;
   readonly parts: CellParts;
-  readonly #shards = new TextMap<ActiveShard>(({ id }) => id);
+  #shards = newShardMap();
   #state: 'open' | 'closing' | 'closed' = 'open';
 
-  constructor(place: CellEpoch, parts: CellParts) {
-    this.place = place;
+  constructor(cellEpoch: CellEpoch, parts: CellParts) {
+    this.cellEpoch = cellEpoch;
     this.parts = parts;
   }
 
@@ -73,13 +73,12 @@ export class Cell implements Part, HomeCell {
    * nothing after that: their owner must end them. Never resolves if the node stops before.
    */
   async close(): Promise<void> {
-    assert(this.#state === 'open', () => `cell ${this.place.cell} of ${this.place.market} is closed twice`);
+    assert(this.#state === 'open', () => `cell ${this.cellEpoch.cell} of ${this.cellEpoch.market} is closed twice`);
     this.#state = 'closing';
-    // Until it is durable, listeners hear of what was done, and may leave.
-    const shards = this.#shards.values();
-    for (const shard of shards) shard.close();
+    // Shards stay known until all is durable: their listeners hear of it, and may leave.
+    for (const shard of this.#shards.values()) shard.close();
     await this.parts.gate.settled();
-    for (const { id } of shards) this.dropShard(id);
+    this.#shards = newShardMap();
     this.#state = 'closed';
   }
 
@@ -87,11 +86,15 @@ export class Cell implements Part, HomeCell {
   #active(shard: ShardId): ActiveShard {
     const known = this.#shards.get(shard);
     if (known !== undefined) return known;
-    const { market, cell } = this.place;
+    const { market, cell } = this.cellEpoch;
     const isOwn = cellOf(shard, this.parts.surroundings.cellsPerMarket) === cell && marketOf(shard) === market;
     assert(isOwn, () => `${shard} is not of cell ${cell} of ${market}`);
     const active = new ActiveShard(shard, this);
     this.#shards.set(shard, active);
     return active;
   }
+}
+
+function newShardMap(): TextMap<ActiveShard> {
+  return new TextMap(({ id }) => id);
 }

@@ -24,14 +24,14 @@ export class OwnCells {
   }
 
   /** Opens a cell, in the epoch of its last time here or a later one. */
-  open(place: CellEpoch): Cell {
-    const { market, cell: index, epoch } = place;
+  open(cellEpoch: CellEpoch): Cell {
+    const { market, cell: index, epoch } = cellEpoch;
     const cells = this.#cellsByMarket.get(market) ?? [];
     this.#cellsByMarket.set(market, cells);
     const former = cells[index];
     assert(former === undefined || former.state === 'closed', () => `cell ${index} of ${market} is opened before it is closed`);
-    assert(former === undefined || former.place.epoch <= epoch, () => `the epoch of cell ${index} of ${market} goes down to ${epoch}`);
-    const cell = new Cell(place, this.#parts);
+    assert(former === undefined || former.cellEpoch.epoch <= epoch, () => `the epoch of cell ${index} of ${market} goes down to ${epoch}`);
+    const cell = new Cell(cellEpoch, this.#parts);
     cells[index] = cell;
     return cell;
   }

@@ -92,7 +92,7 @@ export class PendingReplies {
     }
   }
 
-  /** Tells nobody anything any more. */
+  /** Ends without a word: the gate lets nothing out any more. */
   stop(): void {
     this.#cancelTimer?.();
     this.#begun.clear();

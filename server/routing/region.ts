@@ -3,7 +3,7 @@ import { cellOf } from '#shared/cell.ts';
 import type { Reply } from '#server/shard/message.ts';
 import { UNAVAILABLE, type Envelope, type Part } from './part.ts';
 
-/** A cell that nobody is known to own. */
+/** The part of a cell whose owner is not known. */
 const VACANT: Part = { accept: () => UNAVAILABLE };
 
 /** One region in one mode. Owns nothing but the order of its cells, of which each is here or on another node. */

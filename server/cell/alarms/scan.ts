@@ -36,7 +36,7 @@ export interface AlarmScanOptions {
   readonly cellOf: (shard: ShardId) => { isHere(shard: ShardId): boolean; wakeShard(shard: ShardId): void } | undefined;
 }
 
-/** Wakes shards on disk. One per node. */
+/** Wakes shards that are on disk. One per node. */
 export class AlarmScan {
   readonly #options: AlarmScanOptions;
   /** The last shard that was looked at; `undefined` at the beginning. */
