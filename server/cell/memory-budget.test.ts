@@ -98,6 +98,8 @@ describe('the memory budget', () => {
     expect(() => budget.uncharge(two)).toThrow(AssertionFault);
     expect(() => budget.chargeMemory(two, 10)).toThrow(AssertionFault);
     one.memoryBytes = 100;
+    expect(() => budget.chargeMemory(one, 5)).toThrow(AssertionFault);
+    one.memoryBytes = 100;
     expect(() => budget.uncharge(one)).toThrow(AssertionFault);
   });
 });

@@ -99,6 +99,43 @@ describe('a cell that is closed', () => {
   });
 });
 
+describe('closing', () => {
+  it('tells a command that waits for its trade at once that the outcome is unknown, once that is durable', async () => {
+    const bench = await Bench.open();
+    await bench.create(ADA);
+    const trade = bench.ask(ADA, 'begin', {}, { op: 'a' });
+    void bench.cells.close(TEST_MARKET, 0);
+    await bench.run(COMMIT_MS - 5);
+    expect(trade.reply).toBeUndefined();
+    await bench.run(100);
+    expect(trade.reply).toEqual(refusal('outcome-unknown'));
+  });
+
+  it('is not disturbed by a load that fails meanwhile', async () => {
+    const disk = new MemoryDisk(defineShard([counting]).schemas);
+    await (await Bench.open({ disk })).create(ADA);
+    const bench = await Bench.open({ disk });
+    bench.backend.failuresLeft = 1;
+    const loading = bench.ask(ADA, 'look');
+    await close(bench);
+    bench.openCell();
+    expect([loading.reply, bench.backend.failuresLeft, bench.parts.backoff.size, bench.reported]).toEqual([UNAVAILABLE, 0, 0, []]);
+  });
+
+  it('of all cells waits for those that are being closed already', async () => {
+    const bench = await Bench.open();
+    await bench.create(ADA);
+    bench.ask(ADA, 'add', { value: 1 });
+    void bench.cells.close(TEST_MARKET, 0);
+    let isOver = false;
+    void bench.cells.closeAll().then(() => (isOver = true));
+    await bench.run(COMMIT_MS - 5);
+    expect(isOver).toBe(false);
+    await bench.run(100);
+    expect([isOver, bench.cell.state]).toEqual([true, 'closed']);
+  });
+});
+
 describe('a cell that is opened and closed under load', () => {
   it('loses nothing that was answered, and does nothing of what it turned away', async () => {
     const prng = createPrng('open and close');
