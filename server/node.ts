@@ -1,11 +1,13 @@
 /**
- * The composition root: one node of a world, put together from its parts. Only this file knows all of them.
+ * The composition root: one node of a world, put together from its parts. Only this file knows all
+ * of them.
  *
- * A message flows: edge, world, region, then a cell of this node or the link to another one; shard; journal; and back
- * through the output gate. The constructor makes the parts in that order.
+ * A message flows: edge, world, region, then a cell of this node or the link to another one; shard;
+ * journal; and back through the output gate. The constructor makes the parts in that order.
  *
  * 1. The world is open from the end of a start to the begin of a stop, or to a fault.
- * 2. Each cell of each market has a part: an own cell, opened at the start, or the link to its owner.
+ * 2. Each cell of each market has a part: an own cell, opened at the start, or the link to its
+ *    owner.
  */
 import { marketName, MODES } from '#shared/address.ts';
 import { FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
@@ -44,7 +46,10 @@ import { replyInPlaceOf } from '#server/trade/reply-in-place.ts';
 /** What a node is made from. */
 export interface NodeOptions {
   readonly machine: Machine;
-  /** Whether somebody stands up for the clock of the machine, so that a start only warns of one that is far off; otherwise it refuses. */
+  /**
+   * Whether somebody stands up for the clock of the machine, so that a start only warns of one that
+   * is far off; otherwise it refuses.
+   */
   readonly isClockTrusted: boolean;
   readonly rules: Rules;
   /** What every shard is made of: the powerups of the market unless given. */
@@ -58,7 +63,10 @@ export interface NodeOptions {
   readonly node: NodeName;
   /** The node that owns a cell; this node alone unless given. */
   readonly ownerOf?: (market: Market, cell: number) => NodeName;
-  /** The listing index that the node feeds and searches: one of its own, in this process, unless given. */
+  /**
+   * The listing index that the node feeds and searches: one of its own, in this process, unless
+   * given.
+   */
   readonly index?: ListingIndex;
   /** The way to the other nodes, if there are any. */
   readonly bus?: Bus;
@@ -83,7 +91,9 @@ export function persisterDefinition(definition: ShardDefinition, world: string, 
   };
 }
 
-/** Recovers what is durable and starts a node. Rejects with one clear sentence if it must not start. */
+/**
+ * Recovers what is durable and starts a node. Rejects with one clear sentence if it must not start.
+ */
 export async function openNode(options: NodeOptions): Promise<GavelNode> {
   const definition = defineShard(options.powerups ?? marketPowerups(options), options.build);
   const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
@@ -171,7 +181,9 @@ export class GavelNode implements Backend {
     persister.onFault((fault) => this.#fail(fault));
   }
 
-  /** Places all cells, feeds the index and starts the alarms; from then on the node takes messages. */
+  /**
+   * Places all cells, feeds the index and starts the alarms; from then on the node takes messages.
+   */
   async start(): Promise<void> {
     const { node, regions, ownerOf = () => node } = this.#options;
     for (const market of regions.flatMap((region) => MODES.map((mode) => marketName(region, mode)))) {
@@ -187,14 +199,18 @@ export class GavelNode implements Backend {
     this.#alarms.start();
   }
 
-  /** Takes the cell over, in that epoch: its shards are served from disk. It must be closed here, and its epoch never goes down. */
+  /**
+   * Takes the cell over, in that epoch: its shards are served from disk. It must be closed here,
+   * and its epoch never goes down.
+   */
   openCell(cellEpoch: CellEpoch): void {
     this.world.replace(cellEpoch.market, cellEpoch.cell, this.#cells.open(cellEpoch));
   }
 
   /**
-   * Gives the cell up: its messages are answered `unavailable` from now on. Resolves when all that its shards did is durable
-   * and out, and none is in memory; never, if the node stops before. Who subscribes to its shards must be ended first.
+   * Gives the cell up: its messages are answered `unavailable` from now on. Resolves when all that
+   * its shards did is durable and out, and none is in memory; never, if the node stops before. Who
+   * subscribes to its shards must be ended first.
    */
   closeCell(market: Market, cell: number): Promise<void> {
     return this.#cells.close(market, cell);
@@ -221,7 +237,8 @@ export class GavelNode implements Backend {
     try {
       return await this.persister.history(shard, before, limit);
     } catch (error) {
-      // Both pass without a loss and are no bug: a lock of the database is released, a damaged ledger is put back.
+      // Both pass without a loss and are no bug: a lock of the database is released, a damaged
+      // ledger is put back.
       if (error instanceof StoreLockedError) return refusal('busy');
       if (!(error instanceof ShardFault)) throw error;
       this.platform.report({ level: 'error', message: `the ledger of ${shard} could not be read`, error });
@@ -234,7 +251,10 @@ export class GavelNode implements Backend {
     return this.#parts.memory.usage;
   }
 
-  /** Takes no more commands, lets out what was done, and closes the journal. Resolves within about the deadline. */
+  /**
+   * Takes no more commands, lets out what was done, and closes the journal. Resolves within about
+   * the deadline.
+   */
   async close(deadlineMs: number): Promise<void> {
     this.world.close();
     this.#alarms.stop();

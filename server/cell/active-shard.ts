@@ -1,11 +1,13 @@
 /**
  * A shard in memory, or on its way there: its inbox, its turns, its listeners.
  *
- * A message comes in; the shard is loaded if need be; messages wait in the inbox, in order, bounded. A turn runs, its
- * change set is appended, what it emitted goes on, and what it says waits at the output gate.
+ * A message comes in; the shard is loaded if need be; messages wait in the inbox, in order,
+ * bounded. A turn runs, its change set is appended, what it emitted goes on, and what it says waits
+ * at the output gate.
  *
- * It owns its state, its inbox and its listeners. What its surroundings need to know of it is in the fields of three
- * interfaces, which they alone write: `BudgetedShard` (except `isUsed`), `AlarmedShard`, `ReplyingShard`. The crossings:
+ * It owns its state, its inbox and its listeners. What its surroundings need to know of it is in
+ * the fields of three interfaces, which they alone write: `BudgetedShard` (except `isUsed`),
+ * `AlarmedShard`, `ReplyingShard`. The crossings:
  *
  *   inward    accept, subscribe, unsubscribe, close   the cell
  *             evict                                   the memory budget
@@ -19,10 +21,14 @@
  *             cell.dropShard                          it is no longer in memory
  *
  * 1. One turn at a time.
- * 2. A shard that cannot be loaded answers nothing but `unavailable`, and the failure is not remembered here.
- * 3. `busy` and `unavailable` are never the outcome of anything: the sender keeps its state and asks again.
- * 4. It is evicted only when all of its turns are durable, it has no listener, and no message and no reply waits.
- * 5. Once it has left, it takes no message and no turn: asserted. The cell loads the shard anew for the next message.
+ * 2. A shard that cannot be loaded answers nothing but `unavailable`, and the failure is not
+ *    remembered here.
+ * 3. `busy` and `unavailable` are never the outcome of anything: the sender keeps its state and
+ *    asks again.
+ * 4. It is evicted only when all of its turns are durable, it has no listener, and no message and
+ *    no reply waits.
+ * 5. Once it has left, it takes no message and no turn: asserted. The cell loads the shard anew for
+ *    the next message.
  */
 import { assert } from '#shared/assert.ts';
 import type { CellEpoch } from '#shared/cell.ts';
@@ -41,7 +47,10 @@ import { Fifo } from './lists/fifo.ts';
 import { NOT_CHARGED, type BudgetedShard } from './memory-budget.ts';
 import { NO_REPLIES, type ReplyingShard, type Respond } from './pending-replies.ts';
 
-/** What a subscriber of one shard hears, in order and only when durable: first how it stands, then each change. */
+/**
+ * What a subscriber of one shard hears, in order and only when durable: first how it stands, then
+ * each change.
+ */
 export type ShardNews =
   | { readonly kind: 'snapshot'; readonly header: ShardHeader; readonly rows: (entity: string) => readonly AnyRow[] }
   | { readonly kind: 'change'; readonly changes: ChangeSet };
@@ -83,7 +92,10 @@ interface Subscription {
 }
 
 const BUSY: Promise<Reply> = Promise.resolve(refusal('busy'));
-/** Shared: most shards have no listener, and an array for each would cost megabytes at hundreds of thousands of shards. */
+/**
+ * Shared: most shards have no listener, and an array for each would cost megabytes at hundreds of
+ * thousands of shards.
+ */
 const NO_LISTENERS: readonly ShardListener[] = [];
 const NO_ROWS = (): readonly AnyRow[] => [];
 
@@ -130,7 +142,9 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     return new Promise((respond) => this.#enter({ kind: 'subscribe', subscription: { listener, respond }, next: undefined }));
   }
 
-  /** Ends a subscription, also one that still waits in the inbox: the listener hears nothing more. */
+  /**
+   * Ends a subscription, also one that still waits in the inbox: the listener hears nothing more.
+   */
   unsubscribe(listener: ShardListener): void {
     if (this.#listeners.includes(listener)) this.#listeners = this.#listeners.filter((one) => one !== listener);
     else this.#takeBack(listener);
@@ -159,8 +173,9 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
   }
 
   /**
-   * Leaves memory because its cell is being closed: what waits in the inbox hears `unavailable`, and what waits for the
-   * outcome of a trade `outcome-unknown`. Listeners hear of the changes that are not durable yet, and nothing after them.
+   * Leaves memory because its cell is being closed: what waits in the inbox hears `unavailable`,
+   * and what waits for the outcome of a trade `outcome-unknown`. Listeners hear of the changes that
+   * are not durable yet, and nothing after them.
    */
   close(): void {
     this.#leave();
@@ -219,7 +234,10 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     if (result.failed !== undefined) this.#report(`a turn of ${this.id} failed on ${message.kind}`, result.failed);
   }
 
-  /** Appends what the turn changed, sends on what it emitted, and answers. From the append on, the turn has happened. */
+  /**
+   * Appends what the turn changed, sends on what it emitted, and answers. From the append on, the
+   * turn has happened.
+   */
   #settle(active: Active, result: TurnResult, respond: Respond | undefined): void {
     const { changes, emitted, completed, handled } = result;
     const { loop, replies } = this.#parts;
@@ -235,7 +253,10 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     this.#charge(active);
   }
 
-  /** Tells the two audiences of a change, once it is durable: the feed of the index, and the listeners of this moment. */
+  /**
+   * Tells the two audiences of a change, once it is durable: the feed of the index, and the
+   * listeners of this moment.
+   */
   #publish(position: Position, changes: ChangeSet): void {
     const { definition, onChanges } = this.#parts.surroundings;
     const listeners = this.#listeners;
@@ -303,7 +324,10 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     this.takeInbox();
   }
 
-  /** The shard does not exist. The first message with `creates` makes it; everything before that is refused. */
+  /**
+   * The shard does not exist. The first message with `creates` makes it; everything before that is
+   * refused.
+   */
   #absent(): void {
     while (this.#state === LOADING) {
       const waiting = this.#inbox.first;
@@ -342,7 +366,10 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     }
   }
 
-  /** Refuses what this shard cannot take. A message between shards has no answer, but its sender may be sent one in place of the shard. */
+  /**
+   * Refuses what this shard cannot take. A message between shards has no answer, but its sender may
+   * be sent one in place of the shard.
+   */
   #turnAway(waiting: Waiting, refused: Reply, absence: Absence): void {
     if (this.#refuse(waiting, refused) || waiting.kind !== 'message') return;
     const { loop, surroundings } = this.#parts;

@@ -23,9 +23,15 @@ export interface CellSurroundings {
   readonly definition: ShardDefinition;
   /** How many cells a market has. */
   readonly cellsPerMarket: number;
-  /** What to send back for a message to a shard that cannot take it, if anything: a late offer may be aborted. */
+  /**
+   * What to send back for a message to a shard that cannot take it, if anything: a late offer may
+   * be aborted.
+   */
   readonly replyInPlaceOf: (envelope: Envelope, now: Instant, absence: Absence) => Emitted | undefined;
-  /** Told of every change set with rows of projected entities, in the order of the journal, once durable: the feed of the index. */
+  /**
+   * Told of every change set with rows of projected entities, in the order of the journal, once
+   * durable: the feed of the index.
+   */
   readonly onChanges: (position: Position, changes: ChangeSet) => void;
 }
 
@@ -35,7 +41,10 @@ export interface CellPartsOptions extends CellSurroundings, LoadListener {
   readonly world: Part;
   /** Shards in memory may take this much, about. */
   readonly memoryBudgetBytes: number;
-  /** Called once if a turn that has happened could not be appended or sent on: memory and journal differ, and the process must end. */
+  /**
+   * Called once if a turn that has happened could not be appended or sent on: memory and journal
+   * differ, and the process must end.
+   */
   readonly onFault: (fault: Error) => void;
 }
 

@@ -1,10 +1,12 @@
 /**
- * A cell: a fixed slice of a market's shards, in one epoch of its ownership, and the one place where they live.
+ * A cell: a fixed slice of a market's shards, in one epoch of its ownership, and the one place
+ * where they live.
  *
- * 1. There is one `ActiveShard` per shard in memory, and each is of this cell by the hash of its address: asserted when
- *    it is made.
- * 2. A cell is open from its making until `close`, and never again: opening it anew makes another `Cell`, which reads
- *    from disk. `OwnCells` sees to it that this is not before the former one is closed.
+ * 1. There is one `ActiveShard` per shard in memory, and each is of this cell by the hash of its
+ *    address: asserted when it is made.
+ * 2. A cell is open from its making until `close`, and never again: opening it anew makes another
+ *    `Cell`, which reads from disk. `OwnCells` sees to it that this is not before the former one is
+ *    closed.
  * 3. One that is not open answers `unavailable`, which is the outcome of nothing.
  */
 import { marketOf } from '#shared/address.ts';
@@ -29,7 +31,9 @@ export class Cell implements Part, HomeCell {
     this.parts = parts;
   }
 
-  /** Whether it takes messages, is waiting for its last turns to be durable, or is no longer here. */
+  /**
+   * Whether it takes messages, is waiting for its last turns to be durable, or is no longer here.
+   */
   get state(): 'open' | 'closing' | 'closed' {
     return this.#state;
   }
@@ -40,8 +44,8 @@ export class Cell implements Part, HomeCell {
   }
 
   /**
-   * Tells the listener how the shard stands and then each of its changes, all durable, in order, until `unsubscribe`. Resolves with the
-   * refusal if the shard cannot be loaded or does not exist.
+   * Tells the listener how the shard stands and then each of its changes, all durable, in order,
+   * until `unsubscribe`. Resolves with the refusal if the shard cannot be loaded or does not exist.
    */
   subscribe(shard: ShardId, listener: ShardListener): Promise<Reply> {
     return this.#state === 'open' ? this.#active(shard).subscribe(listener) : UNAVAILABLE;
@@ -68,9 +72,10 @@ export class Cell implements Part, HomeCell {
   }
 
   /**
-   * Takes no message from now on. What waits in inboxes is answered `unavailable`, what waits for a trade `outcome-unknown`;
-   * all of it, and all that was done, goes out once it is durable. Resolves then, with no shard in memory. Listeners hear
-   * nothing after that: their owner must end them. Never resolves if the node stops before.
+   * Takes no message from now on. What waits in inboxes is answered `unavailable`, what waits for a
+   * trade `outcome-unknown`; all of it, and all that was done, goes out once it is durable.
+   * Resolves then, with no shard in memory. Listeners hear nothing after that: their owner must end
+   * them. Never resolves if the node stops before.
    */
   async close(): Promise<void> {
     assert(this.#state === 'open', () => `cell ${this.cellEpoch.cell} of ${this.cellEpoch.market} is closed twice`);

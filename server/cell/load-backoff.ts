@@ -1,9 +1,11 @@
 /**
- * Back-off for shards that cannot be loaded. Each failed attempt doubles the pause before the node tries the shard by
- * itself; messages from outside try it at any time.
+ * Back-off for shards that cannot be loaded. Each failed attempt doubles the pause before the node
+ * tries the shard by itself; messages from outside try it at any time.
  *
- * 1. A shard is in here from its first failed load to its first that succeeds, unless there are too many.
- * 2. The order is that of the last attempt, so that whichever has waited longest is tried next and none is passed over.
+ * 1. A shard is in here from its first failed load to its first that succeeds, unless there are too
+ *    many.
+ * 2. The order is that of the last attempt, so that whichever has waited longest is tried next and
+ *    none is passed over.
  */
 import { limits } from '#shared/limits.ts';
 import type { ShardId } from '#shared/units.ts';
@@ -13,9 +15,15 @@ import type { Neighbours } from '#server/shard/turn.ts';
 
 /** Hears which shards can be loaded: the feed of the index hides the listings of the others. */
 export interface LoadListener {
-  /** A shard could not be loaded; told at each attempt, as what it leads to may fail and is tried again with the next one. */
+  /**
+   * A shard could not be loaded; told at each attempt, as what it leads to may fail and is tried
+   * again with the next one.
+   */
   readonly onUnloadable: (shard: ShardId) => void;
-  /** Such a shard is there again, or known to have never been there, as of that durable version: its rows, as this program reads them. */
+  /**
+   * Such a shard is there again, or known to have never been there, as of that durable version: its
+   * rows, as this program reads them.
+   */
   readonly onLoadable: (shard: ShardId, version: number, rows: (entity: string) => readonly AnyRow[]) => void;
 }
 
@@ -60,7 +68,9 @@ export class LoadBackoff implements Neighbours {
     if (this.#failedByShard.size > 0 && this.#failedByShard.delete(shard)) this.#listener.onLoadable(shard, version, rows);
   }
 
-  /** Whether the operator should hear of the last failure: of the first one, then ever more rarely. */
+  /**
+   * Whether the operator should hear of the last failure: of the first one, then ever more rarely.
+   */
   isToReport(shard: ShardId): boolean {
     const attempts = this.#failedByShard.get(shard)?.attempts ?? 0;
     return (attempts & (attempts - 1)) === 0;

@@ -1,13 +1,16 @@
 /**
- * The memory budget of a node. Evicts by CLOCK (second chance): a hand walks the ring; a shard whose `isUsed` bit is
- * set loses the bit and stays, one without it is evicted if it may go.
+ * The memory budget of a node. Evicts by CLOCK (second chance): a hand walks the ring; a shard
+ * whose `isUsed` bit is set loses the bit and stays, one without it is evicted if it may go.
  *
  * 1. The sum of bytes is that of the shards in the ring, and never negative: asserted.
  * 2. A shard in the ring is at its `budgetIndex`: asserted whenever it is charged anew or leaves.
  */
 import { assert } from '#shared/assert.ts';
 
-/** A shard that is charged to the budget. The fields are the budget's own, but for `isUsed`, which the shard sets at each use. */
+/**
+ * A shard that is charged to the budget. The fields are the budget's own, but for `isUsed`, which
+ * the shard sets at each use.
+ */
 export interface BudgetedShard {
   /** Its index in the ring; `NOT_CHARGED` if it is in none. */
   budgetIndex: number;
@@ -15,7 +18,10 @@ export interface BudgetedShard {
   memoryBytes: number;
   /** Whether it was used since the hand last came by. */
   isUsed: boolean;
-  /** Leaves memory, which ends in `uncharge`, unless it is in use or has a turn that is not durable; tells whether it left. */
+  /**
+   * Leaves memory, which ends in `uncharge`, unless it is in use or has a turn that is not durable;
+   * tells whether it left.
+   */
   evict(): boolean;
 }
 
@@ -41,7 +47,10 @@ export class MemoryBudget {
     return { shards: this.#ring.length, bytes: this.#bytes };
   }
 
-  /** Charges a shard with what it takes now, in place of what it took before, and evicts others if the budget is passed. */
+  /**
+   * Charges a shard with what it takes now, in place of what it took before, and evicts others if
+   * the budget is passed.
+   */
   chargeMemory(shard: BudgetedShard, memoryBytes: number): void {
     if (shard.budgetIndex === NOT_CHARGED) shard.budgetIndex = this.#ring.push(shard) - 1;
     assert(this.#ring[shard.budgetIndex] === shard, 'the memory budget has another shard at the index of this one');

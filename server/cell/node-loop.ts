@@ -1,12 +1,13 @@
 /**
  * The loop of a node: one order of turns, which is the order of its journal.
  *
- * 1. One piece of work runs at a time, whole. A call of `run` from inside a turn only does its own work; the outermost
- *    call delivers what the turns sent, until nothing is left.
- * 2. Messages between shards of the node are delivered in the order in which they were sent, after their cause is
- *    appended.
+ * 1. One piece of work runs at a time, whole. A call of `run` from inside a turn only does its own
+ *    work; the outermost call delivers what the turns sent, until nothing is left.
+ * 2. Messages between shards of the node are delivered in the order in which they were sent, after
+ *    their cause is appended.
  * 3. Each append gets a higher position than the one before: asserted.
- * 4. An exception in here means that memory and journal differ: the loop stops, and the process must end.
+ * 4. An exception in here means that memory and journal differ: the loop stops, and the process
+ *    must end.
  */
 import { assert } from '#shared/assert.ts';
 import type { Instant } from '#shared/units.ts';
@@ -61,7 +62,10 @@ export class NodeLoop {
     return this.#state === 'stopped';
   }
 
-  /** Does the work, and delivers what it sent unless it is called from inside a turn. Does nothing once stopped. Never throws. */
+  /**
+   * Does the work, and delivers what it sent unless it is called from inside a turn. Does nothing
+   * once stopped. Never throws.
+   */
   run<T>(work: (subject: T) => void, subject: T): void {
     if (this.isStopped) return;
     try {
@@ -90,7 +94,10 @@ export class NodeLoop {
     return position;
   }
 
-  /** Queues a message to a shard. Its cause must be appended already; on the way to another node it waits at the gate. */
+  /**
+   * Queues a message to a shard. Its cause must be appended already; on the way to another node it
+   * waits at the gate.
+   */
   send(envelope: Envelope): void {
     this.#envelopes.push(envelope);
   }

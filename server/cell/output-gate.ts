@@ -1,8 +1,9 @@
 /**
- * The output gate (G1): whatever a turn lets out of the node waits until the journal is durable up to the last position
- * appended at that moment, whether or not the turn itself changed anything.
+ * The output gate (G1): whatever a turn lets out of the node waits until the journal is durable up
+ * to the last position appended at that moment, whether or not the turn itself changed anything.
  *
- * 1. Outputs are released in the order in which they came. Their positions never decrease: asserted.
+ * 1. Outputs are released in the order in which they came. Their positions never decrease:
+ *    asserted.
  * 2. Nothing is released above what the journal says is durable: asserted.
  * 3. After `shut` nothing is released any more.
  */
@@ -19,7 +20,10 @@ export interface Durability {
 /** Holds back what is not durable. One per node. */
 export class OutputGate {
   readonly #journal: Durability;
-  /** The outputs, and in step with them the position that each waits for: two queues, so that no pair is allocated for each. */
+  /**
+   * The outputs, and in step with them the position that each waits for: two queues, so that no
+   * pair is allocated for each.
+   */
   readonly #outputs = new Queue<() => void>();
   readonly #positions = new Queue<number>();
   /** The last position that an output waits or waited for. */

@@ -2,8 +2,8 @@
  * The cells that this node owns or has owned since its start.
  *
  * 1. The epoch of a cell never goes down: asserted.
- * 2. A cell is opened anew only when it is closed, so that the last turns of the former epoch are durable before a shard
- *    is read from disk: asserted.
+ * 2. A cell is opened anew only when it is closed, so that the last turns of the former epoch are
+ *    durable before a shard is read from disk: asserted.
  */
 import { marketOf } from '#shared/address.ts';
 import { assert } from '#shared/assert.ts';
@@ -54,7 +54,10 @@ export class OwnCells {
     return cell.close();
   }
 
-  /** Closes all that are open, and resolves when what they did is durable; also if some were being closed already. */
+  /**
+   * Closes all that are open, and resolves when what they did is durable; also if some were being
+   * closed already.
+   */
   async closeAll(): Promise<void> {
     const open = [...this.#cellsByMarket.values()].flat().filter(({ state }) => state === 'open');
     await Promise.all([this.#parts.gate.settled(), ...open.map((cell) => cell.close())]);

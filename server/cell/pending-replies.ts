@@ -1,14 +1,15 @@
 /**
- * Replies to commands: at once through the output gate, or, for a command that has begun a trade, when its operation
- * completes or its time is over.
+ * Replies to commands: at once through the output gate, or, for a command that has begun a trade,
+ * when its operation completes or its time is over.
  *
  * 1. A command is answered at most once.
- * 2. A pending reply ends in one of three ways: a turn completes its operation; `OUTCOME_WAIT_MS` pass; its shard leaves
- *    memory with its cell. The latter two answer `outcome-unknown`, and the same `op` tells the truth when asked again.
+ * 2. A pending reply ends in one of three ways: a turn completes its operation; `OUTCOME_WAIT_MS`
+ *    pass; its shard leaves memory with its cell. The latter two answer `outcome-unknown`, and the
+ *    same `op` tells the truth when asked again.
  * 3. Time is that of the machine: the node's own time may stand still.
  *
- * A trade within the node is over by the end of the delivery that began it, so a reply is given a deadline only then
- * (`watch`): most need none.
+ * A trade within the node is over by the end of the delivery that began it, so a reply is given a
+ * deadline only then (`watch`): most need none.
  */
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
@@ -33,13 +34,18 @@ export interface PendingReply {
   respond: Respond | undefined;
 }
 
-/** The list of a shard for which no command waits: shared, as an array for each would cost megabytes. */
+/**
+ * The list of a shard for which no command waits: shared, as an array for each would cost
+ * megabytes.
+ */
 export const NO_REPLIES: readonly PendingReply[] = [];
 
 /** How long a command waits for the outcome of its trade before it is told `outcome-unknown`. */
 export const OUTCOME_WAIT_MS = limits.offerWindowMs / 2;
 
-/** Deadlines are looked at in steps, so that thousands per second cost no more timers than a few. */
+/**
+ * Deadlines are looked at in steps, so that thousands per second cost no more timers than a few.
+ */
 const WATCH_STEP_MS = 250;
 
 /** Answers commands. One per node. */
@@ -83,7 +89,9 @@ export class PendingReplies {
     shard.pendingReplies = NO_REPLIES;
   }
 
-  /** Gives a deadline to what began to wait during the delivery that is now over, and waits still. */
+  /**
+   * Gives a deadline to what began to wait during the delivery that is now over, and waits still.
+   */
   watch(): void {
     for (let pending = this.#begun.shift(); pending !== undefined; pending = this.#begun.shift()) {
       if (!isPending(pending)) continue;

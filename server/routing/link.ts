@@ -1,10 +1,13 @@
 /**
- * The link of a node to the others: envelopes and replies as bytes over a bus that may lose, double, delay and reorder them.
+ * The link of a node to the others: envelopes and replies as bytes over a bus that may lose,
+ * double, delay and reorder them.
  *
  * 1. Nothing leaves before the output gate lets it: another node learns only what is durable.
  * 2. A message between shards is sent and forgotten: rows and alarms drive it again.
- * 3. A command waits for its reply for a bounded time; then its outcome is unknown, and its `op` tells the truth when asked again.
- * 4. A command is taken at most once, soon or never, and a reply reaches only the call that it answers, in the life that made it.
+ * 3. A command waits for its reply for a bounded time; then its outcome is unknown, and its `op`
+ *    tells the truth when asked again.
+ * 4. A command is taken at most once, soon or never, and a reply reaches only the call that it
+ *    answers, in the life that made it.
  */
 import { refusal } from '#shared/refusals.ts';
 import type { NodeName } from '#shared/units.ts';
@@ -31,7 +34,10 @@ export interface LinkOptions {
   readonly decodeMessage: DecodeMessage;
 }
 
-/** How long a forwarded command waits for its reply. Longer than a trade may wait for its outcome on the other node. */
+/**
+ * How long a forwarded command waits for its reply. Longer than a trade may wait for its outcome on
+ * the other node.
+ */
 const CALL_MS = 8_000;
 /** Commands that wait for other nodes at most; beyond it, `busy`. */
 const CALLS_MAX = 10_000;

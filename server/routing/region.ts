@@ -1,4 +1,6 @@
-/** A region's market as a part: it hands each envelope to the cell that the shard's address names. */
+/**
+ * A region's market as a part: it hands each envelope to the cell that the shard's address names.
+ */
 import { cellOf } from '#shared/cell.ts';
 import type { Reply } from '#server/shard/message.ts';
 import { UNAVAILABLE, type Envelope, type Part } from './part.ts';
@@ -6,7 +8,10 @@ import { UNAVAILABLE, type Envelope, type Part } from './part.ts';
 /** The part of a cell whose owner is not known. */
 const VACANT: Part = { accept: () => UNAVAILABLE };
 
-/** One region in one mode. Owns nothing but the order of its cells, of which each is here or on another node. */
+/**
+ * One region in one mode. Owns nothing but the order of its cells, of which each is here or on
+ * another node.
+ */
 export class Region implements Part {
   readonly #cells: Part[];
 
@@ -19,7 +24,10 @@ export class Region implements Part {
     return this.cellOf(envelope).accept(envelope);
   }
 
-  /** Puts a part in the place of a cell: one that is on this node now, or the way to the node that owns it. */
+  /**
+   * Puts a part in the place of a cell: one that is on this node now, or the way to the node that
+   * owns it.
+   */
   replace(cell: number, part: Part): void {
     if (this.#cells[cell] === undefined) throw new Error(`there is no cell ${cell}`);
     this.#cells[cell] = part;

@@ -1,8 +1,10 @@
 /**
- * The wire format between nodes: packets as JSON. What comes from another node is checked whole before it is believed.
+ * The wire format between nodes: packets as JSON. What comes from another node is checked whole
+ * before it is believed.
  *
- * A packet is where the epoch of the receiver's cell, as its sender knows it, will be named (in `EnvelopePacket`): with
- * it, a former owner of a cell can be told from the present one. Until cells move, every cell is in `FIRST_EPOCH`.
+ * A packet is where the epoch of the receiver's cell, as its sender knows it, will be named (in
+ * `EnvelopePacket`): with it, a former owner of a cell can be told from the present one. Until
+ * cells move, every cell is in `FIRST_EPOCH`.
  */
 import { isShardId } from '#shared/address.ts';
 import { isRefusalName, refusal } from '#shared/refusals.ts';
@@ -45,7 +47,10 @@ export function encodePacket(packet: Packet): Uint8Array {
   return encoder.encode(JSON.stringify(packet));
 }
 
-/** The packet that these bytes are, or `undefined`. What shards exchange is decoded by those who define it. */
+/**
+ * The packet that these bytes are, or `undefined`. What shards exchange is decoded by those who
+ * define it.
+ */
 export function decodePacket(bytes: Uint8Array, decodeMessage: DecodeMessage): Packet | undefined {
   const value = parseObject(bytes);
   if (value === undefined) return undefined;
@@ -62,7 +67,10 @@ export function decodePacket(bytes: Uint8Array, decodeMessage: DecodeMessage): P
   return { kind: 'envelope', call: call ?? null, envelope: { to, message, creates: creates === true } };
 }
 
-/** The command that a value from another node is, or `undefined`. Its body was parsed at the edge of the node that sent it. */
+/**
+ * The command that a value from another node is, or `undefined`. Its body was parsed at the edge of
+ * the node that sent it.
+ */
 export function decodeCommand(value: unknown): Command | undefined {
   if (!isRecord(value)) return undefined;
   const { kind, issuer, op, body, ...others } = value;

@@ -1,8 +1,8 @@
 /**
  * The world as a part: it hands each envelope to the region that the shard's address names.
  *
- * All messages of a node come through here: those of its clients, of other nodes, and between its own shards. So this is
- * the one place where a node that is starting or stopping says no.
+ * All messages of a node come through here: those of its clients, of other nodes, and between its
+ * own shards. So this is the one place where a node that is starting or stopping says no.
  */
 import { refusal } from '#shared/refusals.ts';
 import type { Market } from '#shared/units.ts';
@@ -12,7 +12,10 @@ import type { Region } from './region.ts';
 
 /** All regions, by `region.mode`. Any node's world takes any envelope and knows the next hop. */
 export class World implements Part {
-  /** A handful: asking each whether an address ends with it is quicker than cutting its market out of the address. */
+  /**
+   * A handful: asking each whether an address ends with it is quicker than cutting its market out
+   * of the address.
+   */
   readonly #regions: { readonly suffix: string; readonly region: Region }[] = [];
   #state: 'closed' | 'open' = 'closed';
 
@@ -51,7 +54,10 @@ export class World implements Part {
     return region === undefined ? Promise.resolve(refusal('bad-request', { reason: 'no such region or mode' })) : region.accept(envelope);
   }
 
-  /** The region whose market that address ends with, or `undefined` if this world has none of that name. */
+  /**
+   * The region whose market that address ends with, or `undefined` if this world has none of that
+   * name.
+   */
   region(address: string): Region | undefined {
     for (const { suffix, region } of this.#regions) if (address.endsWith(suffix)) return region;
     return undefined;

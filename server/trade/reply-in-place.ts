@@ -1,11 +1,17 @@
-/** What is sent back in the place of a shard that cannot take a message: only an offer that is late may be answered so. */
+/**
+ * What is sent back in the place of a shard that cannot take a message: only an offer that is late
+ * may be answered so.
+ */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Absence, Emitted } from '#server/shard/message.ts';
 import { outcomeInPlaceOf } from './decider.ts';
 import { isOffer } from './messages.ts';
 import { holderOf } from './transaction.ts';
 
-/** The message for the sender, if there is anything to tell. `isOwn` tells whether a shard lives on this node. */
+/**
+ * The message for the sender, if there is anything to tell. `isOwn` tells whether a shard lives on
+ * this node.
+ */
 export function replyInPlaceOf(
   { to, message }: Emitted,
   now: Instant,

@@ -1,11 +1,14 @@
 /**
- * The scan for alarms of shards that are on disk; those in memory have timers (`timers.ts` tells why there are two ways).
+ * The scan for alarms of shards that are on disk; those in memory have timers (`timers.ts` tells
+ * why there are two ways).
  *
- * 1. A scan asks for a bounded number of pages and wakes a bounded number of shards, however many are due.
- * 2. Each scan goes on where the one before ended, and begins anew at the end. Shards that cannot be woken, of a cell
- *    that is not here for instance, stay due and are not in the way of the others.
- * 3. A shard that could not be loaded is tried again when its back-off is over, whether or not it has an alarm: its
- *    listings are hidden, so no message may ever ask for it.
+ * 1. A scan asks for a bounded number of pages and wakes a bounded number of shards, however many
+ *    are due.
+ * 2. Each scan goes on where the one before ended, and begins anew at the end. Shards that cannot
+ *    be woken, of a cell that is not here for instance, stay due and are not in the way of the
+ *    others.
+ * 3. A shard that could not be loaded is tried again when its back-off is over, whether or not it
+ *    has an alarm: its listings are hidden, so no message may ever ask for it.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { DueShard, Persister } from '#server/journal/persister/persister.ts';
@@ -18,10 +21,16 @@ export const ALARM_SCAN_MS = 500;
 /** How many shards one scan wakes at most. */
 export const ALARM_SCAN_SHARDS = 512;
 
-/** How many due shards are asked for at once: most of those that are woken are due still when the next scan comes. */
+/**
+ * How many due shards are asked for at once: most of those that are woken are due still when the
+ * next scan comes.
+ */
 export const ALARM_SCAN_PAGE = 1_024;
 
-/** How many pages one scan asks for at most: the thread that folds reads them, and folds nothing meanwhile. */
+/**
+ * How many pages one scan asks for at most: the thread that folds reads them, and folds nothing
+ * meanwhile.
+ */
 export const ALARM_SCAN_PAGES = 16;
 
 /** Unloadable shards that one scan tries at most: 1,920 in a minute. */
@@ -60,7 +69,9 @@ export class AlarmScan {
     this.#cancelNext?.();
   }
 
-  /** Wakes a part of what is due by `now`. Rejects as `due` does; the next run tries the same part. */
+  /**
+   * Wakes a part of what is due by `now`. Rejects as `due` does; the next run tries the same part.
+   */
   async run(now: Instant): Promise<void> {
     let woken = 0;
     for (let page = 0; page < ALARM_SCAN_PAGES; page++) {

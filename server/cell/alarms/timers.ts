@@ -1,17 +1,19 @@
 /**
  * Alarms of shards in memory: one timer of the machine, set for the earliest of them.
  *
- * A shard's alarms are attributes of its rows. There are two ways to find one that is due, because there are two places
- * where a shard can be. One in memory is in the heap here, by its earliest alarm as of its last turn, and rings within
- * `SLOT_MS`. One on disk is found by `AlarmScan`, which asks the journal's index of alarms twice a second; that wakes it,
- * which brings it into memory. Both are hints: the shard that is woken looks at its own rows.
+ * A shard's alarms are attributes of its rows. There are two ways to find one that is due, because
+ * there are two places where a shard can be. One in memory is in the heap here, by its earliest
+ * alarm as of its last turn, and rings within `SLOT_MS`. One on disk is found by `AlarmScan`, which
+ * asks the journal's index of alarms twice a second; that wakes it, which brings it into memory.
+ * Both are hints: the shard that is woken looks at its own rows.
  *
  * 1. Alarms are put in slots of `SLOT_MS`, so that a thousand shards cost no thousand timers.
- * 2. They are in the node's time, which may run slower than timers, or stand still: a timer that rings too early waits
- *    again, for a slot at least.
- * 3. The heap is binary, by slots. Each shard knows its index in it, so that any can be taken out: asserted at each use.
- * 4. A shard that was touched by a turn is put in only when the delivery under way is over: what a trade within the node
- *    wants to be woken for is done by then.
+ * 2. They are in the node's time, which may run slower than timers, or stand still: a timer that
+ *    rings too early waits again, for a slot at least.
+ * 3. The heap is binary, by slots. Each shard knows its index in it, so that any can be taken out:
+ *    asserted at each use.
+ * 4. A shard that was touched by a turn is put in only when the delivery under way is over: what a
+ *    trade within the node wants to be woken for is done by then.
  */
 import { assert } from '#shared/assert.ts';
 import { instant, type Instant } from '#shared/units.ts';
@@ -21,7 +23,10 @@ import { Queue } from '../lists/queue.ts';
 /** How late an alarm may be: far less than any time that a player sets. */
 const SLOT_MS = 20;
 
-/** The least pause before an alarm that was just handled may ring again: one that stays due is a handler's bug, and must not spin. */
+/**
+ * The least pause before an alarm that was just handled may ring again: one that stays due is a
+ * handler's bug, and must not spin.
+ */
 const RING_AGAIN_MS = 20;
 
 /** A shard as its alarms see it. All but the last two are the timers' own notes. */
@@ -64,7 +69,10 @@ export class AlarmTimers {
     this.#touched.push(shard);
   }
 
-  /** Sets the alarms of all shards that were touched. `turnTime` is that of the delivery that is over. */
+  /**
+   * Sets the alarms of all shards that were touched. `turnTime` is that of the delivery that is
+   * over.
+   */
   setTouched(turnTime: Instant): void {
     for (let shard = this.#touched.shift(); shard !== undefined; shard = this.#touched.shift()) {
       shard.isTouched = false;

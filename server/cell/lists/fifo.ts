@@ -1,6 +1,6 @@
 /**
- * An intrusive FIFO list: elements carry their own `next`. An empty list is two undefined fields and a zero, which
- * matters because each of hundreds of thousands of shards has one.
+ * An intrusive FIFO list: elements carry their own `next`. An empty list is two undefined fields
+ * and a zero, which matters because each of hundreds of thousands of shards has one.
  */
 export class Fifo<T extends { next: T | undefined }> {
   #first: T | undefined;

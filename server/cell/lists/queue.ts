@@ -1,6 +1,6 @@
 /**
- * A FIFO queue in a ring buffer that grows by doubling and is never given back: what passes through leaves nothing to
- * collect. For the few queues of a node; a shard's own is a `Fifo`.
+ * A FIFO queue in a ring buffer that grows by doubling and is never given back: what passes through
+ * leaves nothing to collect. For the few queues of a node; a shard's own is a `Fifo`.
  */
 export class Queue<T> {
   #ring: (T | undefined)[] = emptyRing(RING_FIRST);

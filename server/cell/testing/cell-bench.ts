@@ -1,5 +1,6 @@
 /**
- * One node without the rest, for the tests of cells: a market of one cell over the real persister on a disk in memory, in virtual time.
+ * One node without the rest, for the tests of cells: a market of one cell over the real persister
+ * on a disk in memory, in virtual time.
  */
 import { marketName } from '#shared/address.ts';
 import { epoch } from '#shared/cell.ts';

@@ -1,6 +1,7 @@
 /**
- * A node for the tests of the edge: real cells, shards, trades, powerups and index, over a journal that is kept in memory and is
- * durable one turn of the event loop after an append. Nothing outlives it, and no shard ever leaves it.
+ * A node for the tests of the edge: real cells, shards, trades, powerups and index, over a journal
+ * that is kept in memory and is durable one turn of the event loop after an append. Nothing
+ * outlives it, and no shard ever leaves it.
  */
 import { listingId, marketName, marketOf, MODES, parseShardId } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
