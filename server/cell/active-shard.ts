@@ -166,7 +166,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
 
   evict(): boolean {
     if (this.#inbox.length > 0 || this.#listeners.length > 0 || this.pendingReplies.length > 0) return false;
-    if (this.#state.kind !== 'active' || this.#state.position > this.#parts.surroundings.journal.durable) return false;
+    if (this.#state.kind !== 'active' || this.#state.position > this.#parts.journal.durable) return false;
     this.#leave();
     this.#cell.dropShard(this.id);
     return true;
@@ -258,7 +258,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
    * listeners of this moment.
    */
   #publish(position: Position, changes: ChangeSet): void {
-    const { definition, onChanges } = this.#parts.surroundings;
+    const { definition, onChanges } = this.#parts;
     const listeners = this.#listeners;
     const isProjected = hasProjectedRows(changes, definition.projectedTables);
     if (!isProjected && listeners.length === 0) return;
@@ -282,7 +282,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     if (subscription === undefined) return;
     const { listener, respond } = subscription;
     const { header } = shard;
-    const { entityByName } = this.#parts.surroundings.definition;
+    const { entityByName } = this.#parts.definition;
     const rowsByEntity = new Map([...entityByName.keys()].map((name) => [name, shard.rows(name)]));
     this.#listeners = [...this.#listeners, listener];
     this.#parts.gate.release(() => {
@@ -292,8 +292,8 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
   }
 
   #load(): void {
-    const { loop, surroundings } = this.#parts;
-    surroundings.journal.load(this.id).then(
+    const { loop, journal } = this.#parts;
+    journal.load(this.id).then(
       (loaded) => loop.run(() => this.#loaded(loaded), undefined),
       (error: unknown) => loop.run(() => this.#unloadable(error, lastTurnOf(error)), undefined),
     );
@@ -301,7 +301,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
 
   #loaded(loaded: LoadedShard): void {
     if (this.#state !== LOADING) return; // Its cell was closed meanwhile.
-    const { backoff, surroundings } = this.#parts;
+    const { backoff, definition } = this.#parts;
     if (loaded.kind === 'absent') {
       backoff.succeeded(this.id, 0, NO_ROWS);
       return this.#absent();
@@ -309,7 +309,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     let opened: ReturnType<typeof Shard.load>;
     try {
       const { cell, epoch } = this.#cell.cellEpoch;
-      const of = [surroundings.definition, loaded.shard, cell, epoch] as const;
+      const of = [definition, loaded.shard, cell, epoch] as const;
       opened = loaded.kind === 'edited' ? Shard.loadEdited(...of) : Shard.load(...of);
     } catch (error) {
       // An image that was edited says nothing for certain, not even when its last turn was.
@@ -346,8 +346,8 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
 
   #create(message: Message, respond: Respond | undefined): void {
     const { cell, epoch } = this.#cell.cellEpoch;
-    const { loop, backoff, surroundings } = this.#parts;
-    const shard = Shard.create(surroundings.definition, this.id, cell, epoch, loop.turnTime);
+    const { loop, backoff, definition } = this.#parts;
+    const shard = Shard.create(definition, this.id, cell, epoch, loop.turnTime);
     const result = shard.turn(message, loop.turnTime, backoff);
     const active: Active = { kind: 'active', shard, position: 0 };
     if (result.changes !== undefined) this.#state = active;
@@ -372,8 +372,8 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
    */
   #turnAway(waiting: Waiting, refused: Reply, absence: Absence): void {
     if (this.#refuse(waiting, refused) || waiting.kind !== 'message') return;
-    const { loop, surroundings } = this.#parts;
-    const reply = surroundings.replyInPlaceOf({ to: this.id, message: waiting.message }, loop.turnTime, absence);
+    const { loop, replyInPlaceOf } = this.#parts;
+    const reply = replyInPlaceOf({ to: this.id, message: waiting.message }, loop.turnTime, absence);
     if (reply !== undefined) loop.send(reply);
   }
 
@@ -391,7 +391,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
   }
 
   #report(message: string, error: unknown): void {
-    this.#parts.surroundings.platform.report({ level: 'error', message, error });
+    this.#parts.platform.report({ level: 'error', message, error });
   }
 }
 

@@ -48,9 +48,8 @@ export interface CellPartsOptions extends CellSurroundings, LoadListener {
   readonly onFault: (fault: Error) => void;
 }
 
-/** The parts. */
-export interface CellParts {
-  readonly surroundings: CellSurroundings;
+/** The parts, and what else cells need. */
+export interface CellParts extends CellSurroundings {
   readonly gate: OutputGate;
   readonly loop: NodeLoop;
   readonly memory: MemoryBudget;
@@ -88,5 +87,5 @@ export function createCellParts(options: CellPartsOptions): CellParts {
   };
   const memory = new MemoryBudget(memoryBudgetBytes);
   const backoff = new LoadBackoff(platform.readings, options);
-  return { surroundings: options, gate, loop, memory, timers, replies, backoff, stop };
+  return { ...options, gate, loop, memory, timers, replies, backoff, stop };
 }

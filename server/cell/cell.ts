@@ -92,7 +92,7 @@ export class Cell implements Part, HomeCell {
     const known = this.#shards.get(shard);
     if (known !== undefined) return known;
     const { market, cell } = this.cellEpoch;
-    const isOwn = cellOf(shard, this.parts.surroundings.cellsPerMarket) === cell && marketOf(shard) === market;
+    const isOwn = cellOf(shard, this.parts.cellsPerMarket) === cell && marketOf(shard) === market;
     assert(isOwn, () => `${shard} is not of cell ${cell} of ${market}`);
     const active = new ActiveShard(shard, this);
     this.#shards.set(shard, active);

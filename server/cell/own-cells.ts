@@ -64,6 +64,6 @@ export class OwnCells {
   }
 
   #anyOf(shard: ShardId): Cell | undefined {
-    return this.#cellsByMarket.get(marketOf(shard))?.[cellOf(shard, this.#parts.surroundings.cellsPerMarket)];
+    return this.#cellsByMarket.get(marketOf(shard))?.[cellOf(shard, this.#parts.cellsPerMarket)];
   }
 }

@@ -2,9 +2,9 @@
  * The wire format between nodes: packets as JSON. What comes from another node is checked whole
  * before it is believed.
  *
- * A packet is where the epoch of the receiver's cell, as its sender knows it, will be named (in
- * `EnvelopePacket`): with it, a former owner of a cell can be told from the present one. Until
- * cells move, every cell is in `FIRST_EPOCH`.
+ * `Packet` is where the epoch of the receiver's cell, as its sender knows it, will be named: with
+ * it, a former owner of a cell can be told from the present one. Until cells move, every cell is in
+ * `FIRST_EPOCH`.
  */
 import { isShardId } from '#shared/address.ts';
 import { isRefusalName, refusal } from '#shared/refusals.ts';
@@ -19,22 +19,13 @@ export interface Call {
   readonly sentAt: Instant;
 }
 
-/** A message to a shard of the receiver. A command is a call; a message between shards is none. */
-export interface EnvelopePacket {
-  readonly kind: 'envelope';
-  readonly call: Call | null;
-  readonly envelope: Envelope;
-}
-
-/** The final word to a command. */
-export interface ReplyPacket {
-  readonly kind: 'reply';
-  readonly call: Call;
-  readonly reply: Reply;
-}
-
-/** What nodes send one another. */
-export type Packet = EnvelopePacket | ReplyPacket;
+/**
+ * What nodes send one another: a message to a shard of the receiver, which is a call if it is a
+ * command, or the final word to a call.
+ */
+export type Packet =
+  | { readonly kind: 'envelope'; readonly call: Call | null; readonly envelope: Envelope }
+  | { readonly kind: 'reply'; readonly call: Call; readonly reply: Reply };
 
 /** The message between shards that a value from another node is, or `undefined`. */
 export type DecodeMessage = (value: unknown) => Message | undefined;
