@@ -3,7 +3,7 @@ import type { Rules } from '#shared/rules.ts';
 import type { Refusal } from '#shared/refusals.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { Part } from '#server/routing/part.ts';
-import type { ShardListener } from '#server/cell/resident.ts';
+import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { ListingIndex } from '#server/listing-index/listing-index.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { Reply } from '#server/shard/message.ts';

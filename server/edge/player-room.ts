@@ -12,7 +12,7 @@ import { parseShardId, shardId } from '#shared/address.ts';
 import { COMMAND_TYPES } from '#shared/protocol.ts';
 import type { PlayerState } from '#shared/state.ts';
 import type { PlayerId, ShardId } from '#shared/units.ts';
-import type { ShardNews } from '#server/cell/resident.ts';
+import type { ShardNews } from '#server/cell/active-shard.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { CLOSE_CODES } from './close-codes.ts';
 import { dispatch, type DispatchServices } from './dispatch.ts';

@@ -10,7 +10,7 @@ import { listingId, parseShardId } from '#shared/address.ts';
 import { PlayerState } from '#shared/state.ts';
 import type { ServerMessage } from '#shared/server-messages.ts';
 import type { ShardId } from '#shared/units.ts';
-import type { ShardNews } from '#server/cell/resident.ts';
+import type { ShardNews } from '#server/cell/active-shard.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import type { AnyRow, Attributes, Entity, RowOf } from '#server/shard/entity.ts';
 import { commodity, completed, item, listing, player, wallet, type CompletedRow } from '#server/market/entities.ts';

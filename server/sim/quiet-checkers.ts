@@ -6,7 +6,7 @@
  */
 import { listingId, shardId } from '#shared/address.ts';
 import { instant, type ShardId } from '#shared/units.ts';
-import type { ShardNews } from '#server/cell/resident.ts';
+import type { ShardNews } from '#server/cell/active-shard.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { totalKey } from '#server/shard/change-set.ts';
 import { rowFromRaw } from '#server/shard/record/reader.ts';

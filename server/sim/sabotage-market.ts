@@ -1,7 +1,7 @@
 /** Deliberate faults of the market, of rooms and of the index. */
 import { parseListingId } from '#shared/address.ts';
 import { durationMs, gold, NO_GOLD, type ShardId } from '#shared/units.ts';
-import type { ShardListener } from '#server/cell/resident.ts';
+import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { FeedChange, ListingIndex } from '#server/listing-index/listing-index.ts';
 import { listing, player, type ListingRow } from '#server/market/entities.ts';
 import { indexedListing, tellListings } from '#server/market/listing-projection.ts';

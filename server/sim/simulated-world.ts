@@ -6,7 +6,7 @@ import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
 import type { Rules } from '#shared/rules.ts';
-import { instant, type Instant, type ShardId } from '#shared/units.ts';
+import { instant, nodeName, type Instant, type NodeName, type ShardId } from '#shared/units.ts';
 import type { InlineDelays } from '#server/journal/persister/backend-inline.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#shared/cell.ts';
@@ -122,8 +122,8 @@ export class SimulatedWorld {
       [...turnCheckers(), ...ofTrades, ...ofMarket, ...this.book.checkers, this.listings, ...quietCheckers],
       nowUs,
     );
-    const names = Array.from({ length: options.nodes }, (_, index) => `node-${index + 1}`);
-    const ownerOf = (_market: string, cell: number): string => names[cell % names.length] ?? '';
+    const names = Array.from({ length: options.nodes }, (_, index) => nodeName(`node-${index + 1}`));
+    const ownerOf = (_market: string, cell: number): NodeName => names[cell % names.length] ?? nodeName('nobody');
     this.nodes = names.map((name) => {
       const own = prng.fork(name);
       return new SimulatedNode({

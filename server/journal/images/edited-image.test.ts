@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { listingId } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
-import type { ShardId } from '#shared/units.ts';
+import { nodeName, type ShardId } from '#shared/units.ts';
 import { opening, player, TEST_REGIONS } from '#server/market/testing/market-bench.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
@@ -39,7 +39,7 @@ function open(): Promise<GavelNode> {
     catalogue: BUILT_IN_CATALOGUE,
     regions: TEST_REGIONS,
     world: 'test',
-    node: 'one',
+    node: nodeName('one'),
     openPersister: (definition) => openFilePersister({ machine, definition, directory }),
     memoryBudgetBytes: 1e9,
     onFault: (fault) => faults.push(fault),

@@ -7,7 +7,7 @@ import { shardId } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import type { Rules } from '#shared/rules.ts';
-import type { ShardId } from '#shared/units.ts';
+import { nodeName, type ShardId } from '#shared/units.ts';
 import { InlineBackend } from '#server/journal/persister/backend-inline.ts';
 import { openPersister } from '#server/journal/persister/open-persister.ts';
 import type { LoadedShard } from '#server/journal/persister/persister.ts';
@@ -123,9 +123,9 @@ export class TwoNodes {
       catalogue: BUILT_IN_CATALOGUE,
       regions: TEST_REGIONS,
       world: 'test',
-      node: name,
-      ownerOf: (_market, cell) => ownerOfCell(cell),
-      bus: this.bus.port(name, life),
+      node: nodeName(name),
+      ownerOf: (_market, cell) => nodeName(ownerOfCell(cell)),
+      bus: this.bus.port(nodeName(name), life),
       memoryBudgetBytes,
       onFault: () => this.kill(name),
       openPersister: (definition) =>

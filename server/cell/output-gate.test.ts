@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { OutputGate } from './gate.ts';
+import { AssertionFault } from '#shared/assert.ts';
+import { OutputGate } from './output-gate.ts';
 import { Journal } from './testing/hand.ts';
 
 describe('the output gate', () => {
@@ -71,5 +72,29 @@ describe('the output gate', () => {
     }
     journal.confirm(journal.appended);
     expect(out).toBe(50_000);
+  });
+
+  it('notices a journal that appends backwards, and one that says less than it tells', () => {
+    const journal = new Journal();
+    const gate = new OutputGate(journal);
+    journal.appended = 2;
+    gate.release(() => undefined);
+    journal.appended = 1;
+    expect(() => gate.release(() => undefined)).toThrow(AssertionFault);
+    expect(() => journal.tell(2)).toThrow(AssertionFault);
+  });
+
+  it('is settled once all that was appended is durable', async () => {
+    const journal = new Journal();
+    const gate = new OutputGate(journal);
+    journal.appended = 2;
+    let isSettled = false;
+    void gate.settled().then(() => (isSettled = true));
+    journal.confirm(1);
+    await Promise.resolve();
+    expect(isSettled).toBe(false);
+    journal.confirm(2);
+    await Promise.resolve();
+    expect(isSettled).toBe(true);
   });
 });

@@ -1,18 +1,18 @@
 /**
- * First in, first out, in one ring that is used again and again: what passes through leaves nothing to collect. The ring keeps the size
- * that it once needed.
+ * A FIFO queue in a ring buffer that grows by doubling and is never given back: what passes through
+ * leaves nothing to collect. For the few queues of a node; a shard's own is a `Fifo`.
  */
 export class Queue<T> {
   #ring: (T | undefined)[] = emptyRing(RING_FIRST);
   #head = 0;
   #size = 0;
 
-  /** How many wait. */
+  /** The number of elements. */
   get size(): number {
     return this.#size;
   }
 
-  /** The one that has waited longest, if there is any. */
+  /** The oldest element, if there is any. */
   get first(): T | undefined {
     return this.#ring[this.#head];
   }
@@ -23,7 +23,7 @@ export class Queue<T> {
     this.#size++;
   }
 
-  /** Takes out the one that has waited longest, if there is any. */
+  /** Takes out the oldest element, if there is any. */
   shift(): T | undefined {
     if (this.#size === 0) return undefined;
     const item = this.#ring[this.#head];
@@ -47,7 +47,7 @@ export class Queue<T> {
   }
 }
 
-/** Always a power of two, so that a mask finds the place. */
+/** Lengths are powers of two, so that a mask finds the index. */
 const RING_FIRST = 16;
 
 function emptyRing<T>(length: number): (T | undefined)[] {
