@@ -208,6 +208,12 @@ export type CommandRequest<Type extends CommandType> = Parsed<(typeof commands)[
 export type CommandAnswer<Type extends CommandType> = Parsed<(typeof commands)[Type]['answer']>;
 /** A command that changes something. */
 export type ChangingCommandType = { [Type in CommandType]: (typeof commands)[Type]['changes'] extends true ? Type : never }[CommandType];
+/** A command that changes nothing. */
+export type ReadingCommandType = Exclude<CommandType, ChangingCommandType>;
+/** What a command carries besides its `op`. */
+export type CommandBody<Type extends CommandType> = Omit<CommandRequest<Type>, 'op'>;
+/** What a command carries besides its `op`, as a client writes it: not parsed yet. */
+export type CommandInput<Type extends CommandType> = Omit<z.input<(typeof commands)[Type]['request']>, 'op'>;
 /** A command with its request, tagged by its type. */
 export type Command = {
   [Type in CommandType]: { readonly kind: 'command'; readonly type: Type; readonly request: CommandRequest<Type> };

@@ -1,8 +1,8 @@
-/** The auction house: the list of powerups that every shard has. */
-import type { Powerup } from '#server/shard/powerup.ts';
+/** The auction house: the static list of its features. A new one is one line here. */
 import { trades } from '#server/trade/trades.ts';
 import { BUYOUT, buyoutTrade, purchases } from './buyout.ts';
 import { completedTab } from './completed-tab.ts';
+import type { Feature } from './feature.ts';
 import { moderation } from './moderation.ts';
 import { openings } from './opening.ts';
 import type { MarketOptions } from './options.ts';
@@ -10,11 +10,11 @@ import { stall } from './stall.ts';
 import { stashPowerup } from './stash.ts';
 import { walletPowerup } from './wallet.ts';
 
-/** The powerups of a market under these rules, in a world of these regions and of this catalogue. */
-export function marketPowerups(options: MarketOptions): readonly Powerup[] {
+/** The features of a market under these rules, in a world of these regions and of this catalogue. */
+export function marketFeatures(options: MarketOptions): readonly Feature[] {
   return [
     moderation,
-    trades({ [BUYOUT]: buyoutTrade }),
+    { ...trades({ [BUYOUT]: buyoutTrade }) },
     walletPowerup,
     stashPowerup,
     openings,
@@ -23,3 +23,6 @@ export function marketPowerups(options: MarketOptions): readonly Powerup[] {
     completedTab(options.rules),
   ];
 }
+
+/** What every shard is made of: features are powerups. */
+export const marketPowerups = marketFeatures;
