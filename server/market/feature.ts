@@ -6,12 +6,12 @@
  * registered, found or loaded at run time.
  */
 import type { Prng } from '#shared/prng.ts';
-import type { CommandBody, CommandInput, CommandRequest, CommandType, ReadingCommandType } from '#shared/protocol.ts';
+import type { Cause, CommandBody, CommandInput, CommandRequest, CommandType, ReadingCommandType, ServerMessage } from '#shared/protocol.ts';
+import type { ListingState } from '#shared/protocol/listing.ts';
 import type { Refusal } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import type { ServerMessage } from '#shared/server-messages.ts';
-import type { ListingState, PlayerState } from '#shared/state.ts';
+import type { PlayerState } from '#shared/state.ts';
 import type { Instant, PlayerId, ShardId } from '#shared/units.ts';
 import type { SearchQuery, SearchResult } from '#server/listing-index/listing-index.ts';
 import type { Asset, LedgerEntry, Place } from '#server/shard/change-set.ts';
@@ -20,7 +20,6 @@ import type { Command, Handled, Message, Reply } from '#server/shard/message.ts'
 import { onCommand, type Handler, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import type { TradeKinds } from '#server/trade/trade-kind.ts';
-import type { Cause } from './ledger.ts';
 
 /** See the head of this file. What a feature does not name, it has not. */
 export interface Feature extends Powerup {
@@ -147,7 +146,6 @@ export interface Step {
 
 /** The server's side of commands, whose body types follow from the protocol: `handlers: onCommands({ sell: (turn, body) => ... })`. */
 export function onCommands(runs: { readonly [Type in CommandType]?: Run<Type> }): Readonly<Record<string, Handler>> {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `onCommand` asks for the very assertion: the edge has parsed the body by the schema of this kind.
   return Object.fromEntries(Object.entries(runs).map(([type, run]) => [type, onCommand(run as Run<CommandType>)]));
 }
 
