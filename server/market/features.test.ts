@@ -34,12 +34,6 @@ describe('the features of the market', () => {
     expect(() => readTableOf(wrong)).toThrow(problem);
   });
 
-  it('name each cause of the protocol, once', () => {
-    const named = features.flatMap(({ causes = [] }) => causes);
-    expect(named.toSorted()).toEqual(parts.flatMap(({ causes = [] }) => causes).toSorted());
-    expect(new Set(named).size).toBe(named.length);
-  });
-
   it('give the listing index the rows of exactly one entity', () => {
     expect(indexedRowsOf(features).entity.name).toBe('listing');
     expect(() => indexedRowsOf([...features, ...features])).toThrow('the rows of one entity');
