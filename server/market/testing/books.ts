@@ -112,7 +112,8 @@ function faultsOfItems(books: readonly Book[], lines: readonly BookLine[], isQui
   const placesByItem = new Map<string, string[]>();
   for (const { shard, rows } of books) {
     for (const { asset, place } of holdingsOf(rows)) {
-      if (!asset.startsWith('item:')) continue;
+      // What is held is promised: until the outcome is heard, the other shard may have it already.
+      if (!asset.startsWith('item:') || (place === 'hold' && !isQuiet)) continue;
       const id = asset.slice(5);
       placesByItem.set(id, [...(placesByItem.get(id) ?? []), `${shard} ${place}`]);
     }
