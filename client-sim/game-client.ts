@@ -1,10 +1,12 @@
 /**
  * The typed game client, over the official SDK: one player in one region and mode.
  *
- * 1. A command resolves with its answer, or rejects: `RefusedError` for a no, `NoAnswerError` if nothing final came in time.
- * 2. A command that changes something has one `op` for its whole life: after a lost connection, a restart of the server or a `busy`
- *    it is sent again with the same one, and so is done once.
- * 3. A lost connection is answered with a fresh session, again and again until `close`; meanwhile the last state stays readable.
+ * 1. A command resolves with its answer, or rejects: `RefusedError` for a no, `NoAnswerError` if
+ *    nothing final came in time.
+ * 2. A command that changes something has one `op` for its whole life: after a lost connection, a
+ *    restart of the server or a `busy` it is sent again with the same one, and so is done once.
+ * 3. A lost connection is answered with a fresh session, again and again until `close`; meanwhile
+ *    the last state stays readable.
  */
 import { EventEmitter } from 'node:events';
 import type { Mode } from '#shared/address.ts';
@@ -46,7 +48,10 @@ export interface RequestOptions {
   readonly deadlineMs?: number;
 }
 
-/** Each command as a method: `client.sell({ itemId, buyout })`. What each does, its `summary` in the protocol says. */
+/**
+ * Each command as a method: `client.sell({ itemId, buyout })`. What each does, its `summary` in the
+ * protocol says.
+ */
 export type CommandMethods = {
   readonly [Type in CommandType]: Record<never, never> extends CommandInput<Type>
     ? (request?: CommandInput<Type>, options?: RequestOptions) => Promise<CommandAnswer<Type>>
@@ -55,7 +60,10 @@ export type CommandMethods = {
 
 type ServerMessageEvents = { [Type in ServerMessageType]: [ServerMessagePayload<Type>] };
 
-/** What a client tells those who listen: the messages of the server, and what happens to the connection. */
+/**
+ * What a client tells those who listen: the messages of the server, and what happens to the
+ * connection.
+ */
 export interface GameEvents extends ServerMessageEvents {
   /** The state changed. */
   state: [PlayerState];
@@ -112,7 +120,10 @@ export class GameClient extends EmitterWithCommands {
     this.#attend(session);
   }
 
-  /** Joins. Rejects with `RefusedError` if the server says no, with another error if it cannot be reached. */
+  /**
+   * Joins. Rejects with `RefusedError` if the server says no, with another error if it cannot be
+   * reached.
+   */
   static async connect(options: GameClientOptions): Promise<GameClient> {
     const { url, region, mode = 'softcore', credentials } = options;
     return new GameClient(options, await openSession({ url, region, mode }, credentials, ATTEMPT_MS));
@@ -179,7 +190,10 @@ export class GameClient extends EmitterWithCommands {
     }
   }
 
-  /** Asks once. Throws what is final; resolves with the answer, or with what went wrong if asking again may help. */
+  /**
+   * Asks once. Throws what is final; resolves with the answer, or with what went wrong if asking
+   * again may help.
+   */
   async #attempt(type: CommandType, payload: object, timeoutMs: number): Promise<Attempt> {
     const connection = this.#connection;
     if (connection.kind === 'closed') throw new ClosedError();
@@ -254,7 +268,10 @@ export class GameClient extends EmitterWithCommands {
   }
 }
 
-/** TypeScript cannot relate a type of messages to its payload where both are one of several: here both are of any emitter. */
+/**
+ * TypeScript cannot relate a type of messages to its payload where both are one of several: here
+ * both are of any emitter.
+ */
 function tell(emitter: EventEmitter, type: ServerMessageType, payload: unknown): void {
   emitter.emit(type, decode(serverMessages[type].payload, payload));
 }
@@ -271,7 +288,10 @@ function withoutUndefined(request: object): object {
   return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
 }
 
-/** How long to wait after so many attempts in vain; spread, so that a thousand clients do not come back in one instant. */
+/**
+ * How long to wait after so many attempts in vain; spread, so that a thousand clients do not come
+ * back in one instant.
+ */
 function pauseAfter(attempt: number): number {
   return Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** attempt) * (0.5 + Math.random() / 2);
 }

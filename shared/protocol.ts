@@ -1,7 +1,7 @@
 /**
- * The protocol: what clients send and what they are answered, in zod schemas from which types, the reference pages
- * and every check at the edge are made. Each feature declares its part in `protocol/`; the tables here are all parts
- * together.
+ * The protocol: what clients send and what they are answered, in zod schemas from which types,
+ * the reference pages and every check at the edge are made. Each feature declares its part in
+ * `protocol/`; the tables here are all parts together.
  *
  * Answers are data for clients: amounts are whole coins, instants are milliseconds since the epoch.
  */
@@ -20,16 +20,23 @@ export const refusalSchema = z.strictObject({
   details: z.record(z.string(), z.unknown()).exactOptional(),
 });
 
-/** Every command of the `player` room. `changes` tells those that change something; they carry an `op`. */
+/**
+ * Every command of the `player` room. `changes` tells those that change something; they carry an
+ * `op`.
+ */
 export const commands = composed(PROTOCOL_PARTS, 'commands');
 
 /**
- * What the server says unasked in the `player` room. Each message carries an id and is also in the completed tab or the
- * state, so that a lost message loses nothing, and one that comes twice can be told.
+ * What the server says unasked in the `player` room. Each message carries an id and is also in
+ * the completed tab or the state, so that a lost message loses nothing, and one that comes twice
+ * can be told.
  */
 export const serverMessages = composed(PROTOCOL_PARTS, 'messages');
 
-/** `POST /session`: who comes, by a guest name (development only) or a token of the studio, and where to. */
+/**
+ * `POST /session`: who comes, by a guest name (development only) or a token of the studio, and
+ * where to.
+ */
 export const sessionRequestSchema = z
   .strictObject({
     guest: z
@@ -42,7 +49,10 @@ export const sessionRequestSchema = z
   })
   .refine((session) => (session.guest === undefined) !== (session.token === undefined), 'must have either guest or token');
 
-/** The answer of `POST /session`: `token` resumes, `seat` is what the Colyseus SDK consumes as it is. */
+/**
+ * The answer of `POST /session`: `token` resumes, `seat` is what the Colyseus SDK consumes as it
+ * is.
+ */
 export const sessionAnswerSchema = z.strictObject({
   token: textSchema(4_096),
   player: playerIdSchema,
@@ -68,7 +78,10 @@ export type CommandInput<Type extends CommandType> = Omit<z.input<(typeof comman
 export type Command = {
   [Type in CommandType]: { readonly kind: 'command'; readonly type: Type; readonly request: CommandRequest<Type> };
 }[CommandType];
-/** Why gold or goods move, as a line of the ledger says it. Ledgers of other releases may have other causes. */
+/**
+ * Why gold or goods move, as a line of the ledger says it. Ledgers of other releases may have other
+ * causes.
+ */
 export type Cause = CausesOf<(typeof PROTOCOL_PARTS)[number]>[number];
 type CausesOf<Part> = Part extends { readonly causes: infer Causes extends readonly string[] } ? Causes : never;
 /** The type of a message from the server. */
@@ -104,7 +117,10 @@ export function isChangingCommand(type: CommandType): type is ChangingCommandTyp
   return commands[type].changes;
 }
 
-/** A message from outside as a command, or the refusal `bad-request` whose `details.fault` names what is wrong. Never throws. */
+/**
+ * A message from outside as a command, or the refusal `bad-request` whose `details.fault` names
+ * what is wrong. Never throws.
+ */
 export function parseCommand(type: string, payload: unknown): Command | Refusal {
   if (!isCommandType(type)) return refusal('bad-request', { fault: 'unknown command' });
   const parsed = commands[type].request.safeParse(payload);

@@ -1,9 +1,10 @@
 /**
- * Dispatch: a message of a client becomes a command of its shard, or is read by the feature that it belongs to; and an
- * answer or a refusal by value.
+ * Dispatch: a message of a client becomes a command of its shard, or is read by the feature that
+ * it belongs to; and an answer or a refusal by value.
  *
  * 1. Payloads are parsed here, once, by the schema of their command.
- * 2. Never rejects, never throws: a bug becomes `internal`, or `outcome-unknown` where a change may have been made before it.
+ * 2. Never rejects, never throws: a bug becomes `internal`, or `outcome-unknown` where a change may
+ *    have been made before it.
  * 3. Nothing is answered that did not happen: what a shard has not said is not said.
  */
 import { commands, parseCommand, type Command, type CommandRequest, type ReadingCommandType } from '#shared/protocol.ts';

@@ -1,10 +1,11 @@
 /**
- * The presenter of one room: it folds the durable news of one shard into the room's state, by the views of the features.
- * Pure: no I/O, no clock.
+ * The presenter of one room: it folds the durable news of one shard into the room's state, by the
+ * views of the features. Pure: no I/O, no clock.
  *
  * Owns the state object; nobody else writes to it, but for its `serverTime`.
  * 1. The state is what the shard's durable rows say, and nothing that is not durable is ever in it.
- * 2. Changes come one by one, without a gap: a gap throws, and the room has to start again from a snapshot.
+ * 2. Changes come one by one, without a gap: a gap throws, and the room has to start again from a
+ *    snapshot.
  */
 import { parseShardId } from '#shared/address.ts';
 import type { ServerMessage } from '#shared/protocol.ts';
@@ -34,7 +35,10 @@ export class Presenter {
     this.#folds = this.#views.flatMap(({ folds }) => folds);
   }
 
-  /** Takes news in and returns what the player should be told of them. Throws `Error` if changes are missing before these. */
+  /**
+   * Takes news in and returns what the player should be told of them. Throws `Error` if changes are
+   * missing before these.
+   */
   apply(news: ShardNews): readonly ServerMessage[] {
     if (news.kind === 'change') return this.#change(news.changes);
     for (const view of this.#views) view.clear?.();

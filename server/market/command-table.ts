@@ -6,8 +6,8 @@ import type { Feature, Read } from './feature.ts';
 export type ReadTable = { readonly [Type in ReadingCommandType]: Read<Type> };
 
 /**
- * The reads of all features. Throws `Error` unless each command of the protocol has exactly one feature: with a read
- * if it changes nothing, else with a handler.
+ * The reads of all features. Throws `Error` unless each command of the protocol has exactly one
+ * feature: with a read if it changes nothing, else with a handler.
  */
 export function readTableOf(features: readonly Feature[]): ReadTable {
   for (const type of COMMAND_TYPES) {

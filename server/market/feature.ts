@@ -21,7 +21,7 @@ import { onCommand, type Handler, type Powerup } from '#server/shard/powerup.ts'
 import type { Turn } from '#server/shard/turn.ts';
 import type { TradeKind } from '#server/trade/trade-kind.ts';
 
-/** See the head of this file. What a feature does not name, it has not. */
+/** A powerup with what others ask of it. Everything beyond the powerup is optional. */
 export interface Feature extends Powerup {
   /** Its kinds of trade, by name. */
   readonly trades?: Readonly<Record<string, MarketTrade>>;
@@ -37,7 +37,9 @@ export interface Feature extends Powerup {
   readonly steps?: readonly Step[];
 }
 
-/** A kind of trade, with the causes of the lines that it writes into the ledgers of its two shards. */
+/**
+ * A kind of trade, with the causes of the lines that it writes into the ledgers of its two shards.
+ */
 export interface MarketTrade extends TradeKind {
   readonly causes: {
     /** At the holder, when it makes the hold. */
@@ -69,7 +71,10 @@ export interface ReadServices {
   search(query: SearchQuery): Promise<SearchResult>;
   /** How far the index is behind the journal, in milliseconds. */
   indexLagMs(): number;
-  /** Durable ledger lines of an own shard with `seq` below `before`, newest first; a refusal if they cannot be read for now. */
+  /**
+   * Durable ledger lines of an own shard with `seq` below `before`, newest first; a refusal if they
+   * cannot be read for now.
+   */
   history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[] | Refusal>;
 }
 
@@ -82,19 +87,25 @@ export type Read<Type extends ReadingCommandType> = (
 /** Reads by the name of their command. */
 export type Reads = { readonly [Type in ReadingCommandType]?: Read<Type> };
 
-/** The room that a view is made for. The view alone writes the parts of the state that show its rows. */
+/**
+ * The room that a view is made for. The view alone writes the parts of the state that show its
+ * rows.
+ */
 export interface Room {
   readonly state: PlayerState;
   readonly shard: ShardId;
   readonly rules: Rules;
 }
 
-/** How the rows of a feature show in one room. It keeps what it needs to know between two changes. */
+/**
+ * How the rows of a feature show in one room. It keeps what it needs to know between two changes.
+ */
 export interface View {
   readonly folds: readonly RowFold[];
   /**
-   * After the rows of a change, or of a snapshot: shows what depends on several rows, and returns what the player is to be told
-   * of the change. What it returns after a snapshot is not sent. `version` is that of the shard.
+   * After the rows of a change, or of a snapshot: shows what depends on several rows, and returns
+   * what the player is to be told of the change. What it returns after a snapshot is not sent.
+   * `version` is that of the shard.
    */
   readonly settle?: (version: number) => readonly ServerMessage[];
   /** Forgets every row, before a snapshot. */
@@ -156,7 +167,10 @@ export interface Step {
   readonly wish: (sight: Sight, prng: Prng) => Wish | undefined;
 }
 
-/** The server's side of commands, whose body types follow from the protocol: `handlers: onCommands({ sell: (turn, body) => ... })`. */
+/**
+ * The server's side of commands; the types of their bodies follow from the protocol:
+ * `handlers: onCommands({ sell: (turn, body) => ... })`.
+ */
 export function onCommands(runs: { readonly [Type in CommandType]?: Run<Type> }): Readonly<Record<string, Handler>> {
   return Object.fromEntries(Object.entries(runs).map(([type, run]) => [type, onCommand(run as Run<CommandType>)]));
 }

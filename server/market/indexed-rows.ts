@@ -1,4 +1,7 @@
-/** Rows on their way to the listing index: from live change sets and from the mirrored rows of the node's database. */
+/**
+ * Rows on their way to the listing index: from live change sets and from the mirrored rows of the
+ * node's database.
+ */
 import type { IndexedListing } from '#shared/search.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { ChangeSet, RawPut } from '#server/shard/change-set.ts';
@@ -39,8 +42,9 @@ export interface MirroredListings {
 }
 
 /**
- * Mirrored rows, of whatever version: their shards may not have been loaded since an upgrade. One that is none is left out and told: an
- * image that somebody has edited can bring it, and must not cost the others; but it may also be that this program cannot read its own.
+ * Mirrored rows, of whatever version: their shards may not have been loaded since an upgrade. One
+ * that is none is left out and told: an image that somebody has edited can bring it, and must not
+ * cost the others; but it may also be that this program cannot read its own.
  */
 export function listingsOfMirrored(indexed: IndexedRows, definition: ShardDefinition, rows: readonly MirroredRow[]): MirroredListings {
   const listings: IndexedListing[] = [];

@@ -8,9 +8,13 @@ import { PLACES, type Asset, type Place, type Posting } from '#server/shard/chan
 import type { Turn } from '#server/shard/turn.ts';
 import { wallet, walletOf } from './goods/wallet.ts';
 
-/** Places that no shard's rows show: the world's edge, and what is between two shards of one trade. */
+/**
+ * Places that no shard's rows show: the world's edge, and what is between two shards of one trade.
+ */
 const OUTSIDE: ReadonlySet<Place> = new Set<Place>(['clearing', 'minted', 'burned']);
-/** Places that are the player's: all others. Its rows hold exactly what the ledger says is there. */
+/**
+ * Places that are the player's: all others. Its rows hold exactly what the ledger says is there.
+ */
 export const OWN_PLACES: ReadonlySet<Place> = new Set(PLACES.filter((place) => !OUTSIDE.has(place)));
 
 /** So much of an asset that goes from one place to another. */
@@ -22,8 +26,9 @@ export interface Transfer {
 }
 
 /**
- * A movement of gold and goods, written to the wallet and the ledger at once: gold that comes to or goes from the wallet's own places
- * moves its parts. Throws if a part would leave its bounds: the caller has checked.
+ * A movement of gold and goods, written to the wallet and the ledger at once: gold that comes to
+ * or goes from the wallet's own places moves its parts. Throws if a part would leave its bounds:
+ * the caller has checked.
  */
 export function transfer(turn: Turn, cause: Cause, tx: string | null, transfers: readonly Transfer[]): void {
   const row = walletOf(turn);

@@ -14,8 +14,8 @@ export type { MarketOptions } from './options.ts';
 export type { Opening, StartGoods } from './account/opening.ts';
 
 /**
- * The features of a market under these rules, in a world of these regions and of this catalogue. A new shard gets
- * them in this order: a new one goes to the end.
+ * The features of a market under these rules, in a world of these regions and of this catalogue.
+ * A new shard gets them in this order: a new one goes to the end.
  */
 export function marketFeatures(options: MarketOptions): readonly Feature[] {
   const others = [openingFeature, stallFeature(options), buyoutFeature(options), completedFeature(options.rules)];

@@ -104,7 +104,7 @@ export function importsOf(source: SourceText): readonly Import[] {
   });
 }
 
-/** A file in the folder of a feature: only the market itself, and what may use everything, imports it. */
+/** A file in a feature's folder: only the market itself, and what may use everything, imports it. */
 const FEATURE = /^server\/market\/[^/]+\//;
 
 /** Tests, and what they share in folders called `testing`. */

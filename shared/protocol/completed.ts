@@ -21,7 +21,10 @@ import { messageId, type ProtocolPart } from './part.ts';
 /** Why an entry is in the completed tab. */
 export const COMPLETED_KINDS = ['sold', 'bought', 'expired', 'cancelled', 'outbid', 'returned'] as const;
 
-/** An entry of the completed tab: goods and gold that wait to be claimed. `tx` is there if a trade caused it. */
+/**
+ * An entry of the completed tab: goods and gold that wait to be claimed. `tx` is there if a trade
+ * caused it.
+ */
 export const completedEntrySchema = z.strictObject({
   id: rowIdSchema,
   kind: z.enum(COMPLETED_KINDS),

@@ -1,4 +1,7 @@
-/** The player's gold and goods: `gold` can be spent, `held` is promised to bids, orders and trades under way. */
+/**
+ * The player's gold and goods: `gold` can be spent, `held` is promised to bids, orders and trades
+ * under way.
+ */
 import { t } from '@colyseus/schema';
 import { ItemState } from '../item-state.ts';
 import type { ProtocolPart } from './part.ts';

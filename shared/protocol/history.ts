@@ -15,9 +15,10 @@ import {
 import type { ProtocolPart } from './part.ts';
 
 /**
- * One line of a player's ledger: a change of gold (`gold`, signed) or of goods (`item` or `commodity`, with a signed
- * `quantity`) in one `account` of the shard, with its cause. Lines of one `seq` are one movement. `balance`, on lines of
- * gold, is the account's gold after the movement; it is absent where the ledger is older than the balance of that account.
+ * One line of a player's ledger: a change of gold (`gold`, signed) or of goods (`item` or
+ * `commodity`, with a signed `quantity`) in one `account` of the shard, with its cause. Lines of
+ * one `seq` are one movement. `balance`, on lines of gold, is the account's gold after the
+ * movement; it is absent where the ledger is older than the balance of that account.
  */
 export const ledgerLineSchema = z.strictObject({
   seq: rowIdSchema,

@@ -17,7 +17,10 @@ import {
 } from '../schemas.ts';
 import type { ProtocolPart } from './part.ts';
 
-/** A listing as clients see it: one item, or a quantity of one commodity. `mine` tells the seller's own. */
+/**
+ * A listing as clients see it: one item, or a quantity of one commodity. `mine` tells the seller's
+ * own.
+ */
 export const listingSchema = z.strictObject({
   id: listingIdSchema,
   item: itemSchema.exactOptional(),

@@ -5,7 +5,9 @@ import { textSchema } from '../schemas.ts';
 /** The id of a message from the server. */
 export const messageId = textSchema(80);
 
-/** A command of the `player` room. `changes` tells those that change something; they carry an `op`. */
+/**
+ * A command of the `player` room. `changes` tells those that change something; they carry an `op`.
+ */
 export interface CommandSchema {
   readonly summary: string;
   readonly changes: boolean;
@@ -21,7 +23,9 @@ export interface ServerMessageSchema {
 
 /** What a feature says of itself to clients. Each name belongs to one part. */
 export interface ProtocolPart {
-  /** Schemas that the reference describes under a name of their own: `listingSchema` is `Listing`. */
+  /**
+   * Schemas that the reference describes under a name of their own: `listingSchema` is `Listing`.
+   */
   readonly shapes?: Readonly<Record<string, z.ZodType>>;
   readonly commands?: Readonly<Record<string, CommandSchema>>;
   readonly messages?: Readonly<Record<string, ServerMessageSchema>>;

@@ -1,4 +1,7 @@
-/** A player's own ledger, for its eyes: one line per posting at a place of its own, newest first, in pages. */
+/**
+ * A player's own ledger, for its eyes: one line per posting at a place of its own, newest first, in
+ * pages.
+ */
 import { limits } from '#shared/limits.ts';
 import type { CommandAnswer } from '#shared/protocol.ts';
 import type { LedgerLine } from '#shared/protocol/history.ts';
@@ -18,7 +21,10 @@ export const history: Read<'history'> = async (services, { shard }, { cursor }) 
   return 'kind' in page ? page : answer(page);
 };
 
-/** One page of the ledger; a refusal if the cursor is none that an earlier page gave, or the reading was refused. */
+/**
+ * One page of the ledger; a refusal if the cursor is none that an earlier page gave, or the reading
+ * was refused.
+ */
 export async function historyPage(
   read: ReadHistory,
   shard: ShardId,

@@ -1,6 +1,7 @@
 /**
- * Freeze: a frozen player's commands are refused and new offers to it abort; outcomes, settlements, returns, alarms and answers
- * always pass, so that no trade of others hangs on a moderator's decision.
+ * Freeze: a frozen player's commands are refused and new offers to it abort; outcomes,
+ * settlements, returns, alarms and answers always pass, so that no trade of others hangs on a
+ * moderator's decision.
  */
 import { refusal } from '#shared/refusals.ts';
 import { answer } from '#server/shard/message.ts';

@@ -1,4 +1,7 @@
-/** Opening a shard: the first session of a player in a region and mode creates it, with what the world gives to newcomers. */
+/**
+ * Opening a shard: the first session of a player in a region and mode creates it, with what the
+ * world gives to newcomers.
+ */
 import type { Item } from '#shared/item.ts';
 import { gold, type Gold } from '#shared/units.ts';
 import { refusal } from '#shared/refusals.ts';
@@ -20,7 +23,10 @@ export interface StartGoods {
   readonly commodities: readonly { readonly commodity: string; readonly quantity: number }[];
 }
 
-/** The body of `open`, which only the server's own edge sends. A shard that is there already takes no start goods. */
+/**
+ * The body of `open`, which only the server's own edge sends. A shard that is there already takes
+ * no start goods.
+ */
 export interface Opening {
   readonly name: string;
   readonly start?: StartGoods;
@@ -74,7 +80,10 @@ function view({ state }: Room): View {
   };
 }
 
-/** Being somebody: name, and the directory of players that is made of it; what one may know of oneself and of the rules. */
+/**
+ * Being somebody: name, and the directory of players that is made of it; what one may know of
+ * oneself and of the rules.
+ */
 export const openingFeature: Feature = {
   name: 'openings',
   entities: [player],

@@ -1,6 +1,6 @@
 /**
- * The completed tab: what became of listings and purchases, with goods and gold to claim. It always takes what a trade brings back;
- * only new postings stop when it is full.
+ * The completed tab: what became of listings and purchases, with goods and gold to claim. It
+ * always takes what a trade brings back; only new postings stop when it is full.
  */
 import type { Rules } from '#shared/rules.ts';
 import { holds, onCommands, type Feature, type Holding } from '../feature.ts';
@@ -21,7 +21,9 @@ export function completedFeature(rules: Rules): Feature {
   };
 }
 
-/** The goods of an entry. Its gold is counted by the wallet, which is checked against the entries. */
+/**
+ * The goods of an entry. Its gold is counted by the wallet, which is checked against the entries.
+ */
 function holdingsOf({ item, commodity, quantity }: CompletedRow): readonly Holding[] {
   const goods: readonly Holding[] = item === null ? [] : [{ place: 'completed', asset: `item:${item.value.id}`, amount: 1 }];
   if (commodity === null || quantity === null) return goods;

@@ -12,7 +12,10 @@ import { isItem } from '../goods/stash.ts';
 
 const isFees = (inside: unknown): boolean => Array.isArray(inside) && inside.every((line) => feeLineSchema.safeParse(line).success);
 
-/** An entry of the completed tab: goods or gold to claim, and what became of a listing or a purchase. */
+/**
+ * An entry of the completed tab: goods or gold to claim, and what became of a listing or a
+ * purchase.
+ */
 export const completed = defineEntity('completed', {
   version: 1,
   attributes: {

@@ -80,25 +80,20 @@ function completedState(row: CompletedRow): CompletedState {
   });
 }
 
-/** What each kind of entry is told as, and in which words where the type alone does not say it. */
-const NOTICE_BY_KIND = {
+/**
+ * In which words the other kinds of entries are told, of which the type of the message says
+ * nothing.
+ */
+const NOTICE_BY_KIND: Readonly<Record<Exclude<CompletedEntry['kind'], 'sold' | 'expired'>, string>> = {
   bought: 'A purchase went through. The goods wait in your completed tab.',
   cancelled: 'A listing was cancelled. The goods wait in your completed tab.',
   outbid: 'You were outbid. Your gold waits in your completed tab.',
   returned: 'Something came back to you. It waits in your completed tab.',
-} as const;
+};
 
 function messageOf(row: CompletedRow): ServerMessage {
   const entry = completedEntry(row);
   const id = `entry-${row.id}`;
-  switch (entry.kind) {
-    case 'sold':
-    case 'expired':
-      return { type: entry.kind, payload: { id, entry } };
-    case 'bought':
-    case 'cancelled':
-    case 'outbid':
-    case 'returned':
-      return { type: 'notice', payload: { id, text: NOTICE_BY_KIND[entry.kind], entry } };
-  }
+  if (entry.kind === 'sold' || entry.kind === 'expired') return { type: entry.kind, payload: { id, entry } };
+  return { type: 'notice', payload: { id, text: NOTICE_BY_KIND[entry.kind], entry } };
 }

@@ -50,7 +50,10 @@ export function addCommodity(turn: Turn, name: string, quantity: number): void {
   else turn.put(commodity, { ...stack, quantity: stack.quantity + quantity });
 }
 
-/** T8, of goods that somebody may have edited: a copied row is a copied item, and would be sold as one. */
+/**
+ * T8, of goods that somebody may have edited: a copied row is a copied item, and would be sold as
+ * one.
+ */
 function inspectGoods(holdings: readonly EntityHoldings[], shard: Inspected): string | undefined {
   const misnamed = shard
     .table(item)

@@ -13,8 +13,8 @@ import { completed } from '../completed/completed.ts';
 import { fold, holds, type Feature } from '../feature.ts';
 
 /**
- * The player's gold. One row. `gold` can be spent; `held` is promised to trades under way; `unclaimed` waits in the completed tab.
- * Together they never pass 2^53 - 1.
+ * The player's gold. One row. `gold` can be spent; `held` is promised to trades under way;
+ * `unclaimed` waits in the completed tab. Together they never pass 2^53 - 1.
  */
 export const wallet = defineEntity('wallet', { version: 1, attributes: { gold: gold(), held: gold(), unclaimed: gold() } });
 
@@ -70,7 +70,7 @@ export const walletFeature: Feature = {
       ),
     ],
   }),
-  // The wallet counts the gold of holds and of completed entries too: it is checked against their rows.
+  // The gold of holds and of completed entries is counted here, and checked against their rows.
   holdings: [
     holds(wallet, ({ gold: spendable, held, unclaimed }) => [
       { place: 'wallet', asset: 'gold', amount: spendable },

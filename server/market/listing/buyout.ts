@@ -1,8 +1,8 @@
 /**
  * Buyout: a trade in which the buyer holds gold and the seller, who owns the listing, decides.
  *
- * The buyer promises the price that the player saw. The seller commits at the listing's own price if that is not more; what was
- * promised beyond it is released.
+ * The buyer promises the price that the player saw. The seller commits at the listing's own price
+ * if that is not more; what was promised beyond it is released.
  */
 import { parseListingId } from '#shared/address.ts';
 import type { Item } from '#shared/item.ts';

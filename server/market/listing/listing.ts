@@ -5,7 +5,9 @@ import { defineEntity, gold, integer, json, timestamp, type Row } from '#server/
 import { upgrader, type Upgrader } from '#server/shard/powerup.ts';
 import { isItem } from '../goods/stash.ts';
 
-/** A listing as the first release kept it, without its fee. Nothing but an upgrade reads such rows. */
+/**
+ * A listing as the first release kept it, without its fee. Nothing but an upgrade reads such rows.
+ */
 export const listingV1 = defineEntity('listing', {
   version: 1,
   attributes: {
@@ -19,8 +21,9 @@ export const listingV1 = defineEntity('listing', {
 });
 
 /**
- * An item for sale at a fixed price, from `startsAt` until `endsAt`. It keeps every number of the rules under which it was posted that
- * still matters later, so that what the seller was shown is what happens, whatever the rules have become.
+ * An item for sale at a fixed price, from `startsAt` until `endsAt`. It keeps every number of the
+ * rules under which it was posted that still matters later, so that what the seller was shown is
+ * what happens, whatever the rules have become.
  */
 export const listing = defineEntity('listing', {
   version: 2,
@@ -31,8 +34,9 @@ export const listing = defineEntity('listing', {
 export type ListingRow = Row<typeof listing>;
 
 /**
- * A listing of the first release does not know its fee. It takes the rate of the rules that are in force when it is upgraded: that is
- * what a sale in the release before would have taken at that moment, and from then on it keeps it.
+ * A listing of the first release does not know its fee. It takes the rate of the rules that are
+ * in force when it is upgraded: that is what a sale in the release before would have taken at that
+ * moment, and from then on it keeps it.
  */
 export function keepFee(rules: Rules): Upgrader {
   return upgrader(listingV1, listing, (row) => {

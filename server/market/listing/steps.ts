@@ -26,7 +26,10 @@ export const stallSteps: readonly Step[] = [
   },
 ];
 
-/** Buys what was seen, mostly the newest, so that buyers run into each other; now and then what is gone, or for another price. */
+/**
+ * Buys what was seen, mostly the newest, so that buyers run into each other; now and then what is
+ * gone, or for another price.
+ */
 export const buyoutSteps: readonly Step[] = [
   {
     name: 'buyout',

@@ -23,7 +23,10 @@ export function listingView({ state, shard }: Room): View {
 /** A listing holds its item whole. */
 export const listingHoldings = holds(listing, ({ item }) => [{ place: 'listed', asset: `item:${item.value.id}`, amount: 1 }]);
 
-/** The listing without a seller's eyes: the one who asks for it knows whether it is the player's own. */
+/**
+ * The listing without a seller's eyes: the one who asks for it knows whether it is the player's
+ * own.
+ */
 export function listingAnswer(row: ListingRow, shard: ShardId): Listing {
   const { id, buyout, startsAt, endsAt } = row;
   return { id: listingId(id, shard), item: wholeItem(row), buyout, startsAt, endsAt, mine: false };

@@ -1,10 +1,11 @@
 /**
- * The double-entry twin of the market: it knows no handler, adds up postings, and compares them with
- * what the features say that the rows hold.
+ * The double-entry twin of the market: it knows no handler, adds up postings, and compares them
+ * with what the features say that the rows hold.
  *
- * Checked: T7 on every prefix; the balance that a line tells of each of the player's accounts of gold;
- * nothing negative at any place at any time; every wallet's parts, every item and every stack where
- * the ledger says; every item in one place of the world; what was burned is what the fees say.
+ * Checked: T7 on every prefix; the balance that a line tells of each of the player's accounts of
+ * gold; nothing negative at any place at any time; every wallet's parts, every item and every stack
+ * where the ledger says; every item in one place of the world; what was burned is what the fees
+ * say.
  */
 import type { ShardId } from '#shared/units.ts';
 import { balanceAfter, type Asset, type LedgerEntry, type Place } from '#server/shard/change-set.ts';
@@ -25,7 +26,10 @@ export interface BookLine {
   readonly entry: LedgerEntry;
 }
 
-/** Every fault of the books, as a sentence; none if all is well. `isQuiet` tells whether no trade is under way. */
+/**
+ * Every fault of the books, as a sentence; none if all is well. `isQuiet` tells whether no trade is
+ * under way.
+ */
 export function faultsOfBooks(books: readonly Book[], lines: readonly BookLine[], isQuiet: boolean): readonly string[] {
   return [...faultsOfLines(lines, isQuiet), ...books.flatMap((book) => faultsOfRows(book, lines)), ...faultsOfItems(books, lines, isQuiet)];
 }
@@ -43,7 +47,10 @@ export function balances(lines: readonly BookLine[], shard: ShardId, place: Plac
   return balance;
 }
 
-/** Sums over the whole world at the places of its edge: how much gold came in, and how much went out. */
+/**
+ * Sums over the whole world at the places of its edge: how much gold came in, and how much went
+ * out.
+ */
 export function edgeOfWorld(lines: readonly BookLine[]): { readonly minted: bigint; readonly burned: bigint } {
   let minted = 0n;
   let burned = 0n;
