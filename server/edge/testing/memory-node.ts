@@ -3,16 +3,17 @@
  * that is kept in memory and is durable one turn of the event loop after an append. Nothing
  * outlives it, and no shard ever leaves it.
  */
-import { listingId, marketName, marketOf, MODES, parseShardId } from '#shared/address.ts';
+import { listingId, marketName, MODES } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
-import { instant, type ShardId } from '#shared/units.ts';
+import type { ShardId } from '#shared/units.ts';
 import { createCellParts, type CellJournal, type CellPartsOptions } from '#server/cell/cell-parts.ts';
 import { OwnCells } from '#server/cell/own-cells.ts';
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
-import { listing } from '#server/market/entities.ts';
-import { marketPowerups } from '#server/market/market.ts';
+import type { IndexedRows } from '#server/market/feature.ts';
+import { indexedRowsOf, tellIndexedRows } from '#server/market/indexed-rows.ts';
+import { marketFeatures } from '#server/market/market.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
 import { UNAVAILABLE } from '#server/routing/part.ts';
@@ -21,7 +22,6 @@ import { World } from '#server/routing/world.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Backend } from '../backend.ts';
-import { rowOf } from '../views.ts';
 
 /** A node that runs, and what it has reported. */
 export interface MemoryNode {
@@ -41,13 +41,14 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const reported: ReportedEvent[] = [];
   const machine = nodeMachine((event) => void reported.push(event));
   const platform: Platform = { ...machine, clock: { now: () => machine.readings.wall() } };
+  const features = marketFeatures({ rules, regions, catalogue: BUILT_IN_CATALOGUE });
   const journal = new InstantJournal(platform);
   const world = new World();
   const index = createListingIndex(BUILT_IN_CATALOGUE.itemClasses);
   const parts = createCellParts({
     platform,
     journal,
-    definition: defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })),
+    definition: defineShard(features),
     cellsPerMarket: CELLS,
     world,
     replyInPlaceOf: () => undefined,
@@ -55,7 +56,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     onFault: (fault) => {
       throw fault;
     },
-    onChanges: feedTo(index),
+    onChanges: feedTo(index, indexedRowsOf(features)),
     onUnloadable: () => undefined,
     onLoadable: () => undefined,
   });
@@ -68,6 +69,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const backend: Backend = {
     rules,
     regions,
+    features,
     world,
     owns: (shard) => cells.of(shard) !== undefined,
     subscribe: (shard, listener) => cells.of(shard)?.subscribe(shard, listener) ?? UNAVAILABLE,
@@ -128,34 +130,15 @@ class InstantJournal implements CellJournal {
 }
 
 /** The listings of every change set, as the index takes them. */
-function feedTo(index: ListingIndex): CellPartsOptions['onChanges'] {
+function feedTo(index: ListingIndex, rows: IndexedRows): CellPartsOptions['onChanges'] {
   let to = 0;
   index.apply({ node: NODE, incarnation: INCARNATION, from: 0, to: 0, snapshot: true, changes: [] });
-  return (_position, { shard, version, puts, removes }) => {
-    const seller = parseShardId(shard)?.player;
-    if (seller === undefined) return;
+  return (position, changeSet) => {
     const changes: FeedChange[] = [];
-    for (const { table, id } of removes) {
-      if (table === listing.schema.table) changes.push({ kind: 'remove', id: listingId(id, shard), version });
-    }
-    for (const { entity, row } of puts) {
-      if (entity.name !== listing.name) continue;
-      const { id, item, buyout, startsAt, endsAt } = rowOf(listing, row);
-      changes.push({
-        kind: 'put',
-        row: {
-          id: listingId(id, shard),
-          shard,
-          seller,
-          market: marketOf(shard),
-          item: item.value,
-          buyout,
-          startsAt,
-          endsAt: instant(endsAt),
-          version,
-        },
-      });
-    }
+    tellIndexedRows(rows, position, changeSet, {
+      put: (_position, shard, version, row) => changes.push({ kind: 'put', row: rows.indexed(shard, version, row) }),
+      remove: (_position, shard, version, id) => changes.push({ kind: 'remove', id: listingId(id, shard), version }),
+    });
     index.apply({ node: NODE, incarnation: INCARNATION, from: to, to: ++to, changes });
   };
 }
