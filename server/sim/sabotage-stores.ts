@@ -6,9 +6,8 @@ import type { Batch } from '#server/journal/disk/storage.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { operation } from '#server/shard/operations.ts';
-import { persisterWith } from './persister-with.ts';
+import { override } from './override.ts';
 import type { Sabotage } from './sabotage.ts';
-import { imagesWith, journalWith } from './stores.ts';
 
 /** See the head of this file. */
 export const STORE_SABOTAGES: readonly Sabotage[] = [
@@ -40,23 +39,27 @@ function withoutIds(real: Machine): Machine {
 }
 
 function withoutGate(real: Persister): Persister {
-  return persisterWith(real, { durable: () => real.appended });
+  return override(real, {
+    get durable() {
+      return real.appended;
+    },
+  });
 }
 
 function withoutLease(real: Persister): Persister {
-  return persisterWith(real, { recovered: { ...real.recovered, lease: 0 } });
+  return override(real, { recovered: { ...real.recovered, lease: 0 } });
 }
 
 function leasingInMemory(real: Persister): Persister {
-  return persisterWith(real, { extendLease: () => Promise.resolve() });
+  return override(real, { extendLease: () => Promise.resolve() });
 }
 
 function withoutDue(real: Persister): Persister {
-  return persisterWith(real, { due: () => Promise.resolve([]) });
+  return override(real, { due: () => Promise.resolve([]) });
 }
 
 function appending(real: Persister, change: (changes: ChangeSet) => ChangeSet): Persister {
-  return persisterWith(real, { append: (changes) => real.append(change(changes)) });
+  return override(real, { append: (changes) => real.append(change(changes)) });
 }
 
 function withoutOperations(changes: ChangeSet): ChangeSet {
@@ -91,7 +94,7 @@ function acknowledgingEarly(stores: InlineStores): InlineStores {
     write();
     return read();
   };
-  const late = journalWith(journal, {
+  const late = override(journal, {
     commit: (batch) => {
       write();
       waiting.push({ ...batch, records: batch.records.slice() });
@@ -104,7 +107,7 @@ function acknowledgingEarly(stores: InlineStores): InlineStores {
 }
 
 function withoutDirectorySync(stores: InlineStores): InlineStores {
-  return { ...stores, images: imagesWith(stores.images, { syncDirectories: () => Promise.resolve() }) };
+  return { ...stores, images: override(stores.images, { syncDirectories: () => Promise.resolve() }) };
 }
 
 function foldingCarelessly(): (stores: InlineStores) => InlineStores {
@@ -113,26 +116,16 @@ function foldingCarelessly(): (stores: InlineStores) => InlineStores {
     const { projections } = stores;
     return {
       ...stores,
-      projections: {
-        upkeep: projections.upkeep,
-        get folded() {
-          return projections.folded;
-        },
+      projections: override(projections, {
         apply: (delta) => projections.apply(++folds % 4 === 0 ? { ...delta, rows: delta.rows.slice(1) } : delta),
-        due: (now, limit, after) => projections.due(now, limit, after),
-        segments: (shard, before, lines) => projections.segments(shard, before, lines),
-        segmentsWith: (shard, fingerprint) => projections.segmentsWith(shard, fingerprint),
-        rows: (entity, shard) => projections.rows(entity, shard),
-        totals: () => projections.totals(),
-        close: () => projections.close(),
-      },
+      }),
     };
   };
 }
 
 /** Says that all is dropped, and drops nothing. */
 function hoarding(stores: InlineStores): InlineStores {
-  return { ...stores, journal: journalWith(stores.journal, { drop: (through) => through }) };
+  return { ...stores, journal: override(stores.journal, { drop: (through) => through }) };
 }
 
 /** Where an image cannot be read, or is not there, nobody has ever been. */
@@ -146,17 +139,16 @@ function withoutImageErrors(stores: InlineStores): InlineStores {
     }
   };
   const noteOf = (shard: ShardId): ReturnType<typeof journal.noteOf> => (read(shard) === undefined ? undefined : journal.noteOf(shard));
-  return { ...stores, journal: journalWith(journal, { noteOf }), images: imagesWith(images, { read }) };
+  return { ...stores, journal: override(journal, { noteOf }), images: override(images, { read }) };
 }
 
 /** The images say what the journal likes to hear. */
 function withoutMark(stores: InlineStores): InlineStores {
   const { journal } = stores;
-  const images: InlineStores['images'] = {
-    ...imagesWith(stores.images, {}),
+  const images = override(stores.images, {
     get published() {
       return journal.state.position;
     },
-  };
+  });
   return { ...stores, images };
 }

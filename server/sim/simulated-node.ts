@@ -25,7 +25,7 @@ import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import { NodeStartError, openNode, type GavelNode } from '#server/node.ts';
-import { persisterWith } from './persister-with.ts';
+import { override } from './override.ts';
 import type { Seams } from './seams.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimulatedBus } from './simulated-bus.ts';
@@ -276,8 +276,10 @@ export class SimulatedNode {
   }
 
   #stalling(real: Persister, life: Running): Persister {
-    return persisterWith(real, {
-      full: () => life.isStalled || real.full,
+    return override(real, {
+      get full() {
+        return life.isStalled || real.full;
+      },
       whenReady: () => (life.isStalled ? new Promise((resolve) => life.waiting.push(resolve)) : real.whenReady()),
     });
   }
