@@ -18,8 +18,9 @@ import { ShardFault, type Persister, type PersisterDefinition } from '#server/jo
 import { StoreLockedError } from '#server/journal/disk/storage.ts';
 import { directoryName, fileName } from '#server/journal/disk/image-files.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
-import { completed, listing } from '#server/market/entities.ts';
-import { marketPowerups } from '#server/market/market.ts';
+import { completed } from '#server/market/completed/completed.ts';
+import { listing } from '#server/market/listing/listing.ts';
+import { marketFeatures } from '#server/market/market.ts';
 import { marketNetwork, opening, player } from '#server/market/testing/market-bench.ts';
 import type { Machine, ReportedEvent } from '#server/platform/platform.ts';
 import { defineShard } from '#server/shard/definition.ts';
@@ -50,7 +51,7 @@ interface Life {
 
 class NodeBench {
   readonly scheduler = new Scheduler();
-  readonly disk = new MemoryDisk(defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })).schemas);
+  readonly disk = new MemoryDisk(defineShard(marketFeatures({ rules, regions, catalogue: BUILT_IN_CATALOGUE })).schemas);
 
   readonly reported: ReportedEvent[] = [];
 
@@ -206,7 +207,7 @@ describe('a node', () => {
 
 describe('a seller whose file is damaged', () => {
   const [ADA, BOB] = [player('ada'), player('bob')];
-  const SCHEMAS = defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })).schemas;
+  const SCHEMAS = defineShard(marketFeatures({ rules, regions, catalogue: BUILT_IN_CATALOGUE })).schemas;
 
   /** A disk on which Bob holds gold towards Ada's listing, as a crash left it: his offer was decided and he has not heard of it, or not. */
   async function crashed(isDecided: boolean): Promise<NodeBench> {

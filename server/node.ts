@@ -19,9 +19,9 @@ import { ShardFault, type Persister, type PersisterDefinition } from '#server/jo
 import { StoreLockedError } from '#server/journal/disk/storage.ts';
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
-import type { ListingRow } from '#server/market/entities.ts';
-import { INDEXED_ENTITY, indexedListing, listingsOf, listingsOfMirrored, tellListings } from '#server/market/listing-projection.ts';
-import { marketPowerups } from '#server/market/market.ts';
+import type { Feature, IndexedRows } from '#server/market/feature.ts';
+import { indexedRowsOf, listingsOfMirrored, tellIndexedRows } from '#server/market/indexed-rows.ts';
+import { marketFeatures } from '#server/market/market.ts';
 import { NodeClock } from '#server/platform/node-clock.ts';
 import type { Cancel, Machine, Platform } from '#server/platform/platform.ts';
 import { doubtAbout } from '#server/platform/start-check.ts';
@@ -31,6 +31,7 @@ import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
 import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
+import type { AnyRow } from '#server/shard/entity.ts';
 import type { Absence, Emitted, Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import { outcomeInPlaceOf } from '#server/trade/decider.ts';
@@ -81,7 +82,7 @@ export function persisterDefinition(definition: ShardDefinition, world: string, 
 
 /** Recovers what is durable and starts a node. Rejects with one clear sentence if it must not start. */
 export async function openNode(options: NodeOptions): Promise<GavelNode> {
-  const definition = defineShard(options.powerups ?? marketPowerups(options), options.build);
+  const definition = defineShard(options.powerups ?? marketFeatures(options), options.build);
   const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
   let clock: NodeClock | undefined;
   try {
@@ -122,6 +123,7 @@ const UNLOADABLE_TRIED = 16;
 export class GavelNode implements Backend {
   readonly rules: Rules;
   readonly regions: readonly string[];
+  readonly features: readonly Feature[];
   readonly world: Part;
   readonly index: ListingIndex;
   readonly persister: Persister;
@@ -131,7 +133,8 @@ export class GavelNode implements Backend {
   readonly #clock: NodeClock;
   readonly #host: CellHost;
   readonly #alarms: AlarmScan;
-  readonly #feed: ListingFeed<ListingRow>;
+  readonly #indexed: IndexedRows;
+  readonly #feed: ListingFeed<AnyRow>;
   readonly #cellsByMarket: ReadonlyMap<string, readonly (Cell | undefined)[]>;
   #isOpen = false;
   #isFaulty = false;
@@ -144,6 +147,8 @@ export class GavelNode implements Backend {
     this.rules = options.rules;
     this.regions = options.regions;
     this.persister = persister;
+    this.features = marketFeatures(options);
+    this.#indexed = indexedRowsOf(this.features);
     const world = new World();
     this.world = { accept: (envelope) => this.#accept(world, envelope) };
     this.#host = new CellHost({
@@ -154,9 +159,9 @@ export class GavelNode implements Backend {
       replyInPlaceOf: (envelope, now, absence) => this.#replyInPlaceOf(envelope, now, absence),
       memoryBudgetBytes: options.memoryBudgetBytes,
       onFault: (fault) => this.#fail(fault),
-      onChanges: (position, changes) => tellListings(position, changes, this.#feed),
+      onChanges: (position, changes) => tellIndexedRows(this.#indexed, position, changes, this.#feed),
       onUnloadable: (shard) => this.#feed.hide(shard),
-      onLoadable: (shard, version, rows) => this.#feed.show(shard, version, listingsOf(rows)),
+      onLoadable: (shard, version, rows) => this.#feed.show(shard, version, rows(this.#indexed.entity.name)),
     });
     this.#cellsByMarket = this.#buildRegions(world);
     this.#alarms = new AlarmScan(
@@ -244,12 +249,13 @@ export class GavelNode implements Backend {
     return cellsByMarket;
   }
 
-  #newFeed(definition: ShardDefinition): ListingFeed<ListingRow> {
+  #newFeed(definition: ShardDefinition): ListingFeed<AnyRow> {
     const { platform } = this;
+    const { entity, indexed } = this.#indexed;
     const { node, catalogue, index = createListingIndex(catalogue.itemClasses) } = this.#options;
     const snapshot = async (): Promise<FeedSnapshot> => {
-      const { position, rows } = await this.persister.projection(INDEXED_ENTITY);
-      const { listings, faults } = listingsOfMirrored(definition, rows);
+      const { position, rows } = await this.persister.projection(entity.name);
+      const { listings, faults } = listingsOfMirrored(this.#indexed, definition, rows);
       if (faults.length > 0) {
         const message = `${faults.length} of ${rows.length} listings cannot be read, and are not found until they can be`;
         platform.report({ level: 'error', message, error: faults[0] });
@@ -258,10 +264,10 @@ export class GavelNode implements Backend {
       return { position, changes };
     };
     const rowsOf = async (shard: ShardId): Promise<readonly number[]> => {
-      const { rows } = await this.persister.projection(INDEXED_ENTITY, shard);
+      const { rows } = await this.persister.projection(entity.name, shard);
       return rows.map(({ id }) => id);
     };
-    return new ListingFeed({ index, node, incarnation: platform.random.id(), platform, snapshot, rowsOf, indexed: indexedListing });
+    return new ListingFeed({ index, node, incarnation: platform.random.id(), platform, snapshot, rowsOf, indexed });
   }
 
   /** For a shard that cannot take an offer, it may be told that nothing was decided; nothing else has an answer. */

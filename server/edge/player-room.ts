@@ -68,7 +68,7 @@ export class PlayerRoom extends Room<{ state: PlayerState }> {
     const place: Place = {
       shard,
       player: address.player,
-      presenter: new Presenter(shard, backend.rules.completedShown),
+      presenter: new Presenter(backend.features, shard, backend.rules),
       listener: (news) => this.#hear(place, news),
     };
     if (!backend.owns(shard)) throw new Error(`${shard} lives on another node`);

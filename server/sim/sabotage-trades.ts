@@ -1,6 +1,6 @@
 /** Deliberate faults of trades, and of the bus that carries them. */
 import { durationMs, later } from '#shared/units.ts';
-import { completed } from '#server/market/entities.ts';
+import { completed } from '#server/market/completed/completed.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { Handled } from '#server/shard/message.ts';
 import { failure } from '#server/shard/failures.ts';

@@ -10,7 +10,7 @@ import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { InlineDelays } from '#server/journal/persister/backend-inline.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#shared/cell.ts';
-import { marketPowerups } from '#server/market/market.ts';
+import { marketFeatures } from '#server/market/market.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import { AnswerBook } from './answer-book.ts';
@@ -104,7 +104,7 @@ export class SimulatedWorld {
     this.bus = new SimulatedBus(this.scheduler, prng.fork('bus'));
     const powerupsOf = (agreed: Rules): readonly Powerup[] => {
       const kept = seams.rules?.(agreed) ?? agreed;
-      const market = marketPowerups({ rules: kept, regions: [REGION], catalogue: BUILT_IN_CATALOGUE });
+      const market = marketFeatures({ rules: kept, regions: [REGION], catalogue: BUILT_IN_CATALOGUE });
       return seams.powerups?.(market) ?? market;
     };
     const definition = defineShard(powerupsOf(rules));

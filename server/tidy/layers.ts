@@ -22,8 +22,8 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   'server/trade': { uses: ['shared', 'server/platform', 'server/shard'], packages: ['zod'] },
   'server/routing': { uses: ['shared', 'server/platform', 'server/shard'], packages: [] },
   'server/cell': { uses: ['shared', 'server/platform', 'server/shard', 'server/journal', 'server/routing'], packages: [] },
-  'server/market': { uses: ['shared', 'server/platform', 'server/shard', 'server/trade'], packages: [] },
   'server/listing-index': { uses: ['shared', 'server/platform'], packages: [] },
+  'server/market': { uses: ['shared', 'server/platform', 'server/shard', 'server/trade', 'server/listing-index'], packages: [] },
   'server/ledger': { uses: ['shared', 'server/platform'], packages: ['better-sqlite3'] },
   'server/edge': {
     uses: [

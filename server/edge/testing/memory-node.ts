@@ -2,15 +2,16 @@
  * A node for the tests of the edge: real cells, shards, trades, powerups and index, over a journal that is kept in memory and is
  * durable one turn of the event loop after an append. Nothing outlives it, and no shard ever leaves it.
  */
-import { listingId, marketOf, parseShardId, type Mode } from '#shared/address.ts';
+import { listingId, marketOf, type Mode } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
-import { instant, type ShardId } from '#shared/units.ts';
+import type { ShardId } from '#shared/units.ts';
 import { CellHost, type CellHostOptions } from '#server/cell/cell-host.ts';
 import { Cell } from '#server/cell/cell.ts';
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
-import { listing } from '#server/market/entities.ts';
-import { marketPowerups } from '#server/market/market.ts';
+import type { IndexedRows } from '#server/market/feature.ts';
+import { indexedRowsOf, tellIndexedRows } from '#server/market/indexed-rows.ts';
+import { marketFeatures } from '#server/market/market.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#shared/cell.ts';
@@ -19,7 +20,6 @@ import { World } from '#server/routing/world.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Backend } from '../backend.ts';
-import { rowOf } from '../views.ts';
 
 /** A node that runs, and what it has reported. */
 export interface MemoryNode {
@@ -41,20 +41,21 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const reported: ReportedEvent[] = [];
   const machine = nodeMachine((event) => void reported.push(event));
   const platform: Platform = { ...machine, clock: { now: () => machine.readings.wall() } };
+  const features = marketFeatures({ rules, regions, catalogue: BUILT_IN_CATALOGUE });
   const journal = new MemoryJournal(platform);
   const world = new World();
   const index = createListingIndex(BUILT_IN_CATALOGUE.itemClasses);
   const host = new CellHost({
     platform,
     persister: journal.persister(),
-    definition: defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })),
+    definition: defineShard(features),
     world,
     replyInPlaceOf: () => undefined,
     memoryBudgetBytes: Number.MAX_SAFE_INTEGER,
     onFault: (fault) => {
       throw fault;
     },
-    onChanges: feedTo(index),
+    onChanges: feedTo(index, indexedRowsOf(features)),
     onUnloadable: () => undefined,
     onLoadable: () => undefined,
   });
@@ -74,6 +75,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const backend: Backend = {
     rules,
     regions,
+    features,
     world,
     owns: (shard) => cellsByMarket.has(marketOf(shard)),
     subscribe: (shard, listener) => ownCell(shard).subscribe(shard, listener),
@@ -152,34 +154,15 @@ class MemoryJournal {
 }
 
 /** The listings of every change set, as the index takes them. */
-function feedTo(index: ListingIndex): CellHostOptions['onChanges'] {
+function feedTo(index: ListingIndex, rows: IndexedRows): CellHostOptions['onChanges'] {
   let to = 0;
   index.apply({ node: NODE, incarnation: INCARNATION, from: 0, to: 0, snapshot: true, changes: [] });
-  return (_position, { shard, version, puts, removes }) => {
-    const seller = parseShardId(shard)?.player;
-    if (seller === undefined) return;
+  return (position, changeSet) => {
     const changes: FeedChange[] = [];
-    for (const { table, id } of removes) {
-      if (table === listing.schema.table) changes.push({ kind: 'remove', id: listingId(id, shard), version });
-    }
-    for (const { entity, row } of puts) {
-      if (entity.name !== listing.name) continue;
-      const { id, item, buyout, startsAt, endsAt } = rowOf(listing, row);
-      changes.push({
-        kind: 'put',
-        row: {
-          id: listingId(id, shard),
-          shard,
-          seller,
-          market: marketOf(shard),
-          item: item.value,
-          buyout,
-          startsAt,
-          endsAt: instant(endsAt),
-          version,
-        },
-      });
-    }
+    tellIndexedRows(rows, position, changeSet, {
+      put: (_position, shard, version, row) => changes.push({ kind: 'put', row: rows.indexed(shard, version, row) }),
+      remove: (_position, shard, version, id) => changes.push({ kind: 'remove', id: listingId(id, shard), version }),
+    });
     index.apply({ node: NODE, incarnation: INCARNATION, from: to, to: ++to, changes });
   };
 }

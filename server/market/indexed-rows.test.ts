@@ -6,8 +6,9 @@ import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
 import { defineEntity, gold as goldAttribute, json } from '#server/shard/entity.ts';
 import { upgrader, type Powerup } from '#server/shard/powerup.ts';
 import type { Item } from '#shared/item.ts';
-import { listing } from './entities.ts';
-import { listingsOfMirrored, type MirroredListings } from './listing-projection.ts';
+import { listingsOfMirrored, type MirroredListings } from './indexed-rows.ts';
+import { listingRows } from './listing/index-row.ts';
+import { listing } from './listing/listing.ts';
 import { player, testItem } from './testing/market-bench.ts';
 
 /** A listing as a program before the first one might have had it. */
@@ -35,6 +36,7 @@ const item = testItem('sword');
 
 function mirrored(...puts: readonly RawPut[]): MirroredListings {
   return listingsOfMirrored(
+    listingRows,
     definition,
     puts.map((put) => ({ ...put, shard: ADA, version: 7 })),
   );

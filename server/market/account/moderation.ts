@@ -4,17 +4,18 @@
  */
 import { refusal } from '#shared/refusals.ts';
 import { answer } from '#server/shard/message.ts';
-import { onCommand, type Powerup } from '#server/shard/powerup.ts';
+import { onCommand } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
-import { player } from './entities.ts';
+import type { Feature } from '../feature.ts';
+import { player } from './player.ts';
 
 /** Whether a moderator has frozen this player. */
 export function isFrozen(turn: Turn): boolean {
   return turn.table(player).first()?.frozen === true;
 }
 
-/** The powerup of moderation. `freeze {frozen}` is a command of staff. */
-export const moderation: Powerup = {
+/** Moderation. `freeze {frozen}` is a command of staff. */
+export const moderationFeature: Feature = {
   name: 'moderation',
   priority: 500,
   entities: [],

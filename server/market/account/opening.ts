@@ -4,11 +4,14 @@ import { gold, type Gold } from '#shared/units.ts';
 import { refusal } from '#shared/refusals.ts';
 import { Json } from '#server/shard/json.ts';
 import { answer, type Command, type Handled } from '#server/shard/message.ts';
-import { onCommand, type Powerup } from '#server/shard/powerup.ts';
+import { onCommand } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
-import { player } from './entities.ts';
-import { addCommodity, addItem } from './stash.ts';
-import { fromTo, goldFromTo, hasRoomFor, move, type Transfer } from './wallet.ts';
+import { fold, type Feature, type Room, type View } from '../feature.ts';
+import { addCommodity, addItem } from '../goods/stash.ts';
+import { hasRoomFor } from '../goods/wallet.ts';
+import { fromTo, goldFromTo, transfer, type Transfer } from '../ledger.ts';
+import { history } from './history.ts';
+import { player } from './player.ts';
 
 /** What a newcomer starts with. */
 export interface StartGoods {
@@ -47,13 +50,37 @@ function give(turn: Turn, { gold: amount, items, commodities }: StartGoods): voi
     addCommodity(turn, commodity, quantity);
     transfers.push(fromTo(`commodity:${commodity}`, 'minted', 'stash', quantity));
   }
-  if (transfers.length > 0) move(turn, 'start', null, transfers);
+  if (transfers.length > 0) transfer(turn, 'start', null, transfers);
 }
 
-/** The powerup of being somebody: name, and the directory of players that is made of it. */
-export const openings: Powerup = {
+/** Name and freeze in the room; a freeze that comes or goes is told. */
+function view({ state }: Room): View {
+  let wasFrozen = state.frozen;
+  return {
+    folds: [
+      fold(
+        player,
+        ({ name, frozen }) => Object.assign(state, { name, frozen }),
+        () => undefined,
+      ),
+    ],
+    settle: (version) => {
+      const { frozen } = state;
+      if (frozen === wasFrozen) return [];
+      wasFrozen = frozen;
+      const text = frozen ? 'A moderator has frozen this account.' : 'This account is no longer frozen.';
+      return [{ type: 'notice', payload: { id: `turn-${version}`, text } }];
+    },
+  };
+}
+
+/** Being somebody: name, and the directory of players that is made of it; what one may know of oneself and of the rules. */
+export const openingFeature: Feature = {
   name: 'openings',
   entities: [player],
   projections: [player],
   handlers: { open: onCommand<Opening>(open) },
+  reads: { history, rules: ({ rules }) => answer(rules) },
+  view,
+  causes: ['start'],
 };

@@ -4,24 +4,27 @@
  * The buyer promises the price that the player saw. The seller commits at the listing's own price if that is not more; what was
  * promised beyond it is released.
  */
-import { marketOf, parseListingId, parseShardId } from '#shared/address.ts';
+import { parseListingId } from '#shared/address.ts';
 import type { Item } from '#shared/item.ts';
-import type { CommandRequest } from '#shared/protocol.ts';
+import type { CommandBody } from '#shared/protocol.ts';
 import { refusal, type RefusalName } from '#shared/refusals.ts';
 import { saleFees, type Rules } from '#shared/rules.ts';
-import { gold, subtractGold, sumGold, type Gold, type ShardId } from '#shared/units.ts';
+import { gold, subtractGold, sumGold, type Gold } from '#shared/units.ts';
 import { Json } from '#server/shard/json.ts';
 import { answer, type Handled, type Reply } from '#server/shard/message.ts';
-import { onCommand, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { openHold } from '#server/trade/holder.ts';
 import type { Offer, TradeData } from '#server/trade/messages.ts';
 import type { Decision, Hold, TradeKind } from '#server/trade/trade-kind.ts';
-import { complete } from './completed-tab.ts';
-import { listing } from './entities.ts';
-import { isFrozen } from './moderation.ts';
-import type { MarketOptions } from './options.ts';
-import { fromTo, goldFromTo, hasRoomFor, move, walletOf } from './wallet.ts';
+import { isFrozen } from '../account/moderation.ts';
+import { complete } from '../completed/completed.ts';
+import { onCommands, type Feature } from '../feature.ts';
+import { hasRoomFor, walletOf } from '../goods/wallet.ts';
+import { fromTo, goldFromTo, transfer } from '../ledger.ts';
+import type { MarketOptions } from '../options.ts';
+import { isSameMarket } from '../scope.ts';
+import { listing } from './listing.ts';
+import { buyoutSteps } from './steps.ts';
 
 /** The name of this kind of trade. */
 export const BUYOUT = 'buyout';
@@ -38,9 +41,7 @@ interface Sale extends TradeData {
   readonly paid: Gold;
 }
 
-type Body = Omit<CommandRequest<'buyout'>, 'op'>;
-
-function buyout(rules: Rules, regions: readonly string[], turn: Turn, { listingId, price }: Body): Handled {
+function buyout(rules: Rules, regions: readonly string[], turn: Turn, { listingId, price }: CommandBody<'buyout'>): Handled {
   const named = parseListingId(listingId);
   if (named === undefined || !isSameMarket(rules, regions, turn.shard, named.shard)) return refusal('listing-gone');
   if (named.shard === turn.shard) return refusal('own-listing');
@@ -49,7 +50,7 @@ function buyout(rules: Rules, regions: readonly string[], turn: Turn, { listingI
   // After this point the command must succeed.
   const terms: Terms = { row: named.row, price };
   const opened = openHold(turn, { trade: BUYOUT, decider: named.shard, gold: price, terms });
-  move(turn, BUYOUT, opened.hold.tx, [goldFromTo('wallet', 'hold', price)]);
+  transfer(turn, BUYOUT, opened.hold.tx, [goldFromTo('wallet', 'hold', price)]);
   return opened.later;
 }
 
@@ -68,7 +69,7 @@ function decide(turn: Turn, { tx, terms }: Offer): Decision {
   // After this point the trade is committed.
   turn.remove(listing, offered.id);
   complete(turn, { entry: 'sold', gold: received, fees, tx });
-  move(turn, 'sale', tx, [
+  transfer(turn, 'sale', tx, [
     fromTo(`item:${goods.id}`, 'listed', 'clearing'),
     goldFromTo('clearing', 'completed', received),
     goldFromTo('clearing', 'burned', fee),
@@ -82,7 +83,7 @@ function commit(turn: Turn, { tx, gold: held }: Hold, result: TradeData): Reply 
   const rest = subtractGold(held, paid);
   if (rest === undefined) throw new Error(`${tx} cost ${paid}, more than the ${held} that were held for it`);
   complete(turn, { entry: 'bought', item: Json.of(item), tx });
-  move(turn, 'purchase', tx, [
+  transfer(turn, 'purchase', tx, [
     goldFromTo('hold', 'clearing', paid),
     goldFromTo('hold', 'wallet', rest),
     fromTo(`item:${item.id}`, 'clearing', 'completed'),
@@ -91,22 +92,12 @@ function commit(turn: Turn, { tx, gold: held }: Hold, result: TradeData): Reply 
 }
 
 function release(turn: Turn, { tx, gold: held }: Hold, reason: RefusalName): Reply {
-  move(turn, 'release', tx, [goldFromTo('hold', 'wallet', held)]);
+  transfer(turn, 'release', tx, [goldFromTo('hold', 'wallet', held)]);
   return refusal(reason);
 }
 
 function abort(reason: RefusalName): Decision {
   return { kind: 'abort', reason };
-}
-
-/**
- * Whether a buyer may buy from a seller: modes never mix; regions do where the rules say so. An offer into a region that does not exist
- * would never be answered.
- */
-export function isSameMarket(rules: Rules, regions: readonly string[], buyer: ShardId, seller: ShardId): boolean {
-  if (rules.marketScope === 'region') return marketOf(buyer) === marketOf(seller);
-  const address = parseShardId(seller);
-  return address !== undefined && regions.includes(address.region) && parseShardId(buyer)?.mode === address.mode;
 }
 
 function termsOf(data: TradeData): Terms {
@@ -131,11 +122,14 @@ function isHold({ terms, gold: held }: Hold): boolean {
 /** The buyout as a kind of trade. */
 export const buyoutTrade: TradeKind = { isHold, decide, commit, abort: release };
 
-/** The powerup of buying. */
-export function purchases({ rules, regions }: Pick<MarketOptions, 'rules' | 'regions'>): Powerup {
+/** Buying. */
+export function buyoutFeature({ rules, regions }: Pick<MarketOptions, 'rules' | 'regions'>): Feature {
   return {
     name: 'purchases',
     entities: [],
-    handlers: { buyout: onCommand<Body>((turn, body) => buyout(rules, regions, turn, body)) },
+    handlers: onCommands({ buyout: (turn, body) => buyout(rules, regions, turn, body) }),
+    trades: { [BUYOUT]: buyoutTrade },
+    causes: ['buyout', 'sale', 'purchase', 'release'],
+    steps: buyoutSteps,
   };
 }

@@ -1,16 +1,22 @@
 /** A player's own ledger, for its eyes: one line per posting at a place of its own, newest first, in pages. */
 import { limits } from '#shared/limits.ts';
-import type { CommandAnswer, LedgerLine } from '#shared/protocol.ts';
+import type { CommandAnswer } from '#shared/protocol.ts';
+import type { LedgerLine } from '#shared/protocol/history.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import { itemId, type ShardId } from '#shared/units.ts';
-import { balanceAfter, type LedgerEntry, type Place, type Posting } from '#server/shard/change-set.ts';
-import type { Backend } from './backend.ts';
-
-/** Places that are the player's; the others are the world's edge, or between two players. */
-const OWN_PLACES: ReadonlySet<Place> = new Set<Place>(['wallet', 'stash', 'hold', 'escrow', 'listed', 'completed']);
+import { balanceAfter, type LedgerEntry, type Posting } from '#server/shard/change-set.ts';
+import { answer } from '#server/shard/message.ts';
+import type { Read, ReadServices } from '../feature.ts';
+import { OWN_PLACES } from '../ledger.ts';
 
 /** Reads the newest entries with `seq` below `before`, at most `limit`. */
-export type ReadHistory = Backend['history'];
+export type ReadHistory = ReadServices['history'];
+
+/** Answers `history`. */
+export const history: Read<'history'> = async (services, { shard }, { cursor }) => {
+  const page = await historyPage((...range) => services.history(...range), shard, cursor);
+  return 'kind' in page ? page : answer(page);
+};
 
 /** One page of the ledger; a refusal if the cursor is none that an earlier page gave, or the reading was refused. */
 export async function historyPage(

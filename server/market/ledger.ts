@@ -1,15 +1,17 @@
 /**
- * The wallet: the player's gold, in three parts that move together with the ledger.
- *
- * 1. `gold + held + unclaimed` never passes 2^53 - 1, so that nothing that comes back can overflow.
- * 2. `held` is the sum of the holds, `unclaimed` the sum of the completed entries.
+ * The ledger of the market: gold and goods move by `transfer`, which writes the wallet and one line
+ * of the ledger at once.
  */
-import { addGold, gold, GOLD_MAX, NO_GOLD, subtractGold, sumGold, type Gold } from '#shared/units.ts';
-import type { Asset, Place, Posting } from '#server/shard/change-set.ts';
-import type { Inspected, Powerup } from '#server/shard/powerup.ts';
+import { addGold, gold, subtractGold, sumGold, type Gold } from '#shared/units.ts';
+import type { Cause } from '#shared/protocol.ts';
+import { PLACES, type Asset, type Place, type Posting } from '#server/shard/change-set.ts';
 import type { Turn } from '#server/shard/turn.ts';
-import { hold } from '#server/trade/entities.ts';
-import { completed, wallet, type Wallet } from './entities.ts';
+import { wallet, walletOf } from './goods/wallet.ts';
+
+/** Places that no shard's rows show: the world's edge, and what is between two shards of one trade. */
+const OUTSIDE: ReadonlySet<Place> = new Set<Place>(['clearing', 'minted', 'burned']);
+/** Places that are the player's: all others. Its rows hold exactly what the ledger says is there. */
+export const OWN_PLACES: ReadonlySet<Place> = new Set(PLACES.filter((place) => !OUTSIDE.has(place)));
 
 /** So much of an asset that goes from one place to another. */
 export interface Transfer {
@@ -19,24 +21,11 @@ export interface Transfer {
   readonly amount: number;
 }
 
-/** The wallet of the shard; throws if the shard was never opened. */
-export function walletOf(turn: Turn): Wallet {
-  const row = turn.table(wallet).first();
-  if (row === undefined) throw new Error(`${turn.shard} has no wallet`);
-  return row;
-}
-
-/** Whether so much more gold still fits, all places together. */
-export function hasRoomFor(turn: Turn, more: Gold): boolean {
-  const row = walletOf(turn);
-  return addGold(sumGold(row.gold, row.held, row.unclaimed), more) !== undefined;
-}
-
 /**
  * A movement of gold and goods, written to the wallet and the ledger at once: gold that comes to or goes from the wallet's own places
  * moves its parts. Throws if a part would leave its bounds: the caller has checked.
  */
-export function move(turn: Turn, cause: string, tx: string | null, transfers: readonly Transfer[]): void {
+export function transfer(turn: Turn, cause: Cause, tx: string | null, transfers: readonly Transfer[]): void {
   const row = walletOf(turn);
   const parts = { wallet: row.gold, hold: row.held, completed: row.unclaimed };
   let isGoldMoved = false;
@@ -84,32 +73,3 @@ function add(parts: Parts, place: Place, amount: number): void {
   if (part === undefined) throw new Error(`gold at ${place} would leave its bounds: ${parts[place]} and ${amount}`);
   parts[place] = part;
 }
-
-/** The two invariants above, of a wallet that somebody may have edited. */
-function inspectWallet(shard: Inspected): string | undefined {
-  const [row, ...others] = shard.table(wallet).rows();
-  if (row === undefined || others.length > 0) return 'it must have one wallet';
-  const { held, unclaimed } = row;
-  const sums: readonly (readonly [string, Gold, number])[] = [
-    ['held', held, sumOf(shard.table(hold).rows())],
-    ['unclaimed', unclaimed, sumOf(shard.table(completed).rows())],
-  ];
-  for (const [part, amount, sum] of sums) if (amount !== sum) return `its wallet has ${amount} ${part}, and its rows say ${sum}`;
-  const promised = addGold(held, unclaimed);
-  return promised === undefined || addGold(row.gold, promised) === undefined ? `its gold passes ${GOLD_MAX}` : undefined;
-}
-
-function sumOf(rows: readonly { readonly gold: Gold | null }[]): number {
-  return rows.reduce((sum, row) => sum + (row.gold ?? 0), 0);
-}
-
-/** The powerup of gold. */
-export const walletPowerup: Powerup = {
-  name: 'wallet',
-  priority: 100,
-  entities: [wallet],
-  inspect: inspectWallet,
-  install: (turn) => {
-    turn.insert(wallet, { gold: NO_GOLD, held: NO_GOLD, unclaimed: NO_GOLD });
-  },
-};

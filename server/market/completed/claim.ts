@@ -1,54 +1,19 @@
-/**
- * The completed tab: what became of listings and purchases, with goods and gold to claim. It always takes what a trade brings back;
- * only new postings stop when it is full.
- */
-import type { CommandAnswer, CommandRequest, FeeLine } from '#shared/protocol.ts';
+/** Claiming: goods and gold go from the completed tab to stash and wallet. */
 import { limits } from '#shared/limits.ts';
+import type { CommandAnswer, CommandBody } from '#shared/protocol.ts';
 import { refusal, type RefusalName } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
-import { gold, NO_GOLD, quantity, sumGold, type Gold, type ItemId } from '#shared/units.ts';
-import type { Item } from '#shared/item.ts';
-import { Json } from '#server/shard/json.ts';
+import { gold, NO_GOLD, quantity, sumGold, type ItemId } from '#shared/units.ts';
 import { answer, type Handled } from '#server/shard/message.ts';
-import { onCommand, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
-import { completed, type CompletedRow } from './entities.ts';
-import { addCommodity, addItem, hasSlot } from './stash.ts';
-import { fromTo, goldFromTo, move, type Transfer } from './wallet.ts';
-
-/** What a new entry says; what it does not name is not there. */
-export interface EntryDraft {
-  readonly entry: CompletedRow['entry'];
-  readonly item?: Json<Item>;
-  readonly gold?: Gold;
-  readonly fees?: readonly FeeLine[];
-  readonly tx?: string;
-}
-
-const NO_FEES: CompletedRow['fees'] = Json.of([]);
-
-/** Writes an entry. Never refuses. The ledger line is the caller's. */
-export function complete(turn: Turn, { entry, item, gold: amount, fees, tx }: EntryDraft): CompletedRow {
-  return turn.insert(completed, {
-    entry,
-    item: item ?? null,
-    commodity: null,
-    quantity: null,
-    gold: amount ?? null,
-    fees: fees === undefined ? NO_FEES : Json.of(fees),
-    tx: tx ?? null,
-    at: turn.now,
-  });
-}
-
-/** Whether no new posting may be made before something is claimed. */
-export function isFull(turn: Turn, rules: Rules): boolean {
-  return turn.table(completed).size >= rules.completedShown;
-}
+import { addCommodity, addItem, hasSlot } from '../goods/stash.ts';
+import { fromTo, goldFromTo, transfer, type Transfer } from '../ledger.ts';
+import { completed, type CompletedRow } from './completed.ts';
 
 type ClaimAnswer = CommandAnswer<'claim'>;
 
-function claim(rules: Rules, turn: Turn, { entryId }: Omit<CommandRequest<'claim'>, 'op'>): Handled {
+/** Moves one entry, or as many as fit, to stash and wallet. */
+export function claim(rules: Rules, turn: Turn, { entryId }: CommandBody<'claim'>): Handled {
   if (entryId !== undefined) {
     const row = turn.table(completed).get(entryId);
     if (row === undefined) return refusal('no-such-entry');
@@ -87,7 +52,7 @@ function claimRows(turn: Turn, rules: Rules, rows: readonly CompletedRow[]): Cla
   }
   const amount = sumGold(...claimed.map((row) => row.gold ?? NO_GOLD));
   if (amount > 0) transfers.push(goldFromTo('completed', 'wallet', amount));
-  if (transfers.length > 0) move(turn, 'claim', null, transfers);
+  if (transfers.length > 0) transfer(turn, 'claim', null, transfers);
   return {
     claimed: claimed.map(({ id }) => id),
     gold: gold(amount),
@@ -101,13 +66,4 @@ function claimRows(turn: Turn, rules: Rules, rows: readonly CompletedRow[]): Cla
 
 function obstacleTo(turn: Turn, rules: Rules, row: CompletedRow): RefusalName | undefined {
   return row.item !== null && !hasSlot(turn, rules) ? 'stash-full' : undefined;
-}
-
-/** The powerup of the completed tab. */
-export function completedTab(rules: Rules): Powerup {
-  return {
-    name: 'completed',
-    entities: [completed],
-    handlers: { claim: onCommand<Omit<CommandRequest<'claim'>, 'op'>>((turn, body) => claim(rules, turn, body)) },
-  };
 }
