@@ -37,9 +37,8 @@ describe('the features of the market', () => {
 describe('a feature that forgets to say what its rows hold', () => {
   it('is noticed at the first line of the ledger that moves something there', () => {
     const shard = shardId('ada', 'europe', 'softcore');
-    const header: ShardHeader = {
-      ...{ shard, version: 1, cell: 0, epoch: 1, now: instant(1), nextId: 1, generation: 1, seq: 0, ledgerSeq: 1, wakeAt: 0 },
-    };
+    const counters = { cell: 0, epoch: 1, nextId: 1, generation: 1, seq: 0, ledgerSeq: 1 };
+    const header: ShardHeader = { ...counters, shard, version: 1, now: instant(1), wakeAt: 0 };
     const postings = [
       { place: 'stash', asset: 'item:axe', amount: -1 },
       { place: 'listed', asset: 'item:axe', amount: 1 },
@@ -49,7 +48,10 @@ describe('a feature that forgets to say what its rows hold', () => {
     const item = { id: 1, itemId: 'axe', item: { value: { id: 'axe' } } };
     const listing = { id: 2, item: { value: { id: 'axe' } } };
     const turn: DurableTurn = {
-      ...{ node: 'node-1', position: 1, previous: undefined, changes },
+      node: 'node-1',
+      position: 1,
+      previous: undefined,
+      changes,
       deltas: [
         { entity: 'item', id: 1, before: item, after: undefined },
         { entity: 'listing', id: 2, before: undefined, after: listing },
