@@ -109,7 +109,7 @@ describe('a market under random use', () => {
     const unbalanced = { ...line, entry: { ...line.entry, postings: line.entry.postings.slice(1) } };
     expect(faultsOfBooks([{ shard: ADA, rows }], net.lines, true)).toEqual([]);
     expect(faultsOfBooks([{ shard: ADA, rows: wrongGold }], net.lines, true)).toEqual([
-      expect.stringContaining('has 11 as spendable gold, and 10'),
+      expect.stringContaining('has 11 of gold at wallet, and 10'),
     ]);
     expect(faultsOfBooks([{ shard: ADA, rows: twice }], net.lines, true)).toContain(
       'item ada-0 is at ada@europe.softcore stash and ada@europe.softcore listed',

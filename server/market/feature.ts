@@ -19,12 +19,12 @@ import type { AnyRow, Attributes, Entity, RowOf } from '#server/shard/entity.ts'
 import type { Command, Handled, Message, Reply } from '#server/shard/message.ts';
 import { onCommand, type Handler, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
-import type { TradeKinds } from '#server/trade/trade-kind.ts';
+import type { TradeKind } from '#server/trade/trade-kind.ts';
 
 /** See the head of this file. What a feature does not name, it has not. */
 export interface Feature extends Powerup {
   /** Its kinds of trade, by name. */
-  readonly trades?: TradeKinds;
+  readonly trades?: Readonly<Record<string, MarketTrade>>;
   /** Its commands that are answered without a turn of the player's own shard. */
   readonly reads?: Reads;
   /** How its rows show in the room of their player. Called once per room. */
@@ -33,10 +33,22 @@ export interface Feature extends Powerup {
   readonly holdings?: readonly EntityHoldings[];
   /** Its rows that the listing index gets. One feature at most has some. */
   readonly indexed?: IndexedRows;
-  /** The causes of its lines in the ledger. */
-  readonly causes?: readonly Cause[];
   /** What a player of the simulator or of the crash drill may do with it. */
   readonly steps?: readonly Step[];
+}
+
+/** A kind of trade, with the causes of the lines that it writes into the ledgers of its two shards. */
+export interface MarketTrade extends TradeKind {
+  readonly causes: {
+    /** At the holder, when it makes the hold. */
+    readonly held: Cause;
+    /** At the decider, when it commits. */
+    readonly decided: Cause;
+    /** At the holder, when it hears that it is committed. */
+    readonly committed: Cause;
+    /** At the holder, when it hears that it is aborted. */
+    readonly released: Cause;
+  };
 }
 
 /** Who asks. */

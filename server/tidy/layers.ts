@@ -104,6 +104,9 @@ export function importsOf(source: SourceText): readonly Import[] {
   });
 }
 
+/** A file in the folder of a feature: only the market itself, and what may use everything, imports it. */
+const FEATURE = /^server\/market\/[^/]+\//;
+
 /** Tests, and what they share in folders called `testing`. */
 function isTestFile(path: string): boolean {
   return path.endsWith('.test.ts') || path.includes('/testing/');
@@ -121,6 +124,7 @@ function importProblem(path: string, layer: string, specifier: string): string |
   if (isAcross && specifier.startsWith('../')) return `'${specifier}' leaves its folder: write it with #shared, #server or #client`;
   if (!isAcross && specifier.startsWith('#')) return `'${specifier}' is in the same folder: write it as a relative path`;
   if (isTest || !isAcross || rule === undefined || rule.uses === 'everything') return undefined;
+  if (FEATURE.test(target)) return `'${specifier}' is inside of a feature: what others need, server/market/market.ts and feature.ts say`;
   if (targetLayer !== undefined && rule.uses.includes(targetLayer)) return undefined;
   return `${layer} may not use ${targetLayer ?? target} (see the table in server/tidy/layers.ts)`;
 }

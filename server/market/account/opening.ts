@@ -82,5 +82,4 @@ export const openingFeature: Feature = {
   handlers: { open: onCommand<Opening>(open) },
   reads: { history, rules: ({ rules }) => answer(rules) },
   view,
-  causes: ['start'],
 };

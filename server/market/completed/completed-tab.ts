@@ -17,7 +17,6 @@ export function completedFeature(rules: Rules): Feature {
     handlers: onCommands({ claim: (turn, body) => claim(rules, turn, body) }),
     view: completedView,
     holdings: [holds(completed, holdingsOf)],
-    causes: ['claim'],
     steps: completedSteps,
   };
 }

@@ -15,10 +15,10 @@ import { answer, type Handled, type Reply } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { openHold } from '#server/trade/holder.ts';
 import type { Offer, TradeData } from '#server/trade/messages.ts';
-import type { Decision, Hold, TradeKind } from '#server/trade/trade-kind.ts';
+import type { Decision, Hold } from '#server/trade/trade-kind.ts';
 import { isFrozen } from '../account/moderation.ts';
 import { complete } from '../completed/completed.ts';
-import { onCommands, type Feature } from '../feature.ts';
+import { onCommands, type Feature, type MarketTrade } from '../feature.ts';
 import { hasRoomFor, walletOf } from '../goods/wallet.ts';
 import { fromTo, goldFromTo, transfer } from '../ledger.ts';
 import type { MarketOptions } from '../options.ts';
@@ -120,7 +120,13 @@ function isHold({ terms, gold: held }: Hold): boolean {
 }
 
 /** The buyout as a kind of trade. */
-export const buyoutTrade: TradeKind = { isHold, decide, commit, abort: release };
+export const buyoutTrade: MarketTrade = {
+  isHold,
+  decide,
+  commit,
+  abort: release,
+  causes: { held: 'buyout', decided: 'sale', committed: 'purchase', released: 'release' },
+};
 
 /** Buying. */
 export function buyoutFeature({ rules, regions }: Pick<MarketOptions, 'rules' | 'regions'>): Feature {
@@ -129,7 +135,6 @@ export function buyoutFeature({ rules, regions }: Pick<MarketOptions, 'rules' | 
     entities: [],
     handlers: onCommands({ buyout: (turn, body) => buyout(rules, regions, turn, body) }),
     trades: { [BUYOUT]: buyoutTrade },
-    causes: ['buyout', 'sale', 'purchase', 'release'],
     steps: buyoutSteps,
   };
 }

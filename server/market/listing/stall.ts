@@ -29,7 +29,6 @@ export function stallFeature({ rules, catalogue }: Pick<MarketOptions, 'rules' |
     view: listingView,
     holdings: [listingHoldings],
     indexed: listingRows,
-    causes: ['sell', 'cancelled', 'expired'],
     steps: stallSteps,
   };
 }
