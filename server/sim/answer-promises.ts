@@ -30,7 +30,7 @@ const PROMISES: { readonly [Type in ChangingCommandType]?: AnswerPromise } = {
   claim: ({ claimed }, { shard }) => {
     const ids: readonly unknown[] = Array.isArray(claimed) ? claimed : [];
     const left = ids.find((id) => shard?.rowsByEntity.get(completed.name)?.has(Number(id)));
-    return left === undefined ? undefined : `the entry ${String(left)} is still there`;
+    return left === undefined ? undefined : `the entry ${JSON.stringify(left)} is still there`;
   },
 };
 

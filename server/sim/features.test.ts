@@ -27,11 +27,6 @@ describe('the features of the market', () => {
     const alarms = Object.fromEntries(entities.map((entity) => [entity.name, entity.alarms.map(({ alarm }) => alarm)]));
     expect(alarms).toMatchObject({ listing: ['expire-listing'], hold: ['repeat-offer'], decision: ['repeat-outcome'] });
   });
-
-  it('declare each cause of a ledger line once', () => {
-    const causes = features.flatMap((feature) => feature.causes ?? []);
-    expect(new Set(causes).size).toBe(causes.length);
-  });
 });
 
 describe('a feature that forgets to say what its rows hold', () => {

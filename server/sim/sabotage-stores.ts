@@ -18,6 +18,11 @@ export const STORE_SABOTAGES: readonly Sabotage[] = [
   { name: 'ledger lines are of 1970', seams: () => ({ persister: (real) => appending(real, ofLongAgo) }) },
   { name: 'ledger lines say that nothing is left', seams: () => ({ persister: (real) => appending(real, withoutBalance) }) },
   { name: 'ledger lines say that nothing is held', seams: () => ({ persister: (real) => appending(real, withoutHeld) }) },
+  {
+    name: 'ledger lines have a cause that nobody knows',
+    seams: () => ({ persister: (real) => appending(real, renamed('start', 'gift')) }),
+  },
+  { name: 'what is released is called sold', seams: () => ({ persister: (real) => appending(real, renamed('release', 'sale')) }) },
   { name: 'alarms of shards on disk are not looked up', seams: () => ({ persister: withoutDue }) },
   { name: 'published images are not made durable', seams: () => ({ stores: withoutDirectorySync }) },
   { name: 'the fold forgets a row now and then', seams: () => ({ stores: foldingCarelessly() }) },
@@ -72,6 +77,10 @@ function withoutCounter(changes: ChangeSet): ChangeSet {
 
 function ofLongAgo(changes: ChangeSet): ChangeSet {
   return { ...changes, ledger: changes.ledger.map((line) => ({ ...line, at: instant(1) })) };
+}
+
+function renamed(cause: string, other: string): (changes: ChangeSet) => ChangeSet {
+  return (changes) => ({ ...changes, ledger: changes.ledger.map((line) => (line.cause === cause ? { ...line, cause: other } : line)) });
 }
 
 function withoutBalance(changes: ChangeSet): ChangeSet {

@@ -28,6 +28,7 @@ export const TRADE_SABOTAGES: readonly Sabotage[] = [
   },
   { name: 'a decider forgets what it decided and decides anew', seams: () => tradeHandler('offer', decidingAnew) },
   { name: 'a decider accepts what comes late', seams: () => tradeHandler('offer', acceptingLate) },
+  { name: 'a decider leaves open what it aborts', seams: () => tradeHandler('offer', leavingOpen) },
   { name: 'a decider never forgets what is settled', seams: () => ({ powerups: (all) => all.map(withoutTidying) }) },
   { name: 'an abort leaves no trace', seams: () => tradeHandler('offer', abortingWithoutTrace) },
   { name: 'an offer to nobody is aborted at once', seams: () => ({ bus: hurryingOffersToNobody }) },
@@ -106,6 +107,16 @@ function decidingAnew(real: Handler): Handler {
 
 function acceptingLate(real: Handler): Handler {
   return onMessage<Offer>((turn, offer) => real(turn, offer.offerUntil < turn.now ? { ...offer, offerUntil: turn.now } : offer));
+}
+
+function leavingOpen(real: Handler): Handler {
+  return onMessage<Offer>((turn, offer) => {
+    const handled = real(turn, offer);
+    const known = turn.table(decision).find('tx', offer.tx);
+    if (known?.state === 'aborted')
+      turn.put(decision, { ...known, state: 'accepted', verdict: null, askAgainAt: turn.now, repeatAt: null });
+    return handled;
+  });
 }
 
 function abortingWithoutTrace(real: Handler): Handler {

@@ -1,12 +1,13 @@
 /**
  * Checkers of trades: what holder and decider may do, from their durable rows and ledger lines alone. T1 to T9 of the design.
- * They know no kind of trade, but for what each declares: a kind that may accept and decide later has a `stand`.
+ * They know no kind of trade, but for what each declares: a kind that may accept and decide later has a `stand`. What a line
+ * does is read from the places that it moves between, and its cause must be the one that its kind declares for that.
  */
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { RowOf } from '#server/shard/entity.ts';
+import type { MarketTrade } from '#server/market/feature.ts';
 import { decision, hold } from '#server/trade/entities.ts';
-import type { TradeKinds } from '#server/trade/trade-kind.ts';
 import { checkRules, isSame, whereOf, type Checker, type Complain, type Rule } from './checker.ts';
 import type { DurableTurn } from './model.ts';
 import { rowAs } from './row-decode.ts';
@@ -32,8 +33,8 @@ export interface TradeFacts {
   readonly timeOf: (shard: ShardId) => Instant;
   /** Whether the image of a shard is damaged, or was a moment ago. */
   readonly isDamaged: (shard: string) => boolean;
-  /** All kinds of trade. */
-  readonly kinds: TradeKinds;
+  /** All kinds of trade, by name. */
+  readonly kinds: Readonly<Record<string, MarketTrade>>;
 }
 
 /** What the checkers of one simulation know together. */
@@ -61,6 +62,11 @@ export function tradeCheckers(facts: TradeFacts): readonly Checker[] {
       name: 'T5 a trade has its effects once',
       sentence: 'however often its messages come, a transaction holds once, sells at most once, and either buys or releases once',
       onTurn: effectsOnce(),
+    },
+    {
+      name: 'a line of a trade has its cause',
+      sentence: 'the cause of a ledger line is the one that the kind of its trade declares for what the line does',
+      onTurn: (turn, complain) => checkCauses(known, turn, complain),
     },
     {
       name: 'T9 a decision goes when it is of no more use, and not before',
@@ -275,6 +281,19 @@ function effectsOnce(): (turn: DurableTurn, complain: Complain) => void {
       causeByEffect.set(key, cause);
     }
   };
+}
+
+/** What a kind of trade calls the cause of each effect. */
+const CAUSE_NAMES = { hold: 'held', sale: 'decided', purchase: 'committed', release: 'released' } as const;
+
+function checkCauses({ transactions, kinds }: Known, turn: DurableTurn, complain: Complain): void {
+  for (const line of turn.changes.ledger) {
+    const effect = tradeEffectOf(line);
+    const kind = kinds[transactions.get(line.tx ?? '')?.trade ?? ''];
+    if (effect === undefined || kind === undefined) continue;
+    const expected = kind.causes[CAUSE_NAMES[effect]];
+    if (line.cause !== expected) complain(`${whereOf(turn)}: line ${line.seq} is a ${line.cause}, and does what a ${expected} does`);
+  }
 }
 
 function checkClearing({ transactions }: Known, turn: DurableTurn, complain: Complain): void {

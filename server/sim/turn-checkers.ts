@@ -4,6 +4,8 @@
  * What a row holds and which attributes are alarms is asked of the features. That none forgets to say so is seen all the same: places come
  * from the record format, so what a ledger line moves to a place must be in some row, and `features.test.ts` looks at the entities.
  */
+import type { ProtocolPart } from '#shared/protocol/part.ts';
+import { PROTOCOL_PARTS } from '#shared/protocol/parts.ts';
 import { instant } from '#shared/units.ts';
 import { balanceAfter, PLACES, unbalancedAsset, type LedgerEntry, type Place, type ShardHeader } from '#server/shard/change-set.ts';
 import type { Feature, Holding } from '#server/market/feature.ts';
@@ -34,7 +36,7 @@ export function turnCheckers(features: readonly Feature[]): readonly Checker[] {
   const holdingsOf = holdingsOfAll(features);
   return [
     ledgerBalances,
-    causesAreDeclared(new Set(features.flatMap(({ causes = [] }) => causes))),
+    causesAreDeclared,
     rowsFollowLedger(holdingsOf),
     linesTellTheTruth(),
     worldConserved(holdingsOf),
@@ -58,17 +60,17 @@ const ledgerBalances: Checker = {
   },
 };
 
-function causesAreDeclared(causes: ReadonlySet<string>): Checker {
-  return {
-    name: 'each line has a cause',
-    sentence: 'the cause of a ledger line is one that a feature of the market declares',
-    onTurn: (turn, complain) => {
-      for (const { seq, cause } of turn.changes.ledger) {
-        if (!causes.has(cause)) complain(`${whereOf(turn)}: line ${seq} has the cause ${cause}, which no feature declares`);
-      }
-    },
-  };
-}
+const CAUSES: ReadonlySet<string> = new Set(PROTOCOL_PARTS.flatMap((part: ProtocolPart) => part.causes ?? []));
+
+const causesAreDeclared: Checker = {
+  name: 'each line has a cause',
+  sentence: 'the cause of a ledger line is one that the protocol tells clients of',
+  onTurn: (turn, complain) => {
+    for (const { seq, cause } of turn.changes.ledger) {
+      if (!CAUSES.has(cause)) complain(`${whereOf(turn)}: line ${seq} has the cause ${cause}, which the protocol does not know`);
+    }
+  },
+};
 
 /** What the rows of a turn gain and lose. */
 function* rowMovements(holdingsOf: HoldingsOf, deltas: readonly RowDelta[]): Generator<Holding> {
