@@ -104,18 +104,20 @@ export class Books {
   }
 
   #posted(player: string, asked: Asked, { listingId, fee }: Extract<Said, { kind: 'posted' }>): void {
-    if (asked.kind !== 'sell') return this.#contradict(`${player} asked for ${asked.kind}, and was told of a listing`);
+    if (asked.type !== 'sell') return this.#contradict(`${player} asked for ${asked.type}, and was told of a listing`);
     if (this.#postingById.has(listingId)) return this.#contradict(`the listing ${listingId} was posted twice`);
-    this.#postingById.set(listingId, { seller: player, itemId: asked.itemId, price: asked.buyout, fee, end: undefined });
+    const { itemId, buyout = 0 } = asked.body;
+    this.#postingById.set(listingId, { seller: player, itemId, price: buyout, fee, end: undefined });
     this.#settleEarly(listingId);
   }
 
   #bought(buyer: string, asked: Asked, { itemId, paid }: Extract<Said, { kind: 'bought' }>): void {
-    if (asked.kind !== 'buyout') return this.#contradict(`${buyer} asked for ${asked.kind}, and was told of a purchase`);
-    this.#end(asked.listingId, 'sold', (posting) => {
+    if (asked.type !== 'buyout') return this.#contradict(`${buyer} asked for ${asked.type}, and was told of a purchase`);
+    const { listingId } = asked.body;
+    this.#end(listingId, 'sold', (posting) => {
       const { seller, itemId: listed, price, fee } = posting;
-      if (itemId !== listed) this.#contradict(`${buyer} bought ${asked.listingId} and was told of ${itemId} instead of ${listed}`);
-      if (paid !== price) this.#contradict(`${buyer} paid ${paid} for ${asked.listingId}, which cost ${price}`);
+      if (itemId !== listed) this.#contradict(`${buyer} bought ${listingId} and was told of ${itemId} instead of ${listed}`);
+      if (paid !== price) this.#contradict(`${buyer} paid ${paid} for ${listingId}, which cost ${price}`);
       const [from, to] = [this.#account(seller), this.#account(buyer)];
       to.paid += paid;
       from.received += paid - fee;
@@ -127,9 +129,10 @@ export class Books {
   }
 
   #returned(seller: string, asked: Asked, { itemId }: Extract<Said, { kind: 'returned' }>): void {
-    if (asked.kind !== 'cancel') return this.#contradict(`${seller} asked for ${asked.kind}, and was told of a cancelled listing`);
-    this.#end(asked.listingId, 'cancelled', (posting) => {
-      if (posting.itemId !== itemId) this.#contradict(`${seller} cancelled ${asked.listingId} and got another item back`);
+    if (asked.type !== 'cancel') return this.#contradict(`${seller} asked for ${asked.type}, and was told of a cancelled listing`);
+    const { listingId } = asked.body;
+    this.#end(listingId, 'cancelled', (posting) => {
+      if (posting.itemId !== itemId) this.#contradict(`${seller} cancelled ${listingId} and got another item back`);
       count(this.#account(seller).completedByItem, posting.itemId, 1);
     });
   }
