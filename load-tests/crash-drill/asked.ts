@@ -5,7 +5,7 @@ import type { ChangingCommandType, CommandAnswer, CommandInput } from '#shared/p
 import type { RefusalName } from '#shared/refusals.ts';
 
 /** A command that changes something. It keeps its `op` for its whole life. */
-export type Asked = {
+export type DrillCommand = {
   readonly [Type in ChangingCommandType]: { readonly op: string; readonly type: Type; readonly body: CommandInput<Type> };
 }[ChangingCommandType];
 
@@ -26,7 +26,7 @@ const MEANINGS: { readonly [Type in ChangingCommandType]: (answer: CommandAnswer
 };
 
 /** What was said, and all of it as text: to be compared with what is said to the same `op` later. */
-export interface Answered {
+export interface FinalAnswer {
   readonly said: Said;
   readonly text: string;
 }
@@ -38,7 +38,7 @@ const OUTCOMES: ReadonlySet<RefusalName> = new Set(['listing-gone', 'listing-not
 const NOT_FINAL: ReadonlySet<RefusalName> = new Set(['busy', 'unavailable', 'rate-limited', 'outcome-unknown']);
 
 /** Whether the answer has to be the same for ever: only an operation with an effect is remembered. */
-export function isRemembered({ type }: Asked, said: Said): boolean {
+export function isRemembered({ type }: DrillCommand, said: Said): boolean {
   switch (said.kind) {
     case 'claimed':
       return said.entries > 0;
@@ -52,7 +52,7 @@ export function isRemembered({ type }: Asked, said: Said): boolean {
 }
 
 /** Asks until the deadline (0: once). `undefined` if nothing final was said. Rejects only on a bug, or if the server breaks the protocol. */
-export async function ask(client: GameClient, { op, type, body }: Asked, deadlineMs: number): Promise<Answered | undefined> {
+export async function ask(client: GameClient, { op, type, body }: DrillCommand, deadlineMs: number): Promise<FinalAnswer | undefined> {
   try {
     return answeredOf(type, await client.call(type, body, { op, deadlineMs }));
   } catch (error) {
@@ -63,6 +63,6 @@ export async function ask(client: GameClient, { op, type, body }: Asked, deadlin
   }
 }
 
-function answeredOf<Type extends ChangingCommandType>(type: Type, answer: CommandAnswer<Type>): Answered {
+function answeredOf<Type extends ChangingCommandType>(type: Type, answer: CommandAnswer<Type>): FinalAnswer {
   return { said: MEANINGS[type](answer), text: JSON.stringify(answer) };
 }

@@ -10,8 +10,8 @@ import { limits } from '#shared/limits.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { Sight } from '#server/market/feature.ts';
-import { ask, isRemembered, type Answered, type Asked } from './asked.ts';
-import type { Books, Holdings, SeenListing } from './books.ts';
+import { ask, isRemembered, type FinalAnswer, type DrillCommand } from './asked.ts';
+import type { Books, Holdings, ShownListing } from './books.ts';
 
 /** Who plays where. */
 export interface Role {
@@ -22,7 +22,7 @@ export interface Role {
 
 /** A command whose answer has to stay as it was. */
 interface Remembered {
-  readonly asked: Asked;
+  readonly asked: DrillCommand;
   readonly text: string;
 }
 
@@ -37,7 +37,7 @@ const ANSWER_MS = 20_000;
 export class Player {
   readonly role: Role;
   readonly #books: Books;
-  readonly #unanswered: Asked[] = [];
+  readonly #unanswered: DrillCommand[] = [];
   readonly #remembered: Remembered[] = [];
   #client: GameClient | undefined;
   #rules: Rules | undefined;
@@ -94,7 +94,7 @@ export class Player {
   }
 
   /** Asks once. Returns whether there was a final answer. */
-  async ask(asked: Asked): Promise<boolean> {
+  async ask(asked: DrillCommand): Promise<boolean> {
     const { client } = this;
     const answered = await ask(client, asked, 0);
     if (answered === undefined) this.#unanswered.push(asked);
@@ -142,7 +142,7 @@ export class Player {
   /** What its room shows. */
   holdings(): Holdings {
     const { gold, held, stash, listings, completed } = this.client.state;
-    const listingById = new Map<string, SeenListing>();
+    const listingById = new Map<string, ShownListing>();
     for (const [id, { item, buyout }] of listings) listingById.set(id, { itemId: item?.id ?? 'nothing', price: buyout ?? 0 });
     const entries = [...completed.values()];
     return {
@@ -155,7 +155,7 @@ export class Player {
     };
   }
 
-  #note(shard: string, asked: Asked, answered: Answered): void {
+  #note(shard: string, asked: DrillCommand, answered: FinalAnswer): void {
     this.#books.note(shard, asked, answered.said);
     if (isRemembered(asked, answered.said)) this.#remembered.push({ asked, text: answered.text });
   }

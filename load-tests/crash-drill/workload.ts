@@ -6,7 +6,7 @@ import { isChangingCommand, type ChangingCommandType } from '#shared/protocol.ts
 import { RULES_PROFILES } from '#shared/rules.ts';
 import type { Wish } from '#server/market/feature.ts';
 import { marketFeatures } from '#server/market/market.ts';
-import type { Asked } from './asked.ts';
+import type { DrillCommand } from './asked.ts';
 import { COMMANDS_AT_ONCE, type Player } from './player.ts';
 
 /** Commands that a player sends as fast as they are answered; the server lets so many through at once, the others wait their turn. */
@@ -51,7 +51,7 @@ async function loop(
 }
 
 /** A step of some feature, as a command with an `op` that no command had before, also in another drill with the same seed on the same data. */
-function nextCommand(player: Player, players: readonly Player[], prng: Prng): Asked | undefined {
+function nextCommand(player: Player, players: readonly Player[], prng: Prng): DrillCommand | undefined {
   const { wish } = prng.pickWeighted(STEPS, ({ weight }) => weight);
   const wished = wish(player.sight(players), prng);
   return wished === undefined || !isChanging(wished) ? undefined : { ...wished, op: crypto.randomUUID() };

@@ -17,13 +17,13 @@ export interface Checker {
 }
 
 /** One row of a table of rules: what must never be, and how to say that it is. */
-export interface Rule<Subject> {
+export interface CheckerRule<Subject> {
   readonly isBroken: (subject: Subject) => boolean;
   readonly detail: (subject: Subject) => string;
 }
 
 /** Complains of each rule that the subject breaks. */
-export function checkRules<Subject>(rules: readonly Rule<Subject>[], subject: Subject, complain: Complain): void {
+export function checkRules<Subject>(rules: readonly CheckerRule<Subject>[], subject: Subject, complain: Complain): void {
   for (const { isBroken, detail } of rules) if (isBroken(subject)) complain(detail(subject));
 }
 

@@ -8,7 +8,7 @@ import type { Instant, ShardId } from '#shared/units.ts';
 import type { RowOf } from '#server/shard/entity.ts';
 import type { MarketTrade } from '#server/market/feature.ts';
 import { decision, hold } from '#server/trade/entities.ts';
-import { checkRules, isSame, whereOf, type Checker, type Complain, type Rule } from './checker.ts';
+import { checkRules, isSame, whereOf, type Checker, type Complain, type CheckerRule } from './checker.ts';
 import type { DurableTurn } from './model.ts';
 import { rowAs } from './row-decode.ts';
 import { tradeEffectOf, type TradeEffect } from './trade-effect.ts';
@@ -191,7 +191,7 @@ interface Decided {
 }
 
 /** Of the first that is known of an offer. Only an abort may be late. */
-const FIRST_RULES: readonly Rule<Decided>[] = [
+const FIRST_RULES: readonly CheckerRule<Decided>[] = [
   {
     isBroken: ({ row, transaction }) => row.offerUntil !== transaction.offerUntil,
     detail: ({ row, transaction }) => `believes that ${row.tx} is offered until ${row.offerUntil}, not ${transaction.offerUntil}`,
@@ -202,7 +202,7 @@ const FIRST_RULES: readonly Rule<Decided>[] = [
   },
 ];
 
-const COMMIT_RULES: readonly Rule<Decided>[] = [
+const COMMIT_RULES: readonly CheckerRule<Decided>[] = [
   {
     isBroken: ({ transaction }) => (transaction.verdict ?? transaction.resolution) !== undefined,
     detail: ({ row, transaction }) => `commits ${row.tx}, which has its ${String(transaction.verdict ?? transaction.resolution)} already`,
@@ -214,7 +214,7 @@ const COMMIT_RULES: readonly Rule<Decided>[] = [
   },
 ];
 
-const ABORT_RULES: readonly Rule<Decided>[] = [
+const ABORT_RULES: readonly CheckerRule<Decided>[] = [
   {
     isBroken: ({ transaction }) => transaction.verdict === 'committed' && transaction.resolution === undefined,
     detail: ({ row }) => `aborts ${row.tx}, which is committed, before its holder knows`,

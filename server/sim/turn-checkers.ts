@@ -13,7 +13,7 @@ import type { AnyRow, Entity } from '#server/shard/entity.ts';
 import { failure } from '#server/shard/failures.ts';
 import { operation } from '#server/shard/operations.ts';
 import { operationPack } from '#server/shard/operation-pack.ts';
-import { checkRules, isSame, whereOf, type Checker, type Complain, type Rule } from './checker.ts';
+import { checkRules, isSame, whereOf, type Checker, type Complain, type CheckerRule } from './checker.ts';
 import { rowsOfShard, type DurableTurn, type RowDelta, type ShardModel } from './model.ts';
 import { rowAs } from './row-decode.ts';
 
@@ -193,7 +193,7 @@ interface Step {
   readonly is: Counters;
 }
 
-const COUNTER_RULES: readonly Rule<Step>[] = [
+const COUNTER_RULES: readonly CheckerRule<Step>[] = [
   { isBroken: ({ was, is }) => is.version !== was.version + 1, detail: ({ was }) => `follows version ${was.version}` },
   { isBroken: ({ was, is }) => is.now < was.now, detail: ({ was, is }) => `has a time that runs back from ${was.now} to ${is.now}` },
   { isBroken: ({ was, is }) => is.nextId < was.nextId, detail: () => 'has row ids that run back' },
@@ -203,7 +203,7 @@ const COUNTER_RULES: readonly Rule<Step>[] = [
   },
 ];
 
-const ROW_ID_RULES: readonly Rule<Step & RowDelta>[] = [
+const ROW_ID_RULES: readonly CheckerRule<Step & RowDelta>[] = [
   {
     isBroken: ({ was, id, before, after }) => before === undefined && after !== undefined && id < was.nextId,
     detail: ({ id, entity }) => `gives the row id ${id} of ${entity} again`,

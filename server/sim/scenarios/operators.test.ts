@@ -6,7 +6,7 @@ import { ImageError } from '#server/journal/disk/storage.ts';
 import { hold } from '#server/trade/entities.ts';
 import type { Outcome } from '#server/trade/messages.ts';
 import { override } from '../override.ts';
-import { kindOf, Scenario } from '../scenario.ts';
+import { packetKind, Scenario } from '../scenario.ts';
 import type { Seams } from '../seams.ts';
 
 describe('a shard that hears of an outcome that it cannot know (T6)', () => {
@@ -15,7 +15,7 @@ describe('a shard that hears of an outcome that it cannot know (T6)', () => {
     const { bus, model, referee } = scenario.world;
     const sent: string[] = [];
     bus.rule((packet) => {
-      sent.push(kindOf(packet));
+      sent.push(packetKind(packet));
       return { kind: 'pass' };
     });
     scenario.hearOf(`7.1.${scenario.buyer}`);
