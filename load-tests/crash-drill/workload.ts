@@ -1,4 +1,7 @@
-/** What the players do until the server is gone: steps of the market's features at random, several commands each at once. */
+/**
+ * What the players do until the server is gone: steps of the market's features at random, several
+ * commands each at once.
+ */
 import { pause } from '#client/wait.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Prng } from '#shared/prng.ts';
@@ -50,7 +53,10 @@ async function loop(
   }
 }
 
-/** A step of some feature, as a command with an `op` that no command had before, also in another drill with the same seed on the same data. */
+/**
+ * A step of some feature, as a command with an `op` that no command had before, also in another
+ * drill with the same seed on the same data.
+ */
 function nextCommand(player: Player, players: readonly Player[], prng: Prng): DrillCommand | undefined {
   const { wish } = prng.pickWeighted(STEPS, ({ weight }) => weight);
   const wished = wish(player.sight(players), prng);

@@ -154,7 +154,10 @@ export class AnswerBook {
     }
   }
 
-  /** An operation that is done has the reply of its row; where that is no longer kept, the one that was said before. */
+  /**
+   * An operation that is done has the reply of its row; where that is no longer kept, the one that
+   * was said before.
+   */
   #checkDone(page: Page, row: OperationRow, what: string, reply: Reply): void {
     if (page.isPacked && reply.kind === 'refusal' && reply.name === 'op-done') return;
     if (row.reply === null) {

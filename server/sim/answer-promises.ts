@@ -1,4 +1,7 @@
-/** What the answers of commands say of rows and ledger lines, by the name of the command: written down a second time, by hand. */
+/**
+ * What the answers of commands say of rows and ledger lines, by the name of the command: written
+ * down a second time, by hand.
+ */
 import type { ChangingCommandType } from '#shared/protocol.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
@@ -34,7 +37,10 @@ const PROMISES: { readonly [Type in ChangingCommandType]?: AnswerPromise } = {
   },
 };
 
-/** What is wrong with what a command was answered; `undefined` if it is true, or says nothing of rows. */
+/**
+ * What is wrong with what a command was answered; `undefined` if it is true, or says nothing of
+ * rows.
+ */
 export function brokenPromise({ kind }: Command, answer: unknown, evidence: Evidence): string | undefined {
   const promise = new Map(Object.entries(PROMISES)).get(kind);
   return promise?.(fieldsOf(answer), evidence);

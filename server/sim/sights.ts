@@ -1,4 +1,7 @@
-/** What the players of a simulation see: the room of each, made of its durable rows by the presenter, and what is durably for sale. */
+/**
+ * What the players of a simulation see: the room of each, made of its durable rows by the
+ * presenter, and what is durably for sale.
+ */
 import type { Rules } from '#shared/rules.ts';
 import type { PlayerState } from '#shared/state.ts';
 import type { ShardId } from '#shared/units.ts';

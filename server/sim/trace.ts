@@ -1,4 +1,7 @@
-/** The last things that happened in a simulation, to explain a violation. Kept as parts; formatted only when printed. */
+/**
+ * The last things that happened in a simulation, to explain a violation. Kept as parts; formatted
+ * only when printed.
+ */
 import { hashOf } from '#shared/hash.ts';
 
 interface Entry {

@@ -1,7 +1,8 @@
 /**
- * Checkers of trades: what holder and decider may do, from their durable rows and ledger lines alone. T1 to T9 of the design.
- * They know no kind of trade, but for what each declares: a kind that may accept and decide later has a `stand`. What a line
- * does is read from the places that it moves between, and its cause must be the one that its kind declares for that.
+ * Checkers of trades: what holder and decider may do, from their durable rows and ledger lines
+ * alone. T1 to T9 of the design. They know no kind of trade, but for what each declares: a kind
+ * that may accept and decide later has a `stand`. What a line does is read from the places that it
+ * moves between, and its cause must be the one that its kind declares for that.
  */
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
@@ -132,8 +133,9 @@ function checkHoldGone(known: Known, { changes }: DurableTurn, old: HoldRow, com
 }
 
 /**
- * Where there is no decider to write a decision down: its shard was created after the offer was late, if ever, and until then its cell aborts
- * what is late; or it cannot be loaded. That it has decided nothing is seen here by its journal, and that it never will, by `checkDecisions`.
+ * Where there is no decider to write a decision down: its shard was created after the offer was
+ * late, if ever, and until then its cell aborts what is late; or it cannot be loaded. That it has
+ * decided nothing is seen here by its journal, and that it never will, by `checkDecisions`.
  */
 function mayGoUndecided({ createdAt, isDamaged }: Known, { decider, offerUntil }: HoldRow, now: number): boolean {
   return (createdAt.get(decider) ?? Number.POSITIVE_INFINITY) > offerUntil || (isDamaged(decider) && now > offerUntil);
@@ -154,7 +156,10 @@ function checkDecisions(known: Known, turn: DurableTurn, complain: Complain): vo
 
 type DecisionState = DecisionRow['state'];
 
-/** What a decision may become in one turn. Whether a kind of trade may begin with `accepted`, it declares. */
+/**
+ * What a decision may become in one turn. Whether a kind of trade may begin with `accepted`, it
+ * declares.
+ */
 const NEXT_STATES: Readonly<Record<DecisionState | 'unknown', readonly DecisionState[]>> = {
   unknown: ['accepted', 'committed', 'aborted'],
   accepted: ['accepted', 'committed', 'aborted'],

@@ -1,7 +1,13 @@
-/** What a line of the ledger does to its transaction, read from the places that it moves between: its cause is the market's own word. */
+/**
+ * What a line of the ledger does to its transaction, read from the places that it moves between:
+ * its cause is the market's own word.
+ */
 import type { LedgerEntry } from '#server/shard/change-set.ts';
 
-/** The holder promises; the decider gives and takes; the holder gets what it promised for, or gets everything back. */
+/**
+ * The holder promises; the decider gives and takes; the holder gets what it promised for, or gets
+ * everything back.
+ */
 export type TradeEffect = 'hold' | 'sale' | 'purchase' | 'release';
 
 /** The effect of a line; `undefined` if it is of no trade. */

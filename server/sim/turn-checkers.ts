@@ -1,8 +1,9 @@
 /**
  * Checkers of single turns: rows and ledger agree, and the counters of a shard do what they must.
  *
- * What a row holds and which attributes are alarms is asked of the features. That none forgets to say so is seen all the same: places come
- * from the record format, so what a ledger line moves to a place must be in some row, and `features.test.ts` looks at the entities.
+ * What a row holds and which attributes are alarms is asked of the features. That none forgets to
+ * say so is seen all the same: places come from the record format, so what a ledger line moves to a
+ * place must be in some row, and `features.test.ts` looks at the entities.
  */
 import type { ProtocolPart } from '#shared/protocol/part.ts';
 import { PROTOCOL_PARTS } from '#shared/protocol/parts.ts';
@@ -17,7 +18,10 @@ import { checkRules, isSame, whereOf, type Checker, type Complain, type CheckerR
 import { rowsOfShard, type DurableTurn, type RowDelta, type ShardModel } from './model.ts';
 import { rowAs } from './row-decode.ts';
 
-/** Places that no row shows: the world's edge, and what is between two shards. All others are some player's. */
+/**
+ * Places that no row shows: the world's edge, and what is between two shards. All others are some
+ * player's.
+ */
 const OUTSIDE: ReadonlySet<Place> = new Set<Place>(['clearing', 'minted', 'burned']);
 const ROW_PLACES: ReadonlySet<Place> = new Set(PLACES.filter((place) => !OUTSIDE.has(place)));
 
