@@ -188,23 +188,28 @@ export class AnswerBook {
     return this.#endedListings.has(named) || this.#model.shards.get(parsed.shard)?.rowsByEntity.get(listing.name)?.has(parsed.row) === true;
   }
 
-  #onTurn({ changes, deltas }: DurableTurn, complain: Complain): void {
+  #onTurn({ changes: { shard }, deltas }: DurableTurn, complain: Complain): void {
     for (const { entity, id, before, after } of deltas) {
-      if (entity === listing.name && before !== undefined && after === undefined) this.#endedListings.add(`${id}.${changes.shard}`);
+      if (entity === listing.name && before !== undefined && after === undefined) this.#endedListings.add(`${id}.${shard}`);
       const row = rowAs(operation, entity, after);
       const key = row?.key ?? rowAs(operation, entity, before)?.key;
-      const page = key === undefined ? undefined : this.#pageByKey.get(`${changes.shard} ${key}`);
-      if (page === undefined) continue;
-      if (row === undefined) {
-        page.isPacked = true;
-        continue;
-      }
-      if (page.row !== undefined && page.row.id !== row.id) complain(`${row.key} of ${changes.shard} is done again`);
-      if (page.row === undefined && page.final?.kind === 'refusal' && !this.#isAnotherUnderWay(page)) {
-        complain(`${page.asked.command.kind} ${row.key} of ${changes.shard} was refused with ${page.final.name}, and happens now`);
-      }
-      page.row = row;
+      const page = key === undefined ? undefined : this.#pageByKey.get(`${shard} ${key}`);
+      if (page !== undefined) this.#follow(page, row, complain);
     }
+  }
+
+  /** The row of an operation has come, has changed, or was packed. */
+  #follow(page: Page, row: OperationRow | undefined, complain: Complain): void {
+    const { asked, final, row: known } = page;
+    if (row === undefined) {
+      page.isPacked = true;
+      return;
+    }
+    if (known !== undefined && known.id !== row.id) complain(`${row.key} of ${asked.shard} is done again`);
+    if (known === undefined && final?.kind === 'refusal' && !this.#isAnotherUnderWay(page)) {
+      complain(`${asked.command.kind} ${row.key} of ${asked.shard} was refused with ${final.name}, and happens now`);
+    }
+    page.row = row;
   }
 
   /** Whether a copy that was asked without an answer may still arrive. */

@@ -174,14 +174,9 @@ function checkDecision(known: Known, turn: DurableTurn, old: DecisionRow | undef
   if (!NEXT_STATES[from].includes(state)) return say(`has a decision of ${tx} that goes from ${from} to ${state}`);
   const transaction = known.transactions.get(tx);
   if (transaction === undefined) return say(`decides ${tx}, for which there is no durable hold`);
-  const decided: Decided = { turn, row, transaction };
-  if (old === undefined) {
-    checkRules(FIRST_RULES, decided, say);
-    if (state === 'accepted' && known.kinds[transaction.trade]?.stand === undefined)
-      say(`accepts ${tx}, and a ${transaction.trade} is decided at once`);
-  } else if (from !== 'accepted' && row.verdict !== null && !isSame(row.verdict, old.verdict)) {
-    say(`changes the verdict of ${tx}`);
-  }
+  const decided: Decided = { turn, row, transaction, kind: known.kinds[transaction.trade] };
+  if (old === undefined) checkRules(FIRST_RULES, decided, say);
+  else if (from !== 'accepted' && row.verdict !== null && !isSame(row.verdict, old.verdict)) say(`changes the verdict of ${tx}`);
   if (state === from || (state !== 'committed' && state !== 'aborted')) return;
   checkRules(state === 'committed' ? COMMIT_RULES : ABORT_RULES, decided, say);
   // A late double of an offer that is long settled is aborted anew; its holder has nothing to lose by then.
@@ -193,6 +188,7 @@ interface Decided {
   readonly turn: DurableTurn;
   readonly row: DecisionRow;
   readonly transaction: Transaction;
+  readonly kind: MarketTrade | undefined;
 }
 
 /** Of the first that is known of an offer. Only an abort may be late. */
@@ -204,6 +200,10 @@ const FIRST_RULES: readonly CheckerRule<Decided>[] = [
   {
     isBroken: ({ turn, row }) => row.state !== 'aborted' && turn.changes.now > row.offerUntil,
     detail: ({ turn, row }) => `has ${row.tx} ${row.state} ${turn.changes.now - row.offerUntil} ms too late`,
+  },
+  {
+    isBroken: ({ row, kind }) => row.state === 'accepted' && kind?.stand === undefined,
+    detail: ({ row, transaction }) => `accepts ${row.tx}, and a ${transaction.trade} is decided at once`,
   },
 ];
 
