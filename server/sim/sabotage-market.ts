@@ -10,9 +10,8 @@ import { listingRows } from '#server/market/listing/index-row.ts';
 import type { AnyRow } from '#server/shard/entity.ts';
 import type { Command } from '#server/shard/message.ts';
 import { onCommand, onMessage, type Handler, type Powerup } from '#server/shard/powerup.ts';
-import type { Turn } from '#server/shard/turn.ts';
 import type { Offer } from '#server/trade/messages.ts';
-import { persisterWith } from './persister-with.ts';
+import { override } from './override.ts';
 import { onPowerup, wrapHandler, type Sabotage } from './sabotage.ts';
 import type { Seams } from './seams.ts';
 
@@ -50,24 +49,11 @@ function underRules(rules: NonNullable<Seams['rules']>): Seams {
 /** The turn as it is, but that no listing can be removed. */
 function leavingListing(real: Handler): Handler {
   return (turn, message) => {
-    const careless: Turn = {
-      shard: turn.shard,
-      now: turn.now,
-      operation: turn.operation,
-      neighbours: turn.neighbours,
-      minted: turn.minted,
-      table: (entity) => turn.table(entity),
-      isEmpty: (entity) => turn.isEmpty(entity),
-      insert: (entity, values) => turn.insert(entity, values),
-      put: (entity, row) => turn.put(entity, row),
+    const careless = override(turn, {
       remove: (entity, id) => {
         if (entity.name !== listing.name) turn.remove(entity, id);
       },
-      emit: (to, sent) => turn.emit(to, sent),
-      post: (draft) => turn.post(draft),
-      mintSequence: () => turn.mintSequence(),
-      complete: (operationId, reply) => turn.complete(operationId, reply),
-    };
+    });
     return real(careless, message);
   };
 }
@@ -142,12 +128,14 @@ function feedingPastTheGate(): Seams {
   const feeds = new Map<string, { readonly index: ListingIndex; readonly incarnation: string }>();
   return {
     index: (real, node) =>
-      indexWith(real, (batch) => {
-        feeds.set(node, { index: real, incarnation: batch.incarnation });
-        return real.apply(batch);
+      override(real, {
+        apply: (batch) => {
+          feeds.set(node, { index: real, incarnation: batch.incarnation });
+          return real.apply(batch);
+        },
       }),
     persister: (real, node) =>
-      persisterWith(real, {
+      override(real, {
         append: (changes) => {
           const position = real.append(changes);
           const feed = feeds.get(node);
@@ -166,17 +154,15 @@ function feedingPastTheGate(): Seams {
 }
 
 function forgettingEnds(real: ListingIndex): ListingIndex {
-  return indexWith(real, (batch) => real.apply({ ...batch, changes: batch.changes.filter(({ kind }) => kind === 'put') }));
+  return override(real, {
+    apply: (batch) => real.apply({ ...batch, changes: batch.changes.filter(({ kind }) => kind === 'put') }),
+  });
 }
 
 function forgettingSome(): NonNullable<Seams['index']> {
   let puts = 0;
   return (real) =>
-    indexWith(real, (batch) =>
-      real.apply({ ...batch, changes: batch.changes.filter(({ kind }) => kind === 'remove' || ++puts % 10 !== 0) }),
-    );
-}
-
-function indexWith(real: ListingIndex, apply: ListingIndex['apply']): ListingIndex {
-  return { apply, search: (query) => real.search(query), get: (id) => real.get(id), stats: () => real.stats() };
+    override(real, {
+      apply: (batch) => real.apply({ ...batch, changes: batch.changes.filter(({ kind }) => kind === 'remove' || ++puts % 10 !== 0) }),
+    });
 }
