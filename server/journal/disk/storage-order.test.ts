@@ -52,7 +52,7 @@ async function live(path: string, files: RecordedFiles): Promise<void> {
     // Each life has shards of its own, so that each has everything to do.
     for (let index = 0; index < SHARDS; index++) writer.changeSet(new SampleShard(position + index, picker(index)).turn(1_000));
     journal.commit(sealed({ first: position + 1, last: position + SHARDS, now: instant(1_000), records: writer.take() }));
-    new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION.projected).foldThrough(position + SHARDS);
+    new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION).foldThrough(position + SHARDS);
     const images = new FileImages(path, SCHEMA_BY_TABLE, 'instance', files);
     const keeper = new ShardKeeper(journal, images, SCHEMA_BY_TABLE, dropped);
     const noted: string[] = [];

@@ -23,6 +23,7 @@ import {
   type PersisterStats,
   type Position,
   type ProjectedRow,
+  type ProjectionScope,
   type RecoveryReport,
   type Total,
 } from './persister.ts';
@@ -174,8 +175,8 @@ class NodePersister implements Persister {
     return this.#asked(this.#backend.transaction(tx, shards, this.#durable));
   }
 
-  projection(entity: string, shard?: ShardId): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }> {
-    return this.#asked(this.#backend.projection(entity, this.#durable, shard));
+  projection(entity: string, scope?: ProjectionScope): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }> {
+    return this.#asked(this.#backend.projection(entity, this.#durable, scope));
   }
 
   totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }> {

@@ -146,7 +146,7 @@ function openReaders(path: string, dropped: Position, instance: string) {
     images,
     keeper,
     upkeep: new StartUpkeep({ store: projections, keeper: () => keeper, schemas: SCHEMA_BY_TABLE, projected: DEFINITION.projected }),
-    projector: new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION.projected),
+    projector: new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION),
     close: () => {
       projections.close();
       journal.close();
