@@ -3,7 +3,7 @@
  *
  * A message flows: edge, world, region, cell, shard, journal; and back through the output gate.
  */
-import { marketOf, MODES } from '#shared/address.ts';
+import { marketName, marketOf, MODES } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Rules } from '#shared/rules.ts';
@@ -17,15 +17,18 @@ import type { ShardListener } from '#server/cell/resident.ts';
 import type { Backend } from '#server/edge/backend.ts';
 import { ShardFault, type Persister, type PersisterDefinition } from '#server/journal/persister/persister.ts';
 import { StoreLockedError } from '#server/journal/disk/storage.ts';
-import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
+import { createListingIndex } from '#server/listing-index/listing-index.ts';
+import { localListingIndex } from '#server/listing-index/local.ts';
+import { readYourWrites, type NodeIndex } from '#server/listing-index/read-your-writes.ts';
+import type { ListingIndexService } from '#server/listing-index/service.ts';
 import type { ListingRow } from '#server/market/entities.ts';
 import { INDEXED_ENTITY, indexedListing, listingsOf, listingsOfMirrored, tellListings } from '#server/market/listing-projection.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import { NodeClock } from '#server/platform/node-clock.ts';
 import type { Cancel, Machine, Platform } from '#server/platform/platform.ts';
 import { doubtAbout } from '#server/platform/start-check.ts';
-import { cellOf } from '#shared/cell.ts';
+import { cellOf, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import { Link, type Bus, type NodeName } from '#server/routing/link.ts';
 import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
@@ -55,7 +58,7 @@ export interface NodeOptions {
   /** The node that owns a cell; this node alone unless given. */
   readonly ownerOf?: (market: string, cell: number) => NodeName;
   /** The listing index that the node feeds and searches: one of its own, in this process, unless given. */
-  readonly index?: ListingIndex;
+  readonly index?: ListingIndexService;
   /** The way to the other nodes, if there are any. */
   readonly bus?: Bus;
   readonly openPersister: (definition: PersisterDefinition) => Promise<Persister>;
@@ -123,7 +126,7 @@ export class GavelNode implements Backend {
   readonly rules: Rules;
   readonly regions: readonly string[];
   readonly world: Part;
-  readonly index: ListingIndex;
+  readonly index: NodeIndex;
   readonly persister: Persister;
   /** What the node runs on, with its own time. */
   readonly platform: Platform;
@@ -154,7 +157,7 @@ export class GavelNode implements Backend {
       replyInPlaceOf: (envelope, now, absence) => this.#replyInPlaceOf(envelope, now, absence),
       memoryBudgetBytes: options.memoryBudgetBytes,
       onFault: (fault) => this.#fail(fault),
-      onChanges: (position, changes) => tellListings(position, changes, this.#feed),
+      onChanges: (position, changes) => tellListings(position, changes, (change) => this.#feed.take(change)),
       onUnloadable: (shard) => this.#feed.hide(shard),
       onLoadable: (shard, version, rows) => this.#feed.show(shard, version, listingsOf(rows)),
     });
@@ -163,14 +166,15 @@ export class GavelNode implements Backend {
       async (...range) => (this.#isOpen ? persister.due(...range) : []),
       (shard) => this.#wake(shard),
     );
-    this.#feed = this.#newFeed(definition);
-    this.index = this.#feed.index;
+    const index = options.index ?? localListingIndex(createListingIndex(options.catalogue.itemClasses), this.platform.timers);
+    this.#feed = this.#newFeed(definition, index);
+    this.index = readYourWrites(options.node, index, this.#feed);
     persister.onFault((fault) => this.#fail(fault));
   }
 
   /** Feeds the index and starts the alarms; from then on the node takes messages. */
   async start(): Promise<void> {
-    await this.#feed.start();
+    await this.#feed.openCells(this.#ownCells());
     this.#isOpen = true;
     this.#scheduleScan();
   }
@@ -188,8 +192,8 @@ export class GavelNode implements Backend {
     this.#ownCell(shard)?.unsubscribe(shard, listener);
   }
 
-  indexLagMs(): number {
-    return this.#feed.lagMs;
+  get durable(): number {
+    return this.persister.durable;
   }
 
   async history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[] | Refusal> {
@@ -244,23 +248,33 @@ export class GavelNode implements Backend {
     return cellsByMarket;
   }
 
-  #newFeed(definition: ShardDefinition): ListingFeed<ListingRow> {
+  #ownCells(): readonly CellEpoch[] {
+    const markets = this.regions.flatMap((region) => MODES.map((mode) => marketName(region, mode)));
+    return markets.flatMap((market) =>
+      (this.#cellsByMarket.get(market) ?? []).flatMap((cell) =>
+        cell === undefined ? [] : [{ market, cell: cell.index, epoch: FIRST_EPOCH }],
+      ),
+    );
+  }
+
+  #newFeed(definition: ShardDefinition, index: ListingIndexService): ListingFeed<ListingRow> {
     const { platform } = this;
-    const { node, catalogue, index = createListingIndex(catalogue.itemClasses) } = this.#options;
-    const snapshot = async (): Promise<FeedSnapshot> => {
-      const { position, rows } = await this.persister.projection(INDEXED_ENTITY);
+    const snapshot = async (cells: readonly CellEpoch[]): Promise<FeedSnapshot> => {
+      // One reading of all rows is the faster way to those of many cells.
+      const [cell, ...others] = cells;
+      const { position, rows } = await this.persister.projection(INDEXED_ENTITY, cell === undefined || others.length > 0 ? {} : { cell });
       const { listings, faults } = listingsOfMirrored(definition, rows);
       if (faults.length > 0) {
         const message = `${faults.length} of ${rows.length} listings cannot be read, and are not found until they can be`;
         platform.report({ level: 'error', message, error: faults[0] });
       }
-      const changes = listings.map((row): FeedChange => ({ kind: 'put', row }));
-      return { position, changes };
+      return { position, rows: listings };
     };
     const rowsOf = async (shard: ShardId): Promise<readonly number[]> => {
       const { rows } = await this.persister.projection(INDEXED_ENTITY, { shard });
       return rows.map(({ id }) => id);
     };
+    const { node } = this.#options;
     return new ListingFeed({ index, node, incarnation: platform.random.id(), platform, snapshot, rowsOf, indexed: indexedListing });
   }
 

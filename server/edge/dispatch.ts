@@ -69,17 +69,24 @@ async function run(services: DispatchServices, caller: Caller, command: Command)
   }
 }
 
-function search({ backend, platform }: DispatchServices, { player, shard }: Caller, request: CommandRequest<'search'>): Reply {
+async function search(
+  { backend, platform }: DispatchServices,
+  { player, shard }: Caller,
+  request: CommandRequest<'search'>,
+): Promise<Reply> {
   const { criteria, sort = SORT_CHEAPEST, limit, cursor } = request;
   const market = marketOf(shard);
   const now = platform.clock.now();
-  const result = backend.index.search({ market, criteria, sort, limit, now, self: player, ...(cursor === undefined ? {} : { cursor }) });
+  const query = { market, criteria, sort, limit, now, self: player, ...(cursor === undefined ? {} : { cursor }) };
+  // Whatever was acknowledged by this node, to anybody, is found.
+  const result = await backend.index.search(query, { atLeast: backend.durable });
+  if (result.kind === 'unavailable') return refusal('unavailable');
   if (result.kind === 'bad-cursor') return refusal('bad-request', { fault: 'cursor: must be one that this search gave' });
   const found: CommandAnswer<'search'> = {
     listings: result.rows.map((row) => listingOf(row, player)),
     total: result.total,
     ...(result.cursor === undefined ? {} : { cursor: result.cursor }),
-    lagMs: durationMs(Math.max(0, Math.round(backend.indexLagMs()))),
+    lagMs: durationMs(Math.round(result.lagMs)),
   };
   return answer(found);
 }

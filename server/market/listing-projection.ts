@@ -12,10 +12,13 @@ import { listing, type ListingRow } from './entities.ts';
 /** The entity that the index is fed from. */
 export const INDEXED_ENTITY = listing.name;
 
-/** Who is told what became of single listings. */
-export interface ListingSink {
-  put(position: number, shard: ShardId, version: number, row: ListingRow): void;
-  remove(position: number, shard: ShardId, version: number, id: number): void;
+/** What became of a listing in a turn: the position of the turn, the version of the shard after it, and no row if it was removed. */
+interface ListingChange {
+  readonly position: number;
+  readonly shard: ShardId;
+  readonly version: number;
+  readonly id: number;
+  readonly row: ListingRow | undefined;
 }
 
 /** The listings among the rows of a shard. */
@@ -24,9 +27,9 @@ export function listingsOf(rows: (entity: string) => readonly AnyRow[]): readonl
 }
 
 /** Tells what a change set, at its position in the journal, means for listings. */
-export function tellListings(position: number, { shard, version, puts, removes }: ChangeSet, sink: ListingSink): void {
-  for (const { entity, row } of puts) if (entity === listing) sink.put(position, shard, version, asListing(row));
-  for (const { table, id } of removes) if (table === listing.schema.table) sink.remove(position, shard, version, id);
+export function tellListings(position: number, { shard, version, puts, removes }: ChangeSet, take: (change: ListingChange) => void): void {
+  for (const { entity, row } of puts) if (entity === listing) take({ position, shard, version, id: row.id, row: asListing(row) });
+  for (const { table, id } of removes) if (table === listing.schema.table) take({ position, shard, version, id, row: undefined });
 }
 
 /** A row of the node's database, and the shard whose row it is, as of that version. */

@@ -33,6 +33,7 @@ export interface NodeNature {
   readonly memoryBudgetBytes: number;
   readonly delays: InlineDelays;
   readonly persisterHaste: number;
+  readonly indexMs?: () => number;
   readonly wallOffsetMs: WallOffset;
 }
 
@@ -88,7 +89,7 @@ export class SimulatedWorld {
   readonly bus: SimulatedBus;
   readonly model: Model;
   readonly book: AnswerBook;
-  readonly listings = new ListingBook((name) => this.nodes.find((node) => node.name === name)?.node?.index);
+  readonly listings = new ListingBook((name) => this.nodes.find((node) => node.name === name)?.index);
   readonly referee: Referee;
   readonly nodes: readonly SimulatedNode[];
   readonly #options: WorldOptions;

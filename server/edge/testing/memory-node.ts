@@ -2,24 +2,28 @@
  * A node for the tests of the edge: real cells, shards, trades, powerups and index, over a journal that is kept in memory and is
  * durable one turn of the event loop after an append. Nothing outlives it, and no shard ever leaves it.
  */
-import { listingId, marketOf, parseShardId, type Mode } from '#shared/address.ts';
+import { marketName, marketOf, type Mode } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
-import { instant, type ShardId } from '#shared/units.ts';
+import type { ShardId } from '#shared/units.ts';
 import { CellHost, type CellHostOptions } from '#server/cell/cell-host.ts';
 import { Cell } from '#server/cell/cell.ts';
-import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
-import { listing } from '#server/market/entities.ts';
+import { ListingFeed } from '#server/listing-index/listing-feed.ts';
+import { createListingIndex } from '#server/listing-index/listing-index.ts';
+import { localListingIndex } from '#server/listing-index/local.ts';
+import { readYourWrites } from '#server/listing-index/read-your-writes.ts';
+import type { ListingRow } from '#server/market/entities.ts';
+import { indexedListing, tellListings } from '#server/market/listing-projection.ts';
 import { marketPowerups } from '#server/market/market.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
-import { cellOf } from '#shared/cell.ts';
+import { cellOf, FIRST_EPOCH } from '#shared/cell.ts';
+import { limits } from '#shared/limits.ts';
 import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Backend } from '../backend.ts';
-import { rowOf } from '../views.ts';
 
 /** A node that runs, and what it has reported. */
 export interface MemoryNode {
@@ -34,7 +38,6 @@ type Persister = CellHostOptions['persister'];
 
 const CELLS = 2;
 const NODE = 'test';
-const INCARNATION = 'memory';
 
 /** Starts a node of the regions given, under development rules unless others are given. */
 export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'], rules: Rules = RULES_PROFILES.dev): MemoryNode {
@@ -42,11 +45,21 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const machine = nodeMachine((event) => void reported.push(event));
   const platform: Platform = { ...machine, clock: { now: () => machine.readings.wall() } };
   const journal = new MemoryJournal(platform);
+  const persister = journal.persister();
   const world = new World();
-  const index = createListingIndex(BUILT_IN_CATALOGUE.itemClasses);
+  const index = localListingIndex(createListingIndex(BUILT_IN_CATALOGUE.itemClasses), platform.timers);
+  const feed = new ListingFeed<ListingRow>({
+    index,
+    node: NODE,
+    incarnation: 'memory',
+    platform,
+    snapshot: () => Promise.resolve({ position: 0, rows: [] }),
+    rowsOf: () => Promise.resolve([]),
+    indexed: indexedListing,
+  });
   const host = new CellHost({
     platform,
-    persister: journal.persister(),
+    persister,
     definition: defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })),
     world,
     replyInPlaceOf: () => undefined,
@@ -54,7 +67,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     onFault: (fault) => {
       throw fault;
     },
-    onChanges: feedTo(index),
+    onChanges: (position, changes) => tellListings(position, changes, (change) => feed.take(change)),
     onUnloadable: () => undefined,
     onLoadable: () => undefined,
   });
@@ -64,6 +77,8 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
       const cells = Array.from({ length: CELLS }, (_, number) => new Cell(number, host));
       cellsByMarket.set(`${region}.${mode}`, cells);
       world.add(`${region}.${mode}`, new Region(cells));
+      const market = marketName(region, mode);
+      void feed.openCells(Array.from({ length: limits.cellsPerRegion }, (_, cell) => ({ market, cell, epoch: FIRST_EPOCH })));
     }
   }
   const ownCell = (shard: ShardId): Cell => {
@@ -78,11 +93,17 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     owns: (shard) => cellsByMarket.has(marketOf(shard)),
     subscribe: (shard, listener) => ownCell(shard).subscribe(shard, listener),
     unsubscribe: (shard, listener) => ownCell(shard).unsubscribe(shard, listener),
-    index,
-    indexLagMs: () => 0,
+    index: readYourWrites(NODE, index, feed),
+    get durable() {
+      return persister.durable;
+    },
     history: (shard, before, limit) => Promise.resolve(journal.history(shard, before, limit)),
   };
-  return { backend, platform, reported, stop: () => host.stop() };
+  const stop = (): void => {
+    feed.stop();
+    host.stop();
+  };
+  return { backend, platform, reported, stop };
 }
 
 /** The least of a journal that cells can run on. */
@@ -149,37 +170,4 @@ class MemoryJournal {
     }
     return position;
   }
-}
-
-/** The listings of every change set, as the index takes them. */
-function feedTo(index: ListingIndex): CellHostOptions['onChanges'] {
-  let to = 0;
-  index.apply({ node: NODE, incarnation: INCARNATION, from: 0, to: 0, snapshot: true, changes: [] });
-  return (_position, { shard, version, puts, removes }) => {
-    const seller = parseShardId(shard)?.player;
-    if (seller === undefined) return;
-    const changes: FeedChange[] = [];
-    for (const { table, id } of removes) {
-      if (table === listing.schema.table) changes.push({ kind: 'remove', id: listingId(id, shard), version });
-    }
-    for (const { entity, row } of puts) {
-      if (entity.name !== listing.name) continue;
-      const { id, item, buyout, startsAt, endsAt } = rowOf(listing, row);
-      changes.push({
-        kind: 'put',
-        row: {
-          id: listingId(id, shard),
-          shard,
-          seller,
-          market: marketOf(shard),
-          item: item.value,
-          buyout,
-          startsAt,
-          endsAt: instant(endsAt),
-          version,
-        },
-      });
-    }
-    index.apply({ node: NODE, incarnation: INCARNATION, from: to, to: ++to, changes });
-  };
 }
