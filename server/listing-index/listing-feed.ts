@@ -12,7 +12,8 @@
  *     counts twice.
  * F5. Listings of a shard that cannot be loaded, which could not be bought, are not in the index: neither from before
  *     nor through a snapshot.
- * F6. One batch is on its way at a time. If it is not known to have been taken, all cells are opened again.
+ * F6. One batch is on its way at a time. If it is not known to have been taken, all cells are opened again: their
+ *     snapshots are read after it was sent, and so have what was in it.
  */
 import { listingId } from '#shared/address.ts';
 import type { CellEpoch } from '#shared/cell.ts';

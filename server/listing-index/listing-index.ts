@@ -11,12 +11,12 @@
  * I4. The epoch of a cell never falls: what was read of it in an older one changes nothing.
  * I5. A batch of changes that does not start where that life's last one ended changes nothing.
  */
-import type { CellEpoch } from '#shared/cell.ts';
 import { decodeCursor, encodeCursor, placeOf, type IndexedListing, type SearchedClass } from '#shared/search.ts';
 import type { ListingId } from '#shared/units.ts';
+import { KnownCells, outdatedOf } from './known-cells.ts';
 import { RowStore } from './row-store.ts';
 import { Selector } from './selection.ts';
-import type { BadCursor, CellChanges, FeedAnswer, FeedBatch, FoundListings, IndexStats, SearchQuery } from './service.ts';
+import type { BadCursor, FeedAnswer, FeedBatch, FoundListings, IndexStats, SearchQuery } from './service.ts';
 import { TopListings } from './top-listings.ts';
 
 /** The index itself. Its calls do what `ListingIndexService` says, at once. */
@@ -30,71 +30,29 @@ export interface ListingIndex {
   positionOf(node: string): number;
 }
 
-/** A life of a node. */
-interface Feed {
-  readonly node: string;
-  readonly incarnation: string;
-  position: number;
-}
-
-/** A cell, and whose it is. Its number is that of its rows in the store. */
-interface Cell {
-  readonly number: number;
-  feed: Feed;
-  epoch: number;
-}
-
-/** How a cell that is written to is known: as the writer says, in a later epoch, or otherwise. */
-type Standing = 'same' | 'later' | 'unknown';
-
 /** An empty index; slots and hero classes come from the catalogue's item classes. */
 export function createListingIndex(itemClasses: readonly SearchedClass[]): ListingIndex {
   const rows = new RowStore();
   const selector = new Selector();
-  const feeds = new Map<string, Feed>();
-  const cells = new Map<string, Cell>();
-
-  const open = (feed: Feed, opened: readonly CellEpoch[]): FeedAnswer => {
-    const outdated = opened.filter((each) => (cells.get(keyOf(each))?.epoch ?? 0) > each.epoch);
-    const numbers = new Set<number>();
-    for (const each of opened) {
-      if (outdated.includes(each)) continue;
-      const known = cells.get(keyOf(each));
-      const { number } = known ?? { number: cells.size };
-      cells.set(keyOf(each), { number, feed, epoch: each.epoch });
-      if (known !== undefined) numbers.add(number);
-    }
-    rows.removeCells(numbers);
-    return { kind: 'applied', to: feed.position, outdated };
-  };
-
-  /** Takes the changes of all cells in, or of none if one is not known as the feed says. */
-  const change = (feed: Feed, to: number, changed: readonly CellChanges[]): FeedAnswer => {
-    const standings = changed.map(({ cell }) => standingOf(cells.get(keyOf(cell)), feed, cell));
-    if (standings.includes('unknown')) return { kind: 'snapshot-needed' };
-    for (const [place, { cell, changes }] of changed.entries()) {
-      const known = cells.get(keyOf(cell));
-      if (known === undefined || standings[place] === 'later') continue;
-      for (const each of changes) {
-        if (each.kind === 'put') rows.put(each.row, known.number);
-        else rows.remove(each.id, each.version);
-      }
-    }
-    feed.position = to;
-    return { kind: 'applied', to, outdated: changed.flatMap(({ cell }, place) => (standings[place] === 'later' ? [cell] : [])) };
-  };
+  const known = new KnownCells();
 
   const apply = (batch: FeedBatch): FeedAnswer => {
-    const { node, incarnation } = batch;
-    const known = feeds.get(node);
-    const feed = known?.incarnation === incarnation ? known : undefined;
     if (batch.kind === 'open') {
-      const own = feed ?? { node, incarnation, position: 0 };
-      feeds.set(node, own);
-      return open(own, batch.cells);
+      const { to, outdated, emptied } = known.open(batch);
+      rows.removeCells(emptied);
+      return { kind: 'applied', to, outdated };
     }
-    if (feed === undefined || (batch.kind === 'changes' && batch.from !== feed.position)) return { kind: 'snapshot-needed' };
-    return change(feed, batch.kind === 'changes' ? batch.to : feed.position, batch.cells);
+    const numbers = known.take(batch);
+    if (numbers === undefined) return { kind: 'snapshot-needed' };
+    for (const [place, { changes }] of batch.cells.entries()) {
+      const number = numbers[place];
+      if (number === undefined || number === 'outdated') continue;
+      for (const change of changes) {
+        if (change.kind === 'put') rows.put(change.row, number);
+        else rows.remove(change.id, change.version);
+      }
+    }
+    return { kind: 'applied', to: known.positionOf(batch.node), outdated: outdatedOf(batch.cells, numbers) };
   };
 
   const search = ({ market, criteria, sort, limit, cursor, now, self }: SearchQuery): FoundListings | BadCursor => {
@@ -119,20 +77,8 @@ export function createListingIndex(itemClasses: readonly SearchedClass[]): Listi
     rows: rows.size,
     tables: rows.tableCount,
     distinctNames: rows.names.size,
-    feeds: [...feeds.values()].map((feed) => {
-      const own = [...cells.values()].filter((cell) => cell.feed === feed);
-      return { ...feed, cells: own.length, rows: own.reduce((sum, { number }) => sum + rows.rowsOf(number), 0) };
-    }),
+    feeds: known.states((number) => rows.rowsOf(number)),
   });
 
-  return { apply, search, stats, get: (id) => rows.get(id), positionOf: (node) => feeds.get(node)?.position ?? 0 };
-}
-
-function keyOf({ market, cell }: CellEpoch): string {
-  return `${market}/${cell}`;
-}
-
-function standingOf(known: Cell | undefined, feed: Feed, { epoch }: CellEpoch): Standing {
-  if (known !== undefined && known.epoch > epoch) return 'later';
-  return known?.epoch === epoch && known.feed === feed ? 'same' : 'unknown';
+  return { apply, search, stats, get: (id) => rows.get(id), positionOf: (node) => known.positionOf(node) };
 }

@@ -18,6 +18,7 @@ export interface ListingChange<Row> {
 
 /** The last change of one listing. */
 interface Pending<Row> {
+  readonly id: number;
   change: ListingChange<Row>;
   /** Another listing of the same shard. */
   readonly next: Pending<Row> | undefined;
@@ -37,12 +38,12 @@ export class PendingChanges<Row> {
   add(change: ListingChange<Row>): void {
     const newest = this.#newestByShard.get(change.shard);
     let known = newest;
-    while (known !== undefined && known.change.id !== change.id) known = known.next;
+    while (known !== undefined && known.id !== change.id) known = known.next;
     if (known !== undefined) {
       known.change = change;
       return;
     }
-    this.#newestByShard.set(change.shard, { change, next: newest });
+    this.#newestByShard.set(change.shard, { id: change.id, change, next: newest });
     this.#count += 1;
   }
 
@@ -63,7 +64,7 @@ export class PendingChanges<Row> {
     for (const [shard, newest] of this.#newestByShard) {
       if (!isOfShard(shard)) continue;
       let later: Pending<Row> | undefined;
-      for (const change of each(newest)) if (change.position > position) later = { change, next: later };
+      for (const change of each(newest)) if (change.position > position) later = { id: change.id, change, next: later };
       if (later === undefined) this.#newestByShard.delete(shard);
       else this.#newestByShard.set(shard, later);
     }

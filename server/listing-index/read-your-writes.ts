@@ -15,7 +15,7 @@ export type FoundAtNode = (FoundListings & { readonly lagMs: number }) | BadCurs
 export interface NodeIndex {
   /** The answer includes everything up to `atLeast`, a durable position of this node's journal, unless it says otherwise. */
   search(query: SearchQuery, options: { readonly atLeast: number }): Promise<FoundAtNode>;
-  /** Sizes, after what waits was sent. Rejects if the index does not answer. */
+  /** Sizes; what waits is sent first. Rejects if the index does not answer. */
   stats(): Promise<IndexStats>;
 }
 
