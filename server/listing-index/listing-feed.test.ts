@@ -374,6 +374,34 @@ describe('a feed of cells', () => {
     expect(bench.core.get(listingId(1, ADA))).toBeDefined();
   });
 
+  it('keeps nothing of what is told of a cell that it has closed', async () => {
+    const bench = await Bench.open([EMPTY], { pendingMax: 3 });
+    bench.feed.closeCell(cellOfShard(ADA));
+    for (let id = 1; id <= 9; id++) {
+      bench.put(id, ADA, id, row(id));
+      await bench.flushed();
+    }
+    expect(bench.read).toHaveLength(1);
+  });
+
+  it('takes of a snapshot only the cells that it was read for: others have gone on', async () => {
+    const bench = await Bench.open([
+      { position: 1, rows: [listed(1, 1)] },
+      { position: 2, rows: [listed(1, 1), indexed(BOB, 1, row(1))] },
+    ]);
+    const opened = bench.feed.openCells([cellOfShard(BOB, epoch(2))]);
+    bench.remove(3, ADA, 2, 1);
+    await bench.flushed();
+    await opened;
+    expect([await bench.has(ADA, 1), await bench.has(BOB, 1)]).toMatchObject([undefined, { version: 1 }]);
+  });
+
+  it('reads cells together that are opened one by one', async () => {
+    const bench = new Bench();
+    await Promise.all(CELLS.map((cell) => bench.feed.openCells([cell])));
+    expect(bench.read).toEqual([expect.arrayContaining(CELLS)]);
+  });
+
   it('does not close a cell that was opened again in another epoch', async () => {
     const bench = await Bench.open([EMPTY, EMPTY]);
     await bench.feed.openCells([cellOfShard(ADA, epoch(2))]);

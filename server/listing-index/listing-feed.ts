@@ -97,7 +97,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
     return state.kind === 'behind' || state.kind === 'sending' ? Math.max(0, this.#nowMs - state.sinceMs) : 0;
   }
 
-  /** Feeds these cells from now on. Resolves when the index has their rows, and those of every other open cell. */
+  /** Feeds these cells from now on, too. Resolves when the index has the rows of every open cell. */
   openCells(cells: readonly CellEpoch[]): Promise<void> {
     for (const cell of cells) this.#cells.open(cell);
     return this.#takeSnapshots();
@@ -257,6 +257,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
   }
 
   async #snapshotsTaken(): Promise<void> {
+    await undefined; // What is opened in the same go is read together.
     for (;;) {
       const { waiting } = this.#cells;
       if (waiting.length === 0 || this.#isStopped) return;
