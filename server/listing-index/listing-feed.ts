@@ -257,7 +257,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
   }
 
   async #snapshotsTaken(): Promise<void> {
-    await undefined; // What is opened in the same go is read together.
+    await Promise.resolve(); // What is opened in the same go is read together.
     for (;;) {
       const { waiting } = this.#cells;
       if (waiting.length === 0 || this.#isStopped) return;
