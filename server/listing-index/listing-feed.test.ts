@@ -97,6 +97,7 @@ class Bench {
       index: this.index,
       node,
       incarnation: 'life',
+      cellsPerMarket: limits.cellsPerRegion,
       platform: {
         readings: { wall: () => instant(this.#nowMs), monotonicMs: () => this.#nowMs },
         timers,

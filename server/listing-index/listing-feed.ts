@@ -36,6 +36,7 @@ export interface ListingFeedOptions<Row> {
   readonly node: string;
   /** Random per start of the node. */
   readonly incarnation: string;
+  readonly cellsPerMarket: number;
   readonly platform: Pick<Platform, 'readings' | 'timers' | 'report'>;
   /** Reads the rows of these cells; it may give others, too. */
   readonly snapshot: (cells: readonly CellEpoch[]) => Promise<FeedSnapshot>;
@@ -76,7 +77,7 @@ const SNAPSHOT_RETRY_MS = 1_000;
 /** The feed; `Row` is a listing as its shard has it. */
 export class ListingFeed<Row extends { readonly id: number }> {
   readonly #options: ListingFeedOptions<Row>;
-  readonly #cells = new OpenCells();
+  readonly #cells: OpenCells;
   readonly #pending = new PendingChanges<Row>();
   readonly #hidden = new Set<ShardId>();
   #state: State = { kind: 'current' };
@@ -89,6 +90,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
 
   constructor(options: ListingFeedOptions<Row>) {
     this.#options = options;
+    this.#cells = new OpenCells(options.cellsPerMarket);
   }
 
   /** How long the oldest change has waited that the index does not know yet, in milliseconds. */
@@ -97,9 +99,14 @@ export class ListingFeed<Row extends { readonly id: number }> {
     return state.kind === 'behind' || state.kind === 'sending' ? Math.max(0, this.#nowMs - state.sinceMs) : 0;
   }
 
-  /** Feeds these cells from now on, too. Resolves when the index has the rows of every open cell. */
+  /** Feeds these cells from now on, too. Resolves as `allLive` does. */
   openCells(cells: readonly CellEpoch[]): Promise<void> {
     for (const cell of cells) this.#cells.open(cell);
+    return this.allLive();
+  }
+
+  /** Resolves when the index has the rows of every open cell. */
+  allLive(): Promise<void> {
     return this.#takeSnapshots();
   }
 

@@ -1,7 +1,6 @@
 /** The cells that a node feeds to the index, and how the index knows each of them. */
 import { marketOf } from '#shared/address.ts';
 import { cellOf, type CellEpoch } from '#shared/cell.ts';
-import { limits } from '#shared/limits.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { CellChanges, FeedChange } from './service.ts';
 
@@ -13,7 +12,12 @@ export interface OpenCell {
 
 /** The open cells of a node, of each at most one epoch. */
 export class OpenCells {
+  readonly #cellsPerMarket: number;
   readonly #byMarket = new Map<string, (OpenCell | undefined)[]>();
+
+  constructor(cellsPerMarket: number) {
+    this.#cellsPerMarket = cellsPerMarket;
+  }
 
   /** Opens a cell anew, in the place of what it was. */
   open(cell: CellEpoch): void {
@@ -30,7 +34,7 @@ export class OpenCells {
 
   /** The cell of a shard, if it is open. */
   of(shard: ShardId): OpenCell | undefined {
-    return this.#byMarket.get(marketOf(shard))?.[cellOf(shard, limits.cellsPerRegion)];
+    return this.#byMarket.get(marketOf(shard))?.[cellOf(shard, this.#cellsPerMarket)];
   }
 
   /** Whether this is still the cell that is open there. */

@@ -3,10 +3,12 @@ import { marketOf, parseListingId } from '#shared/address.ts';
 import { cellOf, FIRST_EPOCH } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { durationMs, gold, NO_GOLD } from '#shared/units.ts';
-import type { ShardListener } from '#server/cell/resident.ts';
+import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { FeedChange, ListingIndexService } from '#server/listing-index/service.ts';
-import { listing, player } from '#server/market/entities.ts';
-import { indexedListing, tellListings } from '#server/market/listing-projection.ts';
+import { player } from '#server/market/account/player.ts';
+import { listing } from '#server/market/listing/listing.ts';
+import { tellIndexedRows } from '#server/market/indexed-rows.ts';
+import { listingRows } from '#server/market/listing/index-row.ts';
 import type { Command } from '#server/shard/message.ts';
 import { onCommand, onMessage, type Handler, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
@@ -154,9 +156,9 @@ function feedingPastTheGate(): Seams {
           const position = real.append(changes);
           const feed = feeds.get(node);
           const [market, number] = [marketOf(changes.shard), cellOf(changes.shard, limits.cellsPerRegion)];
-          tellListings(position, changes, ({ shard, version, row }) => {
+          tellIndexedRows(listingRows, position, changes, ({ shard, version, row }) => {
             if (feed === undefined || row === undefined) return;
-            const put: FeedChange = { kind: 'put', row: indexedListing(shard, version, row) };
+            const put: FeedChange = { kind: 'put', row: listingRows.indexed(shard, version, row) };
             const cells = [{ cell: { market, cell: number, epoch: FIRST_EPOCH }, changes: [put] }];
             void feed.index.apply({ node, incarnation: feed.incarnation, kind: 'rows', cells });
           });
