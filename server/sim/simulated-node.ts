@@ -18,7 +18,9 @@ import { openPersister } from '#server/journal/persister/open-persister.ts';
 import { DataDirectoryError, type Persister } from '#server/journal/persister/persister.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
 import { InjectedFailure } from '#server/journal/disk/memory-writes.ts';
-import { createListingIndex } from '#server/listing-index/listing-index.ts';
+import { createListingIndex, type ListingIndex } from '#server/listing-index/listing-index.ts';
+import { localListingIndex } from '#server/listing-index/local.ts';
+import type { ListingIndexService } from '#server/listing-index/service.ts';
 import type { Machine, ReportedEvent } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
@@ -51,6 +53,8 @@ export interface NodeSetup {
   readonly delays: InlineDelays;
   /** Folds and image passes come so many times as often as in production. */
   readonly persisterHaste: number;
+  /** How long a batch is on its way to the index; no time unless given. */
+  readonly indexMs?: () => number;
   readonly wallOffsetMs: WallOffset;
   /** Hears what becomes durable, what is reported, and what nobody expected. */
   readonly witness: NodeWitness;
@@ -91,6 +95,7 @@ interface Running extends Life {
   readonly onTried: ((what: Tried) => void) | undefined;
   /** While the disk is stalled: what waits for the end of the stall. */
   stalled: (() => void)[] | undefined;
+  readonly index: ListingIndex;
 }
 
 function nodeOf(life: Running | undefined): GavelNode | undefined {
@@ -128,6 +133,11 @@ export class SimulatedNode {
   /** The running node, or `undefined` while it is down or recovers. */
   get node(): GavelNode | undefined {
     return nodeOf(this.#life);
+  }
+
+  /** What the running node has fed its index with so far. */
+  get index(): ListingIndex | undefined {
+    return this.node === undefined ? undefined : this.#life?.index;
   }
 
   /** The time of the node; of its last life, while it is down. */
@@ -180,6 +190,7 @@ export class SimulatedNode {
       },
       onTried,
       stalled: undefined,
+      index: createListingIndex(this.#setup.catalogue.itemClasses),
       wallOffsetMs: this.#nextWallOffset(),
       onThrow: (error) => {
         witness.broke(this.name, error);
@@ -258,7 +269,7 @@ export class SimulatedNode {
     const real = virtualMachine(scheduler, prng.fork(`life ${this.#lives}`), life);
     const machine = seams.machine?.(real) ?? real;
     const port: Bus = bus.port(this.name, life);
-    const index = createListingIndex(catalogue.itemClasses);
+    const index = this.#slowed(localListingIndex(life.index, machine.timers), machine);
     return openNode({
       machine,
       isClockTrusted: false,
@@ -281,6 +292,17 @@ export class SimulatedNode {
       },
       powerups: this.#setup.powerupsOf(rules),
     });
+  }
+
+  /** The index, but that batches are on their way to it for a while. */
+  #slowed(real: ListingIndexService, { timers }: Machine): ListingIndexService {
+    const { indexMs } = this.#setup;
+    if (indexMs === undefined) return real;
+    const apply: ListingIndexService['apply'] = async (batch) => {
+      await new Promise<void>((resolve) => timers.after(indexMs(), resolve));
+      return real.apply(batch);
+    };
+    return override(real, { apply });
   }
 
   #stalling(real: Persister, life: Running): Persister {

@@ -35,6 +35,7 @@ export interface NodeNature {
   readonly memoryBudgetBytes: number;
   readonly delays: InlineDelays;
   readonly persisterHaste: number;
+  readonly indexMs?: () => number;
   readonly wallOffsetMs: WallOffset;
 }
 
@@ -90,7 +91,7 @@ export class SimulatedWorld {
   readonly bus: SimulatedBus;
   readonly model: Model;
   readonly book: AnswerBook;
-  readonly listings = new ListingBook((name) => this.nodes.find((node) => node.name === name)?.node?.index);
+  readonly listings = new ListingBook((name) => this.nodes.find((node) => node.name === name)?.index);
   readonly referee: Referee;
   /** The market as it was agreed: what checkers and players know of it. */
   readonly features: readonly Feature[];
