@@ -1,4 +1,7 @@
-/** The slow, obvious twin of the fold: every turn, one after the other, decoded whole, into plain maps. */
+/**
+ * The slow, obvious twin of the fold: every turn, one after the other, decoded whole, into plain
+ * maps.
+ */
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { totalKey, type LedgerEntry } from '#server/shard/ledger.ts';
 import type { ShardId } from '#shared/units.ts';

@@ -1,0 +1,134 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import Database from 'better-sqlite3';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { limits } from '#shared/limits.ts';
+import { instant } from '#shared/units.ts';
+import { RecordWriter } from '#server/shard/record/writer.ts';
+import { sealed } from '../disk/checksums.ts';
+import { drivePass } from './drive-pass.ts';
+import { ImagePass, type PassResult, type PassStep } from './image-pass.ts';
+import { ShardLoader } from './shard-loader.ts';
+import { ShardRecords } from './shard-records.ts';
+import { openDirectory } from '../disk/directory.ts';
+import { directoryName, fileName, FileImages } from '../disk/image-files.ts';
+import { MemoryDisk } from '../disk/memory.ts';
+import { DEFINITION, picker, sampleShard, SampleShard } from '../testing/sample.ts';
+
+const cleanUps: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanUp of cleanUps.splice(0)) cleanUp();
+});
+
+/** A journal of one shard, a turn per batch. */
+function diskOf(turns: number): MemoryDisk {
+  const disk = new MemoryDisk(DEFINITION);
+  const shard = new SampleShard(1, picker(1));
+  const writer = new RecordWriter(DEFINITION);
+  for (let turn = 1; turn <= turns; turn++) {
+    writer.changeSet(shard.turn(1_000 + turn));
+    disk.journal.commit(sealed({ first: turn, last: turn, now: instant(1_000 + turn), records: writer.take() }));
+  }
+  return disk;
+}
+
+function recordsOf({ journal }: MemoryDisk): ShardRecords {
+  return new ShardRecords(journal, DEFINITION, journal.state.dropped);
+}
+
+describe('an image pass', () => {
+  it('moves the mark before it publishes the first image', async () => {
+    const disk = diskOf(3);
+    const steps: PassStep['kind'][] = [];
+    const published: (number | undefined)[] = [];
+    for (const step of new ImagePass(recordsOf(disk), disk.images).steps(3)) {
+      steps.push(step.kind);
+      published.push(disk.images.read(sampleShard(1))?.version);
+      if (step.kind === 'mark') disk.images.mark(step.through);
+      if (step.kind === 'sync') await disk.images.sync(step.shards);
+    }
+    expect(steps.filter((kind) => kind !== 'pause')).toEqual(['mark', 'sync', 'sync-directories', 'store-image-versions', 'drop']);
+    expect(published.slice(0, steps.indexOf('sync') + 1)).toEqual(steps.slice(0, steps.indexOf('sync') + 1).map(() => undefined));
+    expect(disk.images.published).toBe(3);
+  });
+
+  it('that is shorter than one that was cut off after its images takes these for its own', async () => {
+    const disk = diskOf(3);
+    for (const step of new ImagePass(recordsOf(disk), disk.images).steps(3)) {
+      if (step.kind === 'sync') await disk.images.sync(step.shards);
+      if (step.kind === 'sync-directories') break;
+    }
+    const records = recordsOf(disk);
+    records.catchUp(3);
+    const { faults } = await drivePass(new ImagePass(records, disk.images).steps(1), {
+      images: disk.images,
+      pause: () => Promise.resolve(),
+      storeImageVersions: (versions, setAside) => Promise.resolve(disk.journal.storeImageVersions(versions, setAside)),
+      drop: (through, recordsMax) => Promise.resolve(disk.journal.drop(through, recordsMax)),
+    });
+    expect(faults).toEqual([]);
+    expect(new ShardLoader(records, disk.images).load(sampleShard(1), 3)).toMatchObject({ kind: 'found', shard: { version: 3 } });
+  });
+
+  const COUNT = limits.imageFaultsPerPassMax + 1;
+
+  /**
+   * Writes images of as many shards as are one too many, has something done to each of the files,
+   * and writes images of their next turns.
+   */
+  async function passAfter(spoil: (file: string) => void): Promise<PassResult> {
+    const path = mkdtempSync(join(tmpdir(), 'gavel-image-pass-'));
+    const directory = openDirectory(path, DEFINITION, 'sample');
+    cleanUps.push(() => {
+      directory.close();
+      rmSync(path, { recursive: true });
+    });
+    const { journal } = directory;
+    const images = new FileImages(path, DEFINITION, 'sample');
+    const imagePass = new ImagePass(new ShardRecords(journal, DEFINITION, 0), images);
+    const shards = Array.from({ length: COUNT }, (_, index) => new SampleShard(index, picker(index)));
+    const writer = new RecordWriter(DEFINITION);
+    const pass = (): Promise<PassResult> => {
+      const first = journal.state.position + 1;
+      for (const shard of shards) writer.changeSet(shard.turn(1_000 + first));
+      const last = first + COUNT - 1;
+      journal.commit(sealed({ first, last, now: instant(1_000 + first), records: writer.take() }));
+      return drivePass(imagePass.steps(last), {
+        images,
+        pause: () => Promise.resolve(),
+        storeImageVersions: (versions, setAside) => Promise.resolve(journal.storeImageVersions(versions, setAside)),
+        drop: (through, recordsMax) => Promise.resolve(journal.drop(through, recordsMax)),
+      });
+    };
+    await pass();
+    for (const { id } of shards) spoil(join(path, 'images', directoryName(id), fileName(id)));
+    return pass();
+  }
+
+  it.each<readonly [string, (file: string) => void]>([
+    ['are gone', (file) => rmSync(file)],
+    [
+      'cannot be read',
+      (file) => {
+        rmSync(file);
+        mkdirSync(file);
+      },
+    ],
+  ])('takes the disk for damaged when more files than a few %s, and names them', async (_what, spoil) => {
+    const failed = passAfter(spoil);
+    await expect(failed).rejects.toThrow(`${COUNT} player files (images/) could not be used within one pass`);
+    for (let index = 0; index < COUNT; index++) await expect(failed).rejects.toThrow(`shard ${sampleShard(index)} keeps its old image`);
+  });
+
+  it('sets aside the records of any number of files that are there and not right: that is somebody, and not the disk', async () => {
+    const { faults } = await passAfter((file) => {
+      const database = new Database(file);
+      database.exec('UPDATE gavel_ledger SET cause = upper(cause)');
+      database.close();
+      writeFileSync(`${file}-wal`, 'left by a script');
+    });
+    expect(faults).toHaveLength(COUNT);
+    expect(faults[0]).toContain('has a -wal beside it');
+  });
+});
