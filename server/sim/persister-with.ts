@@ -36,7 +36,7 @@ export function persisterWith(
     due: due ?? ((now, limit, after) => real.due(now, limit, after)),
     history: history ?? ((shard, before, limit) => real.history(shard, before, limit)),
     transaction: (tx, shards) => real.transaction(tx, shards),
-    projection: projection ?? ((entity, shard) => real.projection(entity, shard)),
+    projection: projection ?? ((entity, scope) => real.projection(entity, scope)),
     totals: () => real.totals(),
     stats: () => real.stats(),
     close: (deadlineMs) => real.close(deadlineMs),

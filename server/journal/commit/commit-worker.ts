@@ -3,7 +3,7 @@ import { parentPort, type MessagePort } from 'node:worker_threads';
 import type { Instant } from '#shared/units.ts';
 import type { Opened } from '../persister/backend.ts';
 import type { PersisterDefinition, Position } from '../persister/persister.ts';
-import type { Batch, KeptRecord, Note } from '../disk/storage.ts';
+import type { Batch, SetAsideRecord, ImageVersion } from '../disk/storage.ts';
 import { openDirectory, type OpenDirectory } from '../disk/directory.ts';
 import type { FileJournal } from '../disk/sqlite-journal.ts';
 import { patiently, type LockPatience, type Patient } from '../threads/worker-patience.ts';
@@ -26,8 +26,8 @@ export interface CommitApi {
 }
 
 /** What the thread that writes images may ask for. */
-export interface NoteApi {
-  note(notes: readonly Note[], kept: readonly KeptRecord[]): Patient<void>;
+export interface ImageVersionApi {
+  storeImageVersions(versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]): Patient<void>;
   drop(through: Position, recordsMax: number): Patient<Position>;
 }
 
@@ -42,8 +42,9 @@ function write<T>(run: (journal: FileJournal) => T): Patient<T> {
   return patiently('journal.db', opened().patience.journalLockedMs, () => run(opened().directory.journal));
 }
 
-const noteApi = {
-  note: (notes: readonly Note[], kept: readonly KeptRecord[]) => write((journal) => journal.note(notes, kept)),
+const imageVersionApi = {
+  storeImageVersions: (versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]) =>
+    write((journal) => journal.storeImageVersions(versions, setAside)),
   drop: (through: Position, recordsMax: number) => write((journal) => journal.drop(through, recordsMax)),
 };
 
@@ -54,7 +55,7 @@ const commitApi = {
     const { journal, instance, remarks } = directory;
     return { ...journal.state, instance, remarks };
   },
-  attach: (port: MessagePort) => serve(port, noteApi satisfies NoteApi),
+  attach: (port: MessagePort) => serve(port, imageVersionApi satisfies ImageVersionApi),
   commit: (batch: Batch) => write((journal) => journal.commit(batch)),
   extendLease(until: Instant): Patient<void> {
     // What is committed since would be in files that no start finds: the node must not have time to go on.

@@ -52,17 +52,17 @@ async function live(path: string, files: RecordedFiles): Promise<void> {
     // Each life has shards of its own, so that each has everything to do.
     for (let index = 0; index < SHARDS; index++) writer.changeSet(new SampleShard(position + index, picker(index)).turn(1_000));
     journal.commit(sealed({ first: position + 1, last: position + SHARDS, now: instant(1_000), records: writer.take() }));
-    new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION.projected).foldThrough(position + SHARDS);
+    new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION).foldThrough(position + SHARDS);
     const images = new FileImages(path, SCHEMA_BY_TABLE, 'instance', files);
     const keeper = new ShardKeeper(journal, images, SCHEMA_BY_TABLE, dropped);
     const noted: string[] = [];
     await drivePass(keeper.pass(position + SHARDS), {
       images,
       pause: () => Promise.resolve(),
-      note: (notes, kept) => {
-        noted.push(...notes.map(({ shard }) => imagePath(path, shard)));
+      storeImageVersions: (versions, setAside) => {
+        noted.push(...versions.map(({ shard }) => imagePath(path, shard)));
         files.rely('images are noted', noted);
-        return Promise.resolve(journal.note(notes, kept));
+        return Promise.resolve(journal.storeImageVersions(versions, setAside));
       },
       drop: (through, recordsMax) => {
         files.rely('records are dropped', noted);

@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { DueShard, PersisterDefinition, Position, Total } from '../persister/persister.ts';
+import type { DueShard, PersisterDefinition, Position, ProjectionScope, Total } from '../persister/persister.ts';
 import { packRows, type PackedRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
 import type { OpenedDirectory } from '../commit/commit-worker.ts';
@@ -31,7 +31,7 @@ export interface FoldApi {
   projection(
     entity: string,
     through: Position,
-    shard: ShardId | undefined,
+    scope: ProjectionScope | undefined,
   ): Patient<Transferred<{ readonly position: Position; readonly rows: PackedRows }>>;
   totals(through: Position): Patient<{ readonly position: Position; readonly totals: readonly Total[] }>;
   close(): void;
@@ -62,7 +62,7 @@ const api = {
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
     const projections = FileProjections.openFor(projectionsPath(directory), instance);
-    const projector = new Projector(journal, projections, schemas, definition.projected);
+    const projector = new Projector(journal, projections, schemas, definition);
     // Nobody writes images before all is open: those of another thread may be read here.
     const upkeep = (dropped: Position): StartUpkeep => {
       const keeper = (): ShardKeeper => new ShardKeeper(journal, new FileImages(directory, schemas, instance), schemas, dropped);
@@ -82,9 +82,9 @@ const api = {
     ask((projector) => projector.history(shard, before, limit, through)),
   transaction: (tx: string, shards: readonly ShardId[], through: Position) =>
     ask((projector) => projector.transaction(tx, shards, through)),
-  projection: (entity: string, through: Position, shard: ShardId | undefined) =>
+  projection: (entity: string, through: Position, scope: ProjectionScope | undefined) =>
     ask((projector) => {
-      const { position, rows } = projector.projection(entity, through, shard);
+      const { position, rows } = projector.projection(entity, through, scope);
       const packed = packRows(rows);
       return new Transferred({ position, rows: packed }, [packed.records.buffer]);
     }),

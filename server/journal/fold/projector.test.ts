@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { instant } from '#shared/units.ts';
+import { marketOf } from '#shared/address.ts';
+import { cellOf, FIRST_EPOCH } from '#shared/cell.ts';
+import { instant, type Market } from '#shared/units.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
@@ -38,7 +40,7 @@ describe('the projector', () => {
         const pick = picker(seed);
         const turns = sampleTurns(pick, 60);
         const disk = journalOf(turns, pick);
-        const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION.projected);
+        const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
         // Ends of batches are the positions up to which one may fold.
         for (const { last } of disk.journal.read(0, Number.MAX_SAFE_INTEGER)) if (pick(3) === 0) projector.foldChunk(last);
         const expected = slowFold(turns, offer.schema.table);
@@ -67,7 +69,7 @@ describe('the projector', () => {
     const pick = picker(11);
     const turns = sampleTurns(pick, 200);
     const disk = journalOf(turns, pick);
-    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION.projected);
+    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
     const entries = turns.flatMap(({ shard, ledger }) => ledger.map((entry) => ({ shard, entry })));
     for (const tx of new Set(entries.map(({ entry }) => entry.tx))) {
       if (tx === null) continue;
@@ -76,6 +78,23 @@ describe('the projector', () => {
       expect(found).toEqual(entries.filter(({ entry }) => entry.tx === tx));
     }
     expect(projector.transaction('1.1.nobody@europe.softcore', [sampleShard(0)], turns.length)).toEqual([]);
+  });
+
+  it('hands out the rows of one shard, or of one cell of a market, and no others', () => {
+    const pick = picker(7);
+    const turns = sampleTurns(pick, 60);
+    const disk = journalOf(turns, pick);
+    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
+    const { rows: all } = projector.projection(offer.name, turns.length);
+    const { cellsPerRegion } = DEFINITION.world;
+    for (const shard of new Set(all.map((row) => row.shard))) {
+      const cell = { market: marketOf(shard), cell: cellOf(shard, cellsPerRegion), epoch: FIRST_EPOCH };
+      const ofCell = all.filter((row) => cellOf(row.shard, cellsPerRegion) === cell.cell);
+      expect(ofCell.length).toBeLessThan(all.length);
+      expect(projector.projection(offer.name, turns.length, { cell }).rows).toEqual(ofCell);
+      expect(projector.projection(offer.name, turns.length, { cell: { ...cell, market: 'asia.hardcore' as Market } }).rows).toEqual([]);
+      expect(projector.projection(offer.name, turns.length, { shard }).rows).toEqual(all.filter((row) => row.shard === shard));
+    }
   });
 
   it('leaves nothing of a row that was made and ended in one chunk, and keeps one that an upgrade moved', () => {
@@ -102,7 +121,7 @@ describe('the projector', () => {
         return disk.projections.folded;
       },
     };
-    const projector = new Projector(disk.journal, store, SCHEMA_BY_TABLE, DEFINITION.projected);
+    const projector = new Projector(disk.journal, store, SCHEMA_BY_TABLE, DEFINITION);
     projector.foldChunk(3);
     expect(applied).toEqual([0]);
     expect(projector.projection(offer.name, 4).rows).toHaveLength(1);
@@ -112,7 +131,7 @@ describe('the projector', () => {
     const pick = picker(5);
     const disk = journalOf(sampleTurns(pick, 10), () => 0);
     disk.journal.drop(3, 3);
-    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION.projected);
+    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
     expect(() => projector.foldThrough(10)).toThrow('the journal goes on at 4, after 0');
   });
 });

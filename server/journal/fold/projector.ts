@@ -4,6 +4,8 @@
  * What is asked as of a durable position is folded that far first: so every answer is of one durable position, and nothing has to be
  * merged with records that are not folded yet.
  */
+import { marketOf } from '#shared/address.ts';
+import { cellOf, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
@@ -11,7 +13,7 @@ import type { Schemas } from '#server/shard/record/reader.ts';
 import { asBuffer } from '../images/batch-cache.ts';
 import { fingerprint } from './fingerprint.ts';
 import { FoldChunk } from './fold.ts';
-import type { DueShard, Position, Total } from '../persister/persister.ts';
+import type { DueShard, PersisterDefinition, Position, ProjectionScope, Total } from '../persister/persister.ts';
 import { RecordSkimmer } from '#server/shard/record/cursor.ts';
 import type { JournalReader, LedgerSegment, ProjectionStore, RowChange } from '../disk/storage.ts';
 
@@ -19,13 +21,20 @@ import type { JournalReader, LedgerSegment, ProjectionStore, RowChange } from '.
 export class Projector {
   readonly #journal: JournalReader;
   readonly #store: ProjectionStore;
+  readonly #cellsPerRegion: number;
   readonly #skimmer: RecordSkimmer;
   readonly #projectedByTable: ReadonlyMap<string, string>;
 
-  constructor(journal: JournalReader, store: ProjectionStore, schemas: Schemas, projected: readonly string[]) {
+  constructor(
+    journal: JournalReader,
+    store: ProjectionStore,
+    schemas: Schemas,
+    { projected, world }: Pick<PersisterDefinition, 'projected' | 'world'>,
+  ) {
     this.#journal = journal;
     this.#store = store;
     this.#skimmer = new RecordSkimmer(schemas);
+    this.#cellsPerRegion = world.cellsPerRegion;
     const isProjected = new Set(projected);
     this.#projectedByTable = new Map([...schemas].flatMap(([table, { name }]) => (isProjected.has(name) ? [[table, name]] : [])));
   }
@@ -80,16 +89,25 @@ export class Projector {
     );
   }
 
-  /** Every live row of a projected entity, or those of one shard, as of `position`. */
-  projection(entity: string, through: Position, shard?: ShardId): { readonly position: Position; readonly rows: readonly RowChange[] } {
+  /** Every live row of a projected entity in that scope, as of `position`. */
+  projection(
+    entity: string,
+    through: Position,
+    { shard, cell }: ProjectionScope = {},
+  ): { readonly position: Position; readonly rows: readonly RowChange[] } {
     this.foldThrough(through);
-    return { position: this.#store.folded, rows: this.#store.rows(entity, shard) };
+    const rows = this.#store.rows(entity, shard);
+    return { position: this.#store.folded, rows: cell === undefined ? rows : rows.filter((row) => this.#isIn(cell, row.shard)) };
   }
 
   /** The running totals, as of `position`. */
   totals(through: Position): { readonly position: Position; readonly totals: readonly Total[] } {
     this.foldThrough(through);
     return { position: this.#store.folded, totals: this.#store.totals() };
+  }
+
+  #isIn({ market, cell }: CellEpoch, shard: ShardId): boolean {
+    return marketOf(shard) === market && cellOf(shard, this.#cellsPerRegion) === cell;
   }
 
   #lines({ lines }: LedgerSegment): readonly LedgerEntry[] {

@@ -3,7 +3,7 @@ import { parentPort, type MessagePort } from 'node:worker_threads';
 import type { ShardId } from '#shared/units.ts';
 import type { Schemas } from '#server/shard/record/reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
-import type { NoteApi, OpenedDirectory } from '../commit/commit-worker.ts';
+import type { ImageVersionApi, OpenedDirectory } from '../commit/commit-worker.ts';
 import { drivePass, type PassHands } from './drive-pass.ts';
 import type { LoadedShard, PersisterDefinition, Position } from '../persister/persister.ts';
 import { ShardKeeper, type PassResult } from './shard-keeper.ts';
@@ -76,11 +76,11 @@ const api = {
     const images = new FileImages(directory, schemas, instance);
     const keeper = new ShardKeeper(journal, images, schemas, dropped);
     keeper.catchUp(position);
-    const owner = new Caller<NoteApi>(port);
+    const owner = new Caller<ImageVersionApi>(port);
     const hands: PassHands = {
       images: watched(images, identity),
       pause,
-      note: (notes, kept) => owner.call('note', [notes, kept]),
+      storeImageVersions: (versions, setAside) => owner.call('storeImageVersions', [versions, setAside]),
       drop: (through, recordsMax) => owner.call('drop', [through, recordsMax]),
     };
     state.open = { keeper, hands, schemas, journal, identity };

@@ -27,7 +27,7 @@ async function diskOf({ imaged, noted = imaged, notedAt = FIRST_AT + noted }: { 
   disk.images.draft(id).stage(image);
   await disk.images.sync([id]);
   disk.images.publish([id]);
-  disk.journal.note([{ shard: id, version: noted, now: instant(notedAt) }], []);
+  disk.journal.storeImageVersions([{ shard: id, version: noted, now: instant(notedAt) }], []);
   disk.journal.drop(Math.min(imaged, noted), 100);
   const fault = (journal: JournalReader = disk.journal): ShardFault => {
     const { dropped, position } = disk.journal.state;
@@ -62,9 +62,9 @@ describe('the fault of a load', () => {
     const old: JournalReader = {
       read: (after, bytesMax) => journal.read(after, bytesMax),
       batch: (first) => journal.batch(first),
-      noteOf: () => ({ version: 5, now: undefined }),
-      keptOf: () => [],
-      keptShards: () => new Map(),
+      imageVersionOf: () => ({ version: 5, now: undefined }),
+      setAsideOf: () => [],
+      setAsideBytesByShard: () => new Map(),
       close: () => undefined,
     };
     expect(fault(old).lastTurnAt).toBeUndefined();

@@ -46,7 +46,7 @@ describe('an image pass', () => {
       if (step.kind === 'mark') disk.images.mark(step.through);
       if (step.kind === 'sync') await disk.images.sync(step.shards);
     }
-    expect(steps.filter((kind) => kind !== 'pause')).toEqual(['mark', 'sync', 'sync-directories', 'note', 'drop']);
+    expect(steps.filter((kind) => kind !== 'pause')).toEqual(['mark', 'sync', 'sync-directories', 'store-image-versions', 'drop']);
     expect(published.slice(0, steps.indexOf('sync') + 1)).toEqual(steps.slice(0, steps.indexOf('sync') + 1).map(() => undefined));
     expect(disk.images.published).toBe(3);
   });
@@ -62,7 +62,7 @@ describe('an image pass', () => {
     const { faults } = await drivePass(next.pass(1), {
       images: disk.images,
       pause: () => Promise.resolve(),
-      note: (notes, kept) => Promise.resolve(disk.journal.note(notes, kept)),
+      storeImageVersions: (versions, setAside) => Promise.resolve(disk.journal.storeImageVersions(versions, setAside)),
       drop: (through, recordsMax) => Promise.resolve(disk.journal.drop(through, recordsMax)),
     });
     expect(faults).toEqual([]);
@@ -92,7 +92,7 @@ describe('an image pass', () => {
       return drivePass(keeper.pass(last), {
         images,
         pause: () => Promise.resolve(),
-        note: (notes, kept) => Promise.resolve(journal.note(notes, kept)),
+        storeImageVersions: (versions, setAside) => Promise.resolve(journal.storeImageVersions(versions, setAside)),
         drop: (through, recordsMax) => Promise.resolve(journal.drop(through, recordsMax)),
       });
     };

@@ -23,8 +23,8 @@ import {
   type Image,
   type ImageStore,
   type JournalReader,
-  type KeptRecord,
-  type Note,
+  type SetAsideRecord,
+  type ImageVersion,
 } from '../disk/storage.ts';
 
 /** What a pass asks of whoever drives it, one step after the other. It may stop for ever at any of them: nothing is lost. */
@@ -33,7 +33,7 @@ export type PassStep =
   | { readonly kind: 'mark'; readonly through: Position }
   | { readonly kind: 'sync'; readonly shards: readonly ShardId[] }
   | { readonly kind: 'sync-directories'; readonly shards: readonly ShardId[] }
-  | { readonly kind: 'note'; readonly notes: readonly Note[]; readonly kept: readonly KeptRecord[] }
+  | { readonly kind: 'store-image-versions'; readonly versions: readonly ImageVersion[]; readonly setAside: readonly SetAsideRecord[] }
   | { readonly kind: 'drop'; readonly through: Position };
 
 /** What a pass came to. */
@@ -44,21 +44,21 @@ export interface PassResult {
   /** The size of the records that were dropped. */
   readonly droppedBytes: number;
   /** The size of all records that are put aside now. */
-  readonly kept: number;
+  readonly setAsideBytes: number;
   /** One sentence for each shard whose image could not be written; its records are put aside. */
   readonly faults: readonly string[];
 }
 
 /** What became of one shard in a pass. */
 type Outcome =
-  | { readonly kind: 'staged'; readonly note: Note }
-  | { readonly kind: 'written-before'; readonly note: Note }
+  | { readonly kind: 'staged'; readonly version: ImageVersion }
+  | { readonly kind: 'written-before'; readonly version: ImageVersion }
   | {
       readonly kind: 'fault';
       readonly sentence: string;
       /** The file is gone, or the operating system does not give it away. What is merely wrong in a file is no sign of a broken disk. */
       readonly isOfDisk: boolean;
-      readonly kept: readonly KeptRecord[];
+      readonly setAside: readonly SetAsideRecord[];
     };
 
 /** Read at once: a few milliseconds, which is what a load may have to wait. */
@@ -67,8 +67,8 @@ const READ_BYTES = 1024 * 1024;
 const CACHE_BYTES = 64 * 1024 * 1024;
 /** Images synced at once: enough to keep a disk busy, few enough to be open files. */
 const SHARDS_PER_SYNC = 64;
-/** Notes of one transaction of the journal: it must not hold up a group commit. */
-const NOTES_PER_STEP = 512;
+/** Image versions of one transaction of the journal: it must not hold up a group commit. */
+const VERSIONS_PER_STEP = 512;
 
 /** See the head of this file. */
 export class ShardKeeper {
@@ -77,7 +77,7 @@ export class ShardKeeper {
   readonly #skimmer: RecordSkimmer;
   readonly #index: PendingIndex;
   readonly #cache = new BatchCache(CACHE_BYTES);
-  #keptBytesByShard: ReadonlyMap<ShardId, number>;
+  #setAsideBytesByShard: ReadonlyMap<ShardId, number>;
   /** What the pass under way has read, by the first position of each batch: loads use it as well. */
   readonly #bufferByFirst = new Map<Position, Buffer>();
 
@@ -86,7 +86,7 @@ export class ShardKeeper {
     this.#images = images;
     this.#skimmer = new RecordSkimmer(schemas);
     this.#index = new PendingIndex(new RecordSkimmer(schemas), dropped);
-    this.#keptBytesByShard = journal.keptShards();
+    this.#setAsideBytesByShard = journal.setAsideBytesByShard();
   }
 
   /** Takes what is durable up to that position into the index. */
@@ -114,7 +114,7 @@ export class ShardKeeper {
       return new ShardFault(faultSentence(shard, why), { cause, lastTurnAt: isOfJournal ? lastTurnAt : undefined });
     };
     try {
-      const note = this.#journal.noteOf(shard);
+      const note = this.#journal.imageVersionOf(shard);
       const pending = this.#records(shard);
       lastTurnAt = this.#lastTurnAt(note?.now, pending);
       image = this.#images.read(shard);
@@ -144,7 +144,7 @@ export class ShardKeeper {
 
   /** All shards that have an image or a record, whether they can be loaded or not. */
   shards(): Iterable<ShardId> {
-    return new Set([...this.#images.shards(), ...this.#index.shardsBefore(Number.POSITIVE_INFINITY), ...this.#keptBytesByShard.keys()]);
+    return new Set([...this.#images.shards(), ...this.#index.shardsBefore(Number.POSITIVE_INFINITY), ...this.#setAsideBytesByShard.keys()]);
   }
 
   /**
@@ -156,13 +156,13 @@ export class ShardKeeper {
     const batches = this.#prefix(through);
     const end = batches.at(-1);
     const faults: string[] = [];
-    if (end === undefined) return { imaged: through, imagesWritten: 0, droppedBytes: 0, kept: this.#keptBytes(), faults };
+    if (end === undefined) return { imaged: through, imagesWritten: 0, droppedBytes: 0, setAsideBytes: this.#setAsideBytes(), faults };
 
     yield* this.#readPrefix(batches);
     const endAddress = end.address + end.bytes;
     const shards = this.#index.shardsBefore(endAddress);
-    const written: Note[] = [];
-    const kept: KeptRecord[] = [];
+    const written: ImageVersion[] = [];
+    const setAside: SetAsideRecord[] = [];
     const droppedBytes = batches.reduce((bytes, batch) => bytes + batch.bytes, 0);
     let imagesWritten = 0;
     const ofDisk: string[] = [];
@@ -173,11 +173,11 @@ export class ShardKeeper {
       for (const shard of shards.slice(start, start + SHARDS_PER_SYNC)) {
         const outcome = this.#stage(shard, endAddress);
         if (outcome.kind === 'fault') {
-          if (outcome.isOfDisk && !this.#keptBytesByShard.has(shard)) ofDisk.push(outcome.sentence);
+          if (outcome.isOfDisk && !this.#setAsideBytesByShard.has(shard)) ofDisk.push(outcome.sentence);
           if (ofDisk.length > limits.imageFaultsPerPassMax) throw new Error(diskSentence(ofDisk));
           faults.push(outcome.sentence);
-          kept.push(...outcome.kept);
-        } else written.push(outcome.note);
+          setAside.push(...outcome.setAside);
+        } else written.push(outcome.version);
         if (outcome.kind === 'staged') staged.push(shard);
         yield { kind: 'pause' };
       }
@@ -187,11 +187,11 @@ export class ShardKeeper {
     }
     // Also for images that a pass before a crash put in place: that they are seen does not mean that they are durable.
     yield { kind: 'sync-directories', shards: written.map(({ shard }) => shard) };
-    yield* this.#note(written, kept);
+    yield* this.#storeVersions(written, setAside);
     this.#index.trim(end.last);
     this.#bufferByFirst.clear();
     yield { kind: 'drop', through: end.last };
-    return { imaged: end.last, imagesWritten, droppedBytes, kept: this.#keptBytes(), faults };
+    return { imaged: end.last, imagesWritten, droppedBytes, setAsideBytes: this.#setAsideBytes(), faults };
   }
 
   /** The batches of one pass. */
@@ -221,7 +221,7 @@ export class ShardKeeper {
 
   #stage(shard: ShardId, end: number): Outcome {
     try {
-      const note = this.#journal.noteOf(shard);
+      const note = this.#journal.imageVersionOf(shard);
       const records = this.#records(shard, end);
       const draft = this.#images.draft(shard);
       const versions = this.#versions(records);
@@ -233,11 +233,11 @@ export class ShardKeeper {
       if (decision.kind !== 'found' || news.length === 0) {
         draft.discard();
         if (decision.kind === 'fault') return this.#fault(shard, decision.why, end, facts.image === undefined);
-        return { kind: 'written-before', note: { shard, version: draft.version, now: draft.now } };
+        return { kind: 'written-before', version: { shard, version: draft.version, now: draft.now } };
       }
       const changes = mergeRecords(this.#skimmer, news);
       draft.stage(changes);
-      return { kind: 'staged', note: { shard, version: changes.version, now: changes.now } };
+      return { kind: 'staged', version: { shard, version: changes.version, now: changes.now } };
     } catch (error) {
       if (isOfOneShard(error)) return this.#fault(shard, error.message, end, isUnread(error));
       throw error;
@@ -245,23 +245,23 @@ export class ShardKeeper {
   }
 
   #fault(shard: ShardId, why: string, end: number, isOfDisk: boolean): Outcome {
-    const kept = this.#pending(shard, end).map(({ bytes, offset }) => {
+    const setAside = this.#pending(shard, end).map(({ bytes, offset }) => {
       this.#skimmer.key(bytes, offset);
       return { shard, version: this.#skimmer.version, record: new Uint8Array(bytes.subarray(offset, this.#skimmer.end)) };
     });
-    return { kind: 'fault', sentence: `shard ${shard} keeps its old image: ${why}`, isOfDisk, kept };
+    return { kind: 'fault', sentence: `shard ${shard} keeps its old image: ${why}`, isOfDisk, setAside };
   }
 
-  *#note(written: readonly Note[], kept: readonly KeptRecord[]): Generator<PassStep, void> {
-    for (let start = 0; start < written.length; start += NOTES_PER_STEP) {
-      yield { kind: 'note', notes: written.slice(start, start + NOTES_PER_STEP), kept: [] };
+  *#storeVersions(written: readonly ImageVersion[], setAside: readonly SetAsideRecord[]): Generator<PassStep, void> {
+    for (let start = 0; start < written.length; start += VERSIONS_PER_STEP) {
+      yield { kind: 'store-image-versions', versions: written.slice(start, start + VERSIONS_PER_STEP), setAside: [] };
     }
-    if (kept.length > 0) yield { kind: 'note', notes: [], kept };
-    if (kept.length > 0 || this.#keptBytesByShard.size > 0) this.#keptBytesByShard = this.#journal.keptShards();
+    if (setAside.length > 0) yield { kind: 'store-image-versions', versions: [], setAside };
+    if (setAside.length > 0 || this.#setAsideBytesByShard.size > 0) this.#setAsideBytesByShard = this.#journal.setAsideBytesByShard();
   }
 
-  #keptBytes(): number {
-    return this.#keptBytesByShard.values().reduce((sum, bytes) => sum + bytes, 0);
+  #setAsideBytes(): number {
+    return this.#setAsideBytesByShard.values().reduce((sum, bytes) => sum + bytes, 0);
   }
 
   #apply(image: Image | undefined, records: readonly RecordPlace[]): RawChangeSet {
@@ -277,7 +277,7 @@ export class ShardKeeper {
 
   /** All records of a shard that may not be in its image yet, oldest first; those before an address only, if one is given. */
   #records(shard: ShardId, end?: number): readonly RecordPlace[] {
-    return this.#withKept(shard, this.#pending(shard, end));
+    return this.#withSetAside(shard, this.#pending(shard, end));
   }
 
   #pending(shard: ShardId, end?: number): readonly RecordPlace[] {
@@ -288,12 +288,12 @@ export class ShardKeeper {
   }
 
   /** Records put aside come first. After a crash between the putting aside and the drop, the journal has them as well. */
-  #withKept(shard: ShardId, pending: readonly RecordPlace[]): readonly RecordPlace[] {
-    if (!this.#keptBytesByShard.has(shard)) return pending;
-    const kept = this.#journal.keptOf(shard).map((record) => ({ bytes: asBuffer(record), offset: 0 }));
-    const lastKept = this.#versions(kept).at(-1) ?? 0;
+  #withSetAside(shard: ShardId, pending: readonly RecordPlace[]): readonly RecordPlace[] {
+    if (!this.#setAsideBytesByShard.has(shard)) return pending;
+    const setAside = this.#journal.setAsideOf(shard).map((record) => ({ bytes: asBuffer(record), offset: 0 }));
+    const lastSetAside = this.#versions(setAside).at(-1) ?? 0;
     const versions = this.#versions(pending);
-    return [...kept, ...pending.filter((_, index) => (versions[index] ?? 0) > lastKept)];
+    return [...setAside, ...pending.filter((_, index) => (versions[index] ?? 0) > lastSetAside)];
   }
 
   #batch({ first }: BatchPlace): Buffer {
@@ -323,7 +323,7 @@ function diskSentence(sentences: readonly string[]): string {
 }
 
 function factsOf(
-  note: ReturnType<JournalReader['noteOf']>,
+  note: ReturnType<JournalReader['imageVersionOf']>,
   image: { readonly version: number; readonly now: Instant } | undefined,
   pending: readonly number[],
 ): LoadFacts {

@@ -8,7 +8,7 @@ import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/record/reader.ts';
 import type { Backend, Opened } from './backend.ts';
 import { drivePass } from '../images/drive-pass.ts';
-import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, ProjectionScope, Total } from './persister.ts';
 import { packRows, unpackRows } from '../fold/projected-row.ts';
 import { Projector } from '../fold/projector.ts';
 import { decide, STORE_ROWS } from '../recovery/recovery.ts';
@@ -61,10 +61,10 @@ export class InlineBackend implements Backend {
     this.#stores.settle();
     await this.#step();
     const { journal, images, projections } = this.#stores;
-    const { position, dropped, lease, bytes, kept } = journal.state;
+    const { position, dropped, lease, bytes, setAsideBytes } = journal.state;
     const remarks = decide(STORE_ROWS, {
       instance: '',
-      journal: { kind: 'open', instance: '', position, dropped, damage: undefined, notes: 0 },
+      journal: { kind: 'open', instance: '', position, dropped, damage: undefined, imageVersions: 0 },
       projections: { kind: 'open', instance: '', folded: projections.folded },
       hasImages: true,
       mark: images.published === undefined ? { kind: 'missing' } : { kind: 'read', instance: '', through: images.published },
@@ -72,7 +72,7 @@ export class InlineBackend implements Backend {
     });
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const keeper = new ShardKeeper(journal, images, schemas, dropped);
-    const projector = new Projector(journal, projections, schemas, definition.projected);
+    const projector = new Projector(journal, projections, schemas, definition);
     keeper.catchUp(position);
     const upkeep = new StartUpkeep({ store: projections, keeper: () => keeper, schemas, projected: definition.projected });
     for (const run of upkeep.steps(projector, position)) {
@@ -80,7 +80,7 @@ export class InlineBackend implements Backend {
       await this.#step();
     }
     this.#open = { keeper, projector, schemas };
-    return { position, dropped, lease, bytes, kept, remarks: [...remarks, ...upkeep.remarks] };
+    return { position, dropped, lease, bytes, setAsideBytes, remarks: [...remarks, ...upkeep.remarks] };
   }
 
   /** The process is gone: nothing that was asked for happens any more, and nobody is told. */
@@ -126,7 +126,7 @@ export class InlineBackend implements Backend {
         syncDirectories: (shards) => this.#step().then(() => images.syncDirectories(shards)),
       },
       pause: () => this.#step(),
-      note: (notes, kept) => this.#step().then(() => journal.note(notes, kept)),
+      storeImageVersions: (versions, setAside) => this.#step().then(() => journal.storeImageVersions(versions, setAside)),
       drop: (upTo, recordsMax) => this.#step().then(() => journal.drop(upTo, recordsMax)),
     });
   }
@@ -146,10 +146,14 @@ export class InlineBackend implements Backend {
     return this.#opened().projector.transaction(tx, shards, through);
   }
 
-  async projection(entity: string, through: Position, shard?: ShardId): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
+  async projection(
+    entity: string,
+    through: Position,
+    scope?: ProjectionScope,
+  ): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
     await this.#step();
     const { projector, schemas } = this.#opened();
-    const { position, rows } = projector.projection(entity, through, shard);
+    const { position, rows } = projector.projection(entity, through, scope);
     return { position, rows: unpackRows(packRows(rows), schemas) };
   }
 

@@ -4,7 +4,7 @@
  */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
+import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, ProjectionScope, Total } from './persister.ts';
 import type { PassResult } from '../images/shard-keeper.ts';
 import type { Batch } from '../disk/storage.ts';
 
@@ -16,7 +16,7 @@ export interface Opened {
   /** Bytes of the journal that are not dropped. */
   readonly bytes: number;
   /** Bytes of the records that are put aside. */
-  readonly kept: number;
+  readonly setAsideBytes: number;
   readonly remarks: readonly string[];
 }
 
@@ -49,7 +49,7 @@ export interface Backend {
   projection(
     entity: string,
     through: Position,
-    shard?: ShardId,
+    scope?: ProjectionScope,
   ): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
   totals(through: Position): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
   /** Calls the listener if the backend has died by itself. */

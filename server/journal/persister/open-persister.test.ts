@@ -127,7 +127,7 @@ describe('the persister', () => {
       commits: 1,
       committedBytes: stats.committedBytes,
       backlogBytes: 0,
-      keptBytes: 0,
+      setAsideBytes: 0,
       backlogRecords: 0,
       imagesWritten: 1,
       foldedPosition: 20,
@@ -199,7 +199,7 @@ describe('one bad image', () => {
     expect(await next.time.until(next.persister.load(bad))).toEqual(expected);
     next.persister.append(large(31, 10));
     await imaged(next);
-    expect(disk.journal.state.kept).toBe(0);
+    expect(disk.journal.state.setAsideBytes).toBe(0);
     expect(disk.images.read(bad)?.version).toBe(31);
   });
 
@@ -217,7 +217,7 @@ describe('one bad image', () => {
     disk.inject((operation) => (operation === 'drop' ? 'fail' : 'work'));
     while (faults.length === 0) await time.step();
     disk.inject(() => 'work');
-    expect([[...disk.journal.keptShards().keys()], disk.journal.state.dropped]).toEqual([[sampleShard(1)], 10]);
+    expect([[...disk.journal.setAsideBytesByShard().keys()], disk.journal.state.dropped]).toEqual([[sampleShard(1)], 10]);
 
     if (saved === undefined) throw new Error('there was an image');
     disk.damage(sampleShard(1), 'remove');
@@ -228,7 +228,7 @@ describe('one bad image', () => {
     expect(await next.time.until(next.persister.load(sampleShard(1)))).toEqual({ kind: 'found', shard: replay(all) });
     await imaged(next);
     expect(disk.images.read(sampleShard(1))).toEqual(replay(all));
-    expect(disk.journal.state.kept).toBe(0);
+    expect(disk.journal.state.setAsideBytes).toBe(0);
   });
 
   it('counts with what is put aside into the backlog, also after a restart, until its image is whole again', async () => {
@@ -238,11 +238,11 @@ describe('one bad image', () => {
     node.disk.damage(sampleShard(1), 'garble');
     for (const changes of turnsOf(1, 20).slice(10)) node.persister.append(changes);
     await imaged(node);
-    const { kept } = node.disk.journal.state;
-    expect(kept).toBeGreaterThan(1_000);
-    expect(await node.persister.stats()).toMatchObject({ backlogBytes: 0, keptBytes: kept });
+    const { setAsideBytes } = node.disk.journal.state;
+    expect(setAsideBytes).toBeGreaterThan(1_000);
+    expect(await node.persister.stats()).toMatchObject({ backlogBytes: 0, setAsideBytes });
     const next = await start(node.disk);
-    expect(await next.persister.stats()).toMatchObject({ backlogBytes: 0, keptBytes: kept });
+    expect(await next.persister.stats()).toMatchObject({ backlogBytes: 0, setAsideBytes });
   });
 
   it('makes turns wait when too much is put aside', async () => {
@@ -250,7 +250,7 @@ describe('one bad image', () => {
     const disk = new MemoryDisk(SCHEMA_BY_TABLE);
     const backend = new (class extends InlineBackend {
       override async open(...parameters: Parameters<InlineBackend['open']>): ReturnType<InlineBackend['open']> {
-        return { ...(await super.open(...parameters)), kept: limits.journalBacklogBytesMax + 1 };
+        return { ...(await super.open(...parameters)), setAsideBytes: limits.journalBacklogBytesMax + 1 };
       }
     })(time.timers, disk);
     const persister = await time.until(openPersister(time, DEFINITION, backend));
@@ -279,7 +279,7 @@ describe('one bad image', () => {
     disk.damage(sampleShard(limits.imageFaultsPerPassMax), 'remove');
     append(20, 25);
     await imaged(node);
-    expect([faults, disk.journal.keptShards().size]).toEqual([[], shards.length]);
+    expect([faults, disk.journal.setAsideBytesByShard().size]).toEqual([[], shards.length]);
 
     const other = await start();
     for (const turns of shards) for (const changes of turns.slice(0, 10)) other.persister.append(changes);
@@ -291,7 +291,7 @@ describe('one bad image', () => {
     for (let step = 0; faults.length === 0 && step < 10_000; step++) await other.time.step();
     expect(faults[0]?.message).toContain('9 player files (images/) could not be used within one pass, so the disk is taken for damaged');
     for (const index of shards.keys()) expect(faults[0]?.message).toContain(`shard ${sampleShard(index)} keeps its old image`);
-    expect(other.disk.journal.state).toMatchObject({ dropped, kept: 0 });
+    expect(other.disk.journal.state).toMatchObject({ dropped, setAsideBytes: 0 });
     expect(time.events).not.toEqual([]);
   });
 

@@ -23,6 +23,7 @@ import {
   type PersisterStats,
   type Position,
   type ProjectedRow,
+  type ProjectionScope,
   type RecoveryReport,
   type Total,
 } from './persister.ts';
@@ -82,7 +83,7 @@ class NodePersister implements Persister {
   #openNow: Instant | 0 = 0;
   #unsentBytes = 0;
   #backlogBytes: number;
-  #keptBytes: number;
+  #setAsideBytes: number;
   #unfoldedBytes = 0;
   #unnoticedBytes = 0;
   #isSendDeferred = false;
@@ -97,7 +98,7 @@ class NodePersister implements Persister {
   #imagesWritten = 0;
 
   constructor(machine: PersisterMachine, backend: Backend, pace: PersisterPace, opened: Opened, durationMs: number) {
-    const { position, dropped, lease, bytes, kept, remarks } = opened;
+    const { position, dropped, lease, bytes, setAsideBytes, remarks } = opened;
     this.#machine = machine;
     this.#backend = backend;
     this.#pace = pace;
@@ -107,7 +108,7 @@ class NodePersister implements Persister {
     this.#imaged = dropped;
     this.#openFirst = position + 1;
     this.#backlogBytes = bytes;
-    this.#keptBytes = kept;
+    this.#setAsideBytes = setAsideBytes;
     this.recovered = { position, lease, pendingRecords: position - dropped, durationMs, remarks };
     backend.onFault((fault) => this.#fail(fault));
     // What a crash left is slow to load, shard by shard: into images with it.
@@ -123,7 +124,7 @@ class NodePersister implements Persister {
   }
 
   get full(): boolean {
-    const bytes = this.#backlogBytes + this.#keptBytes + this.#unsentBytes;
+    const bytes = this.#backlogBytes + this.#setAsideBytes + this.#unsentBytes;
     return bytes > limits.journalBacklogBytesMax || this.#unsentBytes > limits.journalUnsentBytesMax;
   }
 
@@ -174,8 +175,8 @@ class NodePersister implements Persister {
     return this.#asked(this.#backend.transaction(tx, shards, this.#durable));
   }
 
-  projection(entity: string, shard?: ShardId): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }> {
-    return this.#asked(this.#backend.projection(entity, this.#durable, shard));
+  projection(entity: string, scope?: ProjectionScope): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }> {
+    return this.#asked(this.#backend.projection(entity, this.#durable, scope));
   }
 
   totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }> {
@@ -187,7 +188,7 @@ class NodePersister implements Persister {
       commits: this.#commits,
       committedBytes: this.#committedBytes,
       backlogBytes: this.#backlogBytes,
-      keptBytes: this.#keptBytes,
+      setAsideBytes: this.#setAsideBytes,
       backlogRecords: this.#durable - this.#imaged,
       imagesWritten: this.#imagesWritten,
       foldedPosition: this.#folded,
@@ -324,12 +325,12 @@ class NodePersister implements Persister {
     if (this.#folded <= this.#imaged) return this.#fold();
     this.#isPassing = true;
     this.#backend.pass(this.#folded).then(
-      ({ imaged, imagesWritten, droppedBytes, kept, faults }) => {
+      ({ imaged, imagesWritten, droppedBytes, setAsideBytes, faults }) => {
         this.#isPassing = false;
         this.#imaged = imaged;
         this.#imagesWritten += imagesWritten;
         this.#backlogBytes -= droppedBytes;
-        this.#keptBytes = kept;
+        this.#setAsideBytes = setAsideBytes;
         for (const message of faults) this.#machine.report({ level: 'alert', message });
         if (!this.#isRunning) return;
         this.#wakeWaiters();

@@ -4,6 +4,7 @@
  * The main thread appends change sets and goes on; worker threads make them durable, fold them into `node.db` and write
  * shard images. Nothing here blocks, and nothing here may be believed before `durable` has reached its position.
  */
+import type { CellEpoch } from '#shared/cell.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { ChangeSet, LedgerEntry, RawChangeSet, RawPut } from '#server/shard/change-set.ts';
 import type { EntitySchema } from '#server/shard/entity.ts';
@@ -31,6 +32,12 @@ export type LoadedShard = { readonly kind: 'found' | 'edited'; readonly shard: R
 export interface ProjectedRow extends RawPut {
   readonly shard: ShardId;
   readonly version: number;
+}
+
+/** Whose rows of a projection: of one shard, of one cell, or, without either, of the whole node. */
+export interface ProjectionScope {
+  readonly shard?: ShardId;
+  readonly cell?: CellEpoch;
 }
 
 /** A shard that wants to be woken, and the time for which it asked. */
@@ -90,8 +97,8 @@ export interface Persister {
   history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]>;
   /** All ledger lines of one transaction, by shard: the holder's and the decider's. */
   transaction(tx: string, shards: readonly ShardId[]): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
-  /** Every live row of a projected entity, or those of one shard, as of one durable position: `node.db` plus the records not yet folded. */
-  projection(entity: string, shard?: ShardId): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
+  /** Every live row of a projected entity in that scope, as of one durable position: everything durable is folded before it is read. */
+  projection(entity: string, scope?: ProjectionScope): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
   /** The running totals of gold and goods by place, as of one durable position. */
   totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
   /** Figures for metrics and benchmarks. */
@@ -110,7 +117,7 @@ export interface PersisterStats {
   /** Bytes of the journal that are not yet dropped. */
   readonly backlogBytes: number;
   /** Bytes of the records that are put aside for shards whose image cannot be read; they count towards the backlog's bound. */
-  readonly keptBytes: number;
+  readonly setAsideBytes: number;
   readonly backlogRecords: number;
   readonly imagesWritten: number;
   readonly foldedPosition: Position;

@@ -70,7 +70,7 @@ export class SampleDirectory {
     await drivePass(keeper.pass(16), {
       images,
       pause: () => Promise.resolve(),
-      note: (notes, kept) => Promise.resolve(journal.note(notes, kept)),
+      storeImageVersions: (versions, setAside) => Promise.resolve(journal.storeImageVersions(versions, setAside)),
       drop: (through, recordsMax) => Promise.resolve(journal.drop(through, recordsMax)),
     });
     for (let round = 0; round < 2; round++) take([...shards.slice(0, 2), ...shards.slice(4)]);
@@ -146,7 +146,7 @@ function openReaders(path: string, dropped: Position, instance: string) {
     images,
     keeper,
     upkeep: new StartUpkeep({ store: projections, keeper: () => keeper, schemas: SCHEMA_BY_TABLE, projected: DEFINITION.projected }),
-    projector: new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION.projected),
+    projector: new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION),
     close: () => {
       projections.close();
       journal.close();

@@ -14,7 +14,7 @@ import type { Backend, Opened } from '../persister/backend.ts';
 import type { CommitApi } from '../commit/commit-worker.ts';
 import type { FoldApi } from '../fold/fold-worker.ts';
 import type { ImageApi } from '../images/image-worker.ts';
-import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from '../persister/persister.ts';
+import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, ProjectionScope, Total } from '../persister/persister.ts';
 import { unpackRows } from '../fold/projected-row.ts';
 import type { PassResult } from '../images/shard-keeper.ts';
 import type { Batch } from '../disk/storage.ts';
@@ -112,8 +112,12 @@ class ThreadBackend implements Backend {
     return this.#folds.caller.call('transaction', [tx, shards, through]);
   }
 
-  async projection(entity: string, through: Position, shard?: ShardId): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
-    const { position, rows } = await this.#folds.caller.call('projection', [entity, through, shard]);
+  async projection(
+    entity: string,
+    through: Position,
+    scope?: ProjectionScope,
+  ): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
+    const { position, rows } = await this.#folds.caller.call('projection', [entity, through, scope]);
     return { position, rows: unpackRows(rows, this.#schemas) };
   }
 
