@@ -122,8 +122,9 @@ function foldingCarelessly(): (stores: InlineStores) => InlineStores {
         due: (now, limit, after) => projections.due(now, limit, after),
         segments: (shard, before, lines) => projections.segments(shard, before, lines),
         segmentsWith: (shard, fingerprint) => projections.segmentsWith(shard, fingerprint),
-        rows: (entity, shard) => projections.rows(entity, shard),
-        totals: () => projections.totals(),
+        setEpochs: (epochs) => projections.setEpochs(epochs),
+        rows: (entity, of, shard) => projections.rows(entity, of, shard),
+        totals: (of) => projections.totals(of),
         close: () => projections.close(),
       },
     };

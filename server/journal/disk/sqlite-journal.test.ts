@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { instant } from '#shared/units.ts';
 import { sealed } from './checksums.ts';
-import { APPLICATION_ID } from '../images/sqlite-file/image.ts';
+import { APPLICATION_ID } from './sqlite.ts';
 import { JournalError, ShardEntryError } from './storage.ts';
 import { DELETE_THROUGH, FileJournal, OLDEST } from './sqlite-journal.ts';
 import { sampleShard } from '../testing/sample.ts';

@@ -14,7 +14,7 @@ import {
   type SetAsideRecord,
   type ImageVersion,
 } from './storage.ts';
-import { openReader, openVersioned, type Layout } from './sqlite.ts';
+import { MEBIBYTE, openReader, openVersioned, type Layout } from './sqlite.ts';
 
 /** The version of the layout of `journal.db`, in its `user_version`. */
 export const JOURNAL_VERSION = 2;
@@ -98,7 +98,6 @@ function layout(instance: string): Layout {
   };
 }
 
-const MEBIBYTE = 1_024 * 1_024;
 /** Large pages for large batches: a commit of 256 KiB takes 0.77 ms with these, and 1.1 ms with pages of 4 KiB. */
 const PAGE_BYTES = 16 * 1_024;
 

@@ -89,7 +89,7 @@ describe('a writing call is one transaction', () => {
   it('of the projections: a chunk of the fold, with the position that it comes to', () => {
     const { projections, inProjections } = stores();
     const chunk = delta();
-    const parts = [[...chunk.alarms.values()].filter((due) => due > 0), chunk.segments, [...chunk.totals], chunk.rows];
+    const parts = [chunk.alarms.filter(({ due }) => due > 0), chunk.segments, chunk.totals, chunk.rows];
     expect(parts.every((part) => part.length > 0)).toBe(true);
     expect(inProjections(() => projections.apply(chunk))).toBe(1);
     expect(projections.folded).toBe(TURNS);

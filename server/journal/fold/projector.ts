@@ -4,8 +4,6 @@
  * What is asked as of a durable position is folded that far first: so every answer is of one durable position, and nothing has to be
  * merged with records that are not folded yet.
  */
-import { marketOf } from '#shared/address.ts';
-import { cellOf, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
@@ -15,13 +13,15 @@ import { fingerprint } from './fingerprint.ts';
 import { FoldChunk } from './fold.ts';
 import type { DueShard, PersisterDefinition, Position, ProjectionScope, Total } from '../persister/persister.ts';
 import { RecordSkimmer } from '#server/shard/record/cursor.ts';
-import type { JournalReader, LedgerSegment, ProjectionStore, RowChange } from '../disk/storage.ts';
+import type { JournalReader, LedgerSegment, LiveRow, ProjectionStore } from '../disk/storage.ts';
+import { CellEpochs, type CellFacts } from '../disk/cell-epochs.ts';
 
 /** See the head of this file. */
 export class Projector {
   readonly #journal: JournalReader;
   readonly #store: ProjectionStore;
-  readonly #cellsPerRegion: number;
+  /** In which epoch each cell is. */
+  readonly epochs: CellEpochs;
   readonly #skimmer: RecordSkimmer;
   readonly #projectedByTable: ReadonlyMap<string, string>;
 
@@ -29,13 +29,14 @@ export class Projector {
     journal: JournalReader,
     store: ProjectionStore,
     schemas: Schemas,
-    { projected, world }: Pick<PersisterDefinition, 'projected' | 'world'>,
+    definition: CellFacts & Pick<PersisterDefinition, 'projected'>,
   ) {
     this.#journal = journal;
     this.#store = store;
     this.#skimmer = new RecordSkimmer(schemas);
-    this.#cellsPerRegion = world.cellsPerRegion;
-    const isProjected = new Set(projected);
+    this.epochs = new CellEpochs(definition);
+    store.setEpochs(this.epochs);
+    const isProjected = new Set(definition.projected);
     this.#projectedByTable = new Map([...schemas].flatMap(([table, { name }]) => (isProjected.has(name) ? [[table, name]] : [])));
   }
 
@@ -94,20 +95,16 @@ export class Projector {
     entity: string,
     through: Position,
     { shard, cell }: ProjectionScope = {},
-  ): { readonly position: Position; readonly rows: readonly RowChange[] } {
+  ): { readonly position: Position; readonly rows: readonly LiveRow[] } {
     this.foldThrough(through);
-    const rows = this.#store.rows(entity, shard);
-    return { position: this.#store.folded, rows: cell === undefined ? rows : rows.filter((row) => this.#isIn(cell, row.shard)) };
+    const of = cell ?? (shard === undefined ? undefined : this.epochs.of(shard));
+    return { position: this.#store.folded, rows: this.#store.rows(entity, of, shard) };
   }
 
   /** The running totals, as of `position`. */
   totals(through: Position): { readonly position: Position; readonly totals: readonly Total[] } {
     this.foldThrough(through);
     return { position: this.#store.folded, totals: this.#store.totals() };
-  }
-
-  #isIn({ market, cell }: CellEpoch, shard: ShardId): boolean {
-    return marketOf(shard) === market && cellOf(shard, this.#cellsPerRegion) === cell;
   }
 
   #lines({ lines }: LedgerSegment): readonly LedgerEntry[] {

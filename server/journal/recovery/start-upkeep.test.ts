@@ -10,7 +10,7 @@ import { openFilePersister } from '../persister/open-file-persister.ts';
 import { ShardFault, type Persister } from '../persister/persister.ts';
 import { FileProjections } from '../disk/sqlite-projections.ts';
 import { directoryName, fileName } from '../disk/image-files.ts';
-import { DEFINITION, offer, picker, purse, sampleShard, SampleShard } from '../testing/sample.ts';
+import { cellEpoch, DEFINITION, offer, picker, purse, sampleShard, SampleShard } from '../testing/sample.ts';
 import { slowFold, sortedRows, type SlowFold } from '../testing/slow-fold.ts';
 
 const SHARDS = [0, 1, 2, 3];
@@ -156,7 +156,10 @@ describe('a start', () => {
     edit(directory, `DELETE FROM projected WHERE id % 2 = 0; DELETE FROM alarm`);
     const projections = FileProjections.openFor(join(directory, 'node.db'), '');
     projections.upkeep.forget();
-    projections.upkeep.put(['offer'], [{ kind: 'loaded', shard: sampleShard(0), due: instant(5), rows: [] }]);
+    projections.upkeep.put(
+      ['offer'],
+      [{ kind: 'loaded', shard: sampleShard(0), of: cellEpoch(sampleShard(0)), due: instant(5), rows: [] }],
+    );
     projections.close();
     const persister = await open(directory);
     expect(persister.recovered.remarks.filter(isOfProjections)).toEqual([expect.stringContaining(ANEW)]);

@@ -13,14 +13,13 @@ import type { LedgerEntry, Posting, RawChangeSet, RawPut, RawValue, ShardHeader 
 import type { Schemas } from '#server/shard/record/reader.ts';
 import type { Column, EntitySchema } from '#server/shard/entity.ts';
 import { checksum } from '../../disk/checksums.ts';
+import { APPLICATION_ID } from '../../disk/sqlite.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import { HEADER_BYTES, PAGE_BYTES, PageWriter, readTable, type Cell } from './btree.ts';
 import { ImageError, type Image } from '../../disk/storage.ts';
 
 /** The version of the layout of images, in their `user_version`. */
 export const IMAGE_VERSION = 2;
-/** Marks the files of Gavel for `file` and for `PRAGMA application_id`: "Gavl". */
-export const APPLICATION_ID = 0x47_61_76_6c;
 
 const MAGIC = Buffer.from('SQLite format 3\0', 'latin1');
 const CHANGE_COUNTER = 24;
