@@ -1,9 +1,10 @@
 /** The projections of a disk in memory. */
 import { FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
+import { byMarket, type CellTotal } from '../fold/sums.ts';
 import type { DueShard, Position, Total } from '../persister/persister.ts';
 import type { CellEpochs } from './cell-epochs.ts';
-import { addTotals, cellKey, MemoryUpkeep, rowKey, type MemoryMirror, type MemoryTotal, type OfCell } from './memory-upkeep.ts';
+import { addTotals, cellKey, MemoryUpkeep, rowKey, type MemoryMirror, type OfCell } from './memory-upkeep.ts';
 import type { Restorable, Transact } from './memory-writes.ts';
 import type { FoldDelta, LedgerSegment, LiveRow, ProjectionStore } from './storage.ts';
 
@@ -13,7 +14,7 @@ export interface ProjectionContent {
   readonly alarms: ReadonlyMap<ShardId, OfCell<{ readonly due: Instant }>>;
   readonly rows: ReadonlyMap<string, OfCell<LiveRow>>;
   readonly segments: readonly LedgerSegment[];
-  readonly totals: ReadonlyMap<string, MemoryTotal>;
+  readonly totals: ReadonlyMap<string, CellTotal>;
   readonly leftOut: ReadonlySet<ShardId>;
   readonly entities: readonly string[] | undefined;
 }
@@ -25,7 +26,7 @@ export class MemoryProjections implements ProjectionStore, Restorable<Projection
   readonly #alarms = new Map<ShardId, OfCell<{ readonly due: Instant }>>();
   readonly #rows = new Map<string, OfCell<LiveRow>>();
   readonly #segments: LedgerSegment[] = [];
-  readonly #totals = new Map<string, MemoryTotal>();
+  readonly #totals = new Map<string, CellTotal>();
   #epochs: Pick<CellEpochs, 'isPresent'> = { isPresent: ({ epoch }) => epoch === FIRST_EPOCH };
   readonly #mirror: MemoryMirror;
   #folded: Position = 0;
@@ -118,13 +119,7 @@ export class MemoryProjections implements ProjectionStore, Restorable<Projection
   }
 
   totals(of?: CellEpoch): readonly Total[] {
-    const amountByKey = new Map<string, bigint>();
-    for (const total of this.#totals.values()) {
-      if (!this.#isOf(total.of, of)) continue;
-      const key = `${total.of.market} ${total.key}`;
-      amountByKey.set(key, (amountByKey.get(key) ?? 0n) + total.amount);
-    }
-    return [...amountByKey].map(([key, amount]) => ({ key, amount })).toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    return byMarket([...this.#totals.values()].filter((total) => this.#isOf(total.of, of)));
   }
 
   close(): void {

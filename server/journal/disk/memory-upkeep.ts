@@ -1,25 +1,19 @@
 /** The upkeep of projections in memory: see `ProjectionUpkeep`. Nothing in memory gets damaged by itself. */
 import type { CellEpoch } from '#shared/cell.ts';
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
+import type { CellTotal } from '../fold/sums.ts';
 import type { Transact } from './memory-writes.ts';
 import type { CellTotals, LedgerSegment, LiveRow, MirroredShard, ProjectionUpkeep, RowChange } from './storage.ts';
 
 /** A row or an alarm as it is kept: with its cell and epoch. */
 export type OfCell<Value> = Value & { readonly of: CellEpoch };
 
-/** A running total as it is kept. */
-export interface MemoryTotal {
-  readonly of: CellEpoch;
-  readonly key: string;
-  readonly amount: bigint;
-}
-
 /** What it works on; somebody else owns it. */
 export interface MemoryMirror {
   readonly alarms: Map<ShardId, OfCell<{ readonly due: Instant }>>;
   readonly rows: Map<string, OfCell<LiveRow>>;
   readonly segments: readonly LedgerSegment[];
-  readonly totals: Map<string, MemoryTotal>;
+  readonly totals: Map<string, CellTotal>;
   readonly leftOut: Set<ShardId>;
   entities: readonly string[] | undefined;
 }
@@ -35,7 +29,7 @@ export function cellKey({ market, cell, epoch }: CellEpoch): string {
 }
 
 /** Adds to running totals. */
-export function addTotals(totals: Map<string, MemoryTotal>, added: readonly CellTotals[]): void {
+export function addTotals(totals: Map<string, CellTotal>, added: readonly CellTotals[]): void {
   for (const { of, amountByKey } of added) {
     for (const [key, amount] of amountByKey) {
       const name = `${cellKey(of)} ${key}`;

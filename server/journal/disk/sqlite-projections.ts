@@ -7,6 +7,7 @@ import { FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import { asBuffer } from '../images/batch-cache.ts';
+import { byMarket, type CellTotal } from '../fold/sums.ts';
 import { ShardFault, type DueShard, type Position, type Total } from '../persister/persister.ts';
 import type { CellEpochs } from './cell-epochs.ts';
 import { CellTable } from './cell-table.ts';
@@ -121,17 +122,16 @@ export class FileProjections implements ProjectionStore {
     return rows;
   }
 
-  totals(of?: CellEpoch): readonly Total[] {
-    const amountByKey = new Map<string, bigint>();
+  totals(asked?: CellEpoch): readonly Total[] {
+    const totals: CellTotal[] = [];
     for (const row of this.#statements.totals.all() as readonly TotalRow[]) {
       const { cell, key, amount, sum } = row;
       if (sum !== totalSum(cell, key, amount)) throw damaged('totals');
-      const found = this.#cells.cellOf(cell);
-      if (found === undefined || !this.#epochs.isPresent(found) || (of !== undefined && cell !== this.#cells.find(of))) continue;
-      const whole = `${found.market} ${key}`;
-      amountByKey.set(whole, (amountByKey.get(whole) ?? 0n) + BigInt(amount));
+      const of = this.#cells.cellOf(cell);
+      if (of === undefined || !this.#epochs.isPresent(of) || (asked !== undefined && cell !== this.#cells.find(asked))) continue;
+      totals.push({ of, key, amount: BigInt(amount) });
     }
-    return [...amountByKey].map(([key, amount]) => ({ key, amount })).toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    return byMarket(totals);
   }
 
   /** Throws if another program has the database locked. */

@@ -6,6 +6,7 @@ import { assetClass, PLACES } from '#server/shard/change-set.ts';
 import { RecordSkimmer } from '#server/shard/record/cursor.ts';
 import { asBuffer } from '../images/batch-cache.ts';
 import type { CellTotals, LedgerSegment } from '../disk/storage.ts';
+import type { Total } from '../persister/persister.ts';
 
 /** The part of a sum that has left the safe integers goes into a BigInt; the rest stays a number, which is far cheaper. */
 class Sum {
@@ -96,4 +97,22 @@ export class Sums {
   byCell(): readonly CellTotals[] {
     return this.#all.map((sums) => ({ of: sums.of, amountByKey: sums.byKey() })).filter(({ amountByKey }) => amountByKey.size > 0);
   }
+}
+
+/** A sum of one cell, by `place asset-class`. */
+export interface CellTotal {
+  readonly of: CellEpoch;
+  readonly key: string;
+  readonly amount: bigint;
+}
+
+/** What these come to by market, in the order of their keys. What comes to nothing is left out: between cells of a market gold is cleared. */
+export function byMarket(totals: Iterable<CellTotal>): readonly Total[] {
+  const amountByKey = new Map<string, bigint>();
+  for (const { of, key, amount } of totals) {
+    const ofMarket = `${of.market} ${key}`;
+    amountByKey.set(ofMarket, (amountByKey.get(ofMarket) ?? 0n) + amount);
+  }
+  const sums = [...amountByKey].map(([key, amount]): Total => ({ key, amount })).filter(({ amount }) => amount !== 0n);
+  return sums.toSorted((a, b) => (a.key < b.key ? -1 : 1));
 }
