@@ -8,6 +8,7 @@ import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import { CellHost, type CellHostOptions } from '#server/cell/cell-host.ts';
 import { Cell } from '#server/cell/cell.ts';
+import type { Journal, LoadedShard } from '#server/journal/persister/persister.ts';
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { listing } from '#server/market/entities.ts';
 import { marketPowerups } from '#server/market/market.ts';
@@ -30,8 +31,6 @@ export interface MemoryNode {
   stop(): void;
 }
 
-type Persister = CellHostOptions['persister'];
-
 const CELLS = 2;
 const NODE = 'test';
 const INCARNATION = 'memory';
@@ -46,7 +45,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const index = createListingIndex(BUILT_IN_CATALOGUE.itemClasses);
   const host = new CellHost({
     platform,
-    persister: journal.persister(),
+    persister: journal,
     definition: defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })),
     world,
     replyInPlaceOf: () => undefined,
@@ -86,7 +85,8 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
 }
 
 /** The least of a journal that cells can run on. */
-class MemoryJournal {
+class MemoryJournal implements Journal {
+  readonly isFull = false;
   readonly #platform: Platform;
   readonly #ledgerByShard = new Map<ShardId, LedgerEntry[]>();
   readonly #listeners: ((durable: number) => void)[] = [];
@@ -97,35 +97,28 @@ class MemoryJournal {
     this.#platform = platform;
   }
 
-  /** The journal as cells see it. */
-  persister(): Persister {
-    const counters = { appended: () => this.#appended, durable: () => this.#durable };
-    const absent = (): never => {
-      throw new Error('a journal in memory has no such thing');
-    };
-    return {
-      recovered: { position: 0, lease: 0, pendingRecords: 0, durationMs: 0, remarks: [] },
-      get appended() {
-        return counters.appended();
-      },
-      get durable() {
-        return counters.durable();
-      },
-      full: false,
-      append: (changes) => this.#append(changes),
-      extendLease: () => Promise.resolve(),
-      onDurable: (listener) => void this.#listeners.push(listener),
-      onFault: () => undefined,
-      whenReady: () => Promise.resolve(),
-      load: () => Promise.resolve({ kind: 'absent' }),
-      due: () => Promise.resolve([]),
-      history: (shard, before, limit) => Promise.resolve(this.history(shard, before, limit)),
-      transaction: absent,
-      projection: absent,
-      totals: absent,
-      stats: absent,
-      close: () => Promise.resolve(),
-    };
+  get appended(): number {
+    return this.#appended;
+  }
+
+  get durable(): number {
+    return this.#durable;
+  }
+
+  onDurable(listener: (durable: number) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  extendLease(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  whenReady(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  load(): Promise<LoadedShard> {
+    return Promise.resolve({ kind: 'absent' });
   }
 
   /** Lines of a shard's ledger below `before`, newest first. */
@@ -137,7 +130,7 @@ class MemoryJournal {
       .toReversed();
   }
 
-  #append({ shard, ledger }: ChangeSet): number {
+  append({ shard, ledger }: ChangeSet): number {
     const position = ++this.#appended;
     const known = this.#ledgerByShard.get(shard) ?? [];
     this.#ledgerByShard.set(shard, [...known, ...ledger]);

@@ -19,7 +19,8 @@ export interface CommitApi {
   open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): OpenedDirectory;
   /** Lets the thread that writes images note them, over a port of its own. */
   attach(port: MessagePort): void;
-  commit(batch: Batch): Patient<void>;
+  /** Returns the position up to which the journal is durable then. */
+  commit(batch: Batch): Patient<Position>;
   /** Also the watch over the directory: rejects if it is no longer the one that was opened. */
   extendLease(until: Instant): Patient<void>;
   close(): void;
@@ -56,7 +57,11 @@ const commitApi = {
     return { ...journal.state, instance, remarks };
   },
   attach: (port: MessagePort) => serve(port, imageVersionApi satisfies ImageVersionApi),
-  commit: (batch: Batch) => write((journal) => journal.commit(batch)),
+  commit: (batch: Batch) =>
+    write((journal) => {
+      journal.commit(batch);
+      return journal.state.position;
+    }),
   extendLease(until: Instant): Patient<void> {
     // What is committed since would be in files that no start finds: the node must not have time to go on.
     opened().directory.identity.assertUnchanged();

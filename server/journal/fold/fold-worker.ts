@@ -1,9 +1,7 @@
 /** The thread that owns `node.db`: folds the journal into it and answers from it. */
 import { parentPort } from 'node:worker_threads';
-import type { Instant, ShardId } from '#shared/units.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { DueShard, PersisterDefinition, Position, ProjectionScope, Total } from '../persister/persister.ts';
-import { packRows, type PackedRows } from './projected-row.ts';
+import type { QueryCalls } from '../persister/node-queries.ts';
+import type { PersisterDefinition, Position, QueryName } from '../persister/persister.ts';
 import { Projector } from './projector.ts';
 import type { OpenedDirectory } from '../commit/commit-worker.ts';
 import { ShardKeeper } from '../images/shard-keeper.ts';
@@ -21,19 +19,11 @@ export interface FoldApi {
   /** Folds everything and makes good what has to be before it answers, with one sentence for each thing out of the ordinary. */
   recover(opened: OpenedDirectory): Patient<readonly string[]>;
   fold(through: Position): Patient<Position>;
-  due(now: Instant, limit: number, after: DueShard | undefined): Patient<readonly DueShard[]>;
-  history(shard: ShardId, before: number, limit: number, through: Position): Patient<readonly LedgerEntry[]>;
-  transaction(
-    tx: string,
-    shards: readonly ShardId[],
+  query<Name extends QueryName>(
+    name: Name,
+    parameters: Parameters<QueryCalls[Name]>,
     through: Position,
-  ): Patient<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
-  projection(
-    entity: string,
-    through: Position,
-    scope: ProjectionScope | undefined,
-  ): Patient<Transferred<{ readonly position: Position; readonly rows: PackedRows }>>;
-  totals(through: Position): Patient<{ readonly position: Position; readonly totals: readonly Total[] }>;
+  ): Patient<Transferred<ReturnType<QueryCalls[Name]>>>;
   close(): void;
 }
 
@@ -77,23 +67,21 @@ const api = {
     return upkeep.remarks;
   },
   fold: (through: Position) => ask((projector) => projector.foldChunk(through)),
-  due: (now: Instant, limit: number, after: DueShard | undefined) => ask((projector) => projector.due(now, limit, after)),
-  history: (shard: ShardId, before: number, limit: number, through: Position) =>
-    ask((projector) => projector.history(shard, before, limit, through)),
-  transaction: (tx: string, shards: readonly ShardId[], through: Position) =>
-    ask((projector) => projector.transaction(tx, shards, through)),
-  projection: (entity: string, through: Position, scope: ProjectionScope | undefined) =>
+  query: <Name extends QueryName>(name: Name, parameters: Parameters<QueryCalls[Name]>, through: Position) =>
     ask((projector) => {
-      const { position, rows } = projector.projection(entity, through, scope);
-      const packed = packRows(rows);
-      return new Transferred({ position, rows: packed }, [packed.records.buffer]);
+      const answer = projector.answer(name, parameters, through);
+      return new Transferred(answer, buffersOf(answer));
     }),
-  totals: (through: Position) => ask((projector) => projector.totals(through)),
   close() {
     state.open?.projections.close();
     state.open?.journal.close();
     state.open = undefined;
   },
 };
+
+/** Projected rows are handed over rather than copied: there may be a million. */
+function buffersOf(answer: ReturnType<QueryCalls[QueryName]>): readonly ArrayBuffer[] {
+  return 'rows' in answer ? [answer.rows.records.buffer] : [];
+}
 
 if (parentPort !== null) serve(parentPort, api satisfies FoldApi);

@@ -22,7 +22,7 @@ export type LoadedRecord =
 export interface ImageApi {
   /** Takes up what is pending between two positions. */
   open(directory: string, definition: PersisterDefinition, opened: OpenedDirectory, port: MessagePort): void;
-  noticed(through: Position): void;
+  hintDurable(through: Position): void;
   load(shard: ShardId, through: Position): Transferred<LoadedRecord> | Extract<LoadedRecord, { kind: 'absent' }>;
   pass(through: Position): Promise<PassResult>;
   close(): void;
@@ -85,7 +85,7 @@ const api = {
     };
     state.open = { keeper, hands, schemas, journal, identity };
   },
-  noticed: (through: Position) => opened().keeper.catchUp(through),
+  hintDurable: (through: Position) => opened().keeper.catchUp(through),
   load(shard: ShardId, through: Position) {
     const { keeper, schemas } = opened();
     const loaded = keeper.load(shard, through);

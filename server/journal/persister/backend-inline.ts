@@ -4,12 +4,10 @@
  */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Timers } from '#server/platform/platform.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
 import type { Backend, Opened } from './backend.ts';
 import { drivePass } from '../images/drive-pass.ts';
-import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, ProjectionScope, Total } from './persister.ts';
-import { packRows, unpackRows } from '../fold/projected-row.ts';
+import type { QueryCalls } from './node-queries.ts';
+import type { LoadedShard, PersisterDefinition, Position, QueryName } from './persister.ts';
 import { Projector } from '../fold/projector.ts';
 import { decide, STORE_ROWS } from '../recovery/recovery.ts';
 import { ShardKeeper, type PassResult } from '../images/shard-keeper.ts';
@@ -36,7 +34,6 @@ export interface InlineDelays {
 interface Open {
   readonly keeper: ShardKeeper;
   readonly projector: Projector;
-  readonly schemas: Schemas;
 }
 
 const NO_DELAY: InlineDelays = { commitMs: () => 0, stepMs: () => 0 };
@@ -79,7 +76,7 @@ export class InlineBackend implements Backend {
       run();
       await this.#step();
     }
-    this.#open = { keeper, projector, schemas };
+    this.#open = { keeper, projector };
     return { position, dropped, lease, bytes, setAsideBytes, remarks: [...remarks, ...upkeep.remarks] };
   }
 
@@ -88,11 +85,13 @@ export class InlineBackend implements Backend {
     this.#isDead = true;
   }
 
-  async commit(batch: Batch): Promise<void> {
+  async commit(batch: Batch): Promise<Position> {
     await this.#wait(this.#delays.commitMs());
     this.#stores.journal.commit(batch);
+    const { position } = this.#stores.journal.state;
     // The crash between the write and the news of it is the one that matters.
     await this.#step();
+    return position;
   }
 
   async extendLease(until: Instant): Promise<void> {
@@ -101,7 +100,7 @@ export class InlineBackend implements Backend {
     await this.#step();
   }
 
-  noticed(through: Position): void {
+  hintDurable(through: Position): void {
     this.#opened().keeper.catchUp(through);
   }
 
@@ -131,35 +130,13 @@ export class InlineBackend implements Backend {
     });
   }
 
-  async due(now: Instant, limit: number, after: DueShard | undefined): Promise<readonly DueShard[]> {
-    await this.#step();
-    return this.#opened().projector.due(now, limit, after);
-  }
-
-  async history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]> {
-    await this.#step();
-    return this.#opened().projector.history(shard, before, limit, through);
-  }
-
-  async transaction(tx: string, shards: readonly ShardId[], through: Position): Promise<readonly { shard: ShardId; entry: LedgerEntry }[]> {
-    await this.#step();
-    return this.#opened().projector.transaction(tx, shards, through);
-  }
-
-  async projection(
-    entity: string,
+  async query<Name extends QueryName>(
+    name: Name,
+    parameters: Parameters<QueryCalls[Name]>,
     through: Position,
-    scope?: ProjectionScope,
-  ): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
+  ): Promise<ReturnType<QueryCalls[Name]>> {
     await this.#step();
-    const { projector, schemas } = this.#opened();
-    const { position, rows } = projector.projection(entity, through, scope);
-    return { position, rows: unpackRows(packRows(rows), schemas) };
-  }
-
-  async totals(through: Position): Promise<{ position: Position; totals: readonly Total[] }> {
-    await this.#step();
-    return this.#opened().projector.totals(through);
+    return this.#opened().projector.answer(name, parameters, through);
   }
 
   onFault(): void {

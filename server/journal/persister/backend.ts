@@ -3,8 +3,8 @@
  * planner over a disk in memory. Rejections are faults of the environment unless the words say otherwise.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, ProjectionScope, Total } from './persister.ts';
+import type { Query } from './node-queries.ts';
+import type { LoadedShard, PersisterDefinition, Position } from './persister.ts';
 import type { PassResult } from '../images/shard-keeper.ts';
 import type { Batch } from '../disk/storage.ts';
 
@@ -24,12 +24,15 @@ export interface Opened {
 export interface Backend {
   /** Opens the data and recovers them. Rejects with `DataDirectoryError`; nothing is changed then but the layout of the databases. */
   open(definition: PersisterDefinition): Promise<Opened>;
-  /** Makes a batch durable, and takes its bytes for itself. A rejection says nothing of what is on disk. */
-  commit(batch: Batch): Promise<void>;
+  /**
+   * Makes a batch durable, and takes its bytes for itself. Resolves with the position up to which the journal is durable
+   * then. A rejection says nothing of what is on disk.
+   */
+  commit(batch: Batch): Promise<Position>;
   /** Lets the node's time go on until then, durably. A rejection says nothing of what is on disk. */
   extendLease(until: Instant): Promise<void>;
   /** A hint that this much is durable, so that no later call has to catch up with all of it. */
-  noticed(through: Position): void;
+  hintDurable(through: Position): void;
   /** Rejects with `ShardFault` if the shard cannot be loaded. */
   load(shard: ShardId, through: Position): Promise<LoadedShard>;
   /**
@@ -39,19 +42,8 @@ export interface Backend {
   fold(through: Position): Promise<Position>;
   /** Writes the images of the oldest records that are folded, and drops them. */
   pass(through: Position): Promise<PassResult>;
-  due(now: Instant, limit: number, after: DueShard | undefined): Promise<readonly DueShard[]>;
-  history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]>;
-  transaction(
-    tx: string,
-    shards: readonly ShardId[],
-    through: Position,
-  ): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
-  projection(
-    entity: string,
-    through: Position,
-    scope?: ProjectionScope,
-  ): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
-  totals(through: Position): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
+  /** Asks a query of `node.db`, which is folded up to `through` first. */
+  readonly query: Query;
   /** Calls the listener if the backend has died by itself. */
   onFault(listener: (fault: Error) => void): void;
   /**

@@ -13,26 +13,37 @@ interface Node {
   readonly time: VirtualTime;
   readonly disk: MemoryDisk;
   readonly persister: Persister;
+  readonly faults: readonly Error[];
 }
 
 async function start(disk = new MemoryDisk(SCHEMA_BY_TABLE), commitMs = 0): Promise<Node> {
   const time = new VirtualTime();
   const backend = new InlineBackend(time.timers, disk, { commitMs: () => commitMs, stepMs: () => 0 });
-  return { time, disk, persister: await time.until(openPersister(time, DEFINITION, backend)) };
+  return nodeOver(backend, time, disk);
 }
 
-async function durable({ time, persister }: Node): Promise<void> {
-  while (persister.durable < persister.appended) await time.step();
+async function nodeOver(backend: InlineBackend, time: VirtualTime, disk: MemoryDisk): Promise<Node> {
+  const persister = await time.until(openPersister(time, DEFINITION, backend));
+  const faults: Error[] = [];
+  persister.onFault((fault) => faults.push(fault));
+  return { time, disk, persister, faults };
+}
+
+/** Lets time go on until then. Throws what the node has failed with, or that it never comes to that. */
+async function until({ time, faults }: Node, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) {
+    if (faults[0] !== undefined) throw faults[0];
+    if (!(await time.step())) throw new Error('nothing is left to be done, and it is not so');
+  }
+}
+
+async function durable(node: Node): Promise<void> {
+  await until(node, () => node.persister.durable === node.persister.appended);
 }
 
 /** Writes images of everything that is appended. */
 async function imaged(node: Node): Promise<void> {
-  const { time, persister } = node;
-  for (;;) {
-    const { imagedPosition } = await persister.stats();
-    if (imagedPosition === persister.appended) return;
-    await time.step();
-  }
+  await until(node, async () => (await node.persister.stats()).imagedPosition === node.persister.appended);
 }
 
 function turnsOf(index: number, count: number): readonly ChangeSet[] {
@@ -107,14 +118,14 @@ describe('the persister', () => {
     const node = await start();
     const { time, persister } = node;
     let version = 0;
-    while (!persister.full) persister.append(large(++version, 900_000));
+    while (!persister.isFull) persister.append(large(++version, 900_000));
     expect(version * 900_000).toBeGreaterThan(limits.journalUnsentBytesMax - 2_000_000);
     let isReady = false;
     const ready = persister.whenReady().then(() => (isReady = true));
     await Promise.resolve();
     expect(isReady).toBe(false);
     await time.until(ready);
-    expect(persister.full).toBe(false);
+    expect(persister.isFull).toBe(false);
     await durable(node);
   });
 
@@ -162,6 +173,56 @@ describe('the persister', () => {
     await time.until(persister.close(1_000));
     expect(() => persister.append(large(1, 10))).toThrow('takes no more turns');
     await time.until(persister.close(1_000));
+  });
+});
+
+describe('a backend that says what cannot be', () => {
+  /** What a node ends with that appends 20 turns; nothing becomes durable afterwards. */
+  async function faultOver(Wrong: typeof InlineBackend): Promise<string> {
+    const time = new VirtualTime();
+    const disk = new MemoryDisk(SCHEMA_BY_TABLE);
+    const node = await nodeOver(new Wrong(time.timers, disk), time, disk);
+    for (const changes of turnsOf(1, 20)) node.persister.append(changes);
+    await imaged(node).catch(() => undefined);
+    const { durable: before } = node.persister;
+    while (await time.step()) expect(node.persister.durable).toBe(before);
+    return node.faults.map(({ message }) => message).join();
+  }
+
+  it.each([19, 21])('of the batch that was sent (%i) ends the node: a commit confirms that batch and no other', async (position) => {
+    class Wrong extends InlineBackend {
+      override commit(...parameters: Parameters<InlineBackend['commit']>): Promise<number> {
+        return super.commit(...parameters).then(() => position);
+      }
+    }
+    expect(await faultOver(Wrong)).toBe(`the turns up to 20 were sent, and the journal is durable up to turn ${position}`);
+  });
+
+  it('of a fold ends the node: nothing is folded that is not durable', async () => {
+    class Wrong extends InlineBackend {
+      override fold(through: number): Promise<number> {
+        return super.fold(through).then((folded) => folded + 1);
+      }
+    }
+    expect(await faultOver(Wrong)).toBe('of 20 turns 20 are durable, 21 folded and 0 in images: that cannot be');
+  });
+
+  it('of a pass ends the node: nothing is in images, and dropped, that is not folded', async () => {
+    class Wrong extends InlineBackend {
+      override pass(through: number): ReturnType<InlineBackend['pass']> {
+        return super.pass(through).then((result) => ({ ...result, imaged: 21 }));
+      }
+    }
+    expect(await faultOver(Wrong)).toBe('of 20 turns 20 are durable, 20 folded and 21 in images: that cannot be');
+  });
+
+  it('of the end of the journal ends the node: a batch that leaves a gap is not written', async () => {
+    class Wrong extends InlineBackend {
+      override open(...parameters: Parameters<InlineBackend['open']>): ReturnType<InlineBackend['open']> {
+        return super.open(...parameters).then((opened) => ({ ...opened, position: 5, dropped: 5 }));
+      }
+    }
+    expect(await faultOver(Wrong)).toBe('a batch of turns 6 to 25 cannot follow turn 0');
   });
 });
 
@@ -254,12 +315,12 @@ describe('one bad image', () => {
       }
     })(time.timers, disk);
     const persister = await time.until(openPersister(time, DEFINITION, backend));
-    expect(persister.full).toBe(true);
+    expect(persister.isFull).toBe(true);
     // The images are whole again: the next pass finds that nothing is put aside any more.
     const ready = persister.whenReady();
     for (const changes of turnsOf(1, 2)) persister.append(changes);
     await time.until(ready);
-    expect(persister.full).toBe(false);
+    expect(persister.isFull).toBe(false);
   });
 
   it('is a fault of the disk when many go bad at once; those that are put aside already do not count anew', async () => {

@@ -9,6 +9,7 @@ import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import { drivePass } from '../images/drive-pass.ts';
 import { ShardFault, type Position, type Total } from '../persister/persister.ts';
+import { unpackRows } from '../fold/projected-row.ts';
 import { Projector } from '../fold/projector.ts';
 import { ShardKeeper } from '../images/shard-keeper.ts';
 import { StartUpkeep } from '../recovery/start-upkeep.ts';
@@ -110,11 +111,11 @@ export function startOn(path: string): Found {
     keeper.catchUp(position);
     for (const run of upkeep.steps(projector, position)) run();
     const remarks = [...directory.remarks, ...upkeep.remarks];
-    const { rows } = projector.projection(offer.name, position);
-    const { totals } = projector.totals(position);
+    const rows = unpackRows(projector.projection(offer.name).rows, SCHEMA_BY_TABLE);
+    const { totals } = projector.totals();
     const shards = SAMPLE_SHARDS.flatMap((shard): readonly (readonly [string, Answer])[] => [
       [shard, orFault(() => loaded(keeper, shard, position))],
-      [`the ledger of ${shard}`, orFault(() => projector.history(shard, Number.MAX_SAFE_INTEGER, 1_000, position))],
+      [`the ledger of ${shard}`, orFault(() => projector.history(shard, Number.MAX_SAFE_INTEGER, 1_000))],
     ]);
     return { position, lease, remarks, shards: new Map(shards), rows, totals };
   } finally {
