@@ -8,7 +8,8 @@ import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from './checksums.ts';
 import { drivePass } from '../images/drive-pass.ts';
 import { Projector } from '../fold/projector.ts';
-import { ShardKeeper } from '../images/shard-keeper.ts';
+import { ImagePass } from '../images/image-pass.ts';
+import { ShardRecords } from '../images/shard-records.ts';
 import { openDirectory, projectionsPath } from './directory.ts';
 import { directoryName, fileName, FileImages } from './image-files.ts';
 import { FileProjections } from './sqlite-projections.ts';
@@ -54,9 +55,9 @@ async function live(path: string, files: RecordedFiles): Promise<void> {
     journal.commit(sealed({ first: position + 1, last: position + SHARDS, now: instant(1_000), records: writer.take() }));
     new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION).foldThrough(position + SHARDS);
     const images = new FileImages(path, SCHEMA_BY_TABLE, 'instance', files);
-    const keeper = new ShardKeeper(journal, images, SCHEMA_BY_TABLE, dropped);
+    const pass = new ImagePass(new ShardRecords(journal, SCHEMA_BY_TABLE, dropped), images);
     const noted: string[] = [];
-    await drivePass(keeper.pass(position + SHARDS), {
+    await drivePass(pass.steps(position + SHARDS), {
       images,
       pause: () => Promise.resolve(),
       storeImageVersions: (versions, setAside) => {

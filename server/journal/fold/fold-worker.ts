@@ -4,7 +4,8 @@ import type { QueryCalls } from '../persister/node-queries.ts';
 import type { PersisterDefinition, Position, QueryName } from '../persister/persister.ts';
 import { Projector } from './projector.ts';
 import type { OpenedDirectory } from '../commit/commit-worker.ts';
-import { ShardKeeper } from '../images/shard-keeper.ts';
+import { ShardLoader } from '../images/shard-loader.ts';
+import { ShardRecords } from '../images/shard-records.ts';
 import { StartUpkeep } from '../recovery/start-upkeep.ts';
 import { FileImages } from '../disk/image-files.ts';
 import { journalPath, projectionsPath } from '../disk/directory.ts';
@@ -55,8 +56,9 @@ const api = {
     const projector = new Projector(journal, projections, schemas, definition);
     // Nobody writes images before all is open: those of another thread may be read here.
     const upkeep = (dropped: Position): StartUpkeep => {
-      const keeper = (): ShardKeeper => new ShardKeeper(journal, new FileImages(directory, schemas, instance), schemas, dropped);
-      return new StartUpkeep({ store: projections, keeper, schemas, projected: definition.projected });
+      const loader = (): ShardLoader =>
+        new ShardLoader(new ShardRecords(journal, schemas, dropped), new FileImages(directory, schemas, instance));
+      return new StartUpkeep({ store: projections, loader, schemas, projected: definition.projected });
     };
     state.open = { projector, projections, journal, patience, upkeep };
   },

@@ -1,6 +1,6 @@
 /** Does what an image pass asks for, one step after the other. */
 import type { Position } from '../persister/persister.ts';
-import type { PassResult, PassStep } from './shard-keeper.ts';
+import type { PassResult, PassStep } from './image-pass.ts';
 import type { ImageStore, SetAsideRecord, ImageVersion } from '../disk/storage.ts';
 import { limits } from '#shared/limits.ts';
 

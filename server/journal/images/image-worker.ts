@@ -6,7 +6,9 @@ import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { ImageVersionApi, OpenedDirectory } from '../commit/commit-worker.ts';
 import { drivePass, type PassHands } from './drive-pass.ts';
 import type { LoadedShard, PersisterDefinition, Position } from '../persister/persister.ts';
-import { ShardKeeper, type PassResult } from './shard-keeper.ts';
+import { ImagePass, type PassResult } from './image-pass.ts';
+import { ShardLoader } from './shard-loader.ts';
+import { ShardRecords } from './shard-records.ts';
 import { journalPath } from '../disk/directory.ts';
 import { DirectoryIdentity } from '../disk/identity.ts';
 import { FileImages } from '../disk/image-files.ts';
@@ -29,7 +31,9 @@ export interface ImageApi {
 }
 
 interface Open {
-  readonly keeper: ShardKeeper;
+  readonly records: ShardRecords;
+  readonly loader: ShardLoader;
+  readonly pass: ImagePass;
   readonly hands: PassHands;
   readonly schemas: Schemas;
   readonly journal: FileJournalReader;
@@ -74,8 +78,9 @@ const api = {
     const journal = FileJournalReader.open(journalPath(directory));
     const identity = new DirectoryIdentity(directory);
     const images = new FileImages(directory, schemas, instance);
-    const keeper = new ShardKeeper(journal, images, schemas, dropped);
-    keeper.catchUp(position);
+    const records = new ShardRecords(journal, schemas, dropped);
+    records.catchUp(position);
+    const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
     const owner = new Caller<ImageVersionApi>(port);
     const hands: PassHands = {
       images: watched(images, identity),
@@ -83,20 +88,20 @@ const api = {
       storeImageVersions: (versions, setAside) => owner.call('storeImageVersions', [versions, setAside]),
       drop: (through, recordsMax) => owner.call('drop', [through, recordsMax]),
     };
-    state.open = { keeper, hands, schemas, journal, identity };
+    state.open = { records, loader, pass, hands, schemas, journal, identity };
   },
-  hintDurable: (through: Position) => opened().keeper.catchUp(through),
+  hintDurable: (through: Position) => opened().records.catchUp(through),
   load(shard: ShardId, through: Position) {
-    const { keeper, schemas } = opened();
-    const loaded = keeper.load(shard, through);
+    const { loader, schemas } = opened();
+    const loaded = loader.load(shard, through);
     if (loaded.kind === 'absent') return loaded;
     writer.raw(loaded.shard, schemas);
     const record = writer.take();
     return new Transferred<LoadedRecord>({ kind: loaded.kind, record }, [record.buffer]);
   },
   pass(through: Position): Promise<PassResult> {
-    const { keeper, hands } = opened();
-    return drivePass(keeper.pass(through), hands);
+    const { pass, hands } = opened();
+    return drivePass(pass.steps(through), hands);
   },
   close() {
     state.open?.journal.close();

@@ -10,7 +10,9 @@ import type { QueryCalls } from './node-queries.ts';
 import type { LoadedShard, PersisterDefinition, Position, QueryName } from './persister.ts';
 import { Projector } from '../fold/projector.ts';
 import { decide, STORE_ROWS } from '../recovery/recovery.ts';
-import { ShardKeeper, type PassResult } from '../images/shard-keeper.ts';
+import { ImagePass, type PassResult } from '../images/image-pass.ts';
+import { ShardLoader } from '../images/shard-loader.ts';
+import { ShardRecords } from '../images/shard-records.ts';
 import { StartUpkeep } from '../recovery/start-upkeep.ts';
 import type { Batch, ImageStore, JournalStore, ProjectionStore } from '../disk/storage.ts';
 
@@ -32,7 +34,9 @@ export interface InlineDelays {
 }
 
 interface Open {
-  readonly keeper: ShardKeeper;
+  readonly records: ShardRecords;
+  readonly loader: ShardLoader;
+  readonly pass: ImagePass;
   readonly projector: Projector;
 }
 
@@ -68,15 +72,16 @@ export class InlineBackend implements Backend {
       staged: this.#stores.clearStaging(),
     });
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
-    const keeper = new ShardKeeper(journal, images, schemas, dropped);
+    const records = new ShardRecords(journal, schemas, dropped);
+    const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
     const projector = new Projector(journal, projections, schemas, definition);
-    keeper.catchUp(position);
-    const upkeep = new StartUpkeep({ store: projections, keeper: () => keeper, schemas, projected: definition.projected });
+    records.catchUp(position);
+    const upkeep = new StartUpkeep({ store: projections, loader: () => loader, schemas, projected: definition.projected });
     for (const run of upkeep.steps(projector, position)) {
       run();
       await this.#step();
     }
-    this.#open = { keeper, projector };
+    this.#open = { records, loader, pass, projector };
     return { position, dropped, lease, bytes, setAsideBytes, remarks: [...remarks, ...upkeep.remarks] };
   }
 
@@ -101,12 +106,12 @@ export class InlineBackend implements Backend {
   }
 
   hintDurable(through: Position): void {
-    this.#opened().keeper.catchUp(through);
+    this.#opened().records.catchUp(through);
   }
 
   async load(shard: ShardId, through: Position): Promise<LoadedShard> {
     await this.#step();
-    return this.#opened().keeper.load(shard, through);
+    return this.#opened().loader.load(shard, through);
   }
 
   async fold(through: Position): Promise<Position> {
@@ -118,7 +123,7 @@ export class InlineBackend implements Backend {
 
   pass(through: Position): Promise<PassResult> {
     const { journal, images } = this.#stores;
-    return drivePass(this.#opened().keeper.pass(through), {
+    return drivePass(this.#opened().pass.steps(through), {
       images: {
         mark: (marked) => images.mark(marked),
         sync: (shards) => this.#step().then(() => images.sync(shards)),

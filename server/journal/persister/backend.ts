@@ -5,7 +5,7 @@
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Query } from './node-queries.ts';
 import type { LoadedShard, PersisterDefinition, Position } from './persister.ts';
-import type { PassResult } from '../images/shard-keeper.ts';
+import type { PassResult } from '../images/image-pass.ts';
 import type { Batch } from '../disk/storage.ts';
 
 /** What is there when the data are open. Everything up to `position` is folded. */

@@ -14,7 +14,7 @@ import type { ShardId } from '#shared/units.ts';
 import { asBuffer } from '../images/batch-cache.ts';
 import { ShardFault, type Position } from '../persister/persister.ts';
 import type { Projector } from '../fold/projector.ts';
-import type { ShardKeeper } from '../images/shard-keeper.ts';
+import type { ShardLoader } from '../images/shard-loader.ts';
 import { RecordSkimmer } from '#server/shard/record/cursor.ts';
 import type { CellEpochs } from '../disk/cell-epochs.ts';
 import type { CellTotals, LiveRow, MirroredShard, ProjectionStore } from '../disk/storage.ts';
@@ -27,7 +27,7 @@ const NAMED_MAX = 5;
 export interface StartUpkeepOptions {
   readonly store: ProjectionStore;
   /** Loads shards; made only if one has to be loaded. */
-  readonly keeper: () => ShardKeeper;
+  readonly loader: () => ShardLoader;
   readonly schemas: Schemas;
   /** The entities that this program projects. */
   readonly projected: readonly string[];
@@ -89,11 +89,10 @@ export class StartUpkeep {
   }
 
   #remake(epochs: CellEpochs, position: Position, why: string): void {
-    const { store, keeper } = this.#options;
+    const { store } = this.#options;
     store.upkeep.forget();
-    const loader = keeper();
-    loader.catchUp(position);
-    const leftOut = this.#put(loader, epochs, loader.shards(), position);
+    const loader = this.#options.loader();
+    const leftOut = this.#put(loader, epochs, loader.shards(position), position);
     store.upkeep.finish(this.#entities);
     this.#remarks.push(`the mirrored rows and alarms in node.db ${why}, and were made anew from the shards${leftOutOf(leftOut)}`);
   }
@@ -102,7 +101,7 @@ export class StartUpkeep {
   #takeIn(epochs: CellEpochs, position: Position): void {
     const { leftOut } = this.#options.store.upkeep;
     if (leftOut.length === 0) return;
-    const still = this.#put(this.#options.keeper(), epochs, leftOut, position);
+    const still = this.#put(this.#options.loader(), epochs, leftOut, position);
     const taken = leftOut.length - still.length;
     if (taken > 0) this.#remarks.push(`${taken} shards that could not be loaded at an earlier start are in node.db now`);
     if (still.length > 0)
@@ -112,10 +111,10 @@ export class StartUpkeep {
   }
 
   /** Returns those that were left out. */
-  #put(keeper: ShardKeeper, epochs: CellEpochs, shards: Iterable<ShardId>, position: Position): readonly ShardId[] {
+  #put(loader: ShardLoader, epochs: CellEpochs, shards: Iterable<ShardId>, position: Position): readonly ShardId[] {
     const leftOut: ShardId[] = [];
     const mirror = (shard: ShardId): MirroredShard => {
-      const mirrored = this.#mirrored(keeper, epochs.of(shard), shard, position);
+      const mirrored = this.#mirrored(loader, epochs.of(shard), shard, position);
       if (mirrored.kind === 'left-out') leftOut.push(shard);
       return mirrored;
     };
@@ -123,9 +122,9 @@ export class StartUpkeep {
     return leftOut;
   }
 
-  #mirrored(keeper: ShardKeeper, of: CellEpoch, shard: ShardId, position: Position): MirroredShard {
+  #mirrored(loader: ShardLoader, of: CellEpoch, shard: ShardId, position: Position): MirroredShard {
     try {
-      const loaded = keeper.load(shard, position);
+      const loaded = loader.load(shard, position);
       if (loaded.kind === 'absent') return { kind: 'loaded', shard, of, due: 0, rows: [] };
       return { kind: 'loaded', shard, of, due: loaded.shard.wakeAt, rows: this.#rows(loaded.shard) };
     } catch (error) {

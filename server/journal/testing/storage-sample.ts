@@ -11,7 +11,9 @@ import { drivePass } from '../images/drive-pass.ts';
 import { ShardFault, type Position, type Total } from '../persister/persister.ts';
 import { unpackRows } from '../fold/projected-row.ts';
 import { Projector } from '../fold/projector.ts';
-import { ShardKeeper } from '../images/shard-keeper.ts';
+import { ImagePass } from '../images/image-pass.ts';
+import { ShardLoader } from '../images/shard-loader.ts';
+import { ShardRecords } from '../images/shard-records.ts';
 import { StartUpkeep } from '../recovery/start-upkeep.ts';
 import { journalPath, openDirectory, projectionsPath } from '../disk/directory.ts';
 import { FileImages } from '../disk/image-files.ts';
@@ -54,7 +56,7 @@ export class SampleDirectory {
     const writer = new RecordWriter();
     const directory = openDirectory(path, DEFINITION, instance);
     const { journal } = directory;
-    const { keeper, images, projector, upkeep, close } = openReaders(path, 0, instance);
+    const { pass, images, projector, upkeep, close } = openReaders(path, 0, instance);
     for (const run of upkeep.steps(projector, 0)) run();
     const take = (some: readonly SampleShard[]): void => {
       const first = journal.state.position + 1;
@@ -68,7 +70,7 @@ export class SampleDirectory {
     cpSync(join(this.#parent, 'older-killed'), join(this.#parent, 'older'), { recursive: true });
     openDirectory(join(this.#parent, 'older'), DEFINITION, instance).close();
     projector.foldThrough(16);
-    await drivePass(keeper.pass(16), {
+    await drivePass(pass.steps(16), {
       images,
       pause: () => Promise.resolve(),
       storeImageVersions: (versions, setAside) => Promise.resolve(journal.storeImageVersions(versions, setAside)),
@@ -106,15 +108,15 @@ export function startOn(path: string): Found {
   const readers: { close?: () => void } = {};
   try {
     const { position, dropped, lease } = directory.journal.state;
-    const { keeper, projector, upkeep, close } = openReaders(path, dropped, directory.instance);
+    const { records, loader, projector, upkeep, close } = openReaders(path, dropped, directory.instance);
     readers.close = close;
-    keeper.catchUp(position);
+    records.catchUp(position);
     for (const run of upkeep.steps(projector, position)) run();
     const remarks = [...directory.remarks, ...upkeep.remarks];
     const rows = unpackRows(projector.projection(offer.name).rows, SCHEMA_BY_TABLE);
     const { totals } = projector.totals();
     const shards = SAMPLE_SHARDS.flatMap((shard): readonly (readonly [string, Answer])[] => [
-      [shard, orFault(() => loaded(keeper, shard, position))],
+      [shard, orFault(() => loaded(loader, shard, position))],
       [`the ledger of ${shard}`, orFault(() => projector.history(shard, Number.MAX_SAFE_INTEGER, 1_000))],
     ]);
     return { position, lease, remarks, shards: new Map(shards), rows, totals };
@@ -124,8 +126,8 @@ export function startOn(path: string): Found {
   }
 }
 
-function loaded(keeper: ShardKeeper, shard: ShardId, position: Position): RawChangeSet | undefined {
-  const found = keeper.load(shard, position);
+function loaded(loader: ShardLoader, shard: ShardId, position: Position): RawChangeSet | undefined {
+  const found = loader.load(shard, position);
   return found.kind === 'absent' ? undefined : found.shard;
 }
 
@@ -142,11 +144,14 @@ function openReaders(path: string, dropped: Position, instance: string) {
   const journal = FileJournalReader.open(journalPath(path));
   const projections = FileProjections.openFor(projectionsPath(path), '');
   const images = new FileImages(path, SCHEMA_BY_TABLE, instance);
-  const keeper = new ShardKeeper(journal, images, SCHEMA_BY_TABLE, dropped);
+  const records = new ShardRecords(journal, SCHEMA_BY_TABLE, dropped);
+  const loader = new ShardLoader(records, images);
   return {
     images,
-    keeper,
-    upkeep: new StartUpkeep({ store: projections, keeper: () => keeper, schemas: SCHEMA_BY_TABLE, projected: DEFINITION.projected }),
+    records,
+    loader,
+    pass: new ImagePass(records, images),
+    upkeep: new StartUpkeep({ store: projections, loader: () => loader, schemas: SCHEMA_BY_TABLE, projected: DEFINITION.projected }),
     projector: new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION),
     close: () => {
       projections.close();

@@ -16,7 +16,7 @@ import type { FoldApi } from '../fold/fold-worker.ts';
 import type { ImageApi } from '../images/image-worker.ts';
 import type { QueryCalls } from '../persister/node-queries.ts';
 import type { LoadedShard, PersisterDefinition, Position, QueryName } from '../persister/persister.ts';
-import type { PassResult } from '../images/shard-keeper.ts';
+import type { PassResult } from '../images/image-pass.ts';
 import type { Batch } from '../disk/storage.ts';
 import type { LockPatience } from './worker-patience.ts';
 import { Caller, type Serves } from './worker-port.ts';
