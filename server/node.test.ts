@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { createPrng } from '#shared/prng.ts';
+import { FIRST_EPOCH } from '#shared/cell.ts';
 import { listingId, shardId } from '#shared/address.ts';
 import { gold, itemId, operationId, type ShardId } from '#shared/units.ts';
 import type { CommandAnswer } from '#shared/protocol.ts';
@@ -227,7 +228,7 @@ describe('a seller whose file is damaged', () => {
     images.draft(ADA).stage(ada);
     await images.sync([ADA]);
     images.publish([ADA]);
-    journal.storeImageVersions([{ shard: ADA, version: ada.version, now: ada.now }], []);
+    journal.storeImageVersions([{ shard: ADA, version: ada.version, now: ada.now, epoch: FIRST_EPOCH }], []);
     return bench;
   }
 

@@ -1,6 +1,5 @@
 /** The checksum of each kind of row of `node.db`: a CRC-32 of its values. Cells are named by their number in `cell`. */
-import { FIRST_EPOCH } from '#shared/cell.ts';
-import { checksum } from './checksums.ts';
+import { checksum, laterEpoch } from './checksums.ts';
 import type { LedgerSegment } from './storage.ts';
 
 /** Of the row of the node itself. */
@@ -41,10 +40,9 @@ export function rowSum(entity: string, cell: number, shard: string, id: number, 
   return checksum(`${entity} ${cell} ${shard} ${id} ${version}`, record);
 }
 
-/** Of a segment of the ledger. In the first epoch it is that of version 2, which knew no other: so an upgrade need not rewrite the ledger. */
+/** Of a segment of the ledger. */
 export function segmentSum({ shard, epoch, firstSeq, lastSeq, transactions, lines }: LedgerSegment): number {
-  const later = epoch === FIRST_EPOCH ? '' : ` ${epoch}`;
-  return checksum(`${shard} ${firstSeq} ${lastSeq}${later}`, transactions, lines);
+  return checksum(`${shard} ${firstSeq} ${lastSeq}${laterEpoch(epoch)}`, transactions, lines);
 }
 
 /** Of a total. */

@@ -29,6 +29,8 @@ export interface ImageVersion {
   readonly version: number;
   /** The time of that turn. */
   readonly now: Instant;
+  /** The epoch of the shard's cell in which that turn was. */
+  readonly epoch: Epoch;
 }
 
 /** A record that left the pending ones because the image of its shard cannot be read: one bad file must not stop the others. */
@@ -87,7 +89,7 @@ export interface JournalReader {
    * The `ImageVersion` of a shard, or `undefined` if no image of it was ever written; `now` is `undefined` if it was stored
    * by version 1, which stored no time. Throws `ShardEntryError` if it is damaged.
    */
-  imageVersionOf(shard: ShardId): { readonly version: number; readonly now: Instant | undefined } | undefined;
+  imageVersionOf(shard: ShardId): { readonly version: number; readonly now: Instant | undefined; readonly epoch: Epoch } | undefined;
   /** The records set aside for a shard, oldest first. Throws `ShardEntryError` if one is damaged. */
   setAsideOf(shard: ShardId): readonly Uint8Array[];
   /** All shards for which records are set aside, each with the bytes of them. */
@@ -113,10 +115,13 @@ export class ImageError extends Error {
   override readonly name = 'ImageError';
 }
 
-/** What is in an image. */
-export interface Image extends RawChangeSet {
-  /** Somebody else has written to the file, or to one that it was made from: its rows must be checked before they are believed. */
-  readonly isEdited?: true;
+/**
+ * What is in an image. It is `edited` if another program has written to the file, or to one that it was made from: then its rows
+ * must be checked before they are believed.
+ */
+export interface Image {
+  readonly kind: 'found' | 'edited';
+  readonly shard: RawChangeSet;
 }
 
 /** The image of one shard as a base for its next one. */
@@ -125,10 +130,10 @@ export interface ImageDraft {
   readonly version: number;
   /** The time of that turn, or 0. */
   readonly now: Instant;
+  /** The epoch in which that turn was. */
+  readonly epoch: Epoch;
   /** Writes the next image to the staging area: the old one with these changes applied, which start at its version + 1. */
   stage(changes: RawChangeSet): void;
-  /** Lets go of a draft that is not staged. */
-  discard(): void;
 }
 
 /** The shard images of a node. Never modified in place. */

@@ -57,7 +57,7 @@ const api = {
     // Nobody writes images before all is open: those of another thread may be read here.
     const upkeep = (dropped: Position): StartUpkeep => {
       const loader = (): ShardLoader =>
-        new ShardLoader(new ShardRecords(journal, schemas, dropped), new FileImages(directory, schemas, instance));
+        new ShardLoader(new ShardRecords(journal, schemas, dropped, projector.epochs), new FileImages(directory, schemas, instance));
       return new StartUpkeep({ store: projections, loader, schemas, projected: definition.projected });
     };
     state.open = { projector, projections, journal, patience, upkeep };

@@ -54,9 +54,12 @@ export const DEFINITION: PersisterDefinition = {
   world: { name: 'sample', node: 'one', cellsPerRegion: limits.cellsPerRegion },
 };
 
+/** Its cells, all in the first epoch. */
+export const EPOCHS = new CellEpochs(DEFINITION);
+
 /** The cell of a shard of the sample, in an epoch. */
 export function cellEpoch(shard: ShardId, inEpoch = 1): CellEpoch {
-  return { ...new CellEpochs(DEFINITION).of(shard), epoch: epoch(inEpoch) };
+  return { ...EPOCHS.of(shard), epoch: epoch(inEpoch) };
 }
 
 /** A source of whole numbers below a bound, the same for the same seed. */
