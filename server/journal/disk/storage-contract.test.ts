@@ -421,6 +421,27 @@ describe.each([
     expect(spans(projections.segmentsWith(bob, prints('b')))).toEqual([]);
   });
 
+  it('have what was written, whatever the caller does to its bytes then', async () => {
+    const stores = await withJournal(open());
+    const { projections, journal } = stores;
+    const bytes = Uint8Array.of(1, 2, 3, 4);
+    const segment = { shard: ada, epoch: FIRST_EPOCH, firstSeq: 1, lastSeq: 1, transactions: bytes, lines: bytes };
+    projections.apply({ ...delta, rows: [{ ...rowOf(ada, 1), record: bytes }], segments: [segment] });
+    journal.storeImageVersions([], [{ shard: ada, version: 4, record: bytes }]);
+    const next = sealed({ first: 3, last: 3, now: instant(1_000), records: bytes });
+    journal.commit(next);
+    bytes.fill(0);
+    const [found] = projections.segments(ada, 9, 9);
+    const all = [
+      found?.transactions,
+      found?.lines,
+      projections.rows('offer')[0]?.record,
+      journal.setAsideOf(ada)[0],
+      journal.batch(3)?.records,
+    ];
+    expect(all.map((each) => [...(each ?? [])])).toEqual(all.map(() => [1, 2, 3, 4]));
+  });
+
   it('add to totals without losing a coin, beyond 2^53', async () => {
     const stores = await withJournal(open());
     stores.projections.apply({ ...delta, totals: [totalsOf(ada, 1, { 'wallet gold': 2n ** 60n, 'burned gold': -5n })] });

@@ -203,6 +203,26 @@ describe('a start', () => {
     await again.close(0);
   });
 
+  it.each([
+    ['a cell', (directory: string) => edit(directory, 'UPDATE cell SET epoch = 2 WHERE id = 1')],
+    ['the cells torn', (directory: string) => editPage(directory, 'cell', loseType)],
+    ['a cell gone', (directory: string) => edit(directory, 'DELETE FROM cell')],
+  ])('that finds %s makes anew all that is named by it, once', async (_what, damage) => {
+    const { directory, turns } = await used();
+    damage(directory);
+    const persister = await open(directory);
+    expect(persister.recovered.remarks.filter(isOfProjections)).toEqual([
+      'the totals in node.db were damaged, and were summed up again from the ledger',
+      `the mirrored rows and alarms in node.db were damaged, and ${ANEW}`,
+    ]);
+    await expectFold(persister, slowFold(turns, offer.schema.table));
+    await persister.close(0);
+    const again = await open(directory);
+    expect(again.recovered.remarks.filter(isOfProjections)).toEqual([]);
+    await expectFold(again, slowFold(turns, offer.schema.table));
+    await again.close(0);
+  });
+
   it('that finds a total damaged sums all up again from the ledger, and folds on', async () => {
     const { directory, turns } = await used();
     edit(directory, `UPDATE total SET amount = amount + 1 WHERE key = (SELECT min(key) FROM total)`);
