@@ -12,7 +12,7 @@ import { rollItem } from '#shared/catalog/loot.ts';
 import type { Item } from '#shared/item.ts';
 import { createPrng } from '#shared/prng.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
-import { gold, itemId, operationId, type ShardId } from '#shared/units.ts';
+import { gold, itemId, nodeName, operationId, type ShardId } from '#shared/units.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
 import type { PersisterPace } from '#server/journal/persister/open-persister.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
@@ -47,7 +47,7 @@ export async function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2
     catalogue: BUILT_IN_CATALOGUE,
     regions: ['europe'],
     world: 'bench',
-    node: 'bench',
+    node: nodeName('bench'),
     openPersister: (definition) => openFilePersister({ machine, definition, directory, ...(pace === undefined ? {} : { pace }) }),
     memoryBudgetBytes,
     onFault: (fault) => {

@@ -15,6 +15,7 @@ import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Platform } from '#server/platform/platform.ts';
+import { readTableOf } from '#server/market/command-table.ts';
 import type { Backend } from './backend.ts';
 import { createHttpServer, type HttpAnswer, type HttpRequest, type Route } from './http-server.ts';
 import { isOriginAllowed, type OriginRules } from './origins.ts';
@@ -67,7 +68,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   setLogger(quietLogger(platform));
   const directory = new RoomDirectory(platform);
   await startMatchMaker();
-  matchMaker.defineRoomType(PLAYER_ROOM, playerRoomClass({ backend, platform, directory }));
+  matchMaker.defineRoomType(PLAYER_ROOM, playerRoomClass({ backend, platform, directory, reads: readTableOf(backend.features) }));
 
   const state = { isDraining: false };
   const sessions: SessionServices = { ...options, directory, tokens: new Tokens(options.jwtKeys) };

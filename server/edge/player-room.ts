@@ -12,7 +12,7 @@ import { parseShardId, shardId } from '#shared/address.ts';
 import { COMMAND_TYPES } from '#shared/protocol.ts';
 import type { PlayerState } from '#shared/state.ts';
 import type { PlayerId, ShardId } from '#shared/units.ts';
-import type { ShardNews } from '#server/cell/resident.ts';
+import type { ShardNews } from '#server/cell/active-shard.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { CLOSE_CODES } from './close-codes.ts';
 import { dispatch, type DispatchServices } from './dispatch.ts';
@@ -68,7 +68,7 @@ export class PlayerRoom extends Room<{ state: PlayerState }> {
     const place: Place = {
       shard,
       player: address.player,
-      presenter: new Presenter(shard, backend.rules.completedShown),
+      presenter: new Presenter(backend.features, shard, backend.rules),
       listener: (news) => this.#hear(place, news),
     };
     if (!backend.owns(shard)) throw new Error(`${shard} lives on another node`);

@@ -13,7 +13,7 @@ import { sessionRequestSchema, type SessionAnswer, type SessionRequest } from '#
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import { faultOf } from '#shared/schemas.ts';
 import { playerId, type ShardId } from '#shared/units.ts';
-import type { Opening } from '#server/market/opening.ts';
+import type { Opening } from '#server/market/market.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { Command } from '#server/shard/message.ts';
 import type { Backend } from './backend.ts';

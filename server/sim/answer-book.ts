@@ -9,7 +9,7 @@ import type { Instant, ShardId } from '#shared/units.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import { operation } from '#server/shard/operations.ts';
 import type { Row } from '#server/shard/entity.ts';
-import { listing } from '#server/market/entities.ts';
+import { listing } from '#server/market/listing/listing.ts';
 import { TAKE_MS } from '#server/routing/taken-calls.ts';
 import { isSame, type Checker, type Complain } from './checker.ts';
 import type { DurableTurn, Model } from './model.ts';

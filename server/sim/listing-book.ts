@@ -5,7 +5,7 @@
 import { listingId, marketOf } from '#shared/address.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import { playerId } from '#shared/units.ts';
-import { listing } from '#server/market/entities.ts';
+import { listing } from '#server/market/listing/listing.ts';
 import type { ListingIndex } from '#server/listing-index/listing-index.ts';
 import type { Checker, Complain } from './checker.ts';
 import type { DurableTurn } from './model.ts';

@@ -4,7 +4,10 @@
  */
 import type { Rules } from '#shared/rules.ts';
 import type { Instant } from '#shared/units.ts';
-import { completed, item, listing, player } from '#server/market/entities.ts';
+import { player } from '#server/market/account/player.ts';
+import { completed } from '#server/market/completed/completed.ts';
+import { item } from '#server/market/goods/stash.ts';
+import { listing } from '#server/market/listing/listing.ts';
 import { operation } from '#server/shard/operations.ts';
 import type { RowOf } from '#server/shard/entity.ts';
 import { decision, hold } from '#server/trade/entities.ts';

@@ -6,13 +6,13 @@
  */
 import { listingId, shardId } from '#shared/address.ts';
 import { instant, type ShardId } from '#shared/units.ts';
-import type { ShardNews } from '#server/cell/resident.ts';
+import type { ShardNews } from '#server/cell/active-shard.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { totalKey } from '#server/shard/change-set.ts';
 import { rowFromRaw } from '#server/shard/record/reader.ts';
 import type { AnyRow } from '#server/shard/entity.ts';
 import { operation } from '#server/shard/operations.ts';
-import { listing } from '#server/market/entities.ts';
+import { listing } from '#server/market/listing/listing.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import type { GavelNode } from '#server/node.ts';
 import { canonical, type Checker, type Complain, type Quiet } from './checker.ts';

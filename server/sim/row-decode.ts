@@ -1,7 +1,10 @@
 /** Rows of the model as their entities type them. */
 import type { Item } from '#shared/item.ts';
 import type { AnyRow, Attributes, Entity, RowOf } from '#server/shard/entity.ts';
-import { commodity, completed, item, listing, wallet } from '#server/market/entities.ts';
+import { completed } from '#server/market/completed/completed.ts';
+import { commodity, item } from '#server/market/goods/stash.ts';
+import { wallet } from '#server/market/goods/wallet.ts';
+import { listing } from '#server/market/listing/listing.ts';
 import type { Asset, Place } from '#server/shard/change-set.ts';
 
 /** The row as its entity types it, or `undefined` for a row of another entity. */

@@ -1,10 +1,13 @@
 /** Deliberate faults of the market, of rooms and of the index. */
 import { parseListingId } from '#shared/address.ts';
 import { durationMs, gold, NO_GOLD, type ShardId } from '#shared/units.ts';
-import type { ShardListener } from '#server/cell/resident.ts';
+import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { FeedChange, ListingIndex } from '#server/listing-index/listing-index.ts';
-import { listing, player, type ListingRow } from '#server/market/entities.ts';
-import { indexedListing, tellListings } from '#server/market/listing-projection.ts';
+import { player } from '#server/market/account/player.ts';
+import { listing } from '#server/market/listing/listing.ts';
+import { tellIndexedRows } from '#server/market/indexed-rows.ts';
+import { listingRows } from '#server/market/listing/index-row.ts';
+import type { AnyRow } from '#server/shard/entity.ts';
 import type { Command } from '#server/shard/message.ts';
 import { onCommand, onMessage, type Handler, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
@@ -150,12 +153,12 @@ function feedingPastTheGate(): Seams {
           const feed = feeds.get(node);
           const fed = feed?.index.stats().feeds.find((each) => each.node === node && each.incarnation === feed.incarnation);
           if (feed === undefined || fed === undefined) return position;
-          const put = (_position: number, shard: ShardId, version: number, row: ListingRow): void => {
+          const put = (_position: number, shard: ShardId, version: number, row: AnyRow): void => {
             const { incarnation } = feed;
-            const changed: readonly FeedChange[] = [{ kind: 'put', row: indexedListing(shard, version, row) }];
+            const changed: readonly FeedChange[] = [{ kind: 'put', row: listingRows.indexed(shard, version, row) }];
             feed.index.apply({ node, incarnation, from: fed.position, to: fed.position, changes: changed });
           };
-          tellListings(position, changes, { put, remove: () => undefined });
+          tellIndexedRows(listingRows, position, changes, { put, remove: () => undefined });
           return position;
         },
       }),

@@ -1,6 +1,6 @@
 /** Deliberate faults of trades, and of the bus that carries them. */
-import { durationMs, later } from '#shared/units.ts';
-import { completed } from '#server/market/entities.ts';
+import { durationMs, later, type NodeName } from '#shared/units.ts';
+import { completed } from '#server/market/completed/completed.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { Handled } from '#server/shard/message.ts';
 import { failure } from '#server/shard/failures.ts';
@@ -49,7 +49,7 @@ function tradeAlarm(alarm: string, wrap: Wrap<AlarmHandler>): Seams {
 
 /** Every command comes a second time, a little later and as another call. */
 function doublingCommands(): (bus: Bus) => Bus {
-  const copies: { readonly to: string; readonly bytes: Uint8Array }[] = [];
+  const copies: { readonly to: NodeName; readonly bytes: Uint8Array }[] = [];
   return (bus) => ({
     send: (to, bytes) => {
       bus.send(to, bytes);

@@ -1,6 +1,6 @@
 /** The seams of a simulated node at which something else can be put in: for deliberate faults, never for what is tested. */
 import type { Rules } from '#shared/rules.ts';
-import type { ShardListener } from '#server/cell/resident.ts';
+import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { InlineStores } from '#server/journal/persister/backend-inline.ts';
 import type { Persister } from '#server/journal/persister/persister.ts';
 import type { MemoryDisk } from '#server/journal/disk/memory.ts';

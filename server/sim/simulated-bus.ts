@@ -3,7 +3,8 @@
  * byte. What was sent before a crash may still arrive, also at the next life of its receiver.
  */
 import type { Prng } from '#shared/prng.ts';
-import type { Bus, NodeName } from '#server/routing/link.ts';
+import type { NodeName } from '#shared/units.ts';
+import type { Bus } from '#server/routing/link.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Life } from './virtual-platform.ts';
 

@@ -11,7 +11,7 @@ import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Prng } from '#shared/prng.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
-import { instant, type Instant } from '#shared/units.ts';
+import { instant, type Instant, type Market, type NodeName } from '#shared/units.ts';
 import type { Envelope } from '#server/routing/part.ts';
 import { InlineBackend, type InlineDelays } from '#server/journal/persister/backend-inline.ts';
 import { openPersister } from '#server/journal/persister/open-persister.ts';
@@ -34,7 +34,7 @@ import { clockTime, virtualMachine, type Life } from './virtual-platform.ts';
 
 /** What a simulated node is made of and told by. */
 export interface NodeSetup {
-  readonly name: string;
+  readonly name: NodeName;
   readonly scheduler: Scheduler;
   readonly prng: Prng;
   readonly bus: SimulatedBus;
@@ -45,7 +45,7 @@ export interface NodeSetup {
   readonly nextRules: () => Rules;
   readonly catalogue: Catalogue;
   readonly regions: readonly string[];
-  readonly ownerOf: (market: string, cell: number) => string;
+  readonly ownerOf: (market: Market, cell: number) => NodeName;
   readonly memoryBudgetBytes: number;
   /** How long the disk takes. */
   readonly delays: InlineDelays;
@@ -100,7 +100,7 @@ export const RESTART_US = 400_000;
 
 /** See the head of this file. */
 export class SimulatedNode {
-  readonly name: string;
+  readonly name: NodeName;
   readonly disk: MemoryDisk;
   readonly #setup: NodeSetup;
   #life: Running | undefined;

@@ -6,11 +6,11 @@ import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
 import type { Rules } from '#shared/rules.ts';
-import { instant, type Instant, type ShardId } from '#shared/units.ts';
+import { instant, nodeName, type Instant, type NodeName, type ShardId } from '#shared/units.ts';
 import type { InlineDelays } from '#server/journal/persister/backend-inline.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#shared/cell.ts';
-import { marketPowerups } from '#server/market/market.ts';
+import { marketFeatures } from '#server/market/market.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import { AnswerBook } from './answer-book.ts';
@@ -104,7 +104,7 @@ export class SimulatedWorld {
     this.bus = new SimulatedBus(this.scheduler, prng.fork('bus'));
     const powerupsOf = (agreed: Rules): readonly Powerup[] => {
       const kept = seams.rules?.(agreed) ?? agreed;
-      const market = marketPowerups({ rules: kept, regions: [REGION], catalogue: BUILT_IN_CATALOGUE });
+      const market = marketFeatures({ rules: kept, regions: [REGION], catalogue: BUILT_IN_CATALOGUE });
       return seams.powerups?.(market) ?? market;
     };
     const definition = defineShard(powerupsOf(rules));
@@ -122,8 +122,8 @@ export class SimulatedWorld {
       [...turnCheckers(), ...ofTrades, ...ofMarket, ...this.book.checkers, this.listings, ...quietCheckers],
       nowUs,
     );
-    const names = Array.from({ length: options.nodes }, (_, index) => `node-${index + 1}`);
-    const ownerOf = (_market: string, cell: number): string => names[cell % names.length] ?? '';
+    const names = Array.from({ length: options.nodes }, (_, index) => nodeName(`node-${index + 1}`));
+    const ownerOf = (_market: string, cell: number): NodeName => names[cell % names.length] ?? nodeName('nobody');
     this.nodes = names.map((name) => {
       const own = prng.fork(name);
       return new SimulatedNode({

@@ -9,7 +9,7 @@ import { createPrng, type Prng } from '#shared/prng.ts';
 import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
 import { durationMs, gold, itemId, type Gold, type ShardId } from '#shared/units.ts';
 import type { Command } from '#server/shard/message.ts';
-import type { Opening } from '#server/market/opening.ts';
+import type { Opening } from '#server/market/account/opening.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import type { Violation } from './checker.ts';
 import { Damage } from './damage.ts';

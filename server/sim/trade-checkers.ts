@@ -1,7 +1,7 @@
 /** Checkers of trades: what holder and decider may do, from their durable rows alone. T1 to T9 of the design. */
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { listing } from '#server/market/entities.ts';
+import { listing } from '#server/market/listing/listing.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import { isSame, type Checker, type Complain } from './checker.ts';
 import type { DurableTurn, RowDelta } from './model.ts';

@@ -1,6 +1,7 @@
 /** Checkers of single turns: rows and ledger agree, and the counters of a shard do what they must. */
 import { balanceAfter, unbalancedAsset } from '#server/shard/change-set.ts';
-import { completed, wallet } from '#server/market/entities.ts';
+import { completed } from '#server/market/completed/completed.ts';
+import { wallet } from '#server/market/goods/wallet.ts';
 import { failure } from '#server/shard/failures.ts';
 import { operation } from '#server/shard/operations.ts';
 import { operationPack } from '#server/shard/operation-pack.ts';

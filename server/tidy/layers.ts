@@ -22,8 +22,8 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   'server/trade': { uses: ['shared', 'server/platform', 'server/shard'], packages: ['zod'] },
   'server/routing': { uses: ['shared', 'server/platform', 'server/shard'], packages: [] },
   'server/cell': { uses: ['shared', 'server/platform', 'server/shard', 'server/journal', 'server/routing'], packages: [] },
-  'server/market': { uses: ['shared', 'server/platform', 'server/shard', 'server/trade'], packages: [] },
   'server/listing-index': { uses: ['shared', 'server/platform'], packages: [] },
+  'server/market': { uses: ['shared', 'server/platform', 'server/shard', 'server/trade', 'server/listing-index'], packages: [] },
   'server/ledger': { uses: ['shared', 'server/platform'], packages: ['better-sqlite3'] },
   'server/edge': {
     uses: [
@@ -104,6 +104,9 @@ export function importsOf(source: SourceText): readonly Import[] {
   });
 }
 
+/** A file in a feature's folder: only the market itself, and what may use everything, imports it. */
+const FEATURE = /^server\/market\/[^/]+\//;
+
 /** Tests, and what they share in folders called `testing`. */
 function isTestFile(path: string): boolean {
   return path.endsWith('.test.ts') || path.includes('/testing/');
@@ -121,6 +124,7 @@ function importProblem(path: string, layer: string, specifier: string): string |
   if (isAcross && specifier.startsWith('../')) return `'${specifier}' leaves its folder: write it with #shared, #server or #client`;
   if (!isAcross && specifier.startsWith('#')) return `'${specifier}' is in the same folder: write it as a relative path`;
   if (isTest || !isAcross || rule === undefined || rule.uses === 'everything') return undefined;
+  if (FEATURE.test(target)) return `'${specifier}' is inside of a feature: what others need, server/market/market.ts and feature.ts say`;
   if (targetLayer !== undefined && rule.uses.includes(targetLayer)) return undefined;
   return `${layer} may not use ${targetLayer ?? target} (see the table in server/tidy/layers.ts)`;
 }

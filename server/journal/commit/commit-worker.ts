@@ -1,4 +1,7 @@
-/** The thread that owns the journal and the data directory: commits, notes and drops, one at a time. */
+/**
+ * The thread that owns the journal and the data directory: commits, image versions and drops,
+ * one at a time.
+ */
 import { parentPort, type MessagePort } from 'node:worker_threads';
 import type { Instant } from '#shared/units.ts';
 import type { Opened } from '../persister/backend.ts';
@@ -17,7 +20,7 @@ export interface OpenedDirectory extends Opened {
 /** What the main thread may ask for. */
 export interface CommitApi {
   open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): OpenedDirectory;
-  /** Lets the thread that writes images note them, over a port of its own. */
+  /** Lets the thread that writes images store their versions, over a port of its own. */
   attach(port: MessagePort): void;
   /** Returns the position up to which the journal is durable then. */
   commit(batch: Batch): Patient<Position>;
@@ -63,7 +66,8 @@ const commitApi = {
       return journal.state.position;
     }),
   extendLease(until: Instant): Patient<void> {
-    // What is committed since would be in files that no start finds: the node must not have time to go on.
+    // What is committed since would be in files that no start finds: the node must not have time to
+    // go on.
     opened().directory.identity.assertUnchanged();
     return write((journal) => journal.extendLease(until));
   },

@@ -14,10 +14,16 @@ import { FileProjections } from '../disk/sqlite-projections.ts';
 import { patiently, type LockPatience, type Patient } from '../threads/worker-patience.ts';
 import { serve, Transferred } from '../threads/worker-port.ts';
 
-/** What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the database locked. */
+/**
+ * What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the
+ * database locked.
+ */
 export interface FoldApi {
   open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): void;
-  /** Folds everything and makes good what has to be before it answers, with one sentence for each thing out of the ordinary. */
+  /**
+   * Folds everything and makes good what has to be before it answers, with one sentence for each
+   * thing out of the ordinary.
+   */
   recover(opened: OpenedDirectory): Patient<readonly string[]>;
   fold(through: Position): Patient<Position>;
   query<Name extends QueryName>(
@@ -54,7 +60,7 @@ const api = {
     const journal = FileJournalReader.open(journalPath(directory));
     const projections = FileProjections.openFor(projectionsPath(directory), instance);
     const projector = new Projector(journal, projections, schemas, definition);
-    // Nobody writes images before all is open: those of another thread may be read here.
+    // The image worker writes no image before all is open: until then this thread may read them.
     const upkeep = (dropped: Position): StartUpkeep => {
       const loader = (): ShardLoader =>
         new ShardLoader(new ShardRecords(journal, schemas, dropped, projector.epochs), new FileImages(directory, schemas, instance));

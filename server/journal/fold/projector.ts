@@ -1,8 +1,9 @@
 /**
- * Folds the journal into `node.db`, chunk by chunk in the order of positions, and answers from it. Owned by one thread.
+ * Folds the journal into `node.db`, chunk by chunk in the order of positions, and answers from it.
+ * Owned by one thread.
  *
- * What is asked as of a durable position is folded that far first (`answer`): so every answer is of one durable position, and
- * nothing has to be merged with records that are not folded yet.
+ * What is asked as of a durable position is folded that far first (`answer`): so every answer is of
+ * one durable position, and nothing has to be merged with records that are not folded yet.
  */
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
@@ -18,7 +19,7 @@ import { RecordSkimmer } from '#server/shard/record/cursor.ts';
 import type { JournalReader, LedgerSegment, ProjectionStore } from '../disk/storage.ts';
 import { CellEpochs, type CellFacts } from '../disk/cell-epochs.ts';
 
-/** See the head of this file. */
+/** Writes `node.db`, and answers every query of it. */
 export class Projector implements Queries {
   readonly #journal: JournalReader;
   readonly #store: ProjectionStore;

@@ -14,7 +14,10 @@ export interface PassHands {
   drop(through: Position, recordsMax: number): Promise<Position>;
 }
 
-/** Runs a pass to its end. Rejects with the first failure; the pass is over then, and the next start tidies up. */
+/**
+ * Runs a pass to its end. Rejects with the first failure; the pass is over then, and the next start
+ * tidies up.
+ */
 export async function drivePass(pass: Generator<PassStep, PassResult>, hands: PassHands): Promise<PassResult> {
   for (;;) {
     const step = pass.next();

@@ -73,7 +73,10 @@ describe('an image pass', () => {
 
   const COUNT = limits.imageFaultsPerPassMax + 1;
 
-  /** Writes images of as many shards as are one too many, has something done to each of the files, and writes images of their next turns. */
+  /**
+   * Writes images of as many shards as are one too many, has something done to each of the files,
+   * and writes images of their next turns.
+   */
   async function passAfter(spoil: (file: string) => void): Promise<PassResult> {
     const path = mkdtempSync(join(tmpdir(), 'gavel-image-pass-'));
     const directory = openDirectory(path, DEFINITION, 'sample');
@@ -118,7 +121,7 @@ describe('an image pass', () => {
     for (let index = 0; index < COUNT; index++) await expect(failed).rejects.toThrow(`shard ${sampleShard(index)} keeps its old image`);
   });
 
-  it('puts aside the records of any number of files that are there and not right: that is somebody, and not the disk', async () => {
+  it('sets aside the records of any number of files that are there and not right: that is somebody, and not the disk', async () => {
     const { faults } = await passAfter((file) => {
       const database = new Database(file);
       database.exec('UPDATE gavel_ledger SET cause = upper(cause)');

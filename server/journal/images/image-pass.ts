@@ -1,11 +1,14 @@
 /**
- * Writes images: a pass takes the oldest records of the journal, writes the next image of each shard in them, and drops them. It is
- * a generator of steps, so that whoever drives it (`drive-pass.ts`) can let loads in between, and so that it may stop for ever
- * after any step. Owned by the thread that loads shards, and alone: so a load never meets half a pass.
+ * Writes images: a pass takes the oldest records of the journal, writes the next image of each
+ * shard in them, and drops them. It is a generator of steps, so that its driver
+ * (`drive-pass.ts`) can let loads in between, and so that it may stop for ever after any step.
+ * Owned by the thread that loads shards, and alone: so a load never meets half a pass.
  *
  * 1. The mark of the images is never behind what is published.
- * 2. A batch is dropped only after every shard in it has a durable image, or its records are set aside.
- * 3. No failure of one shard stops the others, unless so many have one that it is the disk.
+ * 2. A batch is dropped only after every shard in it has a durable image, or its records are set
+ *    aside.
+ * 3. No failure of one shard stops the others. More than `imageFaultsPerPassMax` newly missing or
+ *    unreadable files are a failure of the disk, and stop the pass before anything is dropped.
  */
 import { epoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
@@ -46,7 +49,10 @@ type Outcome =
   | {
       readonly kind: 'fault';
       readonly sentence: string;
-      /** The file is gone, or the operating system does not give it away. What is merely wrong in a file is no sign of a broken disk. */
+      /**
+       * The file is gone, or the operating system does not give it away. What is merely wrong in a
+       * file is no sign of a broken disk.
+       */
       readonly isOfDisk: boolean;
       readonly setAside: readonly SetAsideRecord[];
     };
@@ -56,7 +62,7 @@ const SHARDS_PER_SYNC = 64;
 /** Image versions of one transaction of the journal: it must not hold up a group commit. */
 const VERSIONS_PER_STEP = 512;
 
-/** See the head of this file. */
+/** Passes over one journal and its images, one at a time. */
 export class ImagePass {
   readonly #records: ShardRecords;
   readonly #images: ImageStore;
@@ -67,8 +73,9 @@ export class ImagePass {
   }
 
   /**
-   * Writes the images of the oldest records, up to `through` and as many as one pass takes. Throws, with nothing dropped, if more files
-   * than a few have gone or cannot be read since the last pass: then it is the disk, and not one file.
+   * Writes the images of the oldest records, up to `through` and as many as one pass takes. Throws,
+   * with nothing dropped, if more files than a few have gone or cannot be read since the last pass:
+   * then it is the disk, and not one file.
    */
   *steps(through: Position): Generator<PassStep, PassResult> {
     this.#records.catchUp(through);
@@ -86,7 +93,8 @@ export class ImagePass {
     const droppedBytes = batches.reduce((bytes, batch) => bytes + batch.bytes, 0);
     let imagesWritten = 0;
     const ofDisk: string[] = [];
-    // Before the first image of the pass: what is published must never be of a later position than the mark says.
+    // Before the first image of the pass: what is published must never be of a later position than
+    // the mark says.
     yield { kind: 'mark', through: end.last };
     for (let start = 0; start < shards.length; start += SHARDS_PER_SYNC) {
       const staged: ShardId[] = [];
@@ -105,7 +113,8 @@ export class ImagePass {
       this.#images.publish(staged);
       imagesWritten += staged.length;
     }
-    // Also for images that a pass before a crash put in place: that they are seen does not mean that they are durable.
+    // Also for images that a pass before a crash put in place: that they are seen does not mean
+    // that they are durable.
     yield { kind: 'sync-directories', shards: written.map(({ shard }) => shard) };
     yield* this.#storeVersions(written, setAside);
     this.#records.drop(end.last);
@@ -119,7 +128,8 @@ export class ImagePass {
       const records = this.#records.of(shard, end);
       const draft = this.#images.draft(shard);
       const versions = this.#records.versions(records);
-      // An image may have been published by a longer pass that a crash cut off: then all records say whether it is one of theirs.
+      // An image may have been published by a longer pass that a crash cut off: then all records
+      // say whether it is one of theirs.
       const pending = draft.version > (versions.at(-1) ?? 0) ? this.#records.versions(this.#records.of(shard)) : versions;
       const facts = factsOf(known, draft.version === 0 ? undefined : draft, pending, this.#records.epochs.of(shard).epoch);
       const decision = decideLoad(facts);
@@ -155,7 +165,10 @@ export class ImagePass {
   }
 }
 
-/** Whether the operating system did not give an image away: its errors have codes as `EIO` and `EACCES`. */
+/**
+ * Whether the operating system did not give an image away: its errors have codes as `EIO` and
+ * `EACCES`.
+ */
 function isUnread(error: Error): boolean {
   return error instanceof ImageError && /^E[A-Z0-9]+$/.test(errorCode(error.cause) ?? '');
 }

@@ -1,4 +1,7 @@
-/** The thread that loads shards and writes their images. A load waits for at most a few milliseconds of a pass. */
+/**
+ * The thread that loads shards and writes their images. A load waits for at most a few milliseconds
+ * of a pass.
+ */
 import { parentPort, type MessagePort } from 'node:worker_threads';
 import type { ShardId } from '#shared/units.ts';
 import type { Schemas } from '#server/shard/record/reader.ts';
@@ -41,7 +44,7 @@ interface Open {
   readonly identity: DirectoryIdentity;
 }
 
-/** A pass works for as long before it looks whether somebody waits for a shard. */
+/** A pass works for this long, then lets the loads that wait go first. */
 const SLICE_MS = 2;
 
 const writer = new RecordWriter();
@@ -58,7 +61,10 @@ async function pause(): Promise<void> {
   state.sliceStartedAt = performance.now();
 }
 
-/** Images are written by path. Looked at before the mark, which is the first that a pass writes, and again before images are put in place. */
+/**
+ * Images are written by path. Looked at before the mark, which is the first that a pass writes, and
+ * again before images are put in place.
+ */
 function watched(images: FileImages, identity: DirectoryIdentity): PassHands['images'] {
   return {
     mark(through) {

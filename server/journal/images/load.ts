@@ -1,6 +1,7 @@
 /**
- * What a shard is, from its `ImageVersion`, its image and its pending records: the decision table of a load. Anything that cannot
- * come from a crash is a fault: a shard that is lost must not be taken for one that is new.
+ * What a shard is, from its `ImageVersion`, its image and its pending records: the decision table
+ * of a load. Anything that cannot come from a crash is a fault: a shard that is lost must not be
+ * taken for one that is new.
  */
 import type { Epoch, Instant, ShardId } from '#shared/units.ts';
 import { CodecError } from '#server/shard/record/reader.ts';
@@ -14,7 +15,10 @@ export interface LoadFacts {
   readonly image: number | undefined;
   /** The versions of its pending records, oldest first. */
   readonly pending: readonly number[];
-  /** Whether the image is of the version `atLeast`, and of another time: of another life of a copied directory. */
+  /**
+   * Whether the image is of the version `atLeast`, and of another time: of another life of a copied
+   * directory.
+   */
   readonly isOfOtherTime: boolean;
   /** Whether the image, or what the journal knows of it, is of another epoch than the one that the shard's cell is in. */
   readonly isOfOtherEpoch: boolean;
@@ -41,14 +45,17 @@ export function decideLoad({ atLeast, image, pending, isOfOtherTime, isOfOtherEp
   if (image === undefined && pending.length === 0) return { kind: 'absent' };
   if (gap !== -1) return fault(`its journal goes on at version ${news[gap]}, after version ${gap === 0 ? base : news[gap - 1]}`);
   if (image !== undefined && atLeast === undefined && pending.length === 0) return fault('its image is not of this journal');
-  // A crash after the renaming of an image and before its version is stored leaves it at the version of a
-  // pending record, never beyond all of them.
+  // A crash after the renaming of an image and before its version is stored leaves it at the
+  // version of a pending record, never beyond all of them.
   if (image !== undefined && image > newest)
     return fault(`its image is of version ${image}, and the journal knows of none after ${newest}`);
   return { kind: 'found', skip };
 }
 
-/** Whether what was thrown is wrong with one shard: with its image, with what the journal has of it alone, or with one of its records. */
+/**
+ * Whether what was thrown is wrong with one shard: with its image, with what the journal has of it
+ * alone, or with one of its records.
+ */
 export function isOfOneShard(error: unknown): error is Error {
   return error instanceof ImageError || error instanceof ShardEntryError || error instanceof CodecError;
 }

@@ -1,7 +1,9 @@
 /**
- * Loads shards: the image of one with the records that are not in it yet. `load.ts` has the table of what is found.
+ * Loads shards: the image of one with the records that are not in it yet. `load.ts` has the table
+ * of what is found.
  *
- * 1. A shard's `ImageVersion` and records are read before its image; its image only ever grows newer.
+ * 1. A shard's `ImageVersion` and records are read before its image; its image only ever grows
+ *    newer.
  * 2. No failure of one shard is remembered, and none stops the others.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
@@ -12,7 +14,7 @@ import type { ShardRecords } from './shard-records.ts';
 import { ShardFault, type LoadedShard, type Position } from '../persister/persister.ts';
 import type { Image, ImageStore } from '../disk/storage.ts';
 
-/** See the head of this file. */
+/** Loads one shard at a time. */
 export class ShardLoader {
   readonly #records: ShardRecords;
   readonly #images: ImageStore;
@@ -22,19 +24,26 @@ export class ShardLoader {
     this.#images = images;
   }
 
-  /** All shards that have an image or a record up to that durable position, whether they can be loaded or not. */
+  /**
+   * All shards that have an image or a record up to that durable position, whether they can be
+   * loaded or not.
+   */
   shards(durable: Position): Iterable<ShardId> {
     this.#records.catchUp(durable);
     return new Set([...this.#images.shards(), ...this.#records.shards()]);
   }
 
-  /** The shard as of that durable position or later. Throws `ShardFault` if its image or its records are not what they must be. */
+  /**
+   * The shard as of that durable position or later. Throws `ShardFault` if its image or its records
+   * are not what they must be.
+   */
   load(shard: ShardId, durable: Position): LoadedShard {
     this.#records.catchUp(durable);
     let image: Image | undefined;
     let lastTurnAt: Instant | undefined;
     const fault = (why: string, cause?: Error): ShardFault => {
-      // An image of a later turn than the journal knows of is of another life: then nothing is known.
+      // An image of a later turn than the journal knows of is of another life: then nothing is
+      // known.
       const isOfJournal = image === undefined || lastTurnAt === undefined || image.shard.now <= lastTurnAt;
       return new ShardFault(faultSentence(shard, why), { cause, lastTurnAt: isOfJournal ? lastTurnAt : undefined });
     };
@@ -58,7 +67,10 @@ export class ShardLoader {
     }
   }
 
-  /** The time of a shard's last turn, without its image: the greater of its `ImageVersion`'s and of its newest record's. */
+  /**
+   * The time of a shard's last turn, without its image: the greater of its `ImageVersion`'s and of
+   * its newest record's.
+   */
   #lastTurnAt(imaged: Instant | undefined, records: readonly RecordPlace[]): Instant | undefined {
     const newest = records.at(-1);
     if (newest === undefined) return imaged;

@@ -1,9 +1,10 @@
 /**
- * The records that may not be in the image of their shard yet: those of the journal, found by an index, and those set aside. Owned
- * by the thread that loads shards and writes images.
+ * The records that may not be in the image of their shard yet: those of the journal, found by an
+ * index, and those set aside. Owned by the thread that loads shards and writes images.
  *
  * 1. What is set aside of a shard is older than what the journal has of it, or the same.
- * 2. A batch leaves the index only by `drop`, when every shard in it has a durable image or its records are set aside.
+ * 2. A batch leaves the index only by `drop`, when every shard in it has a durable image or its
+ *    records are set aside.
  */
 import { limits } from '#shared/limits.ts';
 import type { ShardId } from '#shared/units.ts';
@@ -21,7 +22,7 @@ const READ_BYTES = 1024 * 1024;
 /** Batches kept in memory for loads of shards that were just written to. */
 const CACHE_BYTES = 64 * 1024 * 1024;
 
-/** See the head of this file. */
+/** What the journal has of shards beyond their images. */
 export class ShardRecords {
   readonly journal: JournalReader;
   readonly skimmer: RecordSkimmer;
@@ -29,7 +30,9 @@ export class ShardRecords {
   readonly epochs: CellEpochs;
   readonly #index: PendingIndex;
   readonly #cache = new BatchCache(CACHE_BYTES);
-  /** What the pass under way has read, by the first position of each batch: loads use it as well. */
+  /**
+   * What the pass under way has read, by the first position of each batch: loads use it as well.
+   */
   readonly #bufferByFirst = new Map<Position, Buffer>();
   #setAsideBytesByShard: ReadonlyMap<ShardId, number>;
 
@@ -73,11 +76,15 @@ export class ShardRecords {
     return this.#setAsideBytesByShard.has(shard);
   }
 
-  /** All records of a shard that may not be in its image yet, oldest first; of the journal, those before `end` only. */
+  /**
+   * All records of a shard that may not be in its image yet, oldest first; of the journal, those
+   * before `end` only.
+   */
   of(shard: ShardId, end?: number): readonly RecordPlace[] {
     const pending = this.pending(shard, end);
     if (!this.hasSetAside(shard)) return pending;
-    // After a crash between the setting aside and the drop, the journal has the same records as well.
+    // After a crash between the setting aside and the drop, the journal has the same records as
+    // well.
     const setAside = this.journal.setAsideOf(shard).map((record) => ({ bytes: asBuffer(record), offset: 0 }));
     const lastSetAside = this.versions(setAside).at(-1) ?? 0;
     const versions = this.versions(pending);
@@ -111,7 +118,10 @@ export class ShardRecords {
     return oldest;
   }
 
-  /** Reads these batches, which follow one another, into memory, until `drop`. Stops after each read for as long as it is told to. */
+  /**
+   * Reads these batches, which follow one another, into memory, until `drop`. Stops after each read
+   * for as long as it is told to.
+   */
   *read(batches: readonly BatchPlace[]): Generator<{ readonly kind: 'pause' }, void> {
     this.#bufferByFirst.clear();
     const last = batches.at(-1)?.last ?? 0;

@@ -1,6 +1,7 @@
 /**
- * The backend of the simulator: the planner of the real one, in the one thread that there is, over stores that outlive it. Every step is
- * a timer of its own, so that a crash can come between any two.
+ * The backend of the simulator: the planner of the real one, in the one thread that there is, over
+ * stores that outlive it. Every step is a timer of its own, so that a crash can come between any
+ * two.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Timers } from '#server/platform/platform.ts';
@@ -42,7 +43,7 @@ interface Open {
 
 const NO_DELAY: InlineDelays = { commitMs: () => 0, stepMs: () => 0 };
 
-/** See the head of this file. */
+/** The journal, images and projections of one simulated node. */
 export class InlineBackend implements Backend {
   readonly #timers: Pick<Timers, 'after'>;
   readonly #stores: InlineStores;
@@ -58,7 +59,8 @@ export class InlineBackend implements Backend {
 
   async open(definition: PersisterDefinition): Promise<Opened> {
     await this.#step();
-    // Two steps, as of files: what was written by a process that was killed is read back before it is durable.
+    // Two steps, as of files: what was written by a process that was killed is read back before it
+    // is durable.
     this.#stores.settle();
     await this.#step();
     const { journal, images, projections } = this.#stores;

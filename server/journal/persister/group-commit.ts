@@ -1,7 +1,9 @@
 /**
- * Gathers change sets into batches, and sends these to the journal. Owns the encoder, the batches that wait and the numbers.
+ * Gathers change sets into batches, and sends these to the journal. Owns the encoder, the batches
+ * that wait and the numbers.
  *
- * 1. Positions are given in the order of `append`, without gaps, and batches are sent in that order, one at a time.
+ * 1. Positions are given in the order of `append`, without gaps, and batches are sent in that
+ *    order, one at a time.
  * 2. `durable` moves only when the batch that was sent is confirmed, to its end.
  * 3. After `stop` nothing is sent or confirmed any more.
  */
@@ -16,7 +18,9 @@ import type { Position } from './persister.ts';
 
 /** What group commit needs of its owner. */
 export interface CommitHost {
-  /** Makes a batch durable and resolves with the position up to which the journal is durable then. */
+  /**
+   * Makes a batch durable and resolves with the position up to which the journal is durable then.
+   */
   commit(batch: Batch): Promise<Position>;
   /** `durable` has moved, by a batch of that many bytes. */
   confirmed(bytes: number): void;
@@ -27,7 +31,7 @@ export interface CommitHost {
 /** `deferred`: what is appended is sent when the event loop comes round. */
 type State = 'idle' | 'deferred' | 'committing' | 'stopped';
 
-/** See the head of this file. */
+/** The open batch, those that wait, and the one that is under way. */
 export class GroupCommit {
   readonly #timers: Pick<Timers, 'defer'>;
   readonly #host: CommitHost;
@@ -102,7 +106,10 @@ export class GroupCommit {
     this.#openNow = 0;
   }
 
-  /** At once if it is worth a commit of its own, else with whatever else is appended before the event loop comes round. */
+  /**
+   * At once if it is worth a commit of its own, else with whatever else is appended before the
+   * event loop comes round.
+   */
   #sendSoon(): void {
     if (this.#sealed.length > 0 || this.#writer.length >= limits.commitEagerBytes) return this.send();
     if (this.#state === 'deferred') return;

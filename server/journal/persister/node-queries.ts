@@ -1,6 +1,7 @@
 /**
- * The way of a query from the main thread to `node.db`. Backends and threads forward its name and parameters and know none of them:
- * a new query is declared in `Queries`, gets its line here, and is answered by the `Projector`.
+ * The way of a query from the main thread to `node.db`. Backends and threads forward its name and
+ * parameters and know none of them: a new query is declared in `Queries`, gets its line here, and
+ * is answered by the `Projector`.
  */
 import type { Schemas } from '#server/shard/record/reader.ts';
 import { unpackRows } from '../fold/projected-row.ts';
@@ -9,7 +10,10 @@ import type { NodeQueries, Position, Queries, QueryName } from './persister.ts';
 /** Parameters and answer of each query, in the form in which generic code can forward them. */
 export type QueryCalls = { readonly [Name in QueryName]: (...parameters: Parameters<Queries[Name]>) => ReturnType<Queries[Name]> };
 
-/** Asks one query of whatever keeps `node.db`. `through` is a durable position that the answer must not be older than. */
+/**
+ * Asks one query of whatever keeps `node.db`. `through` is a durable position that the answer must
+ * not be older than.
+ */
 export type Query = <Name extends QueryName>(
   name: Name,
   parameters: Parameters<QueryCalls[Name]>,
@@ -24,16 +28,17 @@ export interface QueryHost {
 }
 
 /** The queries, each as of what is durable when it is asked. */
-export function nodeQueries(host: QueryHost, query: Query, schemas: Schemas): NodeQueries {
+export function nodeQueries(host: QueryHost, backend: { readonly query: Query }, schemas: Schemas): NodeQueries {
   return {
-    // As of what is folded already: the alarm scan asks twice a second, and must not have a fold made each time.
-    due: (...parameters) => host.answered(query('due', parameters, 0)),
-    history: (...parameters) => host.answered(query('history', parameters, host.durable)),
-    transaction: (...parameters) => host.answered(query('transaction', parameters, host.durable)),
+    // As of what is folded already: the alarm scan asks twice a second, and must not have a fold
+    // made each time.
+    due: (...parameters) => host.answered(backend.query('due', parameters, 0)),
+    history: (...parameters) => host.answered(backend.query('history', parameters, host.durable)),
+    transaction: (...parameters) => host.answered(backend.query('transaction', parameters, host.durable)),
     projection: (...parameters) =>
       host.answered(
-        query('projection', parameters, host.durable).then(({ position, rows }) => ({ position, rows: unpackRows(rows, schemas) })),
+        backend.query('projection', parameters, host.durable).then(({ position, rows }) => ({ position, rows: unpackRows(rows, schemas) })),
       ),
-    totals: () => host.answered(query('totals', [], host.durable)),
+    totals: () => host.answered(backend.query('totals', [], host.durable)),
   };
 }

@@ -29,7 +29,9 @@ async function nodeOver(backend: InlineBackend, time: VirtualTime, disk: MemoryD
   return { time, disk, persister, faults };
 }
 
-/** Lets time go on until then. Throws what the node has failed with, or that it never comes to that. */
+/**
+ * Lets time go on until then. Throws what the node has failed with, or that it never comes to that.
+ */
 async function until({ time, faults }: Node, isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) {
     if (faults[0] !== undefined) throw faults[0];
@@ -248,7 +250,8 @@ describe('one bad image', () => {
     await expect(time.until(persister.load(bad))).rejects.toThrow(`shard ${bad} cannot be loaded: its image`);
     expect(await time.until(persister.load(good))).toEqual({ kind: 'found', shard: replay(turnsOf(2, 10)) });
 
-    // The operator puts the old image back: the turns that were put aside apply to it, in this life and in the next.
+    // The operator puts the old image back: the turns that were set aside apply to it, in this life
+    // and in the next.
     if (saved === undefined) throw new Error('there was an image');
     disk.damage(bad, 'remove');
     disk.images.draft(bad).stage(saved);
@@ -264,7 +267,7 @@ describe('one bad image', () => {
     expect(disk.images.read(bad)?.shard.version).toBe(31);
   });
 
-  it('has its turns once, after a crash between their being put aside and their being dropped', async () => {
+  it('has its turns once, after a crash between their being set aside and their being dropped', async () => {
     const node = await start();
     const { time, persister, disk } = node;
     const all = turnsOf(1, 20);
@@ -292,7 +295,7 @@ describe('one bad image', () => {
     expect(disk.journal.state.setAsideBytes).toBe(0);
   });
 
-  it('counts with what is put aside into the backlog, also after a restart, until its image is whole again', async () => {
+  it('counts with what is set aside into the backlog, also after a restart, until its image is whole again', async () => {
     const node = await start();
     for (const changes of turnsOf(1, 10)) node.persister.append(changes);
     await imaged(node);
@@ -306,7 +309,7 @@ describe('one bad image', () => {
     expect(await next.persister.stats()).toMatchObject({ backlogBytes: 0, setAsideBytes });
   });
 
-  it('makes turns wait when too much is put aside', async () => {
+  it('makes turns wait when too much is set aside', async () => {
     const time = new VirtualTime();
     const disk = new MemoryDisk(SCHEMA_BY_TABLE);
     const backend = new (class extends InlineBackend {
@@ -316,14 +319,14 @@ describe('one bad image', () => {
     })(time.timers, disk);
     const persister = await time.until(openPersister(time, DEFINITION, backend));
     expect(persister.isFull).toBe(true);
-    // The images are whole again: the next pass finds that nothing is put aside any more.
+    // The images are whole again: the next pass finds that nothing is set aside any more.
     const ready = persister.whenReady();
     for (const changes of turnsOf(1, 2)) persister.append(changes);
     await time.until(ready);
     expect(persister.isFull).toBe(false);
   });
 
-  it('is a fault of the disk when many go bad at once; those that are put aside already do not count anew', async () => {
+  it('is a fault of the disk when many go bad at once; those that are set aside already do not count anew', async () => {
     const node = await start();
     const { time, persister, disk } = node;
     const shards = Array.from({ length: limits.imageFaultsPerPassMax + 1 }, (_, index) => turnsOf(index, 30));

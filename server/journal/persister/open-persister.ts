@@ -1,8 +1,9 @@
 /**
- * The main-thread half of the persister: it numbers and encodes turns, and plans commits, folds and image passes. It never touches a
+ * The main-thread half of the persister: plans commits, folds and image passes. It never touches a
  * disk and never waits.
  *
- * 1. `imaged` <= `folded` <= `durable` <= `appended`: what is dropped is in images and in `node.db`. Anything else is a fault.
+ * 1. `imaged` <= `folded` <= `durable` <= `appended`: what is dropped is in images and in
+ *    `node.db`. Anything else is a fault.
  * 2. `durable` moves only when a commit is confirmed; listeners hear of it after it has moved.
  * 3. After the first fault nothing is confirmed, sent or begun any more.
  */
@@ -39,8 +40,8 @@ export type PersisterPace = Pick<
 >;
 
 /**
- * Opens the data, recovers what a crash left, and folds what is pending. Rejects with `DataDirectoryError`: nothing is
- * changed then but the layout of the databases.
+ * Opens the data, recovers what a crash left, and folds what is pending. Rejects with
+ * `DataDirectoryError`: nothing is changed then but the layout of the databases.
  */
 export async function openPersister(
   machine: PersisterMachine,
@@ -54,10 +55,7 @@ export async function openPersister(
   });
   const persister = new NodePersister(machine, backend, pace, opened, Math.round(machine.readings.monotonicMs() - startedAt));
   const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
-  return Object.assign(
-    persister,
-    nodeQueries(persister, (...call) => backend.query(...call), schemas),
-  );
+  return Object.assign(persister, nodeQueries(persister, backend, schemas));
 }
 
 type Phase =
@@ -66,7 +64,9 @@ type Phase =
   | { readonly kind: 'faulty'; readonly fault: Error }
   | { readonly kind: 'closed' };
 
-/** A hint after each of these keeps the thread that loads shards close behind, at next to no cost. */
+/**
+ * A hint after each of these keeps the thread that loads shards close behind, at next to no cost.
+ */
 const HINT_BYTES = 1024 * 1024;
 
 class NodePersister implements Journal, Lifecycle {
@@ -188,8 +188,8 @@ class NodePersister implements Journal, Lifecycle {
   }
 
   /**
-   * An answer of the backend. A rejection is a fault of the node, unless it is the fault of one shard, or another program
-   * has the database locked for now.
+   * An answer of the backend. A rejection is a fault of the node, unless it is the fault of one
+   * shard, or another program has the database locked for now.
    */
   answered<T>(answer: Promise<T>): Promise<T> {
     return answer.catch((error: unknown) => {

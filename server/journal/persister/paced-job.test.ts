@@ -4,7 +4,10 @@ import { NEXT_STATE, PacedJob, type JobEvent, type JobState } from './paced-job.
 
 const INTERVAL_MS = 1_000;
 
-/** A job over virtual time that begins at a backlog of 100, and whose runs end when the test says so. */
+/**
+ * A job over virtual time that begins at a backlog of 100, and whose runs end when the test says
+ * so.
+ */
 function bench() {
   const time = new VirtualTime();
   const startedAt = time.readings.monotonicMs();
@@ -31,7 +34,10 @@ const REACH: Readonly<Record<JobState, (bench: Bench) => void>> = {
   running: ({ job }) => job.start(),
 };
 
-/** The events that a test can bring about in any state; `timer` and `end` come by themselves, in one state each. */
+/**
+ * The events that a test can bring about in any state; `timer` and `end` come by themselves, in one
+ * state each.
+ */
 const CAUSE: Readonly<Record<Exclude<JobEvent, 'timer' | 'end'>, (job: PacedJob) => void>> = {
   none: (job) => job.poke(1_000, false),
   some: (job) => job.poke(99, true),

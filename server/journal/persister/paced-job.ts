@@ -1,6 +1,7 @@
 /**
- * A background job that runs when enough has piled up, or at the latest an interval after there was something to do; never
- * twice at once. The owner pokes it whenever its backlog changes, and hears when a run has ended.
+ * A background job that runs when enough has piled up, or at the latest an interval after there was
+ * something to do; never twice at once. The owner pokes it whenever its backlog changes, and hears
+ * when a run has ended.
  */
 import type { Cancel, Timers } from '#server/platform/platform.ts';
 
@@ -18,14 +19,17 @@ export type JobState = 'idle' | 'waiting' | 'running';
 /** `none`, `some` and `enough` are what a poke found; `rest` gives up waiting. */
 export type JobEvent = 'none' | 'some' | 'enough' | 'timer' | 'end' | 'rest';
 
-/** What becomes of a job. A poke that comes during a run changes nothing: the owner pokes again when the run has ended. */
+/**
+ * What becomes of a job. A poke that comes during a run changes nothing: the owner pokes again when
+ * the run has ended.
+ */
 export const NEXT_STATE: Readonly<Record<JobState, Readonly<Record<JobEvent, JobState>>>> = {
   idle: { none: 'idle', some: 'waiting', enough: 'running', timer: 'idle', end: 'idle', rest: 'idle' },
   waiting: { none: 'waiting', some: 'waiting', enough: 'running', timer: 'running', end: 'waiting', rest: 'idle' },
   running: { none: 'running', some: 'running', enough: 'running', timer: 'running', end: 'idle', rest: 'running' },
 };
 
-/** See the head of this file. */
+/** One job, which its owner pokes. */
 export class PacedJob {
   readonly #timers: Pick<Timers, 'after'>;
   readonly #pace: Pace;
@@ -34,7 +38,10 @@ export class PacedJob {
   #state: JobState = 'idle';
   #cancel: Cancel = () => undefined;
 
-  /** `run` does all that there is to do, which may be nothing, and never rejects. `ended` is called after each run. */
+  /**
+   * `run` does all that there is to do, which may be nothing, and never rejects. `ended` is called
+   * after each run.
+   */
   constructor(timers: Pick<Timers, 'after'>, pace: Pace, run: () => Promise<void>, ended: () => void) {
     this.#timers = timers;
     this.#pace = pace;

@@ -1,15 +1,19 @@
 /**
- * What the rest of a node sees of its persister: the node's only way to a disk, as one interface for each kind of client.
+ * What the rest of a node sees of its persister: the node's only way to a disk, as one interface
+ * for each kind of client.
  *
- * The main thread appends change sets and goes on; worker threads make them durable, fold them into `node.db` and write
- * shard images. Nothing here blocks, and nothing here may be believed before `durable` has reached its position.
+ * The main thread appends change sets and goes on; worker threads make them durable, fold them into
+ * `node.db` and write shard images. Nothing here blocks, and nothing here may be believed before
+ * `durable` has reached its position.
  */
 import type { CellEpoch } from '#shared/cell.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { ChangeSet, LedgerEntry, RawChangeSet, RawPut } from '#server/shard/change-set.ts';
 import type { EntitySchema } from '#server/shard/entity.ts';
 
-/** The place of a turn in its node's journal: 1 for the first ever, without gaps, never given twice. */
+/**
+ * The place of a turn in its node's journal: 1 for the first ever, without gaps, never given twice.
+ */
 export type Position = number;
 
 /** What must be known before a data directory is opened. */
@@ -25,8 +29,9 @@ export interface PersisterDefinition {
 }
 
 /**
- * A shard as it is durable: its image with the records that are not in it yet applied, in their own versions. One that is `edited` has
- * rows of an image that somebody else has written to: they are checked before they are believed.
+ * A shard as it is durable: its image with the records that are not in it yet applied, in their own
+ * versions. One that is `edited` has rows of an image that another program has written to: they are
+ * checked before they are believed.
  */
 export type LoadedShard = { readonly kind: 'found' | 'edited'; readonly shard: RawChangeSet } | { readonly kind: 'absent' };
 
@@ -36,7 +41,10 @@ export interface ProjectedRow extends RawPut {
   readonly version: number;
 }
 
-/** Projected rows by column, as they cross between threads: a few large values, whatever the number of rows. */
+/**
+ * Projected rows by column, as they cross between threads: a few large values, whatever the number
+ * of rows.
+ */
 export interface PackedRows {
   readonly shards: readonly ShardId[];
   readonly versions: readonly number[];
@@ -75,42 +83,57 @@ export interface RecoveryReport {
   readonly remarks: readonly string[];
 }
 
-/** What the turn loop does with the journal. A `Position` that is appended is not durable: nothing of its turn may be shown before. */
+/**
+ * What the turn loop does with the journal. A `Position` that is appended is not durable: nothing
+ * of its turn may be shown before.
+ */
 export interface Journal {
   /** The position of the last append. */
   readonly appended: Position;
   /** Everything up to here survives any crash. */
   readonly durable: Position;
-  /** Whether the backlog has passed its bound in bytes: no turn may start until `whenReady` says so. */
+  /**
+   * Whether the backlog has passed its bound in bytes: no turn may start until `whenReady` says so.
+   */
   readonly isFull: boolean;
-  /** Encodes the change set into the open commit and returns its position. Throws only on a bug; the process must then end. */
+  /**
+   * Encodes the change set into the open commit and returns its position. Throws only on a bug; the
+   * process must then end.
+   */
   append(changes: ChangeSet): Position;
   /** Calls the listener, for as long as the persister lives, whenever `durable` has grown. */
   onDurable(listener: (durable: Position) => void): void;
   /** Resolves when `isFull` is false again. */
   whenReady(): Promise<void>;
-  /** Lets the node's time go on until then. Resolves when that is durable; a failure is a fault of the node. */
+  /**
+   * Lets the node's time go on until then. Resolves when that is durable; a failure is a fault of
+   * the node.
+   */
   extendLease(until: Instant): Promise<void>;
   /**
-   * The shard as of its last **durable** turn. The caller makes sure that it has no undurable one. Rejects with
-   * `ShardFault` if the image is missing, damaged or older than its `ImageVersion`, and remembers no failure.
+   * The shard as of its last **durable** turn. The caller makes sure that it has no undurable one.
+   * Rejects with `ShardFault` if the image is missing, damaged or older than its `ImageVersion`,
+   * and remembers no failure.
    */
   load(shard: ShardId): Promise<LoadedShard>;
 }
 
 /**
- * Every query of `node.db`, as the thread that owns it answers. All but `due` are answered as of the newest durable
- * position at the time of the call: what is durable is folded before it is read.
+ * Every query of `node.db`, as the thread that owns it answers. All but `due` are answered as of
+ * the newest durable position at the time of the call: what is durable is folded before it is read.
  */
 export interface Queries {
   /**
-   * Shards that want to be woken by `now`, earliest first, at most `limit`, those that follow `after` only. A hint: it may
-   * be a second behind, and the shard looks at its own rows.
+   * Shards that want to be woken by `now`, earliest first, at most `limit`, those that follow
+   * `after` only. A hint: it may be a second behind, and the shard looks at its own rows.
    */
   due(now: Instant, limit: number, after?: DueShard): readonly DueShard[];
   /** Ledger lines of a shard with `seq` below `before`, newest first. */
   history(shard: ShardId, before: number, limit: number): readonly LedgerEntry[];
-  /** All ledger lines of one transaction in these shards, in the order of the shards and of the lines. */
+  /**
+   * All ledger lines of one transaction in these shards, in the order of the shards and of the
+   * lines.
+   */
   transaction(tx: string, shards: readonly ShardId[]): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[];
   /** Every live row of a projected entity in that scope, and the position as of which it is one. */
   projection(entity: string, scope?: ProjectionScope): { readonly position: Position; readonly rows: PackedRows };
@@ -127,21 +150,26 @@ type Answers = { readonly [Name in Exclude<QueryName, 'projection'>]: ReturnType
 };
 
 /**
- * What the edge and the console ask of `node.db`. Rejects with `StoreLockedError` if another program keeps it locked, and
- * with `ShardFault` if the ledger of that shard is damaged; anything else is a fault of the node.
+ * What the edge and the console ask of `node.db`. Rejects with `StoreLockedError` if another
+ * program keeps it locked, and with `ShardFault` if the ledger of that shard is damaged; anything
+ * else is a fault of the node.
  */
 export type NodeQueries = { readonly [Name in QueryName]: (...parameters: Parameters<Queries[Name]>) => Promise<Answers[Name]> };
 
 /** How a process opens, watches and closes its persister. */
 export interface Lifecycle {
   readonly recovered: RecoveryReport;
-  /** Calls the listener once if a commit failed, its result is unknown, or a worker died: the process must end. */
+  /**
+   * Calls the listener once if a commit failed, its result is unknown, or a worker died: the
+   * process must end.
+   */
   onFault(listener: (fault: Error) => void): void;
   /** Figures for metrics and benchmarks. */
   stats(): Promise<PersisterStats>;
   /**
-   * Commits what is appended, folds and writes images as far as `deadlineMs` allows, and lets go of the files, which
-   * takes at most four times `threadEndMs` longer. Rejects if a thread hangs in the disk.
+   * Commits what is appended, folds and writes images as far as `deadlineMs` allows, and lets go of
+   * the files, which takes at most four times `threadEndMs` longer. Rejects if a thread hangs in
+   * the disk.
    */
   close(deadlineMs: number): Promise<void>;
 }
@@ -155,7 +183,10 @@ export interface PersisterStats {
   readonly committedBytes: number;
   /** Bytes of the journal that are not yet dropped. */
   readonly backlogBytes: number;
-  /** Bytes of the records that are put aside for shards whose image cannot be read; they count towards the backlog's bound. */
+  /**
+   * Bytes of the records that are set aside for shards whose image cannot be read; they count
+   * towards the backlog's bound.
+   */
   readonly setAsideBytes: number;
   readonly backlogRecords: number;
   readonly imagesWritten: number;
@@ -163,7 +194,9 @@ export interface PersisterStats {
   readonly imagedPosition: Position;
 }
 
-/** A shard that cannot be loaded: nothing is lost, nothing may be made up, an operator must look. */
+/**
+ * A shard that cannot be loaded: nothing is lost, nothing may be made up, an operator must look.
+ */
 export class ShardFault extends Error {
   override readonly name = 'ShardFault';
   /** When its last durable turn was, as far as the journal knows without the image. */
@@ -175,7 +208,10 @@ export class ShardFault extends Error {
   }
 }
 
-/** A data directory that this program must not open: newer, of another world, in use, or damaged. One clear sentence. */
+/**
+ * A data directory that this program must not open: newer, of another world, in use, or damaged.
+ * One clear sentence.
+ */
 export class DataDirectoryError extends Error {
   override readonly name = 'DataDirectoryError';
 }

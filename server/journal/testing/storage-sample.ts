@@ -1,4 +1,7 @@
-/** A data directory with something in each of its files, and what a start makes of one: without threads, so that it can be done often. */
+/**
+ * A data directory with something in each of its files, and what a start makes of one: without
+ * threads, so that it can be done often.
+ */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +32,10 @@ export const SAMPLE_SHARDS: readonly ShardId[] = Array.from({ length: SHARDS }, 
 /** A shard, a ledger, or why there is none. */
 type Answer = RawChangeSet | readonly LedgerEntry[] | string | undefined;
 
-/** What a start finds: everything that can be asked for, with the sentence of its fault in the place of a shard that cannot be loaded. */
+/**
+ * What a start finds: everything that can be asked for, with the sentence of its fault in the place
+ * of a shard that cannot be loaded.
+ */
 export interface Found {
   readonly position: Position;
   readonly lease: number;
@@ -46,8 +52,9 @@ export class SampleDirectory {
   #copies = 0;
 
   /**
-   * Four shards have images; the first two of them and the fifth have turns that are only in the journal. The last batch is not folded. One
-   * copy as a node left it that was closed, one as it left it that was killed, its commits in the log; older ones from before the images.
+   * Four shards have images; the first two of them and the fifth have turns that are only in the
+   * journal. The last batch is not folded. One copy as a node left it that was closed, one as it
+   * left it that was killed, its commits in the log; older ones from before the images.
    */
   async prepare(instance = 'sample'): Promise<void> {
     const path = join(this.#parent, 'open');
@@ -102,7 +109,10 @@ export class SampleDirectory {
   }
 }
 
-/** Opens a directory as a node does, asks for everything, and lets go of it. Throws what a node would end with. */
+/**
+ * Opens a directory as a node does, asks for everything, and lets go of it. Throws what a node
+ * would end with.
+ */
 export function startOn(path: string): Found {
   const directory = openDirectory(path, DEFINITION, 'new');
   const readers: { close?: () => void } = {};

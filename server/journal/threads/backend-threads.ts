@@ -1,7 +1,8 @@
 /**
- * The backend of production: a data directory and three threads over it. Named as an adapter, which it is: it starts threads.
+ * The backend of production: a data directory and three threads over it.
  *
- * 1. The journal, the images and `node.db` have one owning thread each; the others only read the journal.
+ * 1. The journal, the images and `node.db` have one owning thread each; the others only read the
+ *    journal.
  * 2. A thread that ends by itself is a fault, and everything asked of it fails with it.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
@@ -65,7 +66,7 @@ class ThreadBackend implements Backend {
         this.#images.caller.call('open', [directory, definition, opened, port2], [port2]),
         this.#folds.caller.call('open', [directory, definition, opened.instance, this.#patience]),
       ]);
-      // Whoever loads shards has read every batch: now the journal is known to be whole.
+      // The image worker has read every batch by now: the journal is known to be whole.
       const remarks = await this.#folds.caller.call('recover', [opened]);
       return { ...opened, remarks: [...opened.remarks, ...remarks] };
     } catch (error) {
