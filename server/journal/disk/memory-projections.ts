@@ -115,7 +115,7 @@ export class MemoryProjections implements ProjectionStore, Restorable<Projection
   rows(entity: string, of?: CellEpoch, shard?: ShardId): readonly LiveRow[] {
     return [...this.#rows.values()]
       .filter((row) => row.entity === entity && this.#isOf(row.of, of) && (shard === undefined || row.shard === shard))
-      .map(({ of: _, ...row }) => row);
+      .map(({ entity: its, shard: whose, id, version, record }) => ({ entity: its, shard: whose, id, version, record }));
   }
 
   totals(of?: CellEpoch): readonly Total[] {
