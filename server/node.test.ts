@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { createPrng } from '#shared/prng.ts';
 import { listingId, marketOf, shardId } from '#shared/address.ts';
-import { cellOf, epoch } from '#shared/cell.ts';
+import { cellOf, epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import { gold, itemId, nodeName, operationId, type ShardId } from '#shared/units.ts';
@@ -265,7 +265,7 @@ describe('a seller whose file is damaged', () => {
     images.draft(ADA).stage(ada);
     await images.sync([ADA]);
     images.publish([ADA]);
-    journal.storeImageVersions([{ shard: ADA, version: ada.version, now: ada.now }], []);
+    journal.storeImageVersions([{ shard: ADA, version: ada.version, now: ada.now, epoch: FIRST_EPOCH }], []);
     return bench;
   }
 

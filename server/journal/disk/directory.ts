@@ -196,7 +196,7 @@ function lockFile(file: string): Database.Database {
 
 function openStores(
   path: string,
-  { instance }: Manifest,
+  { instance, cellsPerRegion }: Manifest,
   files: Files,
 ): { readonly journal: FileJournal; readonly remarks: readonly string[] } {
   const existingJournal = isMade(journalPath(path)) ? FileJournal.openFor(journalPath(path), instance) : undefined;
@@ -204,7 +204,7 @@ function openStores(
     const facts: StoreFacts = {
       instance,
       journal: existingJournal === undefined ? { kind: 'missing' } : journalFacts(existingJournal),
-      projections: projectionFacts(path, instance),
+      projections: projectionFacts(path, instance, cellsPerRegion),
       hasImages: hasImages(path),
       mark: readMark(path),
       staged: countStaged(path),
@@ -230,9 +230,9 @@ function journalFacts(journal: FileJournal): StoreFacts['journal'] {
   return { kind: 'open', instance, position: state.position, dropped: state.dropped, damage, imageVersions: journal.imageVersions() };
 }
 
-function projectionFacts(path: string, instance: string): StoreFacts['projections'] {
+function projectionFacts(path: string, instance: string, cellsPerRegion: number): StoreFacts['projections'] {
   if (!isMade(projectionsPath(path))) return { kind: 'missing' };
-  const projections = FileProjections.openFor(projectionsPath(path), instance);
+  const projections = FileProjections.openFor(projectionsPath(path), instance, cellsPerRegion);
   try {
     return { kind: 'open', instance: projections.instance, folded: projections.folded satisfies Position };
   } finally {

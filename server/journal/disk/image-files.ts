@@ -5,6 +5,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashOf } from '#shared/hash.ts';
+import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import type { ShardHeader } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/record/reader.ts';
@@ -52,7 +53,7 @@ export class FileImages implements ImageStore {
     if (bytes === undefined) return undefined;
     const { image, origin } = readImage(bytes, this.#schemas, path);
     this.#assertOurs(shard, image, origin);
-    return image;
+    return { kind: origin.isEdited ? 'edited' : 'found', shard: image };
   }
 
   *shards(): Iterable<ShardId> {
@@ -74,8 +75,8 @@ export class FileImages implements ImageStore {
     return {
       version: old?.header.version ?? 0,
       now: old?.header.now ?? instant(0),
+      epoch: epoch(old?.header.epoch ?? FIRST_EPOCH),
       stage: (changes) => this.#stage(shard, encodeImage(nextRows(old, changes, this.#schemas), this.#schemas, this.#instance)),
-      discard: () => undefined,
     };
   }
 

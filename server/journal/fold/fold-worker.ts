@@ -63,7 +63,7 @@ const api = {
     // The image worker writes no image before all is open: until then this thread may read them.
     const upkeep = (dropped: Position): StartUpkeep => {
       const loader = (): ShardLoader =>
-        new ShardLoader(new ShardRecords(journal, schemas, dropped), new FileImages(directory, schemas, instance));
+        new ShardLoader(new ShardRecords(journal, schemas, dropped, projector.epochs), new FileImages(directory, schemas, instance));
       return new StartUpkeep({ store: projections, loader, schemas, projected: definition.projected });
     };
     state.open = { projector, projections, journal, patience, upkeep };

@@ -5,8 +5,6 @@
  * What is asked as of a durable position is folded that far first (`answer`): so every answer is of
  * one durable position, and nothing has to be merged with records that are not folded yet.
  */
-import { marketOf } from '#shared/address.ts';
-import { cellOf, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
@@ -18,13 +16,15 @@ import { packRows } from './projected-row.ts';
 import type { QueryCalls } from '../persister/node-queries.ts';
 import type { DueShard, PersisterDefinition, Position, ProjectionScope, Queries, QueryName } from '../persister/persister.ts';
 import { RecordSkimmer } from '#server/shard/record/cursor.ts';
-import type { JournalReader, LedgerSegment, ProjectionStore, RowChange } from '../disk/storage.ts';
+import type { JournalReader, LedgerSegment, ProjectionStore } from '../disk/storage.ts';
+import { CellEpochs, type CellFacts } from '../disk/cell-epochs.ts';
 
 /** Writes `node.db`, and answers every query of it. */
 export class Projector implements Queries {
   readonly #journal: JournalReader;
   readonly #store: ProjectionStore;
-  readonly #cellsPerRegion: number;
+  /** In which epoch each cell is. */
+  readonly epochs: CellEpochs;
   readonly #skimmer: RecordSkimmer;
   readonly #calls: QueryCalls = this;
   readonly #projectedByTable: ReadonlyMap<string, string>;
@@ -33,13 +33,14 @@ export class Projector implements Queries {
     journal: JournalReader,
     store: ProjectionStore,
     schemas: Schemas,
-    { projected, world }: Pick<PersisterDefinition, 'projected' | 'world'>,
+    definition: CellFacts & Pick<PersisterDefinition, 'projected'>,
   ) {
     this.#journal = journal;
     this.#store = store;
     this.#skimmer = new RecordSkimmer(schemas);
-    this.#cellsPerRegion = world.cellsPerRegion;
-    const isProjected = new Set(projected);
+    this.epochs = new CellEpochs(definition);
+    store.setEpochs(this.epochs);
+    const isProjected = new Set(definition.projected);
     this.#projectedByTable = new Map([...schemas].flatMap(([table, { name }]) => (isProjected.has(name) ? [[table, name]] : [])));
   }
 
@@ -95,17 +96,12 @@ export class Projector implements Queries {
   }
 
   projection(entity: string, { shard, cell }: ProjectionScope = {}): ReturnType<Queries['projection']> {
-    const rows = this.#store.rows(entity, shard);
-    const isIn = (row: RowChange): boolean => cell === undefined || this.#isIn(cell, row.shard);
-    return { position: this.#store.folded, rows: packRows(rows.filter(isIn)) };
+    const of = cell ?? (shard === undefined ? undefined : this.epochs.of(shard));
+    return { position: this.#store.folded, rows: packRows(this.#store.rows(entity, of, shard)) };
   }
 
   totals(): ReturnType<Queries['totals']> {
     return { position: this.#store.folded, totals: this.#store.totals() };
-  }
-
-  #isIn({ market, cell }: CellEpoch, shard: ShardId): boolean {
-    return marketOf(shard) === market && cellOf(shard, this.#cellsPerRegion) === cell;
   }
 
   #lines({ lines }: LedgerSegment): readonly LedgerEntry[] {

@@ -3,7 +3,7 @@
  *
  * This is the one place where bytes become an image: whatever goes wrong here is an `ImageError`, which costs one player and not the node.
  * What our own reader takes has our checksum, and is believed. Of what somebody has edited, everything is checked here that can be known
- * without the entities, so that it can be written and sent on; the rest is checked when the shard is loaded (`Image.isEdited`).
+ * without the entities, so that it can be written and sent on; the rest is checked when the shard is loaded (an `Image` that is `edited`).
  */
 import Database from 'better-sqlite3';
 import { existsSync } from 'node:fs';
@@ -25,7 +25,7 @@ import {
   type ImageOrigin,
   type ImageRows,
 } from './sqlite-file/image.ts';
-import { ImageError, type Image } from '../disk/storage.ts';
+import { ImageError } from '../disk/storage.ts';
 import { errorMessage } from '../disk/disk-errors.ts';
 
 /** The image of a shard of the data directory `instance`, from all that is in it. */
@@ -34,7 +34,7 @@ export function writeImage(image: RawChangeSet, schemas: Schemas, instance: stri
 }
 
 /** An image as a whole, and where it comes from. Throws `ImageError` if it is damaged, newer than this program, or none. */
-export function readImage(bytes: Buffer, schemas: Schemas, path?: string): { readonly image: Image; readonly origin: ImageOrigin } {
+export function readImage(bytes: Buffer, schemas: Schemas, path?: string): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
   return orImageError(() => {
     if (!isUntouched(bytes)) return readEdited(bytes, schemas, path);
     const rows = parseImage(bytes);
@@ -67,11 +67,15 @@ export function readWithSqlite(bytes: Buffer, schemas: Schemas): { readonly imag
   });
 }
 
-function readEdited(bytes: Buffer, schemas: Schemas, path: string | undefined): { readonly image: Image; readonly origin: ImageOrigin } {
+function readEdited(
+  bytes: Buffer,
+  schemas: Schemas,
+  path: string | undefined,
+): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
   const log = ['-wal', '-journal'].find((ending) => path !== undefined && existsSync(path + ending));
   if (log !== undefined) throw new ImageError(`its image has a ${log} beside it: whoever edits it has not finished, or was interrupted`);
   const { image, origin } = readWithSqlite(bytes, schemas);
-  return { image: { ...image, isEdited: true }, origin: { ...origin, isEdited: true } };
+  return { image, origin: { ...origin, isEdited: true } };
 }
 
 function orImageError<T>(read: () => T): T {

@@ -74,9 +74,9 @@ export class InlineBackend implements Backend {
       staged: this.#stores.clearStaging(),
     });
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
-    const records = new ShardRecords(journal, schemas, dropped);
-    const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
     const projector = new Projector(journal, projections, schemas, definition);
+    const records = new ShardRecords(journal, schemas, dropped, projector.epochs);
+    const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
     records.catchUp(position);
     const upkeep = new StartUpkeep({ store: projections, loader: () => loader, schemas, projected: definition.projected });
     for (const run of upkeep.steps(projector, position)) {

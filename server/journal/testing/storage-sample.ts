@@ -22,7 +22,7 @@ import { journalPath, openDirectory, projectionsPath } from '../disk/directory.t
 import { FileImages } from '../disk/image-files.ts';
 import { FileJournalReader } from '../disk/sqlite-journal.ts';
 import { FileProjections } from '../disk/sqlite-projections.ts';
-import { DEFINITION, offer, picker, SampleShard, sampleShard, SCHEMA_BY_TABLE } from './sample.ts';
+import { DEFINITION, EPOCHS, offer, picker, SampleShard, sampleShard, SCHEMA_BY_TABLE } from './sample.ts';
 
 const SHARDS = 5;
 
@@ -154,7 +154,7 @@ function openReaders(path: string, dropped: Position, instance: string) {
   const journal = FileJournalReader.open(journalPath(path));
   const projections = FileProjections.openFor(projectionsPath(path), '');
   const images = new FileImages(path, SCHEMA_BY_TABLE, instance);
-  const records = new ShardRecords(journal, SCHEMA_BY_TABLE, dropped);
+  const records = new ShardRecords(journal, SCHEMA_BY_TABLE, dropped, EPOCHS);
   const loader = new ShardLoader(records, images);
   return {
     images,

@@ -2,7 +2,8 @@
  * Reads records without making objects of them: a fold or an image pass sees millions of rows and needs few of them. The format
  * is that of `server/shard/record/reader.ts`; a test holds the two together.
  */
-import type { Gold, Instant, ShardId } from '#shared/units.ts';
+import { FIRST_EPOCH } from '#shared/cell.ts';
+import type { Epoch, Gold, Instant, ShardId } from '#shared/units.ts';
 import type { Asset, LedgerEntry, Posting, RawPut, RawValue, ShardHeader } from '../change-set.ts';
 import { CodecError, hasBalance, placeNumberOf, placeOf, type Schemas } from './reader.ts';
 import type { EntitySchema } from '../entity.ts';
@@ -57,6 +58,8 @@ interface TablePlan {
 export class RecordSkimmer {
   shard: ShardId = '' as ShardId;
   version = 0;
+  cell = 0;
+  epoch: Epoch = FIRST_EPOCH;
   nextId = 0;
   wakeAt: Instant | 0 = 0;
   ledgerSeq = 0;
@@ -124,7 +127,9 @@ export class RecordSkimmer {
   /** Moves to the record at that offset and reads what a fold needs of its header. */
   open(bytes: Buffer, offset: number): void {
     this.key(bytes, offset);
-    for (let field = 0; field < 3; field++) this.#count();
+    this.cell = this.#count();
+    this.epoch = this.#count() as Epoch;
+    this.#count();
     this.nextId = this.#count();
     for (let field = 0; field < 2; field++) this.#count();
     this.ledgerSeq = this.#count();

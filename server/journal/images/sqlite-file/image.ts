@@ -13,14 +13,13 @@ import type { LedgerEntry, Posting, RawChangeSet, RawPut, RawValue, ShardHeader 
 import type { Schemas } from '#server/shard/record/reader.ts';
 import type { Column, EntitySchema } from '#server/shard/entity.ts';
 import { checksum } from '../../disk/checksums.ts';
+import { APPLICATION_ID } from '../../disk/sqlite.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import { HEADER_BYTES, PAGE_BYTES, PageWriter, readTable, type Cell } from './btree.ts';
-import { ImageError, type Image } from '../../disk/storage.ts';
+import { ImageError } from '../../disk/storage.ts';
 
 /** The version of the layout of images, in their `user_version`. */
 export const IMAGE_VERSION = 2;
-/** Marks the files of Gavel for `file` and for `PRAGMA application_id`: "Gavl". */
-export const APPLICATION_ID = 0x47_61_76_6c;
 
 const MAGIC = Buffer.from('SQLite format 3\0', 'latin1');
 const CHANGE_COUNTER = 24;
@@ -115,13 +114,13 @@ export function nextRows(old: ImageRows | undefined, changes: RawChangeSet, sche
 }
 
 /** The image with everything decoded. */
-export function decodeImage({ header, origin, cellsByTable, ledger }: ImageRows, schemas: Schemas): Image {
+export function decodeImage({ header, cellsByTable, ledger }: ImageRows, schemas: Schemas): RawChangeSet {
   const puts: RawPut[] = [];
   for (const table of [...cellsByTable.keys()].toSorted()) {
     schemaOf(schemas, table);
     for (const { rowid, record } of cellsByTable.get(table) ?? []) puts.push({ table, id: rowid, values: decodeRecord(record).slice(1) });
   }
-  return { ...header, puts, removes: [], ledger: ledger.map(decodeEntry), ...(origin.isEdited ? { isEdited: true } : {}) };
+  return { ...header, puts, removes: [], ledger: ledger.map(decodeEntry) };
 }
 
 function overlay(changed: Map<string, Map<number, Cell | undefined>>, table: string): Map<number, Cell | undefined> {
