@@ -34,7 +34,7 @@ import { command, rowsByEntity } from '#server/shard/testing/shard-driver.ts';
 import { hold } from '#server/trade/entities.ts';
 import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS } from '#server/cell/alarms/scan.ts';
 import { OUTCOME_WAIT_MS } from '#server/cell/pending-replies.ts';
-import { persisterWith, type PersisterChanges } from '#server/sim/persister-with.ts';
+import { override } from '#server/sim/override.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { clockTime, virtualMachine } from '#server/sim/virtual-platform.ts';
 import { openNode, type GavelNode, type NodeOptions } from './node.ts';
@@ -51,7 +51,7 @@ interface Life {
   readonly wallOffsetMs?: number;
   readonly isClockTrusted?: boolean;
   readonly ownerOf?: NodeOptions['ownerOf'];
-  readonly changes?: (real: Persister) => PersisterChanges;
+  readonly changes?: (real: Persister) => Partial<Persister>;
 }
 
 class NodeBench {
@@ -65,7 +65,7 @@ class NodeBench {
     const opening = this.#openNode(served, life, async (machine, definition) => {
       const backend = new InlineBackend(machine.timers, this.disk, { commitMs: () => 1, stepMs: () => 1 });
       const real = await openPersister(machine, definition, backend);
-      return persisterWith(real, life.changes?.(real) ?? {});
+      return override(real, life.changes?.(real) ?? {});
     });
     opening.catch(() => undefined); // Whoever awaits it hears of it.
     await this.run(1_000);
@@ -399,7 +399,7 @@ describe('a start', () => {
   it('that fails leaves nothing behind that runs', async () => {
     const bench = new NodeBench();
     let leases = 0;
-    const changes = (real: Persister): PersisterChanges => ({
+    const changes = (real: Persister): Partial<Persister> => ({
       extendLease: (until) => {
         leases++;
         return real.extendLease(until);
@@ -416,7 +416,7 @@ describe('a start', () => {
     await openWithListing(first, player('ada'));
     await bench.run(1_000);
     await bench.close(first);
-    const changes = (real: Persister): PersisterChanges => ({
+    const changes = (real: Persister): Partial<Persister> => ({
       projection: async (entity, scope) => {
         const { position, rows } = await real.projection(entity, scope);
         return { position, rows: [...rows, ...rows.map((row) => ({ ...row, table: 'listing_v9' }))] };

@@ -11,9 +11,8 @@ import { tellIndexedRows } from '#server/market/indexed-rows.ts';
 import { listingRows } from '#server/market/listing/index-row.ts';
 import type { Command } from '#server/shard/message.ts';
 import { onCommand, onMessage, type Handler, type Powerup } from '#server/shard/powerup.ts';
-import type { Turn } from '#server/shard/turn.ts';
 import type { Offer } from '#server/trade/messages.ts';
-import { persisterWith } from './persister-with.ts';
+import { override } from './override.ts';
 import { onPowerup, wrapHandler, type Sabotage } from './sabotage.ts';
 import type { Seams } from './seams.ts';
 
@@ -52,24 +51,11 @@ function underRules(rules: NonNullable<Seams['rules']>): Seams {
 /** The turn as it is, but that no listing can be removed. */
 function leavingListing(real: Handler): Handler {
   return (turn, message) => {
-    const careless: Turn = {
-      shard: turn.shard,
-      now: turn.now,
-      operation: turn.operation,
-      neighbours: turn.neighbours,
-      minted: turn.minted,
-      table: (entity) => turn.table(entity),
-      isEmpty: (entity) => turn.isEmpty(entity),
-      insert: (entity, values) => turn.insert(entity, values),
-      put: (entity, row) => turn.put(entity, row),
+    const careless = override(turn, {
       remove: (entity, id) => {
         if (entity.name !== listing.name) turn.remove(entity, id);
       },
-      emit: (to, sent) => turn.emit(to, sent),
-      post: (draft) => turn.post(draft),
-      mintSequence: () => turn.mintSequence(),
-      complete: (operationId, reply) => turn.complete(operationId, reply),
-    };
+    });
     return real(careless, message);
   };
 }
@@ -143,15 +129,15 @@ function seeingOnlyTheFirst(listener: ShardListener): ShardListener {
 function feedingPastTheGate(): Seams {
   const feeds = new Map<string, { readonly index: ListingIndexService; readonly incarnation: string }>();
   return {
-    index: (real, node) => ({
-      ...real,
-      apply: (batch) => {
-        feeds.set(node, { index: real, incarnation: batch.incarnation });
-        return real.apply(batch);
-      },
-    }),
+    index: (real, node) =>
+      override(real, {
+        apply: (batch) => {
+          feeds.set(node, { index: real, incarnation: batch.incarnation });
+          return real.apply(batch);
+        },
+      }),
     persister: (real, node) =>
-      persisterWith(real, {
+      override(real, {
         append: (changes) => {
           const position = real.append(changes);
           const feed = feeds.get(node);
@@ -182,7 +168,7 @@ function withoutChanges(real: ListingIndexService, isLost: (change: FeedChange) 
     if (batch.kind === 'open') return real.apply(batch);
     return real.apply({ ...batch, cells: batch.cells.map((each) => ({ ...each, changes: each.changes.filter((one) => !isLost(one)) })) });
   };
-  return { ...real, apply };
+  return override(real, { apply });
 }
 
 /** The index answers as it stands, and says that it is as new as was asked for. */
@@ -191,5 +177,5 @@ function forgettingAtLeast(real: ListingIndexService): ListingIndexService {
     const answer = await real.search(query, { atLeast: { ...atLeast, position: 0 } });
     return answer.kind === 'found' ? { ...answer, isBehind: false } : answer;
   };
-  return { ...real, search };
+  return override(real, { search });
 }
