@@ -117,6 +117,14 @@ export const limits = {
   clientRequestsPerSecond: 20,
   /** Requests that a client may send at once before `clientRequestsPerSecond` holds it. */
   clientRequestsBurst: 60,
+  /** The body of an HTTP request: a session needs far less, and a token is at most 4 KiB. */
+  httpBodyBytesMax: 8 * KIB,
+  /** How long a client may take for the headers of a request. */
+  httpHeadersMs: durationMs(5 * SECOND),
+  /** How long a client may take for its whole request. */
+  httpRequestMs: durationMs(10 * SECOND),
+  /** How long a connection may idle between two requests. */
+  httpKeepAliveMs: durationMs(5 * SECOND),
   /** Bytes waiting for a slow reader before its connection is closed. */
   clientBufferedBytesMax: 1 * MIB,
 

@@ -13,11 +13,11 @@ import { COMMAND_TYPES } from '#shared/protocol.ts';
 import type { PlayerState } from '#shared/state.ts';
 import type { PlayerId, ShardId } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/resident.ts';
+import { publicRefusal } from '#server/http/public-refusal.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { CLOSE_CODES } from './close-codes.ts';
 import { dispatch, type DispatchServices } from './dispatch.ts';
 import { Presenter } from './presenter.ts';
-import { publicRefusal } from './public-refusal.ts';
 import type { RoomDirectory } from './room-directory.ts';
 
 /** What a room needs from its surroundings. */

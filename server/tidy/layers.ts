@@ -24,7 +24,7 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   'server/cell': { uses: ['shared', 'server/platform', 'server/shard', 'server/journal', 'server/routing'], packages: [] },
   'server/market': { uses: ['shared', 'server/platform', 'server/shard', 'server/trade'], packages: [] },
   'server/listing-index': { uses: ['shared', 'server/platform'], packages: [] },
-  'server/ledger': { uses: ['shared', 'server/platform'], packages: ['better-sqlite3'] },
+  'server/http': { uses: ['shared', 'server/platform'], packages: ['hono', '@hono/node-server', 'zod'] },
   'server/edge': {
     uses: [
       'shared',
@@ -34,20 +34,16 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
       'server/market',
       'server/routing',
       'server/listing-index',
-      'server/ledger',
+      'server/http',
     ],
     packages: ['@colyseus/core', '@colyseus/schema', '@colyseus/ws-transport', 'jose', 'zod'],
-  },
-  'server/console': {
-    uses: ['shared', 'server/platform', 'server/routing', 'server/listing-index', 'server/ledger'],
-    packages: ['express', 'jose', 'zod'],
   },
   'server/node': { uses: 'everything', packages: 'everything' },
   'server/main': { uses: ['shared', 'server/platform', 'server/config', 'server/node', 'server/edge', 'server/journal'], packages: [] },
   'server/sim': { uses: 'everything', packages: [] },
   'client-sim': { uses: ['shared'], packages: ['@colyseus/sdk', '@colyseus/schema', 'zod'] },
   'load-tests': { uses: 'everything', packages: 'everything' },
-  docs: { uses: ['shared', 'server/config'], packages: ['zod', 'prettier'] },
+  docs: { uses: ['shared', 'server/config', 'server/http'], packages: ['zod', 'prettier'] },
 };
 
 /** What is wrong at one place of one file, as a sentence. */
