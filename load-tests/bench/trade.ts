@@ -54,7 +54,7 @@ export interface TradeBenchResult {
   readonly refusals: Readonly<Record<string, number>>;
 }
 
-/** As the issue asks for it. */
+/** The run that the README's figure is of. */
 export const TRADE_BENCH_DEFAULTS: TradeBenchOptions = {
   players: 10_000,
   itemsEach: 8,
