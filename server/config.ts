@@ -12,6 +12,7 @@ import { isRegionName } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { CatalogueError, parseCatalogue } from '#shared/catalog/parse-catalogue.ts';
+import { limits } from '#shared/limits.ts';
 import { isRulesProfile, parseRules, RULES_PROFILES, RulesError, type Rules } from '#shared/rules.ts';
 import { faultOf } from '#shared/schemas.ts';
 
@@ -103,7 +104,11 @@ const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).
 
 /** Every setting by its name, in the order of the help: `--port`, `GAVEL_PORT`, `port` in the file. */
 const settingsSchema = z.object({
-  data: setting(nonEmpty, { value: 'DIR', fallback: './data', help: 'Where everything durable is kept.' }),
+  data: setting(nonEmpty, {
+    value: 'DIR',
+    fallback: './data',
+    help: 'Where everything durable is kept: on a local file system, not on a network.',
+  }),
   host: setting(nonEmpty, { value: 'ADDRESS', fallback: '127.0.0.1', help: 'The address to listen on.' }),
   port: setting(integerBetween(0, 65_535), { value: 'N', fallback: '2567', help: 'The port to listen on; 0 for any that is free.' }),
   profile: setting(z.enum(['dev', 'production'], 'must be dev or production; not'), {
@@ -163,8 +168,6 @@ export const SECRETS = [
 
 /** The file of settings, in the directory where the server is started. */
 export const CONFIG_FILE = 'gavel.config.json';
-/** HS256 wants a key as long as its hash. */
-const SECRET_LENGTH_MIN = 32;
 const SESSION_RATE = { dev: 1_000, production: 20 } as const;
 
 /** The configuration, or the help that was asked for. Throws `ConfigError`. */
@@ -326,11 +329,11 @@ function loadSecrets({ env, newSecret }: ConfigSource, profile: Profile): Secret
   }
   const jwtKeys = jwt === undefined ? [newSecret()] : jwt.split(',');
   if (jwtKeys.length > 2) throw new ConfigError('GAVEL_JWT_SECRET must be one key, or two with a comma between them.');
-  if (jwtKeys.some((key) => key.length < SECRET_LENGTH_MIN)) {
-    throw new ConfigError(`A key in GAVEL_JWT_SECRET must have at least ${SECRET_LENGTH_MIN} characters.`);
+  if (jwtKeys.some((key) => key.length < limits.secretLengthMin)) {
+    throw new ConfigError(`A key in GAVEL_JWT_SECRET must have at least ${limits.secretLengthMin} characters.`);
   }
-  if (service !== undefined && service.length < SECRET_LENGTH_MIN) {
-    throw new ConfigError(`GAVEL_SERVICE_KEY must have at least ${SECRET_LENGTH_MIN} characters.`);
+  if (service !== undefined && service.length < limits.secretLengthMin) {
+    throw new ConfigError(`GAVEL_SERVICE_KEY must have at least ${limits.secretLengthMin} characters.`);
   }
   return { jwtKeys, serviceKey: service ?? newSecret(), isMadeUp: jwt === undefined || service === undefined };
 }

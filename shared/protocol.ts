@@ -186,7 +186,7 @@ export const sessionRequestSchema = z
       .string()
       .regex(/^[A-Za-z0-9_-]{1,58}$/, 'must be 1 to 58 of A-Z a-z 0-9 _ -')
       .exactOptional(),
-    token: textSchema(4_096).exactOptional(),
+    token: textSchema(limits.tokenLengthMax).exactOptional(),
     region: regionSchema,
     mode: modeSchema.default('softcore'),
   })
@@ -194,7 +194,7 @@ export const sessionRequestSchema = z
 
 /** The answer of `POST /session`: `token` resumes, `seat` is what the Colyseus SDK consumes as it is. */
 export const sessionAnswerSchema = z.strictObject({
-  token: textSchema(4_096),
+  token: textSchema(limits.tokenLengthMax),
   player: playerIdSchema,
   shard: textSchema(128),
   seat: z.record(z.string(), z.unknown()),

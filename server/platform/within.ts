@@ -1,15 +1,16 @@
-/** A wait with a bound: shutting down must end whatever the others do. */
-import type { Timers } from './platform.ts';
+/** The one way to wait for something, but not for ever. */
+import type { Cancel, Timers } from './platform.ts';
 
-/** Resolves with `true` when the work is done, or with `false` after that time; rejects if the work does so before. */
-export async function within(timers: Pick<Timers, 'after'>, ms: number, work: Promise<unknown>): Promise<boolean> {
-  let cancel = (): void => undefined;
-  const isOver = new Promise<boolean>((resolve) => {
-    cancel = timers.after(ms, () => resolve(false));
-  });
+/**
+ * Resolves or rejects as `work` does, or resolves with `'late'` once `ms` have passed without either. The work goes on then, and a
+ * later rejection of it is not unhandled.
+ */
+export async function within<T>(timers: Pick<Timers, 'after'>, ms: number, work: Promise<T>): Promise<T | 'late'> {
+  let cancel: Cancel | undefined;
+  const late = new Promise<'late'>((resolve) => (cancel = timers.after(ms, () => resolve('late'))));
   try {
-    return await Promise.race([work.then(() => true), isOver]);
+    return await Promise.race([work, late]);
   } finally {
-    cancel();
+    cancel?.();
   }
 }
