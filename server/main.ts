@@ -91,7 +91,7 @@ function openOwnEdge({ catalogue, host, port, profile, secrets, origins, session
     jwtKeys: secrets.jwtKeys,
     origins: { loopback: profile === 'dev', named: origins },
     sessionRate,
-    isReady: () => !node.persister.full,
+    isReady: () => !node.persister.isFull,
   });
 }
 

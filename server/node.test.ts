@@ -227,7 +227,7 @@ describe('a seller whose file is damaged', () => {
     images.draft(ADA).stage(ada);
     await images.sync([ADA]);
     images.publish([ADA]);
-    journal.note([{ shard: ADA, version: ada.version, now: ada.now }], []);
+    journal.storeImageVersions([{ shard: ADA, version: ada.version, now: ada.now }], []);
     return bench;
   }
 
@@ -377,8 +377,8 @@ describe('a start', () => {
     await bench.run(1_000);
     await bench.close(first);
     const changes = (real: Persister): PersisterChanges => ({
-      projection: async (entity, shard) => {
-        const { position, rows } = await real.projection(entity, shard);
+      projection: async (entity, scope) => {
+        const { position, rows } = await real.projection(entity, scope);
         return { position, rows: [...rows, ...rows.map((row) => ({ ...row, table: 'listing_v9' }))] };
       },
     });

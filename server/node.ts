@@ -258,7 +258,7 @@ export class GavelNode implements Backend {
       return { position, changes };
     };
     const rowsOf = async (shard: ShardId): Promise<readonly number[]> => {
-      const { rows } = await this.persister.projection(INDEXED_ENTITY, shard);
+      const { rows } = await this.persister.projection(INDEXED_ENTITY, { shard });
       return rows.map(({ id }) => id);
     };
     return new ListingFeed({ index, node, incarnation: platform.random.id(), platform, snapshot, rowsOf, indexed: indexedListing });

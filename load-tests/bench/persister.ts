@@ -111,7 +111,7 @@ const until = startedAt + seconds * 1_000;
 let reportedAt = startedAt;
 let reportedPosition = 0;
 while (performance.now() < until) {
-  if (persister.full) await persister.whenReady();
+  if (persister.isFull) await persister.whenReady();
   const allowed = rate === 0 ? Number.POSITIVE_INFINITY : ((performance.now() - startedAt) * rate) / 1_000 - persister.appended;
   const turns: ChangeSet[] = [];
   for (let count = 0; count < Math.min(512, allowed) && persister.appended + count - persister.durable < aheadMax; count++) {

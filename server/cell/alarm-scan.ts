@@ -6,7 +6,7 @@
  *    region that is not served for instance, stay due, and are not in the way of the others.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { DueShard, Persister } from '#server/journal/persister/persister.ts';
+import type { DueShard, NodeQueries } from '#server/journal/persister/persister.ts';
 
 /** How often the node asks for shards on disk whose alarm is due. */
 export const ALARM_SCAN_MS = 500;
@@ -22,13 +22,13 @@ export const ALARM_SCAN_PAGES = 16;
 
 /** See the head of this file. */
 export class AlarmScan {
-  readonly #due: Persister['due'];
+  readonly #due: NodeQueries['due'];
   readonly #wake: (shard: ShardId) => boolean;
   /** The last one that was looked at; `undefined` at the beginning. */
   #after: DueShard | undefined;
 
   /** `wake` has a shard loaded for its alarm, and tells whether it did. */
-  constructor(due: Persister['due'], wake: (shard: ShardId) => boolean) {
+  constructor(due: NodeQueries['due'], wake: (shard: ShardId) => boolean) {
     this.#due = due;
     this.#wake = wake;
   }

@@ -8,7 +8,7 @@
  */
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { Persister } from '#server/journal/persister/persister.ts';
+import type { Journal } from '#server/journal/persister/persister.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
@@ -24,7 +24,7 @@ import { WakeList, type Sleeper } from './wake-list.ts';
 /** What a cell host needs from its surroundings. */
 export interface CellHostOptions {
   readonly platform: Pick<Platform, 'readings' | 'clock' | 'timers' | 'report'>;
-  readonly persister: Persister;
+  readonly persister: Journal;
   readonly definition: ShardDefinition;
   /** Where messages between shards go: the world. */
   readonly world: Part;
@@ -121,7 +121,7 @@ export class CellHost implements Neighbours {
 
   /** Whether turns must wait for the disk. */
   get mustWait(): boolean {
-    return this.#isStopped || this.options.persister.full;
+    return this.#isStopped || this.options.persister.isFull;
   }
 
   /** Whether the node takes no more turns. */

@@ -364,7 +364,7 @@ describe('an inbox', () => {
     const bench = await Bench.open();
     await bench.create(ADA, BOB);
     const size = limits.shardBytesMax - limits.shardBytesReserved - 4_096;
-    while (!bench.persister.full) bench.ask(ADA, 'load', { size });
+    while (!bench.persister.isFull) bench.ask(ADA, 'load', { size });
     const position = bench.persister.appended;
     const asked = [
       bench.ask(ADA, 'look'),
@@ -377,7 +377,7 @@ describe('an inbox', () => {
     expect(asked.map(({ reply }) => reply)).toEqual(asked.map(() => undefined));
     await bench.run(60_000);
     expect(asked.map(({ reply }) => reply)).toEqual([answer(0), answer(1), answer(1), answer(0)]);
-    expect(bench.persister.full).toBe(false);
+    expect(bench.persister.isFull).toBe(false);
   });
 });
 

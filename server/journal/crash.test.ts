@@ -142,7 +142,7 @@ describe('a node that crashes between any two steps', () => {
     );
   });
 
-  it.each(['commit', 'note', 'drop', 'stage', 'sync', 'mark', 'publish', 'sync-directories', 'apply'] as const)(
+  it.each(['commit', 'image-versions', 'drop', 'stage', 'sync', 'mark', 'publish', 'sync-directories', 'apply'] as const)(
     'ends at a failing %s, and loses nothing either',
     async (operation: MemoryOperation) => {
       for (const outcome of ['fail', 'write-then-fail', 'write-unsynced'] as const) {

@@ -620,7 +620,7 @@ function sql(name: string, statements: string) {
 function keptAside(change: string) {
   return (path: string): void => {
     const directory = openDirectory(path, DEFINITION, '');
-    directory.journal.note([], [{ shard: PLAYER, version: 7, record: Uint8Array.of(1, 2, 3) }]);
+    directory.journal.storeImageVersions([], [{ shard: PLAYER, version: 7, record: Uint8Array.of(1, 2, 3) }]);
     directory.close();
     sql('journal.db', `UPDATE kept SET ${change}`)(path);
   };

@@ -92,7 +92,7 @@ describe('node.db, locked by another program', () => {
     const letGo = lock(path, 'node.db');
     const recovered = folds.call('recover', [{ ...directory.journal.state, instance: 'sample', remarks: [] }]);
     // It has tried to write in vain before this is answered.
-    await Promise.race([recovered, folds.call('due', [instant(1), 10, undefined])]);
+    await Promise.race([recovered, folds.call('query', ['due', [instant(1), 10], 0])]);
     letGo();
     expect(await recovered).toEqual([]);
   });

@@ -155,6 +155,6 @@ function pickSpoiling(disk: MemoryDisk, earlier: DiskContent, prng: Prng): Spoil
 /** A shard of the node that has an image that counts. */
 function pickImage({ model }: SimulatedWorld, node: SimulatedNode, prng: Prng): ShardId | undefined {
   const { journal } = node.disk;
-  const noted = [...model.shards.values()].filter((shard) => shard.node === node.name && journal.noteOf(shard.id) !== undefined);
+  const noted = [...model.shards.values()].filter((shard) => shard.node === node.name && journal.imageVersionOf(shard.id) !== undefined);
   return noted.length === 0 ? undefined : prng.pick(noted).id;
 }

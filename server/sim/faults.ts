@@ -19,7 +19,7 @@ export interface FaultSetup {
 const OPERATIONS: readonly MemoryOperation[] = [
   'commit',
   'lease',
-  'note',
+  'image-versions',
   'drop',
   'stage',
   'sync',

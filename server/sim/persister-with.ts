@@ -7,14 +7,14 @@ export interface PersisterChanges extends Partial<
 > {
   /** In place of `durable`. */
   readonly durable?: () => number;
-  /** In place of `full`. */
-  readonly full?: () => boolean;
+  /** In place of `isFull`. */
+  readonly isFull?: () => boolean;
 }
 
 /** The real one, but for the changes. */
 export function persisterWith(
   real: Persister,
-  { recovered, durable, full, append, due, history, projection, whenReady, extendLease }: PersisterChanges,
+  { recovered, durable, isFull, append, due, history, projection, whenReady, extendLease }: PersisterChanges,
 ): Persister {
   return {
     recovered: recovered ?? real.recovered,
@@ -24,8 +24,8 @@ export function persisterWith(
     get durable() {
       return durable === undefined ? real.durable : durable();
     },
-    get full() {
-      return full === undefined ? real.full : full();
+    get isFull() {
+      return isFull === undefined ? real.isFull : isFull();
     },
     append: append ?? ((changes) => real.append(changes)),
     extendLease: extendLease ?? ((until) => real.extendLease(until)),
@@ -36,7 +36,7 @@ export function persisterWith(
     due: due ?? ((now, limit, after) => real.due(now, limit, after)),
     history: history ?? ((shard, before, limit) => real.history(shard, before, limit)),
     transaction: (tx, shards) => real.transaction(tx, shards),
-    projection: projection ?? ((entity, shard) => real.projection(entity, shard)),
+    projection: projection ?? ((entity, scope) => real.projection(entity, scope)),
     totals: () => real.totals(),
     stats: () => real.stats(),
     close: (deadlineMs) => real.close(deadlineMs),

@@ -145,8 +145,9 @@ function withoutImageErrors(stores: InlineStores): InlineStores {
       return undefined;
     }
   };
-  const noteOf = (shard: ShardId): ReturnType<typeof journal.noteOf> => (read(shard) === undefined ? undefined : journal.noteOf(shard));
-  return { ...stores, journal: journalWith(journal, { noteOf }), images: imagesWith(images, { read }) };
+  const imageVersionOf = (shard: ShardId): ReturnType<typeof journal.imageVersionOf> =>
+    read(shard) === undefined ? undefined : journal.imageVersionOf(shard);
+  return { ...stores, journal: journalWith(journal, { imageVersionOf }), images: imagesWith(images, { read }) };
 }
 
 /** The images say what the journal likes to hear. */

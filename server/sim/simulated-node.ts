@@ -277,7 +277,7 @@ export class SimulatedNode {
 
   #stalling(real: Persister, life: Running): Persister {
     return persisterWith(real, {
-      full: () => life.isStalled || real.full,
+      isFull: () => life.isStalled || real.isFull,
       whenReady: () => (life.isStalled ? new Promise((resolve) => life.waiting.push(resolve)) : real.whenReady()),
     });
   }

@@ -7,7 +7,7 @@ import type { Batch, ImageStore, JournalStore } from '#server/journal/disk/stora
 /** A journal with some of its calls replaced; everything else is as it was. */
 export function journalWith(
   journal: JournalStore,
-  changes: Partial<Pick<JournalStore, 'commit' | 'drop' | 'read' | 'batch' | 'noteOf'>>,
+  changes: Partial<Pick<JournalStore, 'commit' | 'drop' | 'read' | 'batch' | 'imageVersionOf'>>,
 ): JournalStore {
   return {
     get state() {
@@ -15,12 +15,12 @@ export function journalWith(
     },
     read: (after, bytesMax) => journal.read(after, bytesMax),
     batch: (first) => journal.batch(first),
-    noteOf: (shard) => journal.noteOf(shard),
-    keptOf: (shard) => journal.keptOf(shard),
-    keptShards: () => journal.keptShards(),
+    imageVersionOf: (shard) => journal.imageVersionOf(shard),
+    setAsideOf: (shard) => journal.setAsideOf(shard),
+    setAsideBytesByShard: () => journal.setAsideBytesByShard(),
     close: () => journal.close(),
     extendLease: (until) => journal.extendLease(until),
-    note: (notes, kept) => journal.note(notes, kept),
+    storeImageVersions: (versions, setAside) => journal.storeImageVersions(versions, setAside),
     drop: (through, recordsMax) => journal.drop(through, recordsMax),
     commit: (batch) => journal.commit(batch),
     ...changes,

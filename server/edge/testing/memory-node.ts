@@ -8,6 +8,7 @@ import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import { CellHost, type CellHostOptions } from '#server/cell/cell-host.ts';
 import { Cell } from '#server/cell/cell.ts';
+import type { Persister } from '#server/journal/persister/persister.ts';
 import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { listing } from '#server/market/entities.ts';
 import { marketPowerups } from '#server/market/market.ts';
@@ -29,8 +30,6 @@ export interface MemoryNode {
   /** Ends it, its alarms included. */
   stop(): void;
 }
-
-type Persister = CellHostOptions['persister'];
 
 const CELLS = 2;
 const NODE = 'test';
@@ -111,7 +110,7 @@ class MemoryJournal {
       get durable() {
         return counters.durable();
       },
-      full: false,
+      isFull: false,
       append: (changes) => this.#append(changes),
       extendLease: () => Promise.resolve(),
       onDurable: (listener) => void this.#listeners.push(listener),

@@ -1,9 +1,12 @@
-/** The thread that owns the journal and the data directory: commits, notes and drops, one at a time. */
+/**
+ * The thread that owns the journal and the data directory: commits, image versions and drops,
+ * one at a time.
+ */
 import { parentPort, type MessagePort } from 'node:worker_threads';
 import type { Instant } from '#shared/units.ts';
 import type { Opened } from '../persister/backend.ts';
 import type { PersisterDefinition, Position } from '../persister/persister.ts';
-import type { Batch, KeptRecord, Note } from '../disk/storage.ts';
+import type { Batch, SetAsideRecord, ImageVersion } from '../disk/storage.ts';
 import { openDirectory, type OpenDirectory } from '../disk/directory.ts';
 import type { FileJournal } from '../disk/sqlite-journal.ts';
 import { patiently, type LockPatience, type Patient } from '../threads/worker-patience.ts';
@@ -17,17 +20,18 @@ export interface OpenedDirectory extends Opened {
 /** What the main thread may ask for. */
 export interface CommitApi {
   open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): OpenedDirectory;
-  /** Lets the thread that writes images note them, over a port of its own. */
+  /** Lets the thread that writes images store their versions, over a port of its own. */
   attach(port: MessagePort): void;
-  commit(batch: Batch): Patient<void>;
+  /** Returns the position up to which the journal is durable then. */
+  commit(batch: Batch): Patient<Position>;
   /** Also the watch over the directory: rejects if it is no longer the one that was opened. */
   extendLease(until: Instant): Patient<void>;
   close(): void;
 }
 
 /** What the thread that writes images may ask for. */
-export interface NoteApi {
-  note(notes: readonly Note[], kept: readonly KeptRecord[]): Patient<void>;
+export interface ImageVersionApi {
+  storeImageVersions(versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]): Patient<void>;
   drop(through: Position, recordsMax: number): Patient<Position>;
 }
 
@@ -42,8 +46,9 @@ function write<T>(run: (journal: FileJournal) => T): Patient<T> {
   return patiently('journal.db', opened().patience.journalLockedMs, () => run(opened().directory.journal));
 }
 
-const noteApi = {
-  note: (notes: readonly Note[], kept: readonly KeptRecord[]) => write((journal) => journal.note(notes, kept)),
+const imageVersionApi = {
+  storeImageVersions: (versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]) =>
+    write((journal) => journal.storeImageVersions(versions, setAside)),
   drop: (through: Position, recordsMax: number) => write((journal) => journal.drop(through, recordsMax)),
 };
 
@@ -54,10 +59,15 @@ const commitApi = {
     const { journal, instance, remarks } = directory;
     return { ...journal.state, instance, remarks };
   },
-  attach: (port: MessagePort) => serve(port, noteApi satisfies NoteApi),
-  commit: (batch: Batch) => write((journal) => journal.commit(batch)),
+  attach: (port: MessagePort) => serve(port, imageVersionApi satisfies ImageVersionApi),
+  commit: (batch: Batch) =>
+    write((journal) => {
+      journal.commit(batch);
+      return journal.state.position;
+    }),
   extendLease(until: Instant): Patient<void> {
-    // What is committed since would be in files that no start finds: the node must not have time to go on.
+    // What is committed since would be in files that no start finds: the node must not have time to
+    // go on.
     opened().directory.identity.assertUnchanged();
     return write((journal) => journal.extendLease(until));
   },

@@ -4,7 +4,7 @@
  */
 import { crc32 } from 'node:zlib';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { JournalError, ShardEntryError, type Batch, type JournalState, type KeptRecord } from './storage.ts';
+import { JournalError, ShardEntryError, type Batch, type JournalState, type SetAsideRecord } from './storage.ts';
 
 /**
  * The checksum of a row: of its small values as one text, and of its bytes, if it has any, in their order. `NaN`, which equals nothing, if
@@ -37,8 +37,8 @@ export function batchSum({ first, last, now, records }: Omit<Batch, 'sum'>): num
 }
 
 /** The checksum of the counters of a journal: a later lease or a higher position must not be believed. */
-export function countersSum(instance: string, { position, dropped, now, lease, kept }: Omit<JournalState, 'bytes'>): number {
-  return checksum(`${instance} ${position} ${dropped} ${now} ${lease} ${kept}`);
+export function countersSum(instance: string, { position, dropped, now, lease, setAsideBytes }: Omit<JournalState, 'bytes'>): number {
+  return checksum(`${instance} ${position} ${dropped} ${now} ${lease} ${setAsideBytes}`);
 }
 
 /** The checksum of what is noted of a shard's image. */
@@ -47,17 +47,17 @@ export function noteSum(shard: ShardId, version: number, now: Instant | null): n
 }
 
 /** The checksum of a record that is put aside. */
-export function keptSum({ shard, version, record }: KeptRecord): number {
+export function keptSum({ shard, version, record }: SetAsideRecord): number {
   return checksum(`${shard} ${version}`, record);
 }
 
 /** Whether a record is what was put aside, for the shard that it says. */
-export function isKeptWhole(kept: KeptRecord, sum: number): boolean {
+export function isKeptWhole(kept: SetAsideRecord, sum: number): boolean {
   return keptSum(kept) === sum;
 }
 
 /** The record itself. Throws `ShardEntryError` if it is not what was put aside. */
-export function checkedKept(kept: KeptRecord, sum: number): Uint8Array {
+export function checkedKept(kept: SetAsideRecord, sum: number): Uint8Array {
   if (isKeptWhole(kept, sum)) return kept.record;
   throw new ShardEntryError(`its record of version ${kept.version}, which was put aside, is damaged`);
 }

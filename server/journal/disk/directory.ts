@@ -227,7 +227,7 @@ function openStores(
 
 function journalFacts(journal: FileJournal): StoreFacts['journal'] {
   const { instance, state, damage } = journal;
-  return { kind: 'open', instance, position: state.position, dropped: state.dropped, damage, notes: journal.notes() };
+  return { kind: 'open', instance, position: state.position, dropped: state.dropped, damage, imageVersions: journal.imageVersions() };
 }
 
 function projectionFacts(path: string, instance: string): StoreFacts['projections'] {

@@ -3,23 +3,23 @@ import type { Instant, ShardId } from '#shared/units.ts';
 import { checkedBatch } from './checksums.ts';
 import type { Position } from '../persister/persister.ts';
 import type { Restorable, Transact } from './memory-writes.ts';
-import type { Batch, JournalState, JournalStore, KeptRecord, Note } from './storage.ts';
+import type { Batch, JournalState, JournalStore, SetAsideRecord, ImageVersion } from './storage.ts';
 
 /** What a journal holds. */
 export interface JournalContent {
   readonly state: JournalState;
   readonly batches: readonly Batch[];
-  readonly kept: readonly KeptRecord[];
-  readonly notes: ReadonlyMap<ShardId, { readonly version: number; readonly now: Instant }>;
+  readonly setAside: readonly SetAsideRecord[];
+  readonly versions: ReadonlyMap<ShardId, { readonly version: number; readonly now: Instant }>;
 }
 
 /** See the head of this file. */
 export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
   readonly #write: Transact;
-  #notes = new Map<ShardId, { readonly version: number; readonly now: Instant }>();
+  #versions = new Map<ShardId, { readonly version: number; readonly now: Instant }>();
   #batches: Batch[] = [];
-  #kept: KeptRecord[] = [];
-  #state: JournalState = { position: 0, dropped: 0, now: 0, lease: 0, bytes: 0, kept: 0 };
+  #setAside: SetAsideRecord[] = [];
+  #state: JournalState = { position: 0, dropped: 0, now: 0, lease: 0, bytes: 0, setAsideBytes: 0 };
 
   #check: (batch: Batch) => Batch = checkedBatch;
 
@@ -32,14 +32,14 @@ export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
   }
 
   snapshot(): JournalContent {
-    return { state: this.#state, batches: [...this.#batches], kept: [...this.#kept], notes: new Map(this.#notes) };
+    return { state: this.#state, batches: [...this.#batches], setAside: [...this.#setAside], versions: new Map(this.#versions) };
   }
 
-  restore({ state, batches, kept, notes }: JournalContent): void {
+  restore({ state, batches, setAside, versions }: JournalContent): void {
     this.#state = state;
     this.#batches = [...batches];
-    this.#kept = [...kept];
-    this.#notes = new Map(notes);
+    this.#setAside = [...setAside];
+    this.#versions = new Map(versions);
   }
 
   /** Changes a bit of a byte of a batch, as nobody did on purpose. */
@@ -74,18 +74,18 @@ export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
     return batch === undefined ? undefined : this.#check(batch);
   }
 
-  noteOf(shard: ShardId): ReturnType<JournalStore['noteOf']> {
-    return this.#notes.get(shard);
+  imageVersionOf(shard: ShardId): ReturnType<JournalStore['imageVersionOf']> {
+    return this.#versions.get(shard);
   }
 
-  keptOf(shard: ShardId): readonly Uint8Array[] {
-    const records = this.#kept.filter((record) => record.shard === shard).toSorted((a, b) => a.version - b.version);
+  setAsideOf(shard: ShardId): readonly Uint8Array[] {
+    const records = this.#setAside.filter((record) => record.shard === shard).toSorted((a, b) => a.version - b.version);
     return records.map(({ record }) => record);
   }
 
-  keptShards(): ReadonlyMap<ShardId, number> {
+  setAsideBytesByShard(): ReadonlyMap<ShardId, number> {
     const bytesByShard = new Map<ShardId, number>();
-    for (const { shard, record } of this.#kept) bytesByShard.set(shard, (bytesByShard.get(shard) ?? 0) + record.length);
+    for (const { shard, record } of this.#setAside) bytesByShard.set(shard, (bytesByShard.get(shard) ?? 0) + record.length);
     return bytesByShard;
   }
 
@@ -110,17 +110,17 @@ export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
     });
   }
 
-  note(notes: readonly Note[], kept: readonly KeptRecord[]): void {
-    this.#write('note', () => {
-      for (const { shard, version, now } of notes) {
-        this.#notes.set(shard, { version, now });
-        this.#kept = this.#kept.filter((record) => record.shard !== shard || record.version > version);
+  storeImageVersions(versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]): void {
+    this.#write('image-versions', () => {
+      for (const { shard, version, now } of versions) {
+        this.#versions.set(shard, { version, now });
+        this.#setAside = this.#setAside.filter((record) => record.shard !== shard || record.version > version);
       }
-      for (const record of kept) {
-        const isThere = this.#kept.some(({ shard, version }) => shard === record.shard && version === record.version);
-        if (!isThere) this.#kept.push({ ...record, record: record.record.slice() });
+      for (const record of setAside) {
+        const isThere = this.#setAside.some(({ shard, version }) => shard === record.shard && version === record.version);
+        if (!isThere) this.#setAside.push({ ...record, record: record.record.slice() });
       }
-      this.#state = { ...this.#state, kept: this.#kept.reduce((bytes, { record }) => bytes + record.length, 0) };
+      this.#state = { ...this.#state, setAsideBytes: this.#setAside.reduce((bytes, { record }) => bytes + record.length, 0) };
     });
   }
 

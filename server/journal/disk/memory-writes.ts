@@ -2,7 +2,18 @@
 
 /** The calls that can be made to fail. */
 export type MemoryOperation =
-  'commit' | 'lease' | 'note' | 'drop' | 'stage' | 'sync' | 'mark' | 'publish' | 'sync-directories' | 'apply' | 'upkeep' | 'settle';
+  | 'commit'
+  | 'lease'
+  | 'image-versions'
+  | 'drop'
+  | 'stage'
+  | 'sync'
+  | 'mark'
+  | 'publish'
+  | 'sync-directories'
+  | 'apply'
+  | 'upkeep'
+  | 'settle';
 
 /** What a call does: work, fail before anything was written, write and fail then, or write and fail to sync. */
 export type Outcome = 'work' | 'fail' | 'write-then-fail' | 'write-unsynced';

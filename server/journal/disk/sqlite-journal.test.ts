@@ -38,9 +38,9 @@ function changed(sql: string): string {
   }
   journal.drop(3, 1);
   journal.extendLease(instant(5_000));
-  const notes = [ada, bob].map((shard) => ({ shard, version: 4, now: instant(1_000) }));
-  const kept = [ada, bob].map((shard) => ({ shard, version: 5, record: Uint8Array.of(1, 2, 3) }));
-  journal.note(notes, kept);
+  const versions = [ada, bob].map((shard) => ({ shard, version: 4, now: instant(1_000) }));
+  const setAside = [ada, bob].map((shard) => ({ shard, version: 5, record: Uint8Array.of(1, 2, 3) }));
+  journal.storeImageVersions(versions, setAside);
   journal.close();
   change(path, sql);
   return path;
@@ -58,9 +58,9 @@ describe('a journal that two have open', () => {
     const [first, second] = [open(path), open(path)];
     first.commit(sealed({ first: 1, last: 2, now: instant(1_000), records: Uint8Array.of(1) }));
     expect(() => second.extendLease(instant(9_000))).toThrow('was written to by somebody else');
-    expect(() => second.note([{ shard: ada, version: 1, now: instant(1_000) }], [])).toThrow(JournalError);
+    expect(() => second.storeImageVersions([{ shard: ada, version: 1, now: instant(1_000) }], [])).toThrow(JournalError);
     first.commit(sealed({ first: 3, last: 3, now: instant(1_001), records: Uint8Array.of(2) }));
-    expect([first.state.position, first.state.lease, first.noteOf(ada)]).toEqual([3, 0, undefined]);
+    expect([first.state.position, first.state.lease, first.imageVersionOf(ada)]).toEqual([3, 0, undefined]);
   });
 });
 
@@ -69,8 +69,8 @@ describe('a journal', () => {
     const journal = open(changed(''));
     expect(journal.damage).toBeUndefined();
     expect(journal.read(0, 1e9)).toHaveLength(2);
-    expect(journal.state).toEqual({ position: 9, dropped: 3, now: 1_007, lease: 5_000, bytes: 200, kept: 6 });
-    expect([journal.noteOf(ada), journal.keptOf(bob)]).toEqual([{ version: 4, now: 1_000 }, [Buffer.of(1, 2, 3)]]);
+    expect(journal.state).toEqual({ position: 9, dropped: 3, now: 1_007, lease: 5_000, bytes: 200, setAsideBytes: 6 });
+    expect([journal.imageVersionOf(ada), journal.setAsideOf(bob)]).toEqual([{ version: 4, now: 1_000 }, [Buffer.of(1, 2, 3)]]);
   });
 
   it.each([
@@ -106,8 +106,8 @@ describe('a journal', () => {
     'with a changed note (%s) is at odds with one shard only',
     (set) => {
       const journal = open(changed(`UPDATE shard SET ${set} WHERE id = '${ada}'`));
-      expect(() => journal.noteOf(ada)).toThrow(ShardEntryError);
-      expect(journal.noteOf(bob)?.version).toBe(4);
+      expect(() => journal.imageVersionOf(ada)).toThrow(ShardEntryError);
+      expect(journal.imageVersionOf(bob)?.version).toBe(4);
     },
   );
 
@@ -123,8 +123,8 @@ describe('a journal', () => {
     const path = changed('');
     const journal = open(path);
     change(path, `UPDATE kept SET version = 6 WHERE shard = '${ada}'`);
-    expect(() => journal.keptOf(ada)).toThrow(ShardEntryError);
-    expect(journal.keptOf(bob)).toHaveLength(1);
+    expect(() => journal.setAsideOf(ada)).toThrow(ShardEntryError);
+    expect(journal.setAsideOf(bob)).toHaveLength(1);
   });
 
   it('finds what it drops by the key, however much is behind it', () => {
@@ -172,13 +172,13 @@ describe('a journal of version 1', () => {
       INSERT INTO kept VALUES ('${ada}', 8, x'0a0b0c');`,
     );
     const journal = open(path);
-    expect(journal.state).toEqual({ position: 5, dropped: 2, now: 1_005, lease: 1_005, bytes: 3, kept: 3 });
+    expect(journal.state).toEqual({ position: 5, dropped: 2, now: 1_005, lease: 1_005, bytes: 3, setAsideBytes: 3 });
     expect(journal.damage).toBeUndefined();
     expect(journal.read(2, 1e9).map(({ first, last, records }) => [first, last, ...records])).toEqual([
       [3, 3, 1, 2],
       [4, 5, 3],
     ]);
-    expect([journal.noteOf(ada), journal.keptOf(ada)]).toEqual([{ version: 7, now: undefined }, [Buffer.of(10, 11, 12)]]);
+    expect([journal.imageVersionOf(ada), journal.setAsideOf(ada)]).toEqual([{ version: 7, now: undefined }, [Buffer.of(10, 11, 12)]]);
     journal.commit(sealed({ first: 6, last: 6, now: instant(2_000), records: Uint8Array.of(9) }));
     journal.close();
     expect(open(path).state).toMatchObject({ position: 6, now: 2_000 });

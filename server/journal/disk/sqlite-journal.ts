@@ -11,8 +11,8 @@ import {
   type JournalReader,
   type JournalState,
   type JournalStore,
-  type KeptRecord,
-  type Note,
+  type SetAsideRecord,
+  type ImageVersion,
 } from './storage.ts';
 import { openReader, openVersioned, type Layout } from './sqlite.ts';
 
@@ -77,8 +77,10 @@ function toVersion2(database: Database.Database): void {
   );
   database.function('note_sum', (shard: ShardId, version: number) => noteSum(shard, version, null));
   database.function('kept_sum', (shard: ShardId, version: number, record: Buffer) => keptSum({ shard, version, record }));
-  database.function('counters_sum', (instance: string, position: Position, dropped: Position, now: Instant, lease: Instant, kept: number) =>
-    countersSum(instance, { position, dropped, now, lease, kept }),
+  database.function(
+    'counters_sum',
+    (instance: string, position: Position, dropped: Position, now: Instant, lease: Instant, setAsideBytes: number) =>
+      countersSum(instance, { position, dropped, now, lease, setAsideBytes }),
   );
   database.exec(TO_VERSION_2);
 }
@@ -89,7 +91,7 @@ function layout(instance: string): Layout {
     table: 'journal',
     make: (database) => {
       database.exec(SCHEMA);
-      const counters = { position: 0, dropped: 0, now: 0, lease: 0, kept: 0 } as const;
+      const counters = { position: 0, dropped: 0, now: 0, lease: 0, setAsideBytes: 0 } as const;
       database.prepare('INSERT INTO journal VALUES (1, ?, 0, 0, 0, 0, 0, ?)').run(instance, countersSum(instance, counters));
     },
     upgrades: { 1: toVersion2 },
@@ -107,7 +109,7 @@ export class FileJournalReader implements JournalReader {
   readonly #batch: Database.Statement<[number]>;
   readonly #note: Database.Statement<[string]>;
   readonly #kept: Database.Statement<[string]>;
-  readonly #keptShards: Database.Statement<[]>;
+  readonly #setAsideBytesByShard: Database.Statement<[]>;
 
   constructor(database: Database.Database) {
     this.database = database;
@@ -115,7 +117,7 @@ export class FileJournalReader implements JournalReader {
     this.#batch = database.prepare('SELECT first, last, now, sum, records FROM batch WHERE first = ?');
     this.#note = database.prepare('SELECT applied_version AS version, now, sum FROM shard WHERE id = ?');
     this.#kept = database.prepare('SELECT version, sum, record FROM kept WHERE shard = ? ORDER BY version');
-    this.#keptShards = database.prepare<[]>('SELECT shard, sum(length(record)) FROM kept GROUP BY shard').raw();
+    this.#setAsideBytesByShard = database.prepare<[]>('SELECT shard, sum(length(record)) FROM kept GROUP BY shard').raw();
   }
 
   /** Opens the journal of a node for reading; somebody else has it open for writing. */
@@ -140,20 +142,20 @@ export class FileJournalReader implements JournalReader {
     return row === undefined ? undefined : checkedBatch(row as Batch);
   }
 
-  noteOf(shard: ShardId): ReturnType<JournalReader['noteOf']> {
+  imageVersionOf(shard: ShardId): ReturnType<JournalReader['imageVersionOf']> {
     const row = this.#note.get(shard) as { readonly version: number; readonly now: Instant | null; readonly sum: number } | undefined;
     if (row === undefined) return undefined;
     if (noteSum(shard, row.version, row.now) !== row.sum) throw new ShardEntryError('the note of its image is damaged');
     return { version: row.version, now: row.now ?? undefined };
   }
 
-  keptOf(shard: ShardId): readonly Uint8Array[] {
+  setAsideOf(shard: ShardId): readonly Uint8Array[] {
     const rows = this.#kept.all(shard) as readonly { readonly version: number; readonly sum: number; readonly record: Uint8Array }[];
     return rows.map(({ version, sum, record }) => checkedKept({ shard, version, record }, sum));
   }
 
-  keptShards(): ReadonlyMap<ShardId, number> {
-    return new Map(this.#keptShards.all() as readonly (readonly [ShardId, number])[]);
+  setAsideBytesByShard(): ReadonlyMap<ShardId, number> {
+    return new Map(this.#setAsideBytesByShard.all() as readonly (readonly [ShardId, number])[]);
   }
 
   close(): void {
@@ -179,7 +181,7 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     if (row === undefined) throw JournalError.of('its counters are missing');
     const { instance, sum, ...found } = row;
     if (countersSum(instance, found) !== sum) throw JournalError.of('its counters are not what was written');
-    if (keptBytes.get() !== found.kept) throw JournalError.of('records that were put aside are missing');
+    if (keptBytes.get() !== found.setAsideBytes) throw JournalError.of('records that were put aside are missing');
     // All of them, and not only when their shard is loaded: under a wrong name or number a durable turn would not be found, nor missed.
     for (const row of allKept.iterate()) if (!isRowWhole(row)) throw JournalError.of('a record that was put aside is not what was written');
     this.instance = instance;
@@ -204,9 +206,9 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     return this.#state;
   }
 
-  /** The number of shards of which an image is noted. */
-  notes(): number {
-    return this.#statements.notes.get() as number;
+  /** The number of shards that have an `ImageVersion`. */
+  imageVersions(): number {
+    return this.#statements.imageVersions.get() as number;
   }
 
   commit({ first, last, now, sum, records }: Batch): void {
@@ -222,20 +224,20 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     if (until > this.#state.lease) this.#transaction(() => ({ lease: until }));
   }
 
-  note(notes: readonly Note[], kept: readonly KeptRecord[]): void {
+  storeImageVersions(versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]): void {
     const { insertNote, insertKept, deleteKept } = this.#statements;
-    let keptBytes = this.#state.kept;
+    let setAsideBytes = this.#state.setAsideBytes;
     this.#transaction(() => {
-      for (const { shard, version, now } of notes) {
+      for (const { shard, version, now } of versions) {
         insertNote.run(shard, version, now, noteSum(shard, version, now));
-        if (keptBytes === 0) continue;
-        for (const bytes of deleteKept.all(shard, version) as readonly number[]) keptBytes -= bytes;
+        if (setAsideBytes === 0) continue;
+        for (const bytes of deleteKept.all(shard, version) as readonly number[]) setAsideBytes -= bytes;
       }
-      for (const aside of kept) {
+      for (const aside of setAside) {
         const { changes } = insertKept.run(aside.shard, aside.version, keptSum(aside), asBuffer(aside.record));
-        keptBytes += changes * aside.record.length;
+        setAsideBytes += changes * aside.record.length;
       }
-      return { kept: keptBytes };
+      return { setAsideBytes };
     });
   }
 
@@ -263,9 +265,9 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     begin.run();
     try {
       const next = { ...this.#state, ...run() };
-      const { position, dropped, now, lease, kept } = next;
+      const { position, dropped, now, lease, setAsideBytes } = next;
       const [before, after] = [countersSum(this.instance, this.#state), countersSum(this.instance, next)];
-      const { changes } = setCounters.run(position, dropped, now, lease, kept, after, before);
+      const { changes } = setCounters.run(position, dropped, now, lease, setAsideBytes, after, before);
       // Nobody else may have this file: whoever writes to it all the same must not be written over.
       if (changes !== 1) throw new JournalError('the journal (journal.db) was written to by somebody else');
       commit.run();
@@ -282,7 +284,7 @@ function prepare(database: Database.Database) {
     begin: database.prepare<[]>('BEGIN IMMEDIATE'),
     commit: database.prepare<[]>('COMMIT'),
     rollback: database.prepare<[]>('ROLLBACK'),
-    counters: database.prepare<[]>('SELECT instance, position, dropped, now, lease, kept, sum FROM journal'),
+    counters: database.prepare<[]>('SELECT instance, position, dropped, now, lease, kept AS setAsideBytes, sum FROM journal'),
     setCounters: database.prepare<[number, number, number, number, number, number, number]>(
       'UPDATE journal SET position = ?, dropped = ?, now = ?, lease = ?, kept = ?, sum = ? WHERE sum = ?',
     ),
@@ -292,7 +294,7 @@ function prepare(database: Database.Database) {
     insertBatch: database.prepare<[number, number, number, number, Buffer]>(
       'INSERT INTO batch(first, last, now, sum, records) VALUES (?, ?, ?, ?, ?)',
     ),
-    notes: database.prepare<[]>('SELECT count(*) FROM shard').pluck(),
+    imageVersions: database.prepare<[]>('SELECT count(*) FROM shard').pluck(),
     insertNote: database.prepare<[string, number, number, number]>(
       'INSERT INTO shard(id, applied_version, now, sum) VALUES (?, ?, ?, ?) ' +
         'ON CONFLICT DO UPDATE SET applied_version = excluded.applied_version, now = excluded.now, sum = excluded.sum',
@@ -310,7 +312,7 @@ function prepare(database: Database.Database) {
 }
 
 function isRowWhole(row: unknown): boolean {
-  const { sum, ...kept } = row as KeptRecord & { readonly sum: number };
+  const { sum, ...kept } = row as SetAsideRecord & { readonly sum: number };
   return isKeptWhole(kept, sum);
 }
 

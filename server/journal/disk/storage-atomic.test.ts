@@ -79,9 +79,9 @@ describe('a writing call is one transaction', () => {
     for (const batch of batches()) expect(inJournal(() => journal.commit(batch))).toBe(1);
     expect(inJournal(() => journal.extendLease(NOW))).toBe(1);
     const aside = [3, 4].map((version) => ({ shard: sampleShard(1), version, record: Uint8Array.of(version) }));
-    expect(inJournal(() => journal.note([], aside))).toBe(1);
+    expect(inJournal(() => journal.storeImageVersions([], aside))).toBe(1);
     const notes = [0, 1, 2].map((index) => ({ shard: sampleShard(index), version: 4, now: NOW }));
-    expect(inJournal(() => journal.note(notes, aside))).toBe(1);
+    expect(inJournal(() => journal.storeImageVersions(notes, aside))).toBe(1);
     expect(inJournal(() => journal.drop(4, 100))).toBe(1);
     expect(journal.state.dropped).toBe(4);
   });

@@ -107,12 +107,12 @@ describe.each([
 ])('the stores of %s', (_name, open) => {
   it('keep batches, in order, through a reopening', () => {
     const stores = open();
-    expect(stores.journal.state).toEqual({ position: 0, dropped: 0, now: 0, lease: 0, bytes: 0, kept: 0 });
+    expect(stores.journal.state).toEqual({ position: 0, dropped: 0, now: 0, lease: 0, bytes: 0, setAsideBytes: 0 });
     stores.journal.commit(batch(1, 3, 5_000));
     stores.journal.commit(batch(4, 1, 4_000));
     stores.journal.commit(batch(5, 2));
     const check = ({ journal, reader }: Stores): void => {
-      expect(journal.state).toEqual({ position: 6, dropped: 0, now: 5_000, lease: 0, bytes: 300, kept: 0 });
+      expect(journal.state).toEqual({ position: 6, dropped: 0, now: 5_000, lease: 0, bytes: 300, setAsideBytes: 0 });
       expect(reader.read(0, 1e9).map(plain)).toEqual([batch(1, 3, 5_000), batch(4, 1, 4_000), batch(5, 2)].map(plain));
       expect(reader.read(3, 1).map(({ first }) => first)).toEqual([4]);
       expect(reader.read(3, 101).map(({ first }) => first)).toEqual([4, 5]);
@@ -139,12 +139,12 @@ describe.each([
     stores.images.mark(10);
     expect(stores.journal.drop(5, 100)).toBe(4);
     expect(stores.journal.drop(10, 3)).toBe(8);
-    expect(stores.journal.state).toEqual({ position: 10, dropped: 8, now: 1_000, lease: 0, bytes: 100, kept: 0 });
+    expect(stores.journal.state).toEqual({ position: 10, dropped: 8, now: 1_000, lease: 0, bytes: 100, setAsideBytes: 0 });
     expect(stores.journal.drop(10, 3)).toBe(10);
     expect(stores.journal.drop(10, 3)).toBe(10);
     stores.projections.apply({ ...delta, folded: 10 });
     const { journal, reader } = stores.reopen();
-    expect(journal.state).toEqual({ position: 10, dropped: 10, now: 1_000, lease: 0, bytes: 0, kept: 0 });
+    expect(journal.state).toEqual({ position: 10, dropped: 10, now: 1_000, lease: 0, bytes: 0, setAsideBytes: 0 });
     expect(reader.read(0, 1e9)).toEqual([]);
     journal.commit(batch(11, 1));
     expect(journal.state.position).toBe(11);
@@ -160,16 +160,16 @@ describe.each([
 
   it('keep notes, and the newest of each', async () => {
     const stores = await withJournal(open());
-    stores.journal.note(
+    stores.journal.storeImageVersions(
       [
         { shard: ada, version: 3, now: instant(30) },
         { shard: bob, version: 1, now: instant(10) },
       ],
       [],
     );
-    stores.journal.note([{ shard: ada, version: 9, now: instant(90) }], []);
+    stores.journal.storeImageVersions([{ shard: ada, version: 9, now: instant(90) }], []);
     const { reader } = stores.reopen();
-    expect([reader.noteOf(ada), reader.noteOf(bob), reader.noteOf(cid)]).toEqual([
+    expect([reader.imageVersionOf(ada), reader.imageVersionOf(bob), reader.imageVersionOf(cid)]).toEqual([
       { version: 9, now: 90 },
       { version: 1, now: 10 },
       undefined,
@@ -179,29 +179,29 @@ describe.each([
   it('keep records that were put aside, until an image contains them', async () => {
     const stores = await withJournal(open());
     const kept = [5, 4, 6].map((version) => ({ shard: ada, version, record: Uint8Array.of(version) }));
-    stores.journal.note([], kept);
-    stores.journal.note([], [{ shard: ada, version: 5, record: Uint8Array.of(99) }]);
-    stores.journal.note([], [{ shard: bob, version: 1, record: Uint8Array.of(1) }]);
-    expect(stores.reader.keptShards()).toEqual(
+    stores.journal.storeImageVersions([], kept);
+    stores.journal.storeImageVersions([], [{ shard: ada, version: 5, record: Uint8Array.of(99) }]);
+    stores.journal.storeImageVersions([], [{ shard: bob, version: 1, record: Uint8Array.of(1) }]);
+    expect(stores.reader.setAsideBytesByShard()).toEqual(
       new Map([
         [ada, 3],
         [bob, 1],
       ]),
     );
-    expect(stores.journal.state.kept).toBe(4);
-    expect(stores.reader.keptOf(ada).map(([version]) => version)).toEqual([4, 5, 6]);
+    expect(stores.journal.state.setAsideBytes).toBe(4);
+    expect(stores.reader.setAsideOf(ada).map(([version]) => version)).toEqual([4, 5, 6]);
     const { journal, reader } = stores.reopen();
-    expect(journal.state.kept).toBe(4);
-    journal.note(
+    expect(journal.state.setAsideBytes).toBe(4);
+    journal.storeImageVersions(
       [
         { shard: ada, version: 5, now: instant(50) },
         { shard: bob, version: 1, now: instant(10) },
       ],
       [],
     );
-    expect(reader.keptOf(ada).map(([version]) => version)).toEqual([6]);
-    expect(reader.keptShards()).toEqual(new Map([[ada, 1]]));
-    expect(journal.state.kept).toBe(1);
+    expect(reader.setAsideOf(ada).map(([version]) => version)).toEqual([6]);
+    expect(reader.setAsideBytesByShard()).toEqual(new Map([[ada, 1]]));
+    expect(journal.state.setAsideBytes).toBe(1);
   });
 
   it('build an image in steps, and give back what was put in', async () => {

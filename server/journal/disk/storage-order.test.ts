@@ -8,7 +8,8 @@ import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from './checksums.ts';
 import { drivePass } from '../images/drive-pass.ts';
 import { Projector } from '../fold/projector.ts';
-import { ShardKeeper } from '../images/shard-keeper.ts';
+import { ImagePass } from '../images/image-pass.ts';
+import { ShardRecords } from '../images/shard-records.ts';
 import { openDirectory, projectionsPath } from './directory.ts';
 import { directoryName, fileName, FileImages } from './image-files.ts';
 import { FileProjections } from './sqlite-projections.ts';
@@ -52,17 +53,17 @@ async function live(path: string, files: RecordedFiles): Promise<void> {
     // Each life has shards of its own, so that each has everything to do.
     for (let index = 0; index < SHARDS; index++) writer.changeSet(new SampleShard(position + index, picker(index)).turn(1_000));
     journal.commit(sealed({ first: position + 1, last: position + SHARDS, now: instant(1_000), records: writer.take() }));
-    new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION.projected).foldThrough(position + SHARDS);
+    new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION).foldThrough(position + SHARDS);
     const images = new FileImages(path, SCHEMA_BY_TABLE, 'instance', files);
-    const keeper = new ShardKeeper(journal, images, SCHEMA_BY_TABLE, dropped);
+    const pass = new ImagePass(new ShardRecords(journal, SCHEMA_BY_TABLE, dropped), images);
     const noted: string[] = [];
-    await drivePass(keeper.pass(position + SHARDS), {
+    await drivePass(pass.steps(position + SHARDS), {
       images,
       pause: () => Promise.resolve(),
-      note: (notes, kept) => {
-        noted.push(...notes.map(({ shard }) => imagePath(path, shard)));
+      storeImageVersions: (versions, setAside) => {
+        noted.push(...versions.map(({ shard }) => imagePath(path, shard)));
         files.rely('images are noted', noted);
-        return Promise.resolve(journal.note(notes, kept));
+        return Promise.resolve(journal.storeImageVersions(versions, setAside));
       },
       drop: (through, recordsMax) => {
         files.rely('records are dropped', noted);

@@ -20,16 +20,16 @@ export interface Batch {
   readonly records: Uint8Array;
 }
 
-/** That a shard's image, at this version or a later one, is durable. */
-export interface Note {
+/** The newest version of a shard that an image on disk is known to contain (and maybe later ones). */
+export interface ImageVersion {
   readonly shard: ShardId;
   readonly version: number;
   /** The time of that turn. */
   readonly now: Instant;
 }
 
-/** A record put aside because the image of its shard cannot be read: one bad file must not stop the rest of the node. */
-export interface KeptRecord {
+/** A record that left the pending ones because the image of its shard cannot be read: one bad file must not stop the others. */
+export interface SetAsideRecord {
   readonly shard: ShardId;
   readonly version: number;
   readonly record: Uint8Array;
@@ -47,8 +47,8 @@ export interface JournalState {
   readonly lease: Instant | 0;
   /** Bytes of the batches that are there. */
   readonly bytes: number;
-  /** Bytes of the records that are put aside. */
-  readonly kept: number;
+  /** Bytes of the records that are set aside. */
+  readonly setAsideBytes: number;
 }
 
 /** A journal that is not what was written to it. */
@@ -66,7 +66,7 @@ export class StoreLockedError extends Error {
   override readonly name = 'StoreLockedError';
 }
 
-/** What a journal has of one shard, its note or a record put aside, is not what was written: a fault of that shard alone. */
+/** What a journal has of one shard, its `ImageVersion` or a record set aside, is not what was written: a fault of that shard alone. */
 export class ShardEntryError extends Error {
   override readonly name = 'ShardEntryError';
 }
@@ -81,14 +81,14 @@ export interface JournalReader {
   /** The batch that starts at that position, or `undefined`. */
   batch(first: Position): Batch | undefined;
   /**
-   * What is noted of the shard's image, or `undefined`; the time is `undefined` if it was noted before times were. Throws `ShardEntryError`
-   * if the note is damaged.
+   * The `ImageVersion` of a shard, or `undefined` if no image of it was ever written; `now` is `undefined` if it was stored
+   * by version 1, which stored no time. Throws `ShardEntryError` if it is damaged.
    */
-  noteOf(shard: ShardId): { readonly version: number; readonly now: Instant | undefined } | undefined;
-  /** The records put aside for a shard, oldest first. Throws `ShardEntryError` if one is damaged. */
-  keptOf(shard: ShardId): readonly Uint8Array[];
-  /** All shards for which records are put aside, each with the bytes of them. */
-  keptShards(): ReadonlyMap<ShardId, number>;
+  imageVersionOf(shard: ShardId): { readonly version: number; readonly now: Instant | undefined } | undefined;
+  /** The records set aside for a shard, oldest first. Throws `ShardEntryError` if one is damaged. */
+  setAsideOf(shard: ShardId): readonly Uint8Array[];
+  /** All shards for which records are set aside, each with the bytes of them. */
+  setAsideBytesByShard(): ReadonlyMap<ShardId, number>;
   close(): void;
 }
 
@@ -99,8 +99,8 @@ export interface JournalStore extends JournalReader {
   commit(batch: Batch): void;
   /** Lets the node's time go on until then; an earlier instant than before changes nothing. */
   extendLease(until: Instant): void;
-  /** Notes images, puts records aside, and forgets the records put aside that noted images contain. */
-  note(notes: readonly Note[], kept: readonly KeptRecord[]): void;
+  /** Stores versions and sets records aside; deletes the records set aside that these versions contain. */
+  storeImageVersions(versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]): void;
   /** Drops the oldest batches, none that ends after `through`, at most about `recordsMax` records. Returns the new `dropped`. */
   drop(through: Position, recordsMax: number): Position;
 }

@@ -1,12 +1,11 @@
 /** The thread that owns `node.db`: folds the journal into it and answers from it. */
 import { parentPort } from 'node:worker_threads';
-import type { Instant, ShardId } from '#shared/units.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { DueShard, PersisterDefinition, Position, Total } from '../persister/persister.ts';
-import { packRows, type PackedRows } from './projected-row.ts';
+import type { QueryCalls } from '../persister/node-queries.ts';
+import type { PersisterDefinition, Position, QueryName } from '../persister/persister.ts';
 import { Projector } from './projector.ts';
 import type { OpenedDirectory } from '../commit/commit-worker.ts';
-import { ShardKeeper } from '../images/shard-keeper.ts';
+import { ShardLoader } from '../images/shard-loader.ts';
+import { ShardRecords } from '../images/shard-records.ts';
 import { StartUpkeep } from '../recovery/start-upkeep.ts';
 import { FileImages } from '../disk/image-files.ts';
 import { journalPath, projectionsPath } from '../disk/directory.ts';
@@ -15,25 +14,23 @@ import { FileProjections } from '../disk/sqlite-projections.ts';
 import { patiently, type LockPatience, type Patient } from '../threads/worker-patience.ts';
 import { serve, Transferred } from '../threads/worker-port.ts';
 
-/** What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the database locked. */
+/**
+ * What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the
+ * database locked.
+ */
 export interface FoldApi {
   open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): void;
-  /** Folds everything and makes good what has to be before it answers, with one sentence for each thing out of the ordinary. */
+  /**
+   * Folds everything and makes good what has to be before it answers, with one sentence for each
+   * thing out of the ordinary.
+   */
   recover(opened: OpenedDirectory): Patient<readonly string[]>;
   fold(through: Position): Patient<Position>;
-  due(now: Instant, limit: number, after: DueShard | undefined): Patient<readonly DueShard[]>;
-  history(shard: ShardId, before: number, limit: number, through: Position): Patient<readonly LedgerEntry[]>;
-  transaction(
-    tx: string,
-    shards: readonly ShardId[],
+  query<Name extends QueryName>(
+    name: Name,
+    parameters: Parameters<QueryCalls[Name]>,
     through: Position,
-  ): Patient<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
-  projection(
-    entity: string,
-    through: Position,
-    shard: ShardId | undefined,
-  ): Patient<Transferred<{ readonly position: Position; readonly rows: PackedRows }>>;
-  totals(through: Position): Patient<{ readonly position: Position; readonly totals: readonly Total[] }>;
+  ): Patient<Transferred<ReturnType<QueryCalls[Name]>>>;
   close(): void;
 }
 
@@ -62,11 +59,12 @@ const api = {
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
     const projections = FileProjections.openFor(projectionsPath(directory), instance);
-    const projector = new Projector(journal, projections, schemas, definition.projected);
-    // Nobody writes images before all is open: those of another thread may be read here.
+    const projector = new Projector(journal, projections, schemas, definition);
+    // The image worker writes no image before all is open: until then this thread may read them.
     const upkeep = (dropped: Position): StartUpkeep => {
-      const keeper = (): ShardKeeper => new ShardKeeper(journal, new FileImages(directory, schemas, instance), schemas, dropped);
-      return new StartUpkeep({ store: projections, keeper, schemas, projected: definition.projected });
+      const loader = (): ShardLoader =>
+        new ShardLoader(new ShardRecords(journal, schemas, dropped), new FileImages(directory, schemas, instance));
+      return new StartUpkeep({ store: projections, loader, schemas, projected: definition.projected });
     };
     state.open = { projector, projections, journal, patience, upkeep };
   },
@@ -77,23 +75,21 @@ const api = {
     return upkeep.remarks;
   },
   fold: (through: Position) => ask((projector) => projector.foldChunk(through)),
-  due: (now: Instant, limit: number, after: DueShard | undefined) => ask((projector) => projector.due(now, limit, after)),
-  history: (shard: ShardId, before: number, limit: number, through: Position) =>
-    ask((projector) => projector.history(shard, before, limit, through)),
-  transaction: (tx: string, shards: readonly ShardId[], through: Position) =>
-    ask((projector) => projector.transaction(tx, shards, through)),
-  projection: (entity: string, through: Position, shard: ShardId | undefined) =>
+  query: <Name extends QueryName>(name: Name, parameters: Parameters<QueryCalls[Name]>, through: Position) =>
     ask((projector) => {
-      const { position, rows } = projector.projection(entity, through, shard);
-      const packed = packRows(rows);
-      return new Transferred({ position, rows: packed }, [packed.records.buffer]);
+      const answer = projector.answer(name, parameters, through);
+      return new Transferred(answer, buffersOf(answer));
     }),
-  totals: (through: Position) => ask((projector) => projector.totals(through)),
   close() {
     state.open?.projections.close();
     state.open?.journal.close();
     state.open = undefined;
   },
 };
+
+/** Projected rows are handed over rather than copied: there may be a million. */
+function buffersOf(answer: ReturnType<QueryCalls[QueryName]>): readonly ArrayBuffer[] {
+  return 'rows' in answer ? [answer.rows.records.buffer] : [];
+}
 
 if (parentPort !== null) serve(parentPort, api satisfies FoldApi);

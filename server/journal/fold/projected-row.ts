@@ -1,18 +1,9 @@
 /** Projected rows between the thread that keeps them and the one that wants them: packed, for there may be a million. */
 import type { ShardId } from '#shared/units.ts';
 import type { Schemas } from '#server/shard/record/reader.ts';
-import type { ProjectedRow } from '../persister/persister.ts';
+import type { PackedRows, ProjectedRow } from '../persister/persister.ts';
 import { RecordSkimmer } from '#server/shard/record/cursor.ts';
 import type { RowChange } from '../disk/storage.ts';
-
-/** Rows by column: a few large values cross between threads, whatever their number. */
-export interface PackedRows {
-  readonly shards: readonly ShardId[];
-  readonly versions: readonly number[];
-  /** Where the record of each row ends in `records`. */
-  readonly ends: readonly number[];
-  readonly records: Uint8Array<ArrayBuffer>;
-}
 
 /** Packs rows, each of which must have its record. */
 export function packRows(rows: readonly RowChange[]): PackedRows {

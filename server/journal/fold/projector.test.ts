@@ -1,12 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { instant } from '#shared/units.ts';
+import { marketOf } from '#shared/address.ts';
+import { cellOf, FIRST_EPOCH } from '#shared/cell.ts';
+import { instant, type Market } from '#shared/units.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import { fingerprint } from './fingerprint.ts';
-import { packRows, unpackRows } from './projected-row.ts';
+import { unpackRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
+import type { ProjectionScope } from '../persister/persister.ts';
 import type { ProjectionStore } from '../disk/storage.ts';
 import { MemoryDisk } from '../disk/memory.ts';
 import { Sums } from './sums.ts';
@@ -38,16 +41,16 @@ describe('the projector', () => {
         const pick = picker(seed);
         const turns = sampleTurns(pick, 60);
         const disk = journalOf(turns, pick);
-        const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION.projected);
+        const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
         // Ends of batches are the positions up to which one may fold.
         for (const { last } of disk.journal.read(0, Number.MAX_SAFE_INTEGER)) if (pick(3) === 0) projector.foldChunk(last);
         const expected = slowFold(turns, offer.schema.table);
 
-        const { position, rows } = projector.projection(offer.name, turns.length);
+        const { position, rows } = projector.answer('projection', [offer.name], turns.length);
         expect(position).toBe(turns.length);
-        expect(sortedRows(unpackRows(packRows(rows), SCHEMA_BY_TABLE))).toEqual(expected.rows);
+        expect(sortedRows(unpackRows(rows, SCHEMA_BY_TABLE))).toEqual(expected.rows);
         expect(new Set(projector.due(instant(1e9), 100).map(({ shard }) => shard))).toEqual(new Set(expected.due));
-        const totals = projector.totals(turns.length).totals.filter(({ amount }) => amount !== 0n);
+        const totals = projector.totals().totals.filter(({ amount }) => amount !== 0n);
         expect(new Map(totals.map(({ key, amount }) => [key, amount]))).toEqual(
           new Map(expected.totals.map(({ key, amount }) => [key, amount])),
         );
@@ -56,7 +59,7 @@ describe('the projector', () => {
           const before = 1 + pick(lines.length + 2);
           const limit = 1 + pick(10);
           const page = lines.filter(({ seq }) => seq < before).slice(0, limit);
-          expect(projector.history(sampleShard(index), before, limit, turns.length)).toEqual(page);
+          expect(projector.history(sampleShard(index), before, limit)).toEqual(page);
         }
       }),
       { numRuns: 60 },
@@ -67,15 +70,34 @@ describe('the projector', () => {
     const pick = picker(11);
     const turns = sampleTurns(pick, 200);
     const disk = journalOf(turns, pick);
-    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION.projected);
+    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
     const entries = turns.flatMap(({ shard, ledger }) => ledger.map((entry) => ({ shard, entry })));
     for (const tx of new Set(entries.map(({ entry }) => entry.tx))) {
       if (tx === null) continue;
       const shards = [sampleShard(0), sampleShard(1), sampleShard(0), sampleShard(2), sampleShard(3)];
-      const found = projector.transaction(tx, shards, turns.length);
+      const found = projector.answer('transaction', [tx, shards], turns.length);
       expect(found).toEqual(entries.filter(({ entry }) => entry.tx === tx));
     }
-    expect(projector.transaction('1.1.nobody@europe.softcore', [sampleShard(0)], turns.length)).toEqual([]);
+    expect(projector.transaction('1.1.nobody@europe.softcore', [sampleShard(0)])).toEqual([]);
+  });
+
+  it('hands out the rows of one shard, or of one cell of a market, and no others', () => {
+    const pick = picker(7);
+    const turns = sampleTurns(pick, 60);
+    const disk = journalOf(turns, pick);
+    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
+    projector.foldThrough(turns.length);
+    const rowsOf = (scope?: ProjectionScope) => unpackRows(projector.projection(offer.name, scope).rows, SCHEMA_BY_TABLE);
+    const all = rowsOf();
+    const { cellsPerRegion } = DEFINITION.world;
+    for (const shard of new Set(all.map((row) => row.shard))) {
+      const cell = { market: marketOf(shard), cell: cellOf(shard, cellsPerRegion), epoch: FIRST_EPOCH };
+      const ofCell = all.filter((row) => cellOf(row.shard, cellsPerRegion) === cell.cell);
+      expect(ofCell.length).toBeLessThan(all.length);
+      expect(rowsOf({ cell })).toEqual(ofCell);
+      expect(rowsOf({ cell: { ...cell, market: 'asia.hardcore' as Market } })).toEqual([]);
+      expect(rowsOf({ shard })).toEqual(all.filter((row) => row.shard === shard));
+    }
   });
 
   it('leaves nothing of a row that was made and ended in one chunk, and keeps one that an upgrade moved', () => {
@@ -102,17 +124,17 @@ describe('the projector', () => {
         return disk.projections.folded;
       },
     };
-    const projector = new Projector(disk.journal, store, SCHEMA_BY_TABLE, DEFINITION.projected);
+    const projector = new Projector(disk.journal, store, SCHEMA_BY_TABLE, DEFINITION);
     projector.foldChunk(3);
     expect(applied).toEqual([0]);
-    expect(projector.projection(offer.name, 4).rows).toHaveLength(1);
+    expect(projector.answer('projection', [offer.name], 4).rows.shards).toHaveLength(1);
   });
 
   it('refuses a journal that does not go on where the fold has ended', () => {
     const pick = picker(5);
     const disk = journalOf(sampleTurns(pick, 10), () => 0);
     disk.journal.drop(3, 3);
-    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION.projected);
+    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
     expect(() => projector.foldThrough(10)).toThrow('the journal goes on at 4, after 0');
   });
 });

@@ -1,9 +1,12 @@
 /**
- * Folds the journal into `node.db`, chunk by chunk in the order of positions, and answers from it. Owned by one thread.
+ * Folds the journal into `node.db`, chunk by chunk in the order of positions, and answers from it.
+ * Owned by one thread.
  *
- * What is asked as of a durable position is folded that far first: so every answer is of one durable position, and nothing has to be
- * merged with records that are not folded yet.
+ * What is asked as of a durable position is folded that far first (`answer`): so every answer is of
+ * one durable position, and nothing has to be merged with records that are not folded yet.
  */
+import { marketOf } from '#shared/address.ts';
+import { cellOf, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
@@ -11,21 +14,31 @@ import type { Schemas } from '#server/shard/record/reader.ts';
 import { asBuffer } from '../images/batch-cache.ts';
 import { fingerprint } from './fingerprint.ts';
 import { FoldChunk } from './fold.ts';
-import type { DueShard, Position, Total } from '../persister/persister.ts';
+import { packRows } from './projected-row.ts';
+import type { QueryCalls } from '../persister/node-queries.ts';
+import type { DueShard, PersisterDefinition, Position, ProjectionScope, Queries, QueryName } from '../persister/persister.ts';
 import { RecordSkimmer } from '#server/shard/record/cursor.ts';
 import type { JournalReader, LedgerSegment, ProjectionStore, RowChange } from '../disk/storage.ts';
 
-/** See the head of this file. */
-export class Projector {
+/** Writes `node.db`, and answers every query of it. */
+export class Projector implements Queries {
   readonly #journal: JournalReader;
   readonly #store: ProjectionStore;
+  readonly #cellsPerRegion: number;
   readonly #skimmer: RecordSkimmer;
+  readonly #calls: QueryCalls = this;
   readonly #projectedByTable: ReadonlyMap<string, string>;
 
-  constructor(journal: JournalReader, store: ProjectionStore, schemas: Schemas, projected: readonly string[]) {
+  constructor(
+    journal: JournalReader,
+    store: ProjectionStore,
+    schemas: Schemas,
+    { projected, world }: Pick<PersisterDefinition, 'projected' | 'world'>,
+  ) {
     this.#journal = journal;
     this.#store = store;
     this.#skimmer = new RecordSkimmer(schemas);
+    this.#cellsPerRegion = world.cellsPerRegion;
     const isProjected = new Set(projected);
     this.#projectedByTable = new Map([...schemas].flatMap(([table, { name }]) => (isProjected.has(name) ? [[table, name]] : [])));
   }
@@ -52,14 +65,17 @@ export class Projector {
     while (this.foldChunk(through) < through);
   }
 
-  /** Shards whose alarm is at or before `now`, earliest first, those that follow `after` only. */
+  /** Folds everything up to `through` and answers a query from what is folded then. */
+  answer<Name extends QueryName>(name: Name, parameters: Parameters<QueryCalls[Name]>, through: Position): ReturnType<QueryCalls[Name]> {
+    this.foldThrough(through);
+    return this.#calls[name](...parameters);
+  }
+
   due(now: Instant, limit: number, after?: DueShard): readonly DueShard[] {
     return this.#store.due(now, limit, after);
   }
 
-  /** Ledger lines of a shard with `seq` below `before`, newest first. */
-  history(shard: ShardId, before: number, limit: number, through: Position): readonly LedgerEntry[] {
-    this.foldThrough(through);
+  history(shard: ShardId, before: number, limit: number): readonly LedgerEntry[] {
     const lines: LedgerEntry[] = [];
     for (const segment of this.#store.segments(shard, before, limit)) {
       for (const line of this.#lines(segment).toReversed()) if (line.seq < before && lines.length < limit) lines.push(line);
@@ -67,9 +83,7 @@ export class Projector {
     return lines;
   }
 
-  /** All ledger lines of one transaction in these shards, in the order of the shards and of the lines. */
-  transaction(tx: string, shards: readonly ShardId[], through: Position): readonly { shard: ShardId; entry: LedgerEntry }[] {
-    this.foldThrough(through);
+  transaction(tx: string, shards: readonly ShardId[]): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[] {
     const print = fingerprint(tx);
     return [...new Set(shards)].flatMap((shard) =>
       this.#store
@@ -80,16 +94,18 @@ export class Projector {
     );
   }
 
-  /** Every live row of a projected entity, or those of one shard, as of `position`. */
-  projection(entity: string, through: Position, shard?: ShardId): { readonly position: Position; readonly rows: readonly RowChange[] } {
-    this.foldThrough(through);
-    return { position: this.#store.folded, rows: this.#store.rows(entity, shard) };
+  projection(entity: string, { shard, cell }: ProjectionScope = {}): ReturnType<Queries['projection']> {
+    const rows = this.#store.rows(entity, shard);
+    const isIn = (row: RowChange): boolean => cell === undefined || this.#isIn(cell, row.shard);
+    return { position: this.#store.folded, rows: packRows(rows.filter(isIn)) };
   }
 
-  /** The running totals, as of `position`. */
-  totals(through: Position): { readonly position: Position; readonly totals: readonly Total[] } {
-    this.foldThrough(through);
+  totals(): ReturnType<Queries['totals']> {
     return { position: this.#store.folded, totals: this.#store.totals() };
+  }
+
+  #isIn({ market, cell }: CellEpoch, shard: ShardId): boolean {
+    return marketOf(shard) === market && cellOf(shard, this.#cellsPerRegion) === cell;
   }
 
   #lines({ lines }: LedgerSegment): readonly LedgerEntry[] {

@@ -1,8 +1,11 @@
-/** The batches that were read last, as far as a number of bytes goes: what is loaded is often what was just written. */
+/**
+ * The batches that were read last, as far as a number of bytes goes: what is loaded is often what
+ * was just written.
+ */
 import type { Position } from '../persister/persister.ts';
 import type { Batch } from '../disk/storage.ts';
 
-/** See the head of this file. Owned by the thread that loads shards. */
+/** A bounded cache of batches by their first position. Owned by the thread that loads shards. */
 export class BatchCache {
   readonly #bytesMax: number;
   readonly #bufferByFirst = new Map<Position, Buffer>();

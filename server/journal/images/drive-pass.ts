@@ -1,7 +1,7 @@
 /** Does what an image pass asks for, one step after the other. */
 import type { Position } from '../persister/persister.ts';
-import type { PassResult, PassStep } from './shard-keeper.ts';
-import type { ImageStore, KeptRecord, Note } from '../disk/storage.ts';
+import type { PassResult, PassStep } from './image-pass.ts';
+import type { ImageStore, SetAsideRecord, ImageVersion } from '../disk/storage.ts';
 import { limits } from '#shared/limits.ts';
 
 /** What the steps are done with. */
@@ -9,12 +9,15 @@ export interface PassHands {
   readonly images: Pick<ImageStore, 'mark' | 'sync' | 'syncDirectories'>;
   /** Lets others work, if it is time for that. */
   pause(): Promise<void>;
-  note(notes: readonly Note[], kept: readonly KeptRecord[]): Promise<void>;
+  storeImageVersions(versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]): Promise<void>;
   /** See `JournalStore.drop`. */
   drop(through: Position, recordsMax: number): Promise<Position>;
 }
 
-/** Runs a pass to its end. Rejects with the first failure; the pass is over then, and the next start tidies up. */
+/**
+ * Runs a pass to its end. Rejects with the first failure; the pass is over then, and the next start
+ * tidies up.
+ */
 export async function drivePass(pass: Generator<PassStep, PassResult>, hands: PassHands): Promise<PassResult> {
   for (;;) {
     const step = pass.next();
@@ -33,8 +36,8 @@ async function take(step: PassStep, hands: PassHands): Promise<void> {
       return hands.images.sync(step.shards);
     case 'sync-directories':
       return hands.images.syncDirectories(step.shards);
-    case 'note':
-      return hands.note(step.notes, step.kept);
+    case 'store-image-versions':
+      return hands.storeImageVersions(step.versions, step.setAside);
     case 'drop':
       // In chunks: a group commit that waits gets in between.
       while ((await hands.drop(step.through, limits.journalDropRecordsPerChunk)) < step.through) await hands.pause();

@@ -1,12 +1,17 @@
-/** The thread that loads shards and writes their images. A load waits for at most a few milliseconds of a pass. */
+/**
+ * The thread that loads shards and writes their images. A load waits for at most a few milliseconds
+ * of a pass.
+ */
 import { parentPort, type MessagePort } from 'node:worker_threads';
 import type { ShardId } from '#shared/units.ts';
 import type { Schemas } from '#server/shard/record/reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
-import type { NoteApi, OpenedDirectory } from '../commit/commit-worker.ts';
+import type { ImageVersionApi, OpenedDirectory } from '../commit/commit-worker.ts';
 import { drivePass, type PassHands } from './drive-pass.ts';
 import type { LoadedShard, PersisterDefinition, Position } from '../persister/persister.ts';
-import { ShardKeeper, type PassResult } from './shard-keeper.ts';
+import { ImagePass, type PassResult } from './image-pass.ts';
+import { ShardLoader } from './shard-loader.ts';
+import { ShardRecords } from './shard-records.ts';
 import { journalPath } from '../disk/directory.ts';
 import { DirectoryIdentity } from '../disk/identity.ts';
 import { FileImages } from '../disk/image-files.ts';
@@ -22,21 +27,23 @@ export type LoadedRecord =
 export interface ImageApi {
   /** Takes up what is pending between two positions. */
   open(directory: string, definition: PersisterDefinition, opened: OpenedDirectory, port: MessagePort): void;
-  noticed(through: Position): void;
+  hintDurable(through: Position): void;
   load(shard: ShardId, through: Position): Transferred<LoadedRecord> | Extract<LoadedRecord, { kind: 'absent' }>;
   pass(through: Position): Promise<PassResult>;
   close(): void;
 }
 
 interface Open {
-  readonly keeper: ShardKeeper;
+  readonly records: ShardRecords;
+  readonly loader: ShardLoader;
+  readonly pass: ImagePass;
   readonly hands: PassHands;
   readonly schemas: Schemas;
   readonly journal: FileJournalReader;
   readonly identity: DirectoryIdentity;
 }
 
-/** A pass works for as long before it looks whether somebody waits for a shard. */
+/** A pass works for this long, then lets the loads that wait go first. */
 const SLICE_MS = 2;
 
 const writer = new RecordWriter();
@@ -53,7 +60,10 @@ async function pause(): Promise<void> {
   state.sliceStartedAt = performance.now();
 }
 
-/** Images are written by path. Looked at before the mark, which is the first that a pass writes, and again before images are put in place. */
+/**
+ * Images are written by path. Looked at before the mark, which is the first that a pass writes, and
+ * again before images are put in place.
+ */
 function watched(images: FileImages, identity: DirectoryIdentity): PassHands['images'] {
   return {
     mark(through) {
@@ -74,29 +84,30 @@ const api = {
     const journal = FileJournalReader.open(journalPath(directory));
     const identity = new DirectoryIdentity(directory);
     const images = new FileImages(directory, schemas, instance);
-    const keeper = new ShardKeeper(journal, images, schemas, dropped);
-    keeper.catchUp(position);
-    const owner = new Caller<NoteApi>(port);
+    const records = new ShardRecords(journal, schemas, dropped);
+    records.catchUp(position);
+    const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
+    const owner = new Caller<ImageVersionApi>(port);
     const hands: PassHands = {
       images: watched(images, identity),
       pause,
-      note: (notes, kept) => owner.call('note', [notes, kept]),
+      storeImageVersions: (versions, setAside) => owner.call('storeImageVersions', [versions, setAside]),
       drop: (through, recordsMax) => owner.call('drop', [through, recordsMax]),
     };
-    state.open = { keeper, hands, schemas, journal, identity };
+    state.open = { records, loader, pass, hands, schemas, journal, identity };
   },
-  noticed: (through: Position) => opened().keeper.catchUp(through),
+  hintDurable: (through: Position) => opened().records.catchUp(through),
   load(shard: ShardId, through: Position) {
-    const { keeper, schemas } = opened();
-    const loaded = keeper.load(shard, through);
+    const { loader, schemas } = opened();
+    const loaded = loader.load(shard, through);
     if (loaded.kind === 'absent') return loaded;
     writer.raw(loaded.shard, schemas);
     const record = writer.take();
     return new Transferred<LoadedRecord>({ kind: loaded.kind, record }, [record.buffer]);
   },
   pass(through: Position): Promise<PassResult> {
-    const { keeper, hands } = opened();
-    return drivePass(keeper.pass(through), hands);
+    const { pass, hands } = opened();
+    return drivePass(pass.steps(through), hands);
   },
   close() {
     state.open?.journal.close();

@@ -4,7 +4,8 @@ import { instant } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import { ShardFault } from '../persister/persister.ts';
-import { ShardKeeper } from './shard-keeper.ts';
+import { ShardLoader } from './shard-loader.ts';
+import { ShardRecords } from './shard-records.ts';
 import type { JournalReader } from '../disk/storage.ts';
 import { MemoryDisk } from '../disk/memory.ts';
 import { picker, replay, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
@@ -27,13 +28,13 @@ async function diskOf({ imaged, noted = imaged, notedAt = FIRST_AT + noted }: { 
   disk.images.draft(id).stage(image);
   await disk.images.sync([id]);
   disk.images.publish([id]);
-  disk.journal.note([{ shard: id, version: noted, now: instant(notedAt) }], []);
+  disk.journal.storeImageVersions([{ shard: id, version: noted, now: instant(notedAt) }], []);
   disk.journal.drop(Math.min(imaged, noted), 100);
   const fault = (journal: JournalReader = disk.journal): ShardFault => {
     const { dropped, position } = disk.journal.state;
-    const keeper = new ShardKeeper(journal, disk.images, SCHEMA_BY_TABLE, dropped);
+    const loader = new ShardLoader(new ShardRecords(journal, SCHEMA_BY_TABLE, dropped), disk.images);
     try {
-      keeper.load(id, position);
+      loader.load(id, position);
     } catch (error) {
       if (error instanceof ShardFault) return error;
       throw error;
@@ -62,9 +63,9 @@ describe('the fault of a load', () => {
     const old: JournalReader = {
       read: (after, bytesMax) => journal.read(after, bytesMax),
       batch: (first) => journal.batch(first),
-      noteOf: () => ({ version: 5, now: undefined }),
-      keptOf: () => [],
-      keptShards: () => new Map(),
+      imageVersionOf: () => ({ version: 5, now: undefined }),
+      setAsideOf: () => [],
+      setAsideBytesByShard: () => new Map(),
       close: () => undefined,
     };
     expect(fault(old).lastTurnAt).toBeUndefined();

@@ -1,4 +1,7 @@
-/** Records of one shard into one change set, and a change set into an image: what an image pass and a load are made of. */
+/**
+ * Records of one shard into one change set, and a change set into an image: what an image pass and
+ * a load are made of.
+ */
 import { limits } from '#shared/limits.ts';
 import type { LedgerEntry, RawChangeSet, RawPut, Remove } from '#server/shard/change-set.ts';
 import type { RecordSkimmer } from '#server/shard/record/cursor.ts';
@@ -15,8 +18,9 @@ interface Winner {
 }
 
 /**
- * The change set that has the effect of all these, which are of one shard and of consecutive versions, oldest first. Of the ledger
- * it keeps what an image keeps. Goes from the newest to the oldest, so that what was overwritten later is never decoded.
+ * The change set that has the effect of all these, which are of one shard and of consecutive
+ * versions, oldest first. Of the ledger it keeps what an image keeps. Goes from the newest to the
+ * oldest, so that what was overwritten later is never decoded.
  */
 export function mergeRecords(skimmer: RecordSkimmer, records: readonly RecordPlace[]): RawChangeSet {
   const newest = records.at(-1);
@@ -65,7 +69,7 @@ function inOrder(a: RawPut, b: RawPut): number {
   return a.id - b.id;
 }
 
-/** Newest first: whoever was there before stands. */
+/** Records come newest first: what a newer one has put or removed stands. */
 function settle(winnersByTable: Map<string, Map<number, Winner | undefined>>, skimmer: RecordSkimmer, winner: Winner | undefined): void {
   let winners = winnersByTable.get(skimmer.table);
   if (winners === undefined) {

@@ -1,8 +1,10 @@
 /**
- * Where the records are that are in no image yet, by shard. Owned by the thread that loads shards and writes images.
+ * Where the records are that are in no image yet, by shard. Owned by the thread that loads shards
+ * and writes images.
  *
- * An address is the number of bytes of all records before it, since the index was made: one safe integer for batch and offset in one.
- * Each record knows the one before it of the same shard, so that millions of records cost two numbers each and no object.
+ * An address is the number of bytes of all records before it, since the index was made: one safe
+ * integer for batch and offset in one. Each record knows the one before it of the same shard, so
+ * that millions of records cost two numbers each and no object.
  *
  * 1. The addresses of a shard ascend, and so do its versions.
  * 2. The index covers the batches from the oldest that it has to `through`, without gaps.
@@ -21,7 +23,10 @@ export interface BatchPlace {
   readonly bytes: number;
 }
 
-/** Records are numbered from 0 in the order of the journal, and kept in pages that are dropped whole. */
+/**
+ * Records are numbered from 0 in the order of the journal, and kept in pages that are dropped
+ * whole.
+ */
 interface Page {
   readonly addresses: Float64Array;
   /** The number of the record before this one of the same shard, or -1. */
@@ -30,7 +35,7 @@ interface Page {
 
 const PAGE_RECORDS = 1 << 16;
 
-/** See the head of this file. */
+/** The addresses of pending records, by shard. */
 export class PendingIndex {
   readonly #skimmer: RecordSkimmer;
   readonly #newestByShard = new Map<ShardId, { record: number }>();

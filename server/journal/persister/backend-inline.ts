@@ -1,18 +1,19 @@
 /**
- * The backend of the simulator: the planner of the real one, in the one thread that there is, over stores that outlive it. Every step is
- * a timer of its own, so that a crash can come between any two.
+ * The backend of the simulator: the planner of the real one, in the one thread that there is, over
+ * stores that outlive it. Every step is a timer of its own, so that a crash can come between any
+ * two.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Timers } from '#server/platform/platform.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
 import type { Backend, Opened } from './backend.ts';
 import { drivePass } from '../images/drive-pass.ts';
-import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
-import { packRows, unpackRows } from '../fold/projected-row.ts';
+import type { QueryCalls } from './node-queries.ts';
+import type { LoadedShard, PersisterDefinition, Position, QueryName } from './persister.ts';
 import { Projector } from '../fold/projector.ts';
 import { decide, STORE_ROWS } from '../recovery/recovery.ts';
-import { ShardKeeper, type PassResult } from '../images/shard-keeper.ts';
+import { ImagePass, type PassResult } from '../images/image-pass.ts';
+import { ShardLoader } from '../images/shard-loader.ts';
+import { ShardRecords } from '../images/shard-records.ts';
 import { StartUpkeep } from '../recovery/start-upkeep.ts';
 import type { Batch, ImageStore, JournalStore, ProjectionStore } from '../disk/storage.ts';
 
@@ -34,14 +35,15 @@ export interface InlineDelays {
 }
 
 interface Open {
-  readonly keeper: ShardKeeper;
+  readonly records: ShardRecords;
+  readonly loader: ShardLoader;
+  readonly pass: ImagePass;
   readonly projector: Projector;
-  readonly schemas: Schemas;
 }
 
 const NO_DELAY: InlineDelays = { commitMs: () => 0, stepMs: () => 0 };
 
-/** See the head of this file. */
+/** The journal, images and projections of one simulated node. */
 export class InlineBackend implements Backend {
   readonly #timers: Pick<Timers, 'after'>;
   readonly #stores: InlineStores;
@@ -57,30 +59,32 @@ export class InlineBackend implements Backend {
 
   async open(definition: PersisterDefinition): Promise<Opened> {
     await this.#step();
-    // Two steps, as of files: what was written by a process that was killed is read back before it is durable.
+    // Two steps, as of files: what was written by a process that was killed is read back before it
+    // is durable.
     this.#stores.settle();
     await this.#step();
     const { journal, images, projections } = this.#stores;
-    const { position, dropped, lease, bytes, kept } = journal.state;
+    const { position, dropped, lease, bytes, setAsideBytes } = journal.state;
     const remarks = decide(STORE_ROWS, {
       instance: '',
-      journal: { kind: 'open', instance: '', position, dropped, damage: undefined, notes: 0 },
+      journal: { kind: 'open', instance: '', position, dropped, damage: undefined, imageVersions: 0 },
       projections: { kind: 'open', instance: '', folded: projections.folded },
       hasImages: true,
       mark: images.published === undefined ? { kind: 'missing' } : { kind: 'read', instance: '', through: images.published },
       staged: this.#stores.clearStaging(),
     });
     const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
-    const keeper = new ShardKeeper(journal, images, schemas, dropped);
-    const projector = new Projector(journal, projections, schemas, definition.projected);
-    keeper.catchUp(position);
-    const upkeep = new StartUpkeep({ store: projections, keeper: () => keeper, schemas, projected: definition.projected });
+    const records = new ShardRecords(journal, schemas, dropped);
+    const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
+    const projector = new Projector(journal, projections, schemas, definition);
+    records.catchUp(position);
+    const upkeep = new StartUpkeep({ store: projections, loader: () => loader, schemas, projected: definition.projected });
     for (const run of upkeep.steps(projector, position)) {
       run();
       await this.#step();
     }
-    this.#open = { keeper, projector, schemas };
-    return { position, dropped, lease, bytes, kept, remarks: [...remarks, ...upkeep.remarks] };
+    this.#open = { records, loader, pass, projector };
+    return { position, dropped, lease, bytes, setAsideBytes, remarks: [...remarks, ...upkeep.remarks] };
   }
 
   /** The process is gone: nothing that was asked for happens any more, and nobody is told. */
@@ -88,11 +92,13 @@ export class InlineBackend implements Backend {
     this.#isDead = true;
   }
 
-  async commit(batch: Batch): Promise<void> {
+  async commit(batch: Batch): Promise<Position> {
     await this.#wait(this.#delays.commitMs());
     this.#stores.journal.commit(batch);
+    const { position } = this.#stores.journal.state;
     // The crash between the write and the news of it is the one that matters.
     await this.#step();
+    return position;
   }
 
   async extendLease(until: Instant): Promise<void> {
@@ -101,13 +107,13 @@ export class InlineBackend implements Backend {
     await this.#step();
   }
 
-  noticed(through: Position): void {
-    this.#opened().keeper.catchUp(through);
+  hintDurable(through: Position): void {
+    this.#opened().records.catchUp(through);
   }
 
   async load(shard: ShardId, through: Position): Promise<LoadedShard> {
     await this.#step();
-    return this.#opened().keeper.load(shard, through);
+    return this.#opened().loader.load(shard, through);
   }
 
   async fold(through: Position): Promise<Position> {
@@ -119,43 +125,25 @@ export class InlineBackend implements Backend {
 
   pass(through: Position): Promise<PassResult> {
     const { journal, images } = this.#stores;
-    return drivePass(this.#opened().keeper.pass(through), {
+    return drivePass(this.#opened().pass.steps(through), {
       images: {
         mark: (marked) => images.mark(marked),
         sync: (shards) => this.#step().then(() => images.sync(shards)),
         syncDirectories: (shards) => this.#step().then(() => images.syncDirectories(shards)),
       },
       pause: () => this.#step(),
-      note: (notes, kept) => this.#step().then(() => journal.note(notes, kept)),
+      storeImageVersions: (versions, setAside) => this.#step().then(() => journal.storeImageVersions(versions, setAside)),
       drop: (upTo, recordsMax) => this.#step().then(() => journal.drop(upTo, recordsMax)),
     });
   }
 
-  async due(now: Instant, limit: number, after: DueShard | undefined): Promise<readonly DueShard[]> {
+  async query<Name extends QueryName>(
+    name: Name,
+    parameters: Parameters<QueryCalls[Name]>,
+    through: Position,
+  ): Promise<ReturnType<QueryCalls[Name]>> {
     await this.#step();
-    return this.#opened().projector.due(now, limit, after);
-  }
-
-  async history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]> {
-    await this.#step();
-    return this.#opened().projector.history(shard, before, limit, through);
-  }
-
-  async transaction(tx: string, shards: readonly ShardId[], through: Position): Promise<readonly { shard: ShardId; entry: LedgerEntry }[]> {
-    await this.#step();
-    return this.#opened().projector.transaction(tx, shards, through);
-  }
-
-  async projection(entity: string, through: Position, shard?: ShardId): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
-    await this.#step();
-    const { projector, schemas } = this.#opened();
-    const { position, rows } = projector.projection(entity, through, shard);
-    return { position, rows: unpackRows(packRows(rows), schemas) };
-  }
-
-  async totals(through: Position): Promise<{ position: Position; totals: readonly Total[] }> {
-    await this.#step();
-    return this.#opened().projector.totals(through);
+    return this.#opened().projector.answer(name, parameters, through);
   }
 
   onFault(): void {

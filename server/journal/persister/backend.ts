@@ -1,11 +1,12 @@
 /**
- * What the main-thread half of the persister needs of whatever keeps its data: worker threads over files, or, in the simulator, the same
- * planner over a disk in memory. Rejections are faults of the environment unless the words say otherwise.
+ * What the main-thread half of the persister needs of whatever keeps its data: worker threads over
+ * files, or, in the simulator, the same planner over a disk in memory. Rejections are faults of the
+ * environment unless the words say otherwise.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from './persister.ts';
-import type { PassResult } from '../images/shard-keeper.ts';
+import type { Query } from './node-queries.ts';
+import type { LoadedShard, PersisterDefinition, Position } from './persister.ts';
+import type { PassResult } from '../images/image-pass.ts';
 import type { Batch } from '../disk/storage.ts';
 
 /** What is there when the data are open. Everything up to `position` is folded. */
@@ -15,48 +16,50 @@ export interface Opened {
   readonly lease: Instant | 0;
   /** Bytes of the journal that are not dropped. */
   readonly bytes: number;
-  /** Bytes of the records that are put aside. */
-  readonly kept: number;
+  /** Bytes of the records that are set aside. */
+  readonly setAsideBytes: number;
   readonly remarks: readonly string[];
 }
 
-/** See the head of this file. `through` is a durable position that the answer must not be older than. */
+/**
+ * Data that are opened once. `through` is a durable position that the answer must not be older
+ * than.
+ */
 export interface Backend {
-  /** Opens the data and recovers them. Rejects with `DataDirectoryError`; nothing is changed then but the layout of the databases. */
+  /**
+   * Opens the data and recovers them. Rejects with `DataDirectoryError`; nothing is changed then
+   * but the layout of the databases.
+   */
   open(definition: PersisterDefinition): Promise<Opened>;
-  /** Makes a batch durable, and takes its bytes for itself. A rejection says nothing of what is on disk. */
-  commit(batch: Batch): Promise<void>;
-  /** Lets the node's time go on until then, durably. A rejection says nothing of what is on disk. */
+  /**
+   * Makes a batch durable, and takes its bytes for itself. Resolves with the position up to which
+   * the journal is durable then. A rejection says nothing of what is on disk.
+   */
+  commit(batch: Batch): Promise<Position>;
+  /**
+   * Lets the node's time go on until then, durably. A rejection says nothing of what is on disk.
+   */
   extendLease(until: Instant): Promise<void>;
   /** A hint that this much is durable, so that no later call has to catch up with all of it. */
-  noticed(through: Position): void;
+  hintDurable(through: Position): void;
   /** Rejects with `ShardFault` if the shard cannot be loaded. */
   load(shard: ShardId, through: Position): Promise<LoadedShard>;
   /**
-   * Folds the next chunk. Resolves with the position that is folded now. This, and every question below, rejects with `StoreLockedError` if
-   * another program keeps the database locked: nothing has happened then.
+   * Folds the next chunk. Resolves with the position that is folded now. This, and every question
+   * below, rejects with `StoreLockedError` if another program keeps the database locked: nothing
+   * has happened then.
    */
   fold(through: Position): Promise<Position>;
   /** Writes the images of the oldest records that are folded, and drops them. */
   pass(through: Position): Promise<PassResult>;
-  due(now: Instant, limit: number, after: DueShard | undefined): Promise<readonly DueShard[]>;
-  history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]>;
-  transaction(
-    tx: string,
-    shards: readonly ShardId[],
-    through: Position,
-  ): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]>;
-  projection(
-    entity: string,
-    through: Position,
-    shard?: ShardId,
-  ): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }>;
-  totals(through: Position): Promise<{ readonly position: Position; readonly totals: readonly Total[] }>;
+  /** Asks a query of `node.db`, which is folded up to `through` first. */
+  readonly query: Query;
   /** Calls the listener if the backend has died by itself. */
   onFault(listener: (fault: Error) => void): void;
   /**
-   * Lets go of everything, in the middle of a pass or a fold if need be, within four times `threadEndMs`. Rejects if a thread could not be
-   * ended: only the end of the process ends it then.
+   * Lets go of everything, in the middle of a pass or a fold if need be, within four times
+   * `threadEndMs`. Rejects if a thread could not be ended: only the end of the process ends it
+   * then.
    */
   close(): Promise<void>;
 }

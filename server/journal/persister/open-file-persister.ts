@@ -17,7 +17,10 @@ export interface FilePersisterOptions {
   readonly patience?: LockPatience;
 }
 
-/** Opens a data directory. Rejects with `DataDirectoryError`, and nothing changed but the layout of its databases, if it must not be opened. */
+/**
+ * Opens a data directory. Rejects with `DataDirectoryError`, and nothing changed but the layout of
+ * its databases, if it must not be opened.
+ */
 export async function openFilePersister({ machine, definition, directory, pace, patience }: FilePersisterOptions): Promise<Persister> {
   try {
     return await openPersister(machine, definition, fileBackend(machine, directory, patience), pace);

@@ -13,26 +13,39 @@ interface Node {
   readonly time: VirtualTime;
   readonly disk: MemoryDisk;
   readonly persister: Persister;
+  readonly faults: readonly Error[];
 }
 
 async function start(disk = new MemoryDisk(SCHEMA_BY_TABLE), commitMs = 0): Promise<Node> {
   const time = new VirtualTime();
   const backend = new InlineBackend(time.timers, disk, { commitMs: () => commitMs, stepMs: () => 0 });
-  return { time, disk, persister: await time.until(openPersister(time, DEFINITION, backend)) };
+  return nodeOver(backend, time, disk);
 }
 
-async function durable({ time, persister }: Node): Promise<void> {
-  while (persister.durable < persister.appended) await time.step();
+async function nodeOver(backend: InlineBackend, time: VirtualTime, disk: MemoryDisk): Promise<Node> {
+  const persister = await time.until(openPersister(time, DEFINITION, backend));
+  const faults: Error[] = [];
+  persister.onFault((fault) => faults.push(fault));
+  return { time, disk, persister, faults };
+}
+
+/**
+ * Lets time go on until then. Throws what the node has failed with, or that it never comes to that.
+ */
+async function until({ time, faults }: Node, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) {
+    if (faults[0] !== undefined) throw faults[0];
+    if (!(await time.step())) throw new Error('nothing is left to be done, and it is not so');
+  }
+}
+
+async function durable(node: Node): Promise<void> {
+  await until(node, () => node.persister.durable === node.persister.appended);
 }
 
 /** Writes images of everything that is appended. */
 async function imaged(node: Node): Promise<void> {
-  const { time, persister } = node;
-  for (;;) {
-    const { imagedPosition } = await persister.stats();
-    if (imagedPosition === persister.appended) return;
-    await time.step();
-  }
+  await until(node, async () => (await node.persister.stats()).imagedPosition === node.persister.appended);
 }
 
 function turnsOf(index: number, count: number): readonly ChangeSet[] {
@@ -107,14 +120,14 @@ describe('the persister', () => {
     const node = await start();
     const { time, persister } = node;
     let version = 0;
-    while (!persister.full) persister.append(large(++version, 900_000));
+    while (!persister.isFull) persister.append(large(++version, 900_000));
     expect(version * 900_000).toBeGreaterThan(limits.journalUnsentBytesMax - 2_000_000);
     let isReady = false;
     const ready = persister.whenReady().then(() => (isReady = true));
     await Promise.resolve();
     expect(isReady).toBe(false);
     await time.until(ready);
-    expect(persister.full).toBe(false);
+    expect(persister.isFull).toBe(false);
     await durable(node);
   });
 
@@ -127,7 +140,7 @@ describe('the persister', () => {
       commits: 1,
       committedBytes: stats.committedBytes,
       backlogBytes: 0,
-      keptBytes: 0,
+      setAsideBytes: 0,
       backlogRecords: 0,
       imagesWritten: 1,
       foldedPosition: 20,
@@ -165,6 +178,56 @@ describe('the persister', () => {
   });
 });
 
+describe('a backend that says what cannot be', () => {
+  /** What a node ends with that appends 20 turns; nothing becomes durable afterwards. */
+  async function faultOver(Wrong: typeof InlineBackend): Promise<string> {
+    const time = new VirtualTime();
+    const disk = new MemoryDisk(SCHEMA_BY_TABLE);
+    const node = await nodeOver(new Wrong(time.timers, disk), time, disk);
+    for (const changes of turnsOf(1, 20)) node.persister.append(changes);
+    await imaged(node).catch(() => undefined);
+    const { durable: before } = node.persister;
+    while (await time.step()) expect(node.persister.durable).toBe(before);
+    return node.faults.map(({ message }) => message).join();
+  }
+
+  it.each([19, 21])('of the batch that was sent (%i) ends the node: a commit confirms that batch and no other', async (position) => {
+    class Wrong extends InlineBackend {
+      override commit(...parameters: Parameters<InlineBackend['commit']>): Promise<number> {
+        return super.commit(...parameters).then(() => position);
+      }
+    }
+    expect(await faultOver(Wrong)).toBe(`the turns up to 20 were sent, and the journal is durable up to turn ${position}`);
+  });
+
+  it('of a fold ends the node: nothing is folded that is not durable', async () => {
+    class Wrong extends InlineBackend {
+      override fold(through: number): Promise<number> {
+        return super.fold(through).then((folded) => folded + 1);
+      }
+    }
+    expect(await faultOver(Wrong)).toBe('of 20 turns 20 are durable, 21 folded and 0 in images: that cannot be');
+  });
+
+  it('of a pass ends the node: nothing is in images, and dropped, that is not folded', async () => {
+    class Wrong extends InlineBackend {
+      override pass(through: number): ReturnType<InlineBackend['pass']> {
+        return super.pass(through).then((result) => ({ ...result, imaged: 21 }));
+      }
+    }
+    expect(await faultOver(Wrong)).toBe('of 20 turns 20 are durable, 20 folded and 21 in images: that cannot be');
+  });
+
+  it('of the end of the journal ends the node: a batch that leaves a gap is not written', async () => {
+    class Wrong extends InlineBackend {
+      override open(...parameters: Parameters<InlineBackend['open']>): ReturnType<InlineBackend['open']> {
+        return super.open(...parameters).then((opened) => ({ ...opened, position: 5, dropped: 5 }));
+      }
+    }
+    expect(await faultOver(Wrong)).toBe('a batch of turns 6 to 25 cannot follow turn 0');
+  });
+});
+
 describe('one bad image', () => {
   it.each(['garble', 'remove'] as const)('(%s) stops neither the other shards nor the dropping, and its turns are kept', async (how) => {
     const node = await start();
@@ -187,7 +250,8 @@ describe('one bad image', () => {
     await expect(time.until(persister.load(bad))).rejects.toThrow(`shard ${bad} cannot be loaded: its image`);
     expect(await time.until(persister.load(good))).toEqual({ kind: 'found', shard: replay(turnsOf(2, 10)) });
 
-    // The operator puts the old image back: the turns that were put aside apply to it, in this life and in the next.
+    // The operator puts the old image back: the turns that were set aside apply to it, in this life
+    // and in the next.
     if (saved === undefined) throw new Error('there was an image');
     disk.damage(bad, 'remove');
     disk.images.draft(bad).stage(saved);
@@ -199,11 +263,11 @@ describe('one bad image', () => {
     expect(await next.time.until(next.persister.load(bad))).toEqual(expected);
     next.persister.append(large(31, 10));
     await imaged(next);
-    expect(disk.journal.state.kept).toBe(0);
+    expect(disk.journal.state.setAsideBytes).toBe(0);
     expect(disk.images.read(bad)?.version).toBe(31);
   });
 
-  it('has its turns once, after a crash between their being put aside and their being dropped', async () => {
+  it('has its turns once, after a crash between their being set aside and their being dropped', async () => {
     const node = await start();
     const { time, persister, disk } = node;
     const all = turnsOf(1, 20);
@@ -217,7 +281,7 @@ describe('one bad image', () => {
     disk.inject((operation) => (operation === 'drop' ? 'fail' : 'work'));
     while (faults.length === 0) await time.step();
     disk.inject(() => 'work');
-    expect([[...disk.journal.keptShards().keys()], disk.journal.state.dropped]).toEqual([[sampleShard(1)], 10]);
+    expect([[...disk.journal.setAsideBytesByShard().keys()], disk.journal.state.dropped]).toEqual([[sampleShard(1)], 10]);
 
     if (saved === undefined) throw new Error('there was an image');
     disk.damage(sampleShard(1), 'remove');
@@ -228,41 +292,41 @@ describe('one bad image', () => {
     expect(await next.time.until(next.persister.load(sampleShard(1)))).toEqual({ kind: 'found', shard: replay(all) });
     await imaged(next);
     expect(disk.images.read(sampleShard(1))).toEqual(replay(all));
-    expect(disk.journal.state.kept).toBe(0);
+    expect(disk.journal.state.setAsideBytes).toBe(0);
   });
 
-  it('counts with what is put aside into the backlog, also after a restart, until its image is whole again', async () => {
+  it('counts with what is set aside into the backlog, also after a restart, until its image is whole again', async () => {
     const node = await start();
     for (const changes of turnsOf(1, 10)) node.persister.append(changes);
     await imaged(node);
     node.disk.damage(sampleShard(1), 'garble');
     for (const changes of turnsOf(1, 20).slice(10)) node.persister.append(changes);
     await imaged(node);
-    const { kept } = node.disk.journal.state;
-    expect(kept).toBeGreaterThan(1_000);
-    expect(await node.persister.stats()).toMatchObject({ backlogBytes: 0, keptBytes: kept });
+    const { setAsideBytes } = node.disk.journal.state;
+    expect(setAsideBytes).toBeGreaterThan(1_000);
+    expect(await node.persister.stats()).toMatchObject({ backlogBytes: 0, setAsideBytes });
     const next = await start(node.disk);
-    expect(await next.persister.stats()).toMatchObject({ backlogBytes: 0, keptBytes: kept });
+    expect(await next.persister.stats()).toMatchObject({ backlogBytes: 0, setAsideBytes });
   });
 
-  it('makes turns wait when too much is put aside', async () => {
+  it('makes turns wait when too much is set aside', async () => {
     const time = new VirtualTime();
     const disk = new MemoryDisk(SCHEMA_BY_TABLE);
     const backend = new (class extends InlineBackend {
       override async open(...parameters: Parameters<InlineBackend['open']>): ReturnType<InlineBackend['open']> {
-        return { ...(await super.open(...parameters)), kept: limits.journalBacklogBytesMax + 1 };
+        return { ...(await super.open(...parameters)), setAsideBytes: limits.journalBacklogBytesMax + 1 };
       }
     })(time.timers, disk);
     const persister = await time.until(openPersister(time, DEFINITION, backend));
-    expect(persister.full).toBe(true);
-    // The images are whole again: the next pass finds that nothing is put aside any more.
+    expect(persister.isFull).toBe(true);
+    // The images are whole again: the next pass finds that nothing is set aside any more.
     const ready = persister.whenReady();
     for (const changes of turnsOf(1, 2)) persister.append(changes);
     await time.until(ready);
-    expect(persister.full).toBe(false);
+    expect(persister.isFull).toBe(false);
   });
 
-  it('is a fault of the disk when many go bad at once; those that are put aside already do not count anew', async () => {
+  it('is a fault of the disk when many go bad at once; those that are set aside already do not count anew', async () => {
     const node = await start();
     const { time, persister, disk } = node;
     const shards = Array.from({ length: limits.imageFaultsPerPassMax + 1 }, (_, index) => turnsOf(index, 30));
@@ -279,7 +343,7 @@ describe('one bad image', () => {
     disk.damage(sampleShard(limits.imageFaultsPerPassMax), 'remove');
     append(20, 25);
     await imaged(node);
-    expect([faults, disk.journal.keptShards().size]).toEqual([[], shards.length]);
+    expect([faults, disk.journal.setAsideBytesByShard().size]).toEqual([[], shards.length]);
 
     const other = await start();
     for (const turns of shards) for (const changes of turns.slice(0, 10)) other.persister.append(changes);
@@ -291,7 +355,7 @@ describe('one bad image', () => {
     for (let step = 0; faults.length === 0 && step < 10_000; step++) await other.time.step();
     expect(faults[0]?.message).toContain('9 player files (images/) could not be used within one pass, so the disk is taken for damaged');
     for (const index of shards.keys()) expect(faults[0]?.message).toContain(`shard ${sampleShard(index)} keeps its old image`);
-    expect(other.disk.journal.state).toMatchObject({ dropped, kept: 0 });
+    expect(other.disk.journal.state).toMatchObject({ dropped, setAsideBytes: 0 });
     expect(time.events).not.toEqual([]);
   });
 

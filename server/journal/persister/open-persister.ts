@@ -1,32 +1,34 @@
 /**
- * The main-thread half of the persister. It encodes, numbers, and plans; it never touches a disk and never waits.
+ * The main-thread half of the persister: plans commits, folds and image passes. It never touches a
+ * disk and never waits.
  *
- * 1. Positions are given in the order of `append`, without gaps, and commits are sent in that order, one at a time.
+ * 1. `imaged` <= `folded` <= `durable` <= `appended`: what is dropped is in images and in
+ *    `node.db`. Anything else is a fault.
  * 2. `durable` moves only when a commit is confirmed; listeners hear of it after it has moved.
  * 3. After the first fault nothing is confirmed, sent or begun any more.
- * 4. Images are only written of what is folded, so what is dropped is in both.
  */
 import { limits } from '#shared/limits.ts';
-import { instant, type Instant, type ShardId } from '#shared/units.ts';
-import type { Cancel, Machine } from '#server/platform/platform.ts';
-import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
-import { RecordWriter } from '#server/shard/record/writer.ts';
+import type { Instant, ShardId } from '#shared/units.ts';
+import type { Machine } from '#server/platform/platform.ts';
+import { within } from '#server/platform/within.ts';
+import type { ChangeSet } from '#server/shard/change-set.ts';
 import type { Backend, Opened } from './backend.ts';
-import { sealed } from '../disk/checksums.ts';
+import { GroupCommit } from './group-commit.ts';
+import { nodeQueries } from './node-queries.ts';
+import { PacedJob, type Pace } from './paced-job.ts';
 import {
   DataDirectoryError,
   ShardFault,
-  type DueShard,
+  type Journal,
+  type Lifecycle,
   type LoadedShard,
   type Persister,
   type PersisterDefinition,
   type PersisterStats,
   type Position,
-  type ProjectedRow,
   type RecoveryReport,
-  type Total,
 } from './persister.ts';
-import { JournalError, StoreLockedError, type Batch } from '../disk/storage.ts';
+import { JournalError, StoreLockedError } from '../disk/storage.ts';
 
 /** What the persister needs of the machine: it is open before the node has a time of its own. */
 export type PersisterMachine = Pick<Machine, 'readings' | 'timers' | 'report'>;
@@ -37,7 +39,10 @@ export type PersisterPace = Pick<
   'foldChunkBytes' | 'foldIntervalMs' | 'imagePassBytes' | 'imagePassIntervalMs'
 >;
 
-/** Opens the data, recovers what a crash left, and folds what is pending. Rejects with `DataDirectoryError`: nothing is changed then but the layout of the databases. */
+/**
+ * Opens the data, recovers what a crash left, and folds what is pending. Rejects with
+ * `DataDirectoryError`: nothing is changed then but the layout of the databases.
+ */
 export async function openPersister(
   machine: PersisterMachine,
   definition: PersisterDefinition,
@@ -48,7 +53,9 @@ export async function openPersister(
   const opened = await backend.open(definition).catch((error: unknown) => {
     throw error instanceof JournalError ? new DataDirectoryError(error.message, { cause: error }) : error;
   });
-  return new NodePersister(machine, backend, pace, opened, Math.round(machine.readings.monotonicMs() - startedAt));
+  const persister = new NodePersister(machine, backend, pace, opened, Math.round(machine.readings.monotonicMs() - startedAt));
+  const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
+  return Object.assign(persister, nodeQueries(persister, backend, schemas));
 }
 
 type Phase =
@@ -57,85 +64,77 @@ type Phase =
   | { readonly kind: 'faulty'; readonly fault: Error }
   | { readonly kind: 'closed' };
 
-/** A hint for every so many bytes keeps the thread that loads shards close behind, at next to no cost. */
-const NOTICE_BYTES = 1024 * 1024;
+/**
+ * A hint after each of these keeps the thread that loads shards close behind, at next to no cost.
+ */
+const HINT_BYTES = 1024 * 1024;
 
-class NodePersister implements Persister {
+class NodePersister implements Journal, Lifecycle {
   readonly recovered: RecoveryReport;
   readonly #machine: PersisterMachine;
   readonly #backend: Backend;
-  readonly #pace: PersisterPace;
-  readonly #writer = new RecordWriter();
-  readonly #sealed: Batch[] = [];
+  readonly #commits: GroupCommit;
+  readonly #folds: PacedJob;
+  readonly #passes: PacedJob;
   readonly #durableListeners: ((durable: Position) => void)[] = [];
   readonly #faultListeners: ((fault: Error) => void)[] = [];
-  readonly #timers = new Set<Cancel>();
   #waiters: (() => void)[] = [];
   #idlers: (() => void)[] = [];
   #phase: Phase = { kind: 'open' };
-
-  #appended: Position;
-  #durable: Position;
   #folded: Position;
   #imaged: Position;
-  #openFirst: Position;
-  #openNow: Instant | 0 = 0;
-  #unsentBytes = 0;
   #backlogBytes: number;
-  #keptBytes: number;
+  #setAsideBytes: number;
   #unfoldedBytes = 0;
-  #unnoticedBytes = 0;
-  #isSendDeferred = false;
-  #isCommitting = false;
-  #isFolding = false;
-  #isPassing = false;
-  #hasFoldTimer = false;
-  #hasPassTimer = false;
+  #unhintedBytes = 0;
 
-  #commits = 0;
+  #commitCount = 0;
   #committedBytes = 0;
   #imagesWritten = 0;
 
   constructor(machine: PersisterMachine, backend: Backend, pace: PersisterPace, opened: Opened, durationMs: number) {
-    const { position, dropped, lease, bytes, kept, remarks } = opened;
+    const { position, dropped, lease, bytes, setAsideBytes, remarks } = opened;
     this.#machine = machine;
     this.#backend = backend;
-    this.#pace = pace;
-    this.#appended = position;
-    this.#durable = position;
     this.#folded = position;
     this.#imaged = dropped;
-    this.#openFirst = position + 1;
     this.#backlogBytes = bytes;
-    this.#keptBytes = kept;
+    this.#setAsideBytes = setAsideBytes;
     this.recovered = { position, lease, pendingRecords: position - dropped, durationMs, remarks };
-    backend.onFault((fault) => this.#fail(fault));
+    const { timers } = machine;
+    const fail = (error: unknown): void => this.#fail(error);
+    this.#commits = new GroupCommit(timers, position, {
+      commit: (batch) => backend.commit(batch),
+      confirmed: (size) => this.#confirmed(size),
+      failed: fail,
+    });
+    const ended = (): void => this.#maintain();
+    const foldPace: Pace = { backlog: pace.foldChunkBytes, intervalMs: pace.foldIntervalMs };
+    const passPace: Pace = { backlog: pace.imagePassBytes, intervalMs: pace.imagePassIntervalMs };
+    this.#folds = new PacedJob(timers, foldPace, () => this.#fold().catch(fail), ended);
+    this.#passes = new PacedJob(timers, passPace, () => this.#pass().catch(fail), ended);
+    backend.onFault(fail);
     // What a crash left is slow to load, shard by shard: into images with it.
-    if (dropped < position) this.#pass();
+    if (dropped < position) this.#passes.start();
   }
 
   get appended(): Position {
-    return this.#appended;
+    return this.#commits.appended;
   }
 
   get durable(): Position {
-    return this.#durable;
+    return this.#commits.durable;
   }
 
-  get full(): boolean {
-    const bytes = this.#backlogBytes + this.#keptBytes + this.#unsentBytes;
-    return bytes > limits.journalBacklogBytesMax || this.#unsentBytes > limits.journalUnsentBytesMax;
+  get isFull(): boolean {
+    const { unsentBytes } = this.#commits;
+    const bytes = this.#backlogBytes + this.#setAsideBytes + unsentBytes;
+    return bytes > limits.journalBacklogBytesMax || unsentBytes > limits.journalUnsentBytesMax;
   }
 
   append(changes: ChangeSet): Position {
     if (this.#phase.kind === 'closing' || this.#phase.kind === 'closed') throw new Error('the persister takes no more turns');
-    this.#unsentBytes += this.#writer.changeSet(changes);
-    if (changes.now > this.#openNow) this.#openNow = changes.now;
-    this.#appended++;
-    // The next record may be as large as a shard.
-    if (this.#writer.length >= limits.commitBytesMax - limits.shardWithOthersBytesMax) this.#seal();
-    if (!this.#isCommitting) this.#sendSoon();
-    return this.#appended;
+    return this.#commits.append(changes);
   }
 
   extendLease(until: Instant): Promise<void> {
@@ -155,40 +154,20 @@ class NodePersister implements Persister {
   }
 
   whenReady(): Promise<void> {
-    return this.full ? new Promise((resolve) => this.#waiters.push(resolve)) : Promise.resolve();
+    return this.isFull ? new Promise((resolve) => this.#waiters.push(resolve)) : Promise.resolve();
   }
 
   load(shard: ShardId): Promise<LoadedShard> {
-    return this.#asked(this.#backend.load(shard, this.#durable));
-  }
-
-  due(now: Instant, limit: number, after?: DueShard): Promise<readonly DueShard[]> {
-    return this.#asked(this.#backend.due(now, limit, after));
-  }
-
-  history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[]> {
-    return this.#asked(this.#backend.history(shard, before, limit, this.#durable));
-  }
-
-  transaction(tx: string, shards: readonly ShardId[]): Promise<readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[]> {
-    return this.#asked(this.#backend.transaction(tx, shards, this.#durable));
-  }
-
-  projection(entity: string, shard?: ShardId): Promise<{ readonly position: Position; readonly rows: readonly ProjectedRow[] }> {
-    return this.#asked(this.#backend.projection(entity, this.#durable, shard));
-  }
-
-  totals(): Promise<{ readonly position: Position; readonly totals: readonly Total[] }> {
-    return this.#asked(this.#backend.totals(this.#durable));
+    return this.answered(this.#backend.load(shard, this.durable));
   }
 
   stats(): Promise<PersisterStats> {
     return Promise.resolve({
-      commits: this.#commits,
+      commits: this.#commitCount,
       committedBytes: this.#committedBytes,
       backlogBytes: this.#backlogBytes,
-      keptBytes: this.#keptBytes,
-      backlogRecords: this.#durable - this.#imaged,
+      setAsideBytes: this.#setAsideBytes,
+      backlogRecords: this.durable - this.#imaged,
       imagesWritten: this.#imagesWritten,
       foldedPosition: this.#folded,
       imagedPosition: this.#imaged,
@@ -199,175 +178,114 @@ class NodePersister implements Persister {
     if (this.#phase.kind === 'closed') return;
     if (this.#phase.kind === 'open') {
       this.#phase = { kind: 'closing' };
-      this.#stopTimers();
-      this.#send();
-      await this.#withDeadline(deadlineMs, this.#drain());
+      for (const job of [this.#folds, this.#passes]) job.rest();
+      this.#commits.send();
+      await within(this.#machine.timers, deadlineMs, this.#drain());
     }
     this.#phase = { kind: 'closed' };
-    this.#stopTimers();
+    this.#commits.stop();
     await this.#backend.close();
   }
 
-  get #isRunning(): boolean {
-    return this.#phase.kind === 'open' || this.#phase.kind === 'closing';
-  }
-
-  /** What cannot be answered is a fault of the node, unless it is one of a single shard, or somebody else is in the way for now. */
-  #asked<T>(answer: Promise<T>): Promise<T> {
+  /**
+   * An answer of the backend. A rejection is a fault of the node, unless it is the fault of one
+   * shard, or another program has the database locked for now.
+   */
+  answered<T>(answer: Promise<T>): Promise<T> {
     return answer.catch((error: unknown) => {
       if (!(error instanceof ShardFault || error instanceof StoreLockedError)) this.#fail(error);
       throw error;
     });
   }
 
-  /** Closes the open batch: what is appended from now on goes into the next one. */
-  #seal(): void {
-    if (this.#writer.length === 0) return;
-    const [first, last] = [this.#openFirst, this.#appended];
-    this.#sealed.push(sealed({ first, last, now: instant(this.#openNow), records: this.#writer.take() }));
-    this.#openFirst = this.#appended + 1;
-    this.#openNow = 0;
+  get #isRunning(): boolean {
+    return this.#phase.kind === 'open' || this.#phase.kind === 'closing';
   }
 
-  /** At once if it is worth a commit of its own, else with whatever else is appended before the event loop comes round. */
-  #sendSoon(): void {
-    if (this.#sealed.length > 0 || this.#writer.length >= limits.commitEagerBytes) return this.#send();
-    if (this.#isSendDeferred) return;
-    this.#isSendDeferred = true;
-    this.#machine.timers.defer(() => {
-      this.#isSendDeferred = false;
-      this.#send();
-    });
-  }
-
-  /** Sends the next batch, unless one is under way. */
-  #send(): void {
-    if (this.#isCommitting || !this.#isRunning) return;
-    if (this.#sealed.length === 0) this.#seal();
-    const batch = this.#sealed.shift();
-    if (batch === undefined) return;
-    this.#isCommitting = true;
-    const { last } = batch;
-    const bytes = batch.records.length;
-    this.#backend.commit(batch).then(
-      () => this.#confirm(last, bytes),
-      (error: unknown) => this.#fail(error),
-    );
-  }
-
-  #confirm(last: Position, bytes: number): void {
-    this.#isCommitting = false;
-    if (!this.#isRunning) return;
-    this.#durable = last;
-    this.#commits++;
+  #confirmed(bytes: number): void {
+    this.#commitCount++;
     this.#committedBytes += bytes;
-    this.#unsentBytes -= bytes;
     this.#backlogBytes += bytes;
     this.#unfoldedBytes += bytes;
-    this.#unnoticedBytes += bytes;
-    for (const listener of this.#durableListeners) listener(last);
-    this.#send();
+    this.#unhintedBytes += bytes;
+    const { durable } = this;
+    for (const listener of this.#durableListeners) listener(durable);
+    this.#commits.send();
     this.#wakeWaiters();
-    if (this.#unnoticedBytes >= NOTICE_BYTES) {
-      this.#unnoticedBytes = 0;
-      this.#backend.noticed(last);
+    if (this.#unhintedBytes >= HINT_BYTES) {
+      this.#unhintedBytes = 0;
+      this.#backend.hintDurable(durable);
     }
     this.#maintain();
   }
 
-  /** Begins a fold or a pass if it is time for one, and sets the timers for the next. */
+  /** Begins a fold or a pass if it is time for one, or sees to it that it will be. */
   #maintain(): void {
     if (this.#phase.kind !== 'open') return this.#wakeIdlers();
-    if (this.#unfoldedBytes >= this.#pace.foldChunkBytes) this.#fold();
-    else if (this.#folded < this.#durable && !this.#hasFoldTimer) {
-      this.#hasFoldTimer = true;
-      this.#later(this.#pace.foldIntervalMs, () => {
-        this.#hasFoldTimer = false;
-        this.#fold();
-      });
-    }
-    if (this.#backlogBytes >= this.#pace.imagePassBytes) this.#pass();
-    else if (this.#imaged < this.#durable && !this.#hasPassTimer) {
-      this.#hasPassTimer = true;
-      this.#later(this.#pace.imagePassIntervalMs, () => {
-        this.#hasPassTimer = false;
-        this.#pass();
-      });
-    }
+    this.#folds.poke(this.#unfoldedBytes, this.#folded < this.durable);
+    this.#passes.poke(this.#backlogBytes, this.#imaged < this.#folded);
   }
 
-  #fold(): void {
-    if (this.#isFolding || !this.#isRunning || this.#folded >= this.#durable) return;
-    this.#isFolding = true;
+  /** Folds what is durable now, chunk by chunk. */
+  async #fold(): Promise<void> {
+    const through = this.durable;
     this.#unfoldedBytes = 0;
-    const through = this.#durable;
-    this.#backend.fold(through).then(
-      (folded) => {
-        this.#isFolding = false;
-        this.#folded = folded;
-        if (folded < through) this.#fold();
-        else if (this.#isRunning) this.#maintain();
-      },
-      (error: unknown) => {
-        if (!(error instanceof StoreLockedError)) return this.#fail(error);
-        // Nothing that was promised depends on it; what piles up meanwhile is bounded by the backlog.
-        const message = `${error.message}: trades go on, histories fail until it lets go; find the program and close it`;
-        this.#machine.report({ level: 'alert', message });
-        this.#isFolding = false;
-        if (this.#isRunning) this.#maintain();
-      },
-    );
+    try {
+      while (this.#isRunning && this.#folded < through) {
+        this.#folded = await this.#backend.fold(through);
+        this.#assertOrder();
+      }
+    } catch (error) {
+      if (!(error instanceof StoreLockedError)) throw error;
+      // Nothing that was promised depends on it; what piles up meanwhile is bounded by the backlog.
+      const message = `${error.message}: trades go on, histories fail until it lets go; find the program and close it`;
+      this.#machine.report({ level: 'alert', message });
+    }
   }
 
-  #pass(): void {
-    if (this.#isPassing || !this.#isRunning) return;
-    if (this.#folded <= this.#imaged) return this.#fold();
-    this.#isPassing = true;
-    this.#backend.pass(this.#folded).then(
-      ({ imaged, imagesWritten, droppedBytes, kept, faults }) => {
-        this.#isPassing = false;
-        this.#imaged = imaged;
-        this.#imagesWritten += imagesWritten;
-        this.#backlogBytes -= droppedBytes;
-        this.#keptBytes = kept;
-        for (const message of faults) this.#machine.report({ level: 'alert', message });
-        if (!this.#isRunning) return;
-        this.#wakeWaiters();
-        this.#maintain();
-      },
-      (error: unknown) => this.#fail(error),
-    );
+  /** Writes the images of the oldest records that are folded, and drops these. */
+  async #pass(): Promise<void> {
+    if (!this.#isRunning || this.#folded <= this.#imaged) return;
+    const { imaged, imagesWritten, droppedBytes, setAsideBytes, faults } = await this.#backend.pass(this.#folded);
+    this.#imaged = imaged;
+    this.#imagesWritten += imagesWritten;
+    this.#backlogBytes -= droppedBytes;
+    this.#setAsideBytes = setAsideBytes;
+    this.#assertOrder();
+    for (const message of faults) this.#machine.report({ level: 'alert', message });
+    if (this.#isRunning) this.#wakeWaiters();
+  }
+
+  /** Throws if what the backend says of its progress cannot be. */
+  #assertOrder(): void {
+    const [imaged, folded, { durable, appended }] = [this.#imaged, this.#folded, this];
+    if (imaged <= folded && folded <= durable && durable <= appended) return;
+    throw new Error(`of ${appended} turns ${durable} are durable, ${folded} folded and ${imaged} in images: that cannot be`);
   }
 
   /** Commits, folds and writes images until nothing is left, or the persister no longer runs. */
   async #drain(): Promise<void> {
-    while (this.#isRunning && this.#imaged < this.#appended) {
-      if (this.#durable === this.#appended) {
-        if (this.#folded < this.#durable) this.#fold();
-        else this.#pass();
+    while (this.#isRunning && this.#imaged < this.appended) {
+      if (this.durable === this.appended) {
+        if (this.#folded < this.durable) this.#folds.start();
+        else this.#passes.start();
       }
       await new Promise<void>((resolve) => this.#idlers.push(resolve));
     }
-  }
-
-  async #withDeadline(deadlineMs: number, work: Promise<void>): Promise<void> {
-    const timer: { cancel?: Cancel } = {};
-    const deadline = new Promise<void>((resolve) => (timer.cancel = this.#machine.timers.after(deadlineMs, resolve)));
-    await Promise.race([work, deadline]);
-    timer.cancel?.();
   }
 
   #fail(error: unknown): void {
     if (!this.#isRunning) return;
     const fault = error instanceof Error ? error : new Error(String(error));
     this.#phase = { kind: 'faulty', fault };
-    this.#stopTimers();
+    this.#commits.stop();
+    for (const job of [this.#folds, this.#passes]) job.rest();
     this.#wakeIdlers();
     for (const listener of this.#faultListeners) listener(fault);
   }
 
   #wakeWaiters(): void {
-    if (this.#waiters.length === 0 || this.full) return;
+    if (this.#waiters.length === 0 || this.isFull) return;
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const wake of waiters) wake();
@@ -377,18 +295,5 @@ class NodePersister implements Persister {
     const idlers = this.#idlers;
     this.#idlers = [];
     for (const wake of idlers) wake();
-  }
-
-  #later(ms: number, run: () => void): void {
-    const cancel = this.#machine.timers.after(ms, () => {
-      this.#timers.delete(cancel);
-      run();
-    });
-    this.#timers.add(cancel);
-  }
-
-  #stopTimers(): void {
-    for (const cancel of this.#timers) cancel();
-    this.#timers.clear();
   }
 }

@@ -19,7 +19,7 @@ const directory: DirectoryFacts = {
   known: ['gavel.json', 'journal.db', 'node.db', 'images', 'staging', 'lock.db'],
   unknown: [],
 };
-const journal = { kind: 'open', instance: 'i', position: 100, dropped: 40, damage: undefined, notes: 5 } as const;
+const journal = { kind: 'open', instance: 'i', position: 100, dropped: 40, damage: undefined, imageVersions: 5 } as const;
 const projections = { kind: 'open', instance: 'i', folded: 100 } as const;
 const mark = { kind: 'read', instance: 'i', through: 60 } as const;
 const stores: StoreFacts = { instance: 'i', journal, projections, hasImages: true, mark, staged: 0 };
@@ -83,7 +83,7 @@ const storeCases: Readonly<Record<string, { readonly facts: StoreFacts; readonly
     says: 'turns are lost',
   },
   'the projections are missing, and are made again': {
-    facts: { ...stores, projections: missing, journal: { ...journal, dropped: 0, notes: 0 } },
+    facts: { ...stores, projections: missing, journal: { ...journal, dropped: 0, imageVersions: 0 } },
     says: 'were made again from the journal',
   },
   'the projections are behind the journal': { facts: { ...stores, projections: { ...projections, folded: 40 } }, says: '' },

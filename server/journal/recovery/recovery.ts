@@ -54,7 +54,7 @@ export interface StoreFacts {
         /** One sentence, if turns are missing; whether each is what was written is seen when it is read. */
         readonly damage: string | undefined;
         /** The number of shards of which an image was noted. */
-        readonly notes: number;
+        readonly imageVersions: number;
       };
   readonly projections: { readonly kind: 'missing' } | { readonly kind: 'open'; readonly instance: string; readonly folded: Position };
   readonly hasImages: boolean;
@@ -129,7 +129,7 @@ export const STORE_ROWS: readonly RecoveryRow<StoreFacts>[] = [
   },
   {
     finding: 'the images are missing',
-    when: ({ journal, hasImages }) => journal.kind === 'open' && journal.notes > 0 && !hasImages,
+    when: ({ journal, hasImages }) => journal.kind === 'open' && journal.imageVersions > 0 && !hasImages,
     outcome: refuse(() => 'the shard images (images) are missing'),
   },
   {

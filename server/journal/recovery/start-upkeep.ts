@@ -14,7 +14,7 @@ import type { ShardId } from '#shared/units.ts';
 import { asBuffer } from '../images/batch-cache.ts';
 import { ShardFault, type Position } from '../persister/persister.ts';
 import type { Projector } from '../fold/projector.ts';
-import type { ShardKeeper } from '../images/shard-keeper.ts';
+import type { ShardLoader } from '../images/shard-loader.ts';
 import { RecordSkimmer } from '#server/shard/record/cursor.ts';
 import type { LiveRow, MirroredShard, ProjectionStore } from '../disk/storage.ts';
 import { Sums } from '../fold/sums.ts';
@@ -26,7 +26,7 @@ const NAMED_MAX = 5;
 export interface StartUpkeepOptions {
   readonly store: ProjectionStore;
   /** Loads shards; made only if one has to be loaded. */
-  readonly keeper: () => ShardKeeper;
+  readonly loader: () => ShardLoader;
   readonly schemas: Schemas;
   /** The entities that this program projects. */
   readonly projected: readonly string[];
@@ -87,11 +87,10 @@ export class StartUpkeep {
   }
 
   #remake(position: Position, why: string): void {
-    const { store, keeper } = this.#options;
+    const { store } = this.#options;
     store.upkeep.forget();
-    const loader = keeper();
-    loader.catchUp(position);
-    const leftOut = this.#put(loader, loader.shards(), position);
+    const loader = this.#options.loader();
+    const leftOut = this.#put(loader, loader.shards(position), position);
     store.upkeep.finish(this.#entities);
     this.#remarks.push(`the mirrored rows and alarms in node.db ${why}, and were made anew from the shards${leftOutOf(leftOut)}`);
   }
@@ -100,7 +99,7 @@ export class StartUpkeep {
   #takeIn(position: Position): void {
     const { leftOut } = this.#options.store.upkeep;
     if (leftOut.length === 0) return;
-    const still = this.#put(this.#options.keeper(), leftOut, position);
+    const still = this.#put(this.#options.loader(), leftOut, position);
     const taken = leftOut.length - still.length;
     if (taken > 0) this.#remarks.push(`${taken} shards that could not be loaded at an earlier start are in node.db now`);
     if (still.length > 0)
@@ -110,10 +109,10 @@ export class StartUpkeep {
   }
 
   /** Returns those that were left out. */
-  #put(keeper: ShardKeeper, shards: Iterable<ShardId>, position: Position): readonly ShardId[] {
+  #put(loader: ShardLoader, shards: Iterable<ShardId>, position: Position): readonly ShardId[] {
     const leftOut: ShardId[] = [];
     const mirror = (shard: ShardId): MirroredShard => {
-      const mirrored = this.#mirrored(keeper, shard, position);
+      const mirrored = this.#mirrored(loader, shard, position);
       if (mirrored.kind === 'left-out') leftOut.push(shard);
       return mirrored;
     };
@@ -121,9 +120,9 @@ export class StartUpkeep {
     return leftOut;
   }
 
-  #mirrored(keeper: ShardKeeper, shard: ShardId, position: Position): MirroredShard {
+  #mirrored(loader: ShardLoader, shard: ShardId, position: Position): MirroredShard {
     try {
-      const loaded = keeper.load(shard, position);
+      const loaded = loader.load(shard, position);
       if (loaded.kind === 'absent') return { kind: 'loaded', shard, due: 0, rows: [] };
       return { kind: 'loaded', shard, due: loaded.shard.wakeAt, rows: this.#rows(loaded.shard) };
     } catch (error) {

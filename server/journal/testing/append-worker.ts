@@ -1,6 +1,7 @@
 /**
- * A process that appends sample turns to a data directory, as fast as it can, and says on standard output what is durable: made to be
- * killed. `node append-worker.ts DIRECTORY SEED`. It goes on where the directory ends. On a fault it says so and exits with code 3.
+ * A process that appends sample turns to a data directory, as fast as it can, and says on standard
+ * output what is durable: made to be killed. `node append-worker.ts DIRECTORY SEED`. It goes on
+ * where the directory ends. On a fault it says so and exits with code 3.
  */
 import { writeSync } from 'node:fs';
 import { nodeMachine } from '#server/platform/node-machine.ts';

@@ -1,15 +1,20 @@
 /**
- * A file system that does what it is told and keeps book of what a power cut would leave: for tests of the order of writes, syncs and
- * renames, which no kill can show.
+ * A file system that does what it is told and keeps book of what a power cut would leave: for tests
+ * of the order of writes, syncs and renames, which no kill can show.
  *
  * 1. A file is as durable as its content was at its last sync.
- * 2. A name is durable after its directory was synced; so is a rename, and so are the names of all directories above it.
- * 3. The book outlives those who write: what a life before this one has not synced is seen, and not durable.
+ * 2. A name is durable after its directory was synced; so is a rename, and so are the names of all
+ *    directories above it.
+ * 3. The book outlives those who write: what a life before this one has not synced is seen, and not
+ *    durable.
  */
 import { dirname } from 'node:path';
 import { machineFiles, type Files, type OpenFile } from '../disk/files.ts';
 
-/** What is to become of a call: it is done, or, if it is a sync, only pretended; or the process ends before it. */
+/**
+ * What is to become of a call: it is done, or, if it is a sync, only pretended; or the process ends
+ * before it.
+ */
 export type Ruling = 'do' | 'pretend' | 'die';
 
 /** Decides about each call of a life, `verb path`; its index counts from 0. */
@@ -20,7 +25,7 @@ export class Death extends Error {
   override readonly name = 'Death';
 }
 
-/** See the head of this file. */
+/** The recorder. */
 export class RecordedFiles implements Files {
   /** Every call of this life, as `verb path`, in order. */
   readonly calls: string[] = [];

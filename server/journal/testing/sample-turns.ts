@@ -1,4 +1,7 @@
-/** One endless sequence of turns of a few shards, the same for the same seed: so that another process can tell what must be on a disk. */
+/**
+ * One endless sequence of turns of a few shards, the same for the same seed: so that another
+ * process can tell what must be on a disk.
+ */
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { picker, SampleShard } from './sample.ts';
 

@@ -1,4 +1,7 @@
-/** Shards for the tests and benchmarks of the persister: change sets such as a market would make, and a slow, obvious account of them. */
+/**
+ * Shards for the tests and benchmarks of the persister: change sets such as a market would make,
+ * and a slow, obvious account of them.
+ */
 import { shardId } from '#shared/address.ts';
 import { createPrng } from '#shared/prng.ts';
 import { gold, instant, type Instant, type ShardId } from '#shared/units.ts';

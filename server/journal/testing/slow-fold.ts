@@ -1,4 +1,7 @@
-/** The slow, obvious twin of the fold: every turn, one after the other, decoded whole, into plain maps. */
+/**
+ * The slow, obvious twin of the fold: every turn, one after the other, decoded whole, into plain
+ * maps.
+ */
 import { totalKey, type ChangeSet, type LedgerEntry } from '#server/shard/change-set.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { ProjectedRow } from '../persister/persister.ts';

@@ -1,4 +1,7 @@
-/** A data directory with something in each of its files, and what a start makes of one: without threads, so that it can be done often. */
+/**
+ * A data directory with something in each of its files, and what a start makes of one: without
+ * threads, so that it can be done often.
+ */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,8 +12,11 @@ import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import { drivePass } from '../images/drive-pass.ts';
 import { ShardFault, type Position, type Total } from '../persister/persister.ts';
+import { unpackRows } from '../fold/projected-row.ts';
 import { Projector } from '../fold/projector.ts';
-import { ShardKeeper } from '../images/shard-keeper.ts';
+import { ImagePass } from '../images/image-pass.ts';
+import { ShardLoader } from '../images/shard-loader.ts';
+import { ShardRecords } from '../images/shard-records.ts';
 import { StartUpkeep } from '../recovery/start-upkeep.ts';
 import { journalPath, openDirectory, projectionsPath } from '../disk/directory.ts';
 import { FileImages } from '../disk/image-files.ts';
@@ -26,7 +32,10 @@ export const SAMPLE_SHARDS: readonly ShardId[] = Array.from({ length: SHARDS }, 
 /** A shard, a ledger, or why there is none. */
 type Answer = RawChangeSet | readonly LedgerEntry[] | string | undefined;
 
-/** What a start finds: everything that can be asked for, with the sentence of its fault in the place of a shard that cannot be loaded. */
+/**
+ * What a start finds: everything that can be asked for, with the sentence of its fault in the place
+ * of a shard that cannot be loaded.
+ */
 export interface Found {
   readonly position: Position;
   readonly lease: number;
@@ -43,8 +52,9 @@ export class SampleDirectory {
   #copies = 0;
 
   /**
-   * Four shards have images; the first two of them and the fifth have turns that are only in the journal. The last batch is not folded. One
-   * copy as a node left it that was closed, one as it left it that was killed, its commits in the log; older ones from before the images.
+   * Four shards have images; the first two of them and the fifth have turns that are only in the
+   * journal. The last batch is not folded. One copy as a node left it that was closed, one as it
+   * left it that was killed, its commits in the log; older ones from before the images.
    */
   async prepare(instance = 'sample'): Promise<void> {
     const path = join(this.#parent, 'open');
@@ -53,7 +63,7 @@ export class SampleDirectory {
     const writer = new RecordWriter();
     const directory = openDirectory(path, DEFINITION, instance);
     const { journal } = directory;
-    const { keeper, images, projector, upkeep, close } = openReaders(path, 0, instance);
+    const { pass, images, projector, upkeep, close } = openReaders(path, 0, instance);
     for (const run of upkeep.steps(projector, 0)) run();
     const take = (some: readonly SampleShard[]): void => {
       const first = journal.state.position + 1;
@@ -67,10 +77,10 @@ export class SampleDirectory {
     cpSync(join(this.#parent, 'older-killed'), join(this.#parent, 'older'), { recursive: true });
     openDirectory(join(this.#parent, 'older'), DEFINITION, instance).close();
     projector.foldThrough(16);
-    await drivePass(keeper.pass(16), {
+    await drivePass(pass.steps(16), {
       images,
       pause: () => Promise.resolve(),
-      note: (notes, kept) => Promise.resolve(journal.note(notes, kept)),
+      storeImageVersions: (versions, setAside) => Promise.resolve(journal.storeImageVersions(versions, setAside)),
       drop: (through, recordsMax) => Promise.resolve(journal.drop(through, recordsMax)),
     });
     for (let round = 0; round < 2; round++) take([...shards.slice(0, 2), ...shards.slice(4)]);
@@ -99,22 +109,25 @@ export class SampleDirectory {
   }
 }
 
-/** Opens a directory as a node does, asks for everything, and lets go of it. Throws what a node would end with. */
+/**
+ * Opens a directory as a node does, asks for everything, and lets go of it. Throws what a node
+ * would end with.
+ */
 export function startOn(path: string): Found {
   const directory = openDirectory(path, DEFINITION, 'new');
   const readers: { close?: () => void } = {};
   try {
     const { position, dropped, lease } = directory.journal.state;
-    const { keeper, projector, upkeep, close } = openReaders(path, dropped, directory.instance);
+    const { records, loader, projector, upkeep, close } = openReaders(path, dropped, directory.instance);
     readers.close = close;
-    keeper.catchUp(position);
+    records.catchUp(position);
     for (const run of upkeep.steps(projector, position)) run();
     const remarks = [...directory.remarks, ...upkeep.remarks];
-    const { rows } = projector.projection(offer.name, position);
-    const { totals } = projector.totals(position);
+    const rows = unpackRows(projector.projection(offer.name).rows, SCHEMA_BY_TABLE);
+    const { totals } = projector.totals();
     const shards = SAMPLE_SHARDS.flatMap((shard): readonly (readonly [string, Answer])[] => [
-      [shard, orFault(() => loaded(keeper, shard, position))],
-      [`the ledger of ${shard}`, orFault(() => projector.history(shard, Number.MAX_SAFE_INTEGER, 1_000, position))],
+      [shard, orFault(() => loaded(loader, shard, position))],
+      [`the ledger of ${shard}`, orFault(() => projector.history(shard, Number.MAX_SAFE_INTEGER, 1_000))],
     ]);
     return { position, lease, remarks, shards: new Map(shards), rows, totals };
   } finally {
@@ -123,8 +136,8 @@ export function startOn(path: string): Found {
   }
 }
 
-function loaded(keeper: ShardKeeper, shard: ShardId, position: Position): RawChangeSet | undefined {
-  const found = keeper.load(shard, position);
+function loaded(loader: ShardLoader, shard: ShardId, position: Position): RawChangeSet | undefined {
+  const found = loader.load(shard, position);
   return found.kind === 'absent' ? undefined : found.shard;
 }
 
@@ -141,12 +154,15 @@ function openReaders(path: string, dropped: Position, instance: string) {
   const journal = FileJournalReader.open(journalPath(path));
   const projections = FileProjections.openFor(projectionsPath(path), '');
   const images = new FileImages(path, SCHEMA_BY_TABLE, instance);
-  const keeper = new ShardKeeper(journal, images, SCHEMA_BY_TABLE, dropped);
+  const records = new ShardRecords(journal, SCHEMA_BY_TABLE, dropped);
+  const loader = new ShardLoader(records, images);
   return {
     images,
-    keeper,
-    upkeep: new StartUpkeep({ store: projections, keeper: () => keeper, schemas: SCHEMA_BY_TABLE, projected: DEFINITION.projected }),
-    projector: new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION.projected),
+    records,
+    loader,
+    pass: new ImagePass(records, images),
+    upkeep: new StartUpkeep({ store: projections, loader: () => loader, schemas: SCHEMA_BY_TABLE, projected: DEFINITION.projected }),
+    projector: new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION),
     close: () => {
       projections.close();
       journal.close();

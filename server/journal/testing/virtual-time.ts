@@ -1,4 +1,6 @@
-/** A machine on a virtual clock, for tests: nothing happens until it is told to run the next timer. */
+/**
+ * A machine on a virtual clock, for tests: nothing happens until it is told to run the next timer.
+ */
 import { instant, type Instant } from '#shared/units.ts';
 import type { Cancel, ReportedEvent } from '#server/platform/platform.ts';
 import type { PersisterMachine } from '../persister/open-persister.ts';
@@ -9,7 +11,7 @@ interface Timer {
   readonly run: () => void;
 }
 
-/** See the head of this file. */
+/** A clock that moves from timer to timer. */
 export class VirtualTime implements PersisterMachine {
   readonly events: ReportedEvent[] = [];
   readonly readings = { wall: (): Instant => instant(this.#now), monotonicMs: (): number => this.#now };
@@ -25,7 +27,10 @@ export class VirtualTime implements PersisterMachine {
     this.events.push(event);
   }
 
-  /** Runs the next timer, at its time, and everything that follows from it at once. Returns whether there was one. */
+  /**
+   * Runs the next timer, at its time, and everything that follows from it at once. Returns whether
+   * there was one.
+   */
   async step(): Promise<boolean> {
     const next = this.#timers.toSorted((a, b) => a.at - b.at || a.order - b.order)[0];
     if (next === undefined) return false;

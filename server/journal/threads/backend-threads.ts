@@ -1,22 +1,23 @@
 /**
- * The backend of production: a data directory and three threads over it. Named as an adapter, which it is: it starts threads.
+ * The backend of production: a data directory and three threads over it.
  *
- * 1. The journal, the images and `node.db` have one owning thread each; the others only read the journal.
+ * 1. The journal, the images and `node.db` have one owning thread each; the others only read the
+ *    journal.
  * 2. A thread that ends by itself is a fault, and everything asked of it fails with it.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
+import { within } from '#server/platform/within.ts';
 import { RecordReader, type Schemas } from '#server/shard/record/reader.ts';
 import type { Backend, Opened } from '../persister/backend.ts';
 import type { CommitApi } from '../commit/commit-worker.ts';
 import type { FoldApi } from '../fold/fold-worker.ts';
 import type { ImageApi } from '../images/image-worker.ts';
-import type { DueShard, LoadedShard, PersisterDefinition, Position, ProjectedRow, Total } from '../persister/persister.ts';
-import { unpackRows } from '../fold/projected-row.ts';
-import type { PassResult } from '../images/shard-keeper.ts';
+import type { QueryCalls } from '../persister/node-queries.ts';
+import type { LoadedShard, PersisterDefinition, Position, QueryName } from '../persister/persister.ts';
+import type { PassResult } from '../images/image-pass.ts';
 import type { Batch } from '../disk/storage.ts';
 import type { LockPatience } from './worker-patience.ts';
 import { Caller, type Serves } from './worker-port.ts';
@@ -65,7 +66,7 @@ class ThreadBackend implements Backend {
         this.#images.caller.call('open', [directory, definition, opened, port2], [port2]),
         this.#folds.caller.call('open', [directory, definition, opened.instance, this.#patience]),
       ]);
-      // Whoever loads shards has read every batch: now the journal is known to be whole.
+      // The image worker has read every batch by now: the journal is known to be whole.
       const remarks = await this.#folds.caller.call('recover', [opened]);
       return { ...opened, remarks: [...opened.remarks, ...remarks] };
     } catch (error) {
@@ -74,7 +75,7 @@ class ThreadBackend implements Backend {
     }
   }
 
-  commit(batch: Batch): Promise<void> {
+  commit(batch: Batch): Promise<Position> {
     const { buffer } = batch.records;
     return this.#commits.caller.call('commit', [batch], buffer instanceof ArrayBuffer ? [buffer] : []);
   }
@@ -83,8 +84,8 @@ class ThreadBackend implements Backend {
     return this.#commits.caller.call('extendLease', [until]);
   }
 
-  noticed(through: Position): void {
-    this.#images.caller.call('noticed', [through]).catch((error: unknown) => this.#fail(error));
+  hintDurable(through: Position): void {
+    this.#images.caller.call('hintDurable', [through]).catch((error: unknown) => this.#fail(error));
   }
 
   async load(shard: ShardId, through: Position): Promise<LoadedShard> {
@@ -100,25 +101,13 @@ class ThreadBackend implements Backend {
     return this.#images.caller.call('pass', [through]);
   }
 
-  due(now: Instant, limit: number, after: DueShard | undefined): Promise<readonly DueShard[]> {
-    return this.#folds.caller.call('due', [now, limit, after]);
-  }
-
-  history(shard: ShardId, before: number, limit: number, through: Position): Promise<readonly LedgerEntry[]> {
-    return this.#folds.caller.call('history', [shard, before, limit, through]);
-  }
-
-  transaction(tx: string, shards: readonly ShardId[], through: Position): Promise<readonly { shard: ShardId; entry: LedgerEntry }[]> {
-    return this.#folds.caller.call('transaction', [tx, shards, through]);
-  }
-
-  async projection(entity: string, through: Position, shard?: ShardId): Promise<{ position: Position; rows: readonly ProjectedRow[] }> {
-    const { position, rows } = await this.#folds.caller.call('projection', [entity, through, shard]);
-    return { position, rows: unpackRows(rows, this.#schemas) };
-  }
-
-  totals(through: Position): Promise<{ position: Position; totals: readonly Total[] }> {
-    return this.#folds.caller.call('totals', [through]);
+  query<Name extends QueryName>(
+    name: Name,
+    parameters: Parameters<QueryCalls[Name]>,
+    through: Position,
+  ): Promise<ReturnType<QueryCalls[Name]>> {
+    // `call` types the answer as that of any query; the thread answers the one of this name.
+    return this.#folds.caller.call('query', [name, parameters, through]) as Promise<ReturnType<QueryCalls[Name]>>;
   }
 
   onFault(listener: (fault: Error) => void): void {
@@ -153,13 +142,7 @@ class ThreadBackend implements Backend {
 
   /** Whether all that was done, or has failed, within that time. */
   async #inTime(ms: number, work: readonly Promise<unknown>[]): Promise<boolean> {
-    const timer = { cancel: (): void => undefined };
-    const late = new Promise<false>((resolve) => {
-      timer.cancel = this.#machine.timers.after(ms, () => resolve(false));
-    });
-    const isDone = await Promise.race([Promise.allSettled(work).then(() => true), late]);
-    timer.cancel();
-    return isDone;
+    return (await within(this.#machine.timers, ms, Promise.allSettled(work))) !== 'late';
   }
 
   #fail(error: unknown): void {

@@ -1,4 +1,7 @@
-/** Calls between threads: a request has an answer, an error keeps its kind. The two ends agree on one type of functions. */
+/**
+ * Calls between threads: a request has an answer, an error keeps its kind. The two ends agree on
+ * one type of functions.
+ */
 import type { MessagePort, Transferable, Worker } from 'node:worker_threads';
 import type { Instant } from '#shared/units.ts';
 import { errorMessage } from '../disk/disk-errors.ts';
@@ -90,7 +93,10 @@ export class Caller<A extends Serves<A>> {
   }
 }
 
-/** Answers calls with these functions, in the order in which they come; one that returns a promise lets later ones pass. */
+/**
+ * Answers calls with these functions, in the order in which they come; one that returns a promise
+ * lets later ones pass.
+ */
 export function serve(port: MessagePort, api: Api): void {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The other end is a `Caller` of this file.
   port.on('message', (request: unknown) => void answer(port, api, request as Request));

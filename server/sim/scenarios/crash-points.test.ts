@@ -71,7 +71,16 @@ describe('a crash at every event of a trade', () => {
   });
 });
 
-const OPERATIONS: readonly MemoryOperation[] = ['commit', 'apply', 'stage', 'sync', 'publish', 'sync-directories', 'note', 'drop'];
+const OPERATIONS: readonly MemoryOperation[] = [
+  'commit',
+  'apply',
+  'stage',
+  'sync',
+  'publish',
+  'sync-directories',
+  'image-versions',
+  'drop',
+];
 /** Calls of which one trade makes several. */
 const OFTEN: ReadonlySet<MemoryOperation> = new Set(['commit']);
 const OUTCOMES: readonly Outcome[] = ['fail', 'write-then-fail', 'write-unsynced'];

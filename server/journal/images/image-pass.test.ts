@@ -8,7 +8,9 @@ import { instant } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import { drivePass } from './drive-pass.ts';
-import { ShardKeeper, type PassResult, type PassStep } from './shard-keeper.ts';
+import { ImagePass, type PassResult, type PassStep } from './image-pass.ts';
+import { ShardLoader } from './shard-loader.ts';
+import { ShardRecords } from './shard-records.ts';
 import { openDirectory } from '../disk/directory.ts';
 import { directoryName, fileName, FileImages } from '../disk/image-files.ts';
 import { MemoryDisk } from '../disk/memory.ts';
@@ -31,8 +33,8 @@ function diskOf(turns: number): MemoryDisk {
   return disk;
 }
 
-function keeperOf({ journal, images }: MemoryDisk): ShardKeeper {
-  return new ShardKeeper(journal, images, SCHEMA_BY_TABLE, journal.state.dropped);
+function recordsOf({ journal }: MemoryDisk): ShardRecords {
+  return new ShardRecords(journal, SCHEMA_BY_TABLE, journal.state.dropped);
 }
 
 describe('an image pass', () => {
@@ -40,40 +42,43 @@ describe('an image pass', () => {
     const disk = diskOf(3);
     const steps: PassStep['kind'][] = [];
     const published: (number | undefined)[] = [];
-    for (const step of keeperOf(disk).pass(3)) {
+    for (const step of new ImagePass(recordsOf(disk), disk.images).steps(3)) {
       steps.push(step.kind);
       published.push(disk.images.read(sampleShard(1))?.version);
       if (step.kind === 'mark') disk.images.mark(step.through);
       if (step.kind === 'sync') await disk.images.sync(step.shards);
     }
-    expect(steps.filter((kind) => kind !== 'pause')).toEqual(['mark', 'sync', 'sync-directories', 'note', 'drop']);
+    expect(steps.filter((kind) => kind !== 'pause')).toEqual(['mark', 'sync', 'sync-directories', 'store-image-versions', 'drop']);
     expect(published.slice(0, steps.indexOf('sync') + 1)).toEqual(steps.slice(0, steps.indexOf('sync') + 1).map(() => undefined));
     expect(disk.images.published).toBe(3);
   });
 
   it('that is shorter than one that was cut off after its images takes these for its own', async () => {
     const disk = diskOf(3);
-    for (const step of keeperOf(disk).pass(3)) {
+    for (const step of new ImagePass(recordsOf(disk), disk.images).steps(3)) {
       if (step.kind === 'sync') await disk.images.sync(step.shards);
       if (step.kind === 'sync-directories') break;
     }
-    const next = keeperOf(disk);
-    next.catchUp(3);
-    const { faults } = await drivePass(next.pass(1), {
+    const records = recordsOf(disk);
+    records.catchUp(3);
+    const { faults } = await drivePass(new ImagePass(records, disk.images).steps(1), {
       images: disk.images,
       pause: () => Promise.resolve(),
-      note: (notes, kept) => Promise.resolve(disk.journal.note(notes, kept)),
+      storeImageVersions: (versions, setAside) => Promise.resolve(disk.journal.storeImageVersions(versions, setAside)),
       drop: (through, recordsMax) => Promise.resolve(disk.journal.drop(through, recordsMax)),
     });
     expect(faults).toEqual([]);
-    expect(next.load(sampleShard(1), 3)).toMatchObject({ kind: 'found', shard: { version: 3 } });
+    expect(new ShardLoader(records, disk.images).load(sampleShard(1), 3)).toMatchObject({ kind: 'found', shard: { version: 3 } });
   });
 
   const COUNT = limits.imageFaultsPerPassMax + 1;
 
-  /** Writes images of as many shards as are one too many, has something done to each of the files, and writes images of their next turns. */
+  /**
+   * Writes images of as many shards as are one too many, has something done to each of the files,
+   * and writes images of their next turns.
+   */
   async function passAfter(spoil: (file: string) => void): Promise<PassResult> {
-    const path = mkdtempSync(join(tmpdir(), 'gavel-keeper-'));
+    const path = mkdtempSync(join(tmpdir(), 'gavel-image-pass-'));
     const directory = openDirectory(path, DEFINITION, 'sample');
     cleanUps.push(() => {
       directory.close();
@@ -81,7 +86,7 @@ describe('an image pass', () => {
     });
     const { journal } = directory;
     const images = new FileImages(path, SCHEMA_BY_TABLE, 'sample');
-    const keeper = new ShardKeeper(journal, images, SCHEMA_BY_TABLE, 0);
+    const imagePass = new ImagePass(new ShardRecords(journal, SCHEMA_BY_TABLE, 0), images);
     const shards = Array.from({ length: COUNT }, (_, index) => new SampleShard(index, picker(index)));
     const writer = new RecordWriter();
     const pass = (): Promise<PassResult> => {
@@ -89,10 +94,10 @@ describe('an image pass', () => {
       for (const shard of shards) writer.changeSet(shard.turn(1_000 + first));
       const last = first + COUNT - 1;
       journal.commit(sealed({ first, last, now: instant(1_000 + first), records: writer.take() }));
-      return drivePass(keeper.pass(last), {
+      return drivePass(imagePass.steps(last), {
         images,
         pause: () => Promise.resolve(),
-        note: (notes, kept) => Promise.resolve(journal.note(notes, kept)),
+        storeImageVersions: (versions, setAside) => Promise.resolve(journal.storeImageVersions(versions, setAside)),
         drop: (through, recordsMax) => Promise.resolve(journal.drop(through, recordsMax)),
       });
     };
@@ -116,7 +121,7 @@ describe('an image pass', () => {
     for (let index = 0; index < COUNT; index++) await expect(failed).rejects.toThrow(`shard ${sampleShard(index)} keeps its old image`);
   });
 
-  it('puts aside the records of any number of files that are there and not right: that is somebody, and not the disk', async () => {
+  it('sets aside the records of any number of files that are there and not right: that is somebody, and not the disk', async () => {
     const { faults } = await passAfter((file) => {
       const database = new Database(file);
       database.exec('UPDATE gavel_ledger SET cause = upper(cause)');
