@@ -23,7 +23,8 @@ describe('the source', () => {
   it('has no exception from a rule that is none', () => {
     const faults = [...exportRules({}, {}), ...referenceRules({})].flatMap(({ find }) => find(repository));
     const needed = new Set(faults.map(({ path, problem }) => `${path} ${problem.split(' ', 1)[0] ?? ''}`));
-    for (const exception of Object.keys({ ...SHARED_NAMES, ...UNUSED_EXPORTS, ...DEAD_LINKS })) expect(needed).toContain(exception);
+    const exceptions = Object.keys({ ...SHARED_NAMES, ...UNUSED_EXPORTS, ...DEAD_LINKS });
+    expect(exceptions.filter((exception) => !needed.has(exception))).toEqual([]);
   });
 
   it('imports in one direction only', () => {

@@ -16,8 +16,7 @@ export const SHARED_NAMES: Exceptions = {
   'server/platform/within.ts within': 'the client has one of its own: it runs where there is no platform',
   'server/shard/entity.ts Column': 'open: of an entity, and of the listing index',
   'shared/units.ts gold': 'open: an amount, and an attribute',
-  'server/shard/message.ts Command': 'open: of a client, and of a shard',
-  'server/shard/record/reader.ts placeOf': 'open: of a record, and of a search',
+  'server/shard/query.ts Query': 'open: of a shard, and of node.db',
   'server/shard/record/reader.ts schemaOf': 'open: of a record, and of an image',
   'server/shard/undo-log.ts RowChange': 'open: of a turn, and of a projection',
   'server/sim/answer-book.ts Asked': 'open: drill and simulator',
@@ -25,7 +24,9 @@ export const SHARED_NAMES: Exceptions = {
   'server/trade/messages.ts Outcome': 'open: of a trade, and of a write',
   'server/trade/trade-kind.ts kindOf': 'open: of a trade, and of a packet',
   'shared/hash.ts hashOf': 'open: of a text, and of bytes',
+  'shared/protocol.ts Command': 'open: of a client, and of a shard',
   'shared/rules.ts FeeLine': 'open: declared twice, and the same',
+  'shared/search.ts placeOf': 'open: of a search, and of a record',
   'shared/units.ts NodeName': 'open: is to take the place of that of server/routing/link.ts',
 };
 
@@ -38,7 +39,6 @@ export const UNUSED_EXPORTS: Exceptions = {
   'server/trade/decider.ts decideAccepted':
     'for kinds of trades that are accepted first and decided later: tested, and not in the market yet',
   'shared/address.ts marketName': 'open: awaits its use',
-  'shared/cell.ts CellEpoch': 'open: awaits its use',
   'shared/cell.ts FIRST_EPOCH': 'open: awaits its use',
   'shared/cell.ts epoch': 'open: awaits its use',
   'shared/state.ts BidState': 'open: inside of the room state',
