@@ -116,7 +116,7 @@ describe('a game client', () => {
     const ada = await join(edge);
     const answers = await Promise.all(Array.from({ length: 70 }, () => ada.rules()));
     expect(answers).toHaveLength(70);
-    await expect(Promise.all(Array.from({ length: 70 }, () => ada.rules({ deadlineMs: 0 })))).rejects.toMatchObject({
+    await expect(Promise.all(Array.from({ length: 70 }, () => ada.rules({}, { deadlineMs: 0 })))).rejects.toMatchObject({
       refusal: { name: 'rate-limited' },
     });
   });

@@ -1,17 +1,29 @@
 /**
  * The typed game client, over the official SDK: one player in one region and mode.
  *
- * 1. A command resolves with its answer, or rejects: `RefusedError` for a no, `NoAnswerError` if nothing final came in time.
- * 2. A command that changes something has one `op` for its whole life: after a lost connection, a restart of the server or a `busy`
- *    it is sent again with the same one, and so is done once.
- * 3. A lost connection is answered with a fresh session, again and again until `close`; meanwhile the last state stays readable.
+ * 1. A command resolves with its answer, or rejects: `RefusedError` for a no, `NoAnswerError` if
+ *    nothing final came in time.
+ * 2. A command that changes something has one `op` for its whole life: after a lost connection, a
+ *    restart of the server or a `busy` it is sent again with the same one, and so is done once.
+ * 3. A lost connection is answered with a fresh session, again and again until `close`; meanwhile
+ *    the last state stays readable.
  */
 import { EventEmitter } from 'node:events';
-import type { z } from 'zod';
 import type { Mode } from '#shared/address.ts';
-import { commands, refusalSchema, type ChangingCommandType, type CommandAnswer, type CommandType } from '#shared/protocol.ts';
+import {
+  COMMAND_TYPES,
+  commands,
+  isChangingCommand,
+  refusalSchema,
+  SERVER_MESSAGE_TYPES,
+  serverMessages,
+  type CommandAnswer,
+  type CommandInput,
+  type CommandType,
+  type ServerMessagePayload,
+  type ServerMessageType,
+} from '#shared/protocol.ts';
 import type { RefusalName } from '#shared/refusals.ts';
-import { serverMessages, type ServerMessagePayload, type ServerMessageType } from '#shared/server-messages.ts';
 import type { PlayerState } from '#shared/state.ts';
 import { ClosedError, NoAnswerError, RefusedError } from './errors.ts';
 import { decode, openSession, type Credentials, type Session } from './session.ts';
@@ -28,9 +40,6 @@ export interface GameClientOptions {
   readonly deadlineMs?: number;
 }
 
-/** What a command carries, as it is written: without `op`, which the client makes unless it is given. */
-export type Request<Type extends CommandType> = Omit<z.input<(typeof commands)[Type]['request']>, 'op'>;
-
 /** How one command is carried out. */
 export interface RequestOptions {
   /** To ask again for an earlier command: its `op`. */
@@ -39,11 +48,23 @@ export interface RequestOptions {
   readonly deadlineMs?: number;
 }
 
-/** What a client tells whoever listens. */
-export interface GameEvents extends Record<ServerMessageType, unknown[]> {
-  sold: [ServerMessagePayload<'sold'>];
-  expired: [ServerMessagePayload<'expired'>];
-  notice: [ServerMessagePayload<'notice'>];
+/**
+ * Each command as a method: `client.sell({ itemId, buyout })`. What each does, its `summary` in the
+ * protocol says.
+ */
+export type CommandMethods = {
+  readonly [Type in CommandType]: Record<never, never> extends CommandInput<Type>
+    ? (request?: CommandInput<Type>, options?: RequestOptions) => Promise<CommandAnswer<Type>>
+    : (request: CommandInput<Type>, options?: RequestOptions) => Promise<CommandAnswer<Type>>;
+};
+
+type ServerMessageEvents = { [Type in ServerMessageType]: [ServerMessagePayload<Type>] };
+
+/**
+ * What a client tells those who listen: the messages of the server, and what happens to the
+ * connection.
+ */
+export interface GameEvents extends ServerMessageEvents {
   /** The state changed. */
   state: [PlayerState];
   /** The connection was lost, with the code that says why; the client is on its way back. */
@@ -72,8 +93,20 @@ type Connection =
 /** How one attempt at a command went. */
 type Attempt = { readonly kind: 'answered'; readonly value: unknown } | { readonly kind: 'failed'; readonly error: unknown };
 
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The static block below gives the class a method for each command.
+const EmitterWithCommands = EventEmitter as unknown as new () => EventEmitter<GameEvents> & CommandMethods;
+
 /** See the head of this file. */
-export class GameClient extends EventEmitter<GameEvents> {
+export class GameClient extends EmitterWithCommands {
+  static {
+    for (const type of COMMAND_TYPES) {
+      const value = function (this: GameClient, request: CommandInput<typeof type> = {}, options?: RequestOptions): Promise<unknown> {
+        return this.call(type, request, options);
+      };
+      Object.defineProperty(this.prototype, type, { value });
+    }
+  }
+
   readonly #options: GameClientOptions;
   #connection: Connection;
   #last: Session;
@@ -87,7 +120,10 @@ export class GameClient extends EventEmitter<GameEvents> {
     this.#attend(session);
   }
 
-  /** Joins. Rejects with `RefusedError` if the server says no, with another error if it cannot be reached. */
+  /**
+   * Joins. Rejects with `RefusedError` if the server says no, with another error if it cannot be
+   * reached.
+   */
   static async connect(options: GameClientOptions): Promise<GameClient> {
     const { url, region, mode = 'softcore', credentials } = options;
     return new GameClient(options, await openSession({ url, region, mode }, credentials, ATTEMPT_MS));
@@ -113,46 +149,6 @@ export class GameClient extends EventEmitter<GameEvents> {
     return this.#connection.kind === 'there';
   }
 
-  /** Finds listings of the market. */
-  search(request: Request<'search'>, options?: RequestOptions): Promise<CommandAnswer<'search'>> {
-    return this.#command('search', request, options);
-  }
-
-  /** Shows one listing as its owner knows it now. */
-  listing(request: Request<'listing'>, options?: RequestOptions): Promise<CommandAnswer<'listing'>> {
-    return this.#command('listing', request, options);
-  }
-
-  /** Puts an item of the stash up for sale. */
-  sell(request: Request<'sell'>, options?: RequestOptions): Promise<CommandAnswer<'sell'>> {
-    return this.#command('sell', request, options);
-  }
-
-  /** Buys a listing at once, for at most the price that was seen. */
-  buyout(request: Request<'buyout'>, options?: RequestOptions): Promise<CommandAnswer<'buyout'>> {
-    return this.#command('buyout', request, options);
-  }
-
-  /** Takes back an own listing. */
-  cancel(request: Request<'cancel'>, options?: RequestOptions): Promise<CommandAnswer<'cancel'>> {
-    return this.#command('cancel', request, options);
-  }
-
-  /** Moves completed entries to stash and wallet. */
-  claim(request: Request<'claim'>, options?: RequestOptions): Promise<CommandAnswer<'claim'>> {
-    return this.#command('claim', request, options);
-  }
-
-  /** Reads the player's own ledger, newest first. */
-  history(request: Request<'history'> = {}, options?: RequestOptions): Promise<CommandAnswer<'history'>> {
-    return this.#command('history', request, options);
-  }
-
-  /** Reads the rules in force. */
-  rules(options?: RequestOptions): Promise<CommandAnswer<'rules'>> {
-    return this.#command('rules', {}, options);
-  }
-
   /** Leaves, and stays away. Commands under way reject. */
   async close(): Promise<void> {
     const before = this.#connection;
@@ -165,8 +161,13 @@ export class GameClient extends EventEmitter<GameEvents> {
     }
   }
 
-  async #command<Type extends CommandType>(type: Type, request: Request<Type>, options: RequestOptions = {}): Promise<CommandAnswer<Type>> {
-    const op = isChanging(type) ? (options.op ?? newOp()) : undefined;
+  /** Sends a command until something final is said. Rejects as the head of this file says. */
+  async call<Type extends CommandType>(
+    type: Type,
+    request: CommandInput<Type>,
+    options: RequestOptions = {},
+  ): Promise<CommandAnswer<Type>> {
+    const op = isChangingCommand(type) ? (options.op ?? newOp()) : undefined;
     const payload = { ...withoutUndefined(request), ...(op === undefined ? {} : { op }) };
     const deadlineMs = options.deadlineMs ?? this.#options.deadlineMs ?? DEADLINE_MS;
     const deadline = Date.now() + deadlineMs;
@@ -189,7 +190,10 @@ export class GameClient extends EventEmitter<GameEvents> {
     }
   }
 
-  /** Asks once. Throws what is final; resolves with the answer, or with what went wrong if asking again may help. */
+  /**
+   * Asks once. Throws what is final; resolves with the answer, or with what went wrong if asking
+   * again may help.
+   */
   async #attempt(type: CommandType, payload: object, timeoutMs: number): Promise<Attempt> {
     const connection = this.#connection;
     if (connection.kind === 'closed') throw new ClosedError();
@@ -211,23 +215,10 @@ export class GameClient extends EventEmitter<GameEvents> {
     this.#last = session;
     this.#resumeToken = session.token;
     room.onStateChange((state) => this.emit('state', state));
-    for (const type of ['sold', 'expired', 'notice'] as const) {
-      room.onMessage(type, (payload: unknown) => this.#tell(type, payload));
-    }
+    for (const type of SERVER_MESSAGE_TYPES) room.onMessage(type, (payload: unknown) => tell(this, type, payload));
     room.onLeave((code) => this.#lost(session, code));
     // A drop that no reconnection follows comes as `onLeave` too; errors alone change nothing.
     room.onError(() => undefined);
-  }
-
-  #tell(type: ServerMessageType, payload: unknown): void {
-    switch (type) {
-      case 'sold':
-        return void this.emit('sold', decode(serverMessages.sold.payload, payload));
-      case 'expired':
-        return void this.emit('expired', decode(serverMessages.expired.payload, payload));
-      case 'notice':
-        return void this.emit('notice', decode(serverMessages.notice.payload, payload));
-    }
   }
 
   #lost(session: Session, code: number): void {
@@ -277,8 +268,12 @@ export class GameClient extends EventEmitter<GameEvents> {
   }
 }
 
-function isChanging(type: CommandType): type is ChangingCommandType {
-  return commands[type].changes;
+/**
+ * TypeScript cannot relate a type of messages to its payload where both are one of several: here
+ * both are of any emitter.
+ */
+function tell(emitter: EventEmitter, type: ServerMessageType, payload: unknown): void {
+  emitter.emit(type, decode(serverMessages[type].payload, payload));
 }
 
 /** The refusal that the SDK wraps into the error of a request, if it is one. */
@@ -293,7 +288,10 @@ function withoutUndefined(request: object): object {
   return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
 }
 
-/** How long to wait after so many attempts in vain; spread, so that a thousand clients do not come back in one instant. */
+/**
+ * How long to wait after so many attempts in vain; spread, so that a thousand clients do not come
+ * back in one instant.
+ */
 function pauseAfter(attempt: number): number {
   return Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** attempt) * (0.5 + Math.random() / 2);
 }

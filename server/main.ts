@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { limits } from '#shared/limits.ts';
+import { nodeName } from '#shared/units.ts';
 import { ConfigError, loadConfig, type Config } from './config.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
@@ -16,7 +17,7 @@ import { NodeStartError, openNode, type GavelNode } from '#server/node.ts';
 
 /** The name of the world and of its one node, until there are several. */
 const WORLD = 'gavel';
-const NODE = 'node-1';
+const NODE = nodeName('node-1');
 
 const machine = nodeMachine();
 

@@ -5,8 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { createPrng } from '#shared/prng.ts';
-import { listingId, shardId } from '#shared/address.ts';
-import { gold, itemId, operationId, type ShardId } from '#shared/units.ts';
+import { listingId, marketOf, shardId } from '#shared/address.ts';
+import { cellOf, epoch } from '#shared/cell.ts';
+import { limits } from '#shared/limits.ts';
+import { refusal } from '#shared/refusals.ts';
+import { gold, itemId, nodeName, operationId, type ShardId } from '#shared/units.ts';
 import type { CommandAnswer } from '#shared/protocol.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { rollItem } from '#shared/catalog/loot.ts';
@@ -18,8 +21,9 @@ import { ShardFault, type Persister, type PersisterDefinition } from '#server/jo
 import { StoreLockedError } from '#server/journal/disk/storage.ts';
 import { directoryName, fileName } from '#server/journal/disk/image-files.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
-import { completed, listing } from '#server/market/entities.ts';
-import { marketPowerups } from '#server/market/market.ts';
+import { completed } from '#server/market/completed/completed.ts';
+import { listing } from '#server/market/listing/listing.ts';
+import { marketFeatures } from '#server/market/market.ts';
 import { marketNetwork, opening, player } from '#server/market/testing/market-bench.ts';
 import type { Machine, ReportedEvent } from '#server/platform/platform.ts';
 import { defineShard } from '#server/shard/definition.ts';
@@ -28,8 +32,9 @@ import { RecordWriter } from '#server/shard/record/writer.ts';
 import { command, rowsByEntity } from '#server/shard/testing/shard-driver.ts';
 
 import { hold } from '#server/trade/entities.ts';
-import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS } from '#server/cell/alarm-scan.ts';
-import { persisterWith, type PersisterChanges } from '#server/sim/persister-with.ts';
+import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS } from '#server/cell/alarms/scan.ts';
+import { OUTCOME_WAIT_MS } from '#server/cell/pending-replies.ts';
+import { override } from '#server/sim/override.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { clockTime, virtualMachine } from '#server/sim/virtual-platform.ts';
 import { openNode, type GavelNode, type NodeOptions } from './node.ts';
@@ -37,6 +42,7 @@ import { openNode, type GavelNode, type NodeOptions } from './node.ts';
 const rules = RULES_PROFILES.dev;
 const regions = ['asia', 'europe'];
 const MINUTE_MS = 60_000;
+const ONE = nodeName('one');
 const FILE_STEP_MS = 100;
 const NOBODY = shardId('nobody', 'europe', 'softcore');
 
@@ -45,12 +51,12 @@ interface Life {
   readonly wallOffsetMs?: number;
   readonly isClockTrusted?: boolean;
   readonly ownerOf?: NodeOptions['ownerOf'];
-  readonly changes?: (real: Persister) => PersisterChanges;
+  readonly changes?: (real: Persister) => Partial<Persister>;
 }
 
 class NodeBench {
   readonly scheduler = new Scheduler();
-  readonly disk = new MemoryDisk(defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })).schemas);
+  readonly disk = new MemoryDisk(defineShard(marketFeatures({ rules, regions, catalogue: BUILT_IN_CATALOGUE })).schemas);
 
   readonly reported: ReportedEvent[] = [];
 
@@ -59,7 +65,7 @@ class NodeBench {
     const opening = this.#openNode(served, life, async (machine, definition) => {
       const backend = new InlineBackend(machine.timers, this.disk, { commitMs: () => 1, stepMs: () => 1 });
       const real = await openPersister(machine, definition, backend);
-      return persisterWith(real, life.changes?.(real) ?? {});
+      return override(real, life.changes?.(real) ?? {});
     });
     opening.catch(() => undefined); // Whoever awaits it hears of it.
     await this.run(1_000);
@@ -68,7 +74,7 @@ class NodeBench {
 
   #openNode(
     served: readonly string[],
-    { wallOffsetMs = 0, isClockTrusted = false, ownerOf = () => 'one' }: Life,
+    { wallOffsetMs = 0, isClockTrusted = false, ownerOf = () => ONE }: Life,
     open: (machine: Machine, definition: PersisterDefinition) => Promise<Persister>,
   ): Promise<GavelNode> {
     const life = {
@@ -87,7 +93,7 @@ class NodeBench {
       catalogue: BUILT_IN_CATALOGUE,
       regions: served,
       world: 'test',
-      node: 'one',
+      node: ONE,
       ownerOf,
       openPersister: (definition) => open(machine, definition),
       memoryBudgetBytes: 1e9,
@@ -172,19 +178,19 @@ describe('a node', () => {
     await bench.run(1_000);
     await openWithListing(both, shardId('ada', 'europe', 'softcore'));
     await bench.run(1_000);
-    expect(both.index.stats().rows).toBe(ALARM_SCAN_SHARDS + 21);
+    expect((await both.index.stats()).rows).toBe(ALARM_SCAN_SHARDS + 21);
     await bench.close(both);
 
     const europe = await bench.open(['europe']);
     await bench.run(2 * MINUTE_MS);
-    const found = europe.index.search({
+    const query = {
       market: 'europe.softcore',
       criteria: {},
       sort: { by: 'buyout' },
       limit: 10,
       now: clockTime(0, 0),
-    });
-    expect(found).toMatchObject({ kind: 'found', rows: [] });
+    } as const;
+    expect(await europe.index.search(query, { atLeast: europe.durable })).toMatchObject({ kind: 'found', rows: [] });
   });
 
   it('wakes as many with each scan as it says, although those that it woke before are due for the index of alarms still', async () => {
@@ -204,9 +210,41 @@ describe('a node', () => {
   });
 });
 
+describe('a node that closes a cell and opens it again', () => {
+  it('refuses what is for it meanwhile, and ends a trade that was under way when it is back: one holds, both agree', async () => {
+    const [ada, bob] = [player('ada'), player('bob')];
+    const bench = new NodeBench();
+    const node = await bench.open(regions);
+    for (const shard of [ada, bob])
+      void send(node, shard, { kind: 'open', issuer: 'service', body: opening(nameOfShard(shard), {}) }, true);
+    const sold = send(node, ada, command('sell', { itemId: 'ada-0', buyout: 500, durationMs: rules.durationMaxMs }, 'sell'));
+    await bench.run(1_000);
+    const reply = await sold;
+    const id = reply.kind === 'answer' ? (reply.value as CommandAnswer<'sell'>).listingId : '';
+    const cell = cellOf(ada, limits.cellsPerRegion);
+
+    const closing = node.closeCell(marketOf(ada), cell);
+    await bench.run(1_000);
+    await closing;
+    expect([node.owns(ada), node.owns(bob)]).toEqual([false, true]);
+    expect(await send(node, ada, command('claim', { all: true }, 'claim'))).toEqual(refusal('unavailable'));
+    expect(await node.subscribe(ada, () => undefined)).toEqual(refusal('unavailable'));
+    const bought = send(node, bob, command('buyout', { listingId: id, price: 500 }, 'buy'));
+    await bench.run(OUTCOME_WAIT_MS + 1_000);
+    expect(await bought).toEqual(refusal('outcome-unknown'));
+
+    node.openCell({ market: marketOf(ada), cell, epoch: epoch(1) });
+    await bench.run(limits.retryMaxMs);
+    const again = send(node, bob, command('buyout', { listingId: id, price: 500 }, 'buy'));
+    await bench.run(1_000);
+    expect([node.owns(ada), (await again).kind]).toEqual([true, 'answer']);
+    await bench.close(node);
+  });
+});
+
 describe('a seller whose file is damaged', () => {
   const [ADA, BOB] = [player('ada'), player('bob')];
-  const SCHEMAS = defineShard(marketPowerups({ rules, regions, catalogue: BUILT_IN_CATALOGUE })).schemas;
+  const SCHEMAS = defineShard(marketFeatures({ rules, regions, catalogue: BUILT_IN_CATALOGUE })).schemas;
 
   /** A disk on which Bob holds gold towards Ada's listing, as a crash left it: his offer was decided and he has not heard of it, or not. */
   async function crashed(isDecided: boolean): Promise<NodeBench> {
@@ -273,17 +311,17 @@ describe('a seller whose file is damaged', () => {
       node = await bench.openFiles(directory);
       const buy = (op: string): Promise<Reply> =>
         bench.answered(node, send(node, BOB, command('buyout', { listingId: id, price: 500 }, op)));
-      expect(node.index.stats().rows).toBe(1);
+      expect((await node.index.stats()).rows).toBe(1);
       let first = await buy('first');
       while (first.kind === 'refusal' && first.name === 'outcome-unknown') first = await buy('first');
       expect(first).toMatchObject({ name: 'offer-expired' });
-      expect(node.index.stats().rows).toBe(0);
+      expect((await node.index.stats()).rows).toBe(0);
       expect(await buy('second')).toMatchObject({ name: 'unavailable', details: { reason: "the seller's account is being repaired" } });
 
       writeFileSync(file, whole);
       // It is tried again a minute after the last time, and while the threads load it, virtual time passes.
       await bench.runFiles(node, 2 * MINUTE_MS);
-      expect(node.index.stats().rows).toBe(1);
+      expect((await node.index.stats()).rows).toBe(1);
       expect(await buy('third')).toMatchObject({ kind: 'answer', value: { paid: 500 } });
     } finally {
       await bench.closeFiles(node);
@@ -352,20 +390,20 @@ describe('a start', () => {
     await bench.run(2 * MINUTE_MS);
     expect(node.platform.clock.now()).toBe(before);
     // Sold or bought it may be; it does not end.
-    expect(node.index.stats().rows).toBe(1);
+    expect((await node.index.stats()).rows).toBe(1);
     await bench.close(node);
   });
 
   it('that fails leaves nothing behind that runs', async () => {
     const bench = new NodeBench();
     let leases = 0;
-    const changes = (real: Persister): PersisterChanges => ({
+    const changes = (real: Persister): Partial<Persister> => ({
       extendLease: (until) => {
         leases++;
         return real.extendLease(until);
       },
     });
-    await expect(bench.open(regions, { ownerOf: () => 'two', changes })).rejects.toThrow('to which there is no bus');
+    await expect(bench.open(regions, { ownerOf: () => nodeName('two'), changes })).rejects.toThrow('to which there is no bus');
     await bench.run(10 * MINUTE_MS);
     expect(leases).toBe(1);
   });
@@ -376,14 +414,14 @@ describe('a start', () => {
     await openWithListing(first, player('ada'));
     await bench.run(1_000);
     await bench.close(first);
-    const changes = (real: Persister): PersisterChanges => ({
+    const changes = (real: Persister): Partial<Persister> => ({
       projection: async (entity, scope) => {
         const { position, rows } = await real.projection(entity, scope);
         return { position, rows: [...rows, ...rows.map((row) => ({ ...row, table: 'listing_v9' }))] };
       },
     });
     const node = await bench.open(regions, { changes });
-    expect(node.index.stats().rows).toBe(1);
+    expect((await node.index.stats()).rows).toBe(1);
     expect(bench.reported).toMatchObject([
       { level: 'error', message: '1 of 2 listings cannot be read, and are not found until they can be' },
     ]);

@@ -1,46 +1,59 @@
 /**
- * The composition root: one node of a world, put together from its parts. Only this file knows all of them.
+ * The composition root: one node of a world, put together from its parts. Only this file knows all
+ * of them.
  *
- * A message flows: edge, world, region, cell, shard, journal; and back through the output gate.
+ * A message flows: edge, world, region, then a cell of this node or the link to another one; shard;
+ * journal; and back through the output gate. The constructor makes the parts in that order.
+ *
+ * 1. The world is open from the end of a start to the begin of a stop, or to a fault.
+ * 2. Each cell of each market has a part: an own cell, opened at the start, or the link to its
+ *    owner.
  */
-import { marketOf, MODES } from '#shared/address.ts';
+import { marketName, MODES } from '#shared/address.ts';
+import { FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Rules } from '#shared/rules.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
-import { ALARM_SCAN_MS, AlarmScan } from '#server/cell/alarm-scan.ts';
-import { CellHost } from '#server/cell/cell-host.ts';
-import { Cell } from '#server/cell/cell.ts';
-import type { Envelope, Part } from '#server/routing/part.ts';
-import type { ShardListener } from '#server/cell/resident.ts';
+import type { Market, NodeName, ShardId } from '#shared/units.ts';
+import type { ShardListener } from '#server/cell/active-shard.ts';
+import { AlarmScan } from '#server/cell/alarms/scan.ts';
+import { createCellParts, type CellParts } from '#server/cell/cell-parts.ts';
+import { OwnCells } from '#server/cell/own-cells.ts';
 import type { Backend } from '#server/edge/backend.ts';
 import { ShardFault, type Persister, type PersisterDefinition } from '#server/journal/persister/persister.ts';
 import { StoreLockedError } from '#server/journal/disk/storage.ts';
-import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
-import type { ListingRow } from '#server/market/entities.ts';
-import { INDEXED_ENTITY, indexedListing, listingsOf, listingsOfMirrored, tellListings } from '#server/market/listing-projection.ts';
-import { marketPowerups } from '#server/market/market.ts';
+import { createListingIndex } from '#server/listing-index/listing-index.ts';
+import { localListingIndex } from '#server/listing-index/local.ts';
+import { readYourWrites, type NodeIndex } from '#server/listing-index/read-your-writes.ts';
+import type { ListingIndexService } from '#server/listing-index/service.ts';
+import type { Feature, IndexedRows } from '#server/market/feature.ts';
+import { indexedRowsOf, listingsOfMirrored, tellIndexedRows } from '#server/market/indexed-rows.ts';
+import { marketFeatures } from '#server/market/market.ts';
 import { NodeClock } from '#server/platform/node-clock.ts';
-import type { Cancel, Machine, Platform } from '#server/platform/platform.ts';
+import type { Machine, Platform } from '#server/platform/platform.ts';
 import { doubtAbout } from '#server/platform/start-check.ts';
-import { cellOf } from '#shared/cell.ts';
-import { Link, type Bus, type NodeName } from '#server/routing/link.ts';
+import { within } from '#server/platform/within.ts';
+import { Link, type Bus } from '#server/routing/link.ts';
+import { UNAVAILABLE } from '#server/routing/part.ts';
 import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
 import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
-import type { Absence, Emitted, Reply } from '#server/shard/message.ts';
+import type { AnyRow } from '#server/shard/entity.ts';
+import type { Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
-import { outcomeInPlaceOf } from '#server/trade/decider.ts';
-import { holderOf } from '#server/trade/transaction.ts';
-import { decodeMessage, isOffer } from '#server/trade/messages.ts';
+import { decodeTradeMessage } from '#server/trade/messages.ts';
+import { replyInPlaceOf } from '#server/trade/reply-in-place.ts';
 
 /** What a node is made from. */
 export interface NodeOptions {
   readonly machine: Machine;
-  /** Whether somebody stands up for the clock of the machine, so that a start only warns of one that is far off; otherwise it refuses. */
+  /**
+   * Whether somebody stands up for the clock of the machine, so that a start only warns of one that
+   * is far off; otherwise it refuses.
+   */
   readonly isClockTrusted: boolean;
   readonly rules: Rules;
   /** What every shard is made of: the powerups of the market unless given. */
@@ -53,9 +66,12 @@ export interface NodeOptions {
   readonly world: string;
   readonly node: NodeName;
   /** The node that owns a cell; this node alone unless given. */
-  readonly ownerOf?: (market: string, cell: number) => NodeName;
-  /** The listing index that the node feeds and searches: one of its own, in this process, unless given. */
-  readonly index?: ListingIndex;
+  readonly ownerOf?: (market: Market, cell: number) => NodeName;
+  /**
+   * The listing index that the node feeds and searches: one of its own, in this process, unless
+   * given.
+   */
+  readonly index?: ListingIndexService;
   /** The way to the other nodes, if there are any. */
   readonly bus?: Bus;
   readonly openPersister: (definition: PersisterDefinition) => Promise<Persister>;
@@ -79,9 +95,11 @@ export function persisterDefinition(definition: ShardDefinition, world: string, 
   };
 }
 
-/** Recovers what is durable and starts a node. Rejects with one clear sentence if it must not start. */
+/**
+ * Recovers what is durable and starts a node. Rejects with one clear sentence if it must not start.
+ */
 export async function openNode(options: NodeOptions): Promise<GavelNode> {
-  const definition = defineShard(options.powerups ?? marketPowerups(options), options.build);
+  const definition = defineShard(options.powerups ?? marketFeatures(options), options.build);
   const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
   let clock: NodeClock | undefined;
   try {
@@ -115,88 +133,122 @@ async function startClock({ machine, isClockTrusted }: NodeOptions, persister: P
   }
 }
 
-/** Shards that could not be loaded and are tried again by one scan, at most: 1,920 in a minute. Of more, each is tried when its turn comes. */
-const UNLOADABLE_TRIED = 16;
-
 /** A running node. */
 export class GavelNode implements Backend {
   readonly rules: Rules;
   readonly regions: readonly string[];
-  readonly world: Part;
-  readonly index: ListingIndex;
+  readonly features: readonly Feature[];
+  readonly world = new World();
+  readonly index: NodeIndex;
   readonly persister: Persister;
   /** What the node runs on, with its own time. */
   readonly platform: Platform;
   readonly #options: NodeOptions;
   readonly #clock: NodeClock;
-  readonly #host: CellHost;
+  readonly #parts: CellParts;
+  readonly #cells: OwnCells;
+  readonly #link: Link | undefined;
   readonly #alarms: AlarmScan;
-  readonly #feed: ListingFeed<ListingRow>;
-  readonly #cellsByMarket: ReadonlyMap<string, readonly (Cell | undefined)[]>;
-  #isOpen = false;
+  readonly #indexed: IndexedRows;
+  readonly #feed: ListingFeed<AnyRow>;
   #isFaulty = false;
-  #cancelScan: Cancel | undefined;
 
   constructor(options: NodeOptions, clock: NodeClock, definition: ShardDefinition, persister: Persister) {
+    const platform: Platform = { ...options.machine, clock };
     this.#options = options;
     this.#clock = clock;
-    this.platform = { ...options.machine, clock };
+    this.platform = platform;
     this.rules = options.rules;
     this.regions = options.regions;
     this.persister = persister;
-    const world = new World();
-    this.world = { accept: (envelope) => this.#accept(world, envelope) };
-    this.#host = new CellHost({
-      platform: this.platform,
-      persister,
+    this.features = marketFeatures(options);
+    this.#indexed = indexedRowsOf(this.features);
+    this.#parts = createCellParts({
+      platform,
+      journal: persister,
       definition,
-      world,
-      replyInPlaceOf: (envelope, now, absence) => this.#replyInPlaceOf(envelope, now, absence),
+      cellsPerMarket: limits.cellsPerRegion,
+      world: this.world,
       memoryBudgetBytes: options.memoryBudgetBytes,
+      replyInPlaceOf: (envelope, now, absence) => replyInPlaceOf(envelope, now, absence, (shard) => this.owns(shard)),
       onFault: (fault) => this.#fail(fault),
-      onChanges: (position, changes) => tellListings(position, changes, this.#feed),
+      onChanges: (position, changes) => tellIndexedRows(this.#indexed, position, changes, (change) => this.#feed.take(change)),
       onUnloadable: (shard) => this.#feed.hide(shard),
-      onLoadable: (shard, version, rows) => this.#feed.show(shard, version, listingsOf(rows)),
+      onLoadable: (shard, version, rows) => this.#feed.show(shard, version, rows(this.#indexed.entity.name)),
     });
-    this.#cellsByMarket = this.#buildRegions(world);
-    this.#alarms = new AlarmScan(
-      async (...range) => (this.#isOpen ? persister.due(...range) : []),
-      (shard) => this.#wake(shard),
-    );
-    this.#feed = this.#newFeed(definition);
-    this.index = this.#feed.index;
+    this.#cells = new OwnCells(this.#parts);
+    this.#link = this.#newLink();
+    this.#alarms = new AlarmScan({
+      platform,
+      due: (...range) => persister.due(...range),
+      backoff: this.#parts.backoff,
+      cellOf: (shard) => this.#cells.of(shard),
+    });
+    const index = options.index ?? localListingIndex(createListingIndex(options.catalogue.itemClasses), platform.timers);
+    this.#feed = this.#newFeed(definition, index);
+    this.index = readYourWrites(options.node, index, this.#feed);
     persister.onFault((fault) => this.#fail(fault));
   }
 
-  /** Feeds the index and starts the alarms; from then on the node takes messages. */
+  /**
+   * Places all cells, feeds the index and starts the alarms; from then on the node takes messages.
+   */
   async start(): Promise<void> {
-    await this.#feed.start();
-    this.#isOpen = true;
-    this.#scheduleScan();
+    const { node, regions, ownerOf = () => node } = this.#options;
+    for (const market of regions.flatMap((region) => MODES.map((mode) => marketName(region, mode)))) {
+      this.world.add(market, new Region(limits.cellsPerRegion));
+      for (let cell = 0; cell < limits.cellsPerRegion; cell++) {
+        const owner = ownerOf(market, cell);
+        if (owner === node) this.openCell({ market, cell, epoch: FIRST_EPOCH });
+        else this.#connectCell(market, cell, owner);
+      }
+    }
+    await this.#feed.allLive();
+    this.world.open();
+    this.#alarms.start();
+  }
+
+  /**
+   * Takes the cell over, in that epoch: its shards are served from disk. It must be closed here,
+   * and its epoch never goes down.
+   */
+  openCell(cellEpoch: CellEpoch): void {
+    this.world.replace(cellEpoch.market, cellEpoch.cell, this.#cells.open(cellEpoch));
+    void this.#feed.openCells([cellEpoch]);
+  }
+
+  /**
+   * Gives the cell up: its messages are answered `unavailable` from now on. Resolves when all that
+   * its shards did is durable and out, and none is in memory; never, if the node stops before. Who
+   * subscribes to its shards must be ended first.
+   */
+  async closeCell(market: Market, cell: number): Promise<void> {
+    this.#feed.closeCell(await this.#cells.close(market, cell));
   }
 
   owns(shard: ShardId): boolean {
-    return this.#ownCell(shard) !== undefined;
+    return this.#cells.of(shard) !== undefined;
   }
 
   subscribe(shard: ShardId, listener: ShardListener): Promise<Reply> {
-    const cell = this.#ownCell(shard);
-    return cell === undefined || !this.#isOpen ? Promise.resolve(refusal('unavailable')) : cell.subscribe(shard, listener);
+    const cell = this.world.isOpen ? this.#cells.of(shard) : undefined;
+    return cell === undefined ? UNAVAILABLE : cell.subscribe(shard, listener);
   }
 
   unsubscribe(shard: ShardId, listener: ShardListener): void {
-    this.#ownCell(shard)?.unsubscribe(shard, listener);
+    this.#cells.unsubscribe(shard, listener);
   }
 
-  indexLagMs(): number {
-    return this.#feed.lagMs;
+  get durable(): number {
+    return this.persister.durable;
   }
 
   async history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[] | Refusal> {
     try {
       return await this.persister.history(shard, before, limit);
     } catch (error) {
-      // Both pass without anybody's having lost anything, and are no bug: whoever locks the database lets go; a damaged ledger is put back.
+      // Both pass without a loss and are no bug: a lock of the database is released, a damaged
+      // ledger is put back.
       if (error instanceof StoreLockedError) return refusal('busy');
       if (!(error instanceof ShardFault)) throw error;
       this.platform.report({ level: 'error', message: `the ledger of ${shard} could not be read`, error });
@@ -206,100 +258,63 @@ export class GavelNode implements Backend {
 
   /** Shards in memory, and the bytes that they take, about. */
   get usage(): { readonly shards: number; readonly bytes: number } {
-    return this.#host.usage;
+    return this.#parts.memory.usage;
   }
 
-  /** Takes no more commands, lets out what was done, and closes the journal. Resolves within about the deadline. */
+  /**
+   * Takes no more commands, lets out what was done, and closes the journal. Resolves within about
+   * the deadline.
+   */
   async close(deadlineMs: number): Promise<void> {
-    this.#isOpen = false;
-    this.#cancelScan?.();
-    await this.#drained(deadlineMs / 2);
+    this.world.close();
+    this.#alarms.stop();
+    await within(this.platform.timers, deadlineMs / 2, this.#cells.closeAll());
     this.#halt();
     await this.persister.close(deadlineMs / 2);
   }
 
-  #accept(world: World, envelope: Envelope): Promise<Reply> {
-    return this.#isOpen ? world.accept(envelope) : Promise.resolve(refusal('unavailable', { reason: 'the server is stopping' }));
+  #newLink(): Link | undefined {
+    const { bus } = this.#options;
+    const { gate } = this.#parts;
+    return bus === undefined
+      ? undefined
+      : new Link({ bus, gate, platform: this.platform, world: this.world, decodeMessage: decodeTradeMessage });
   }
 
-  #buildRegions(world: World): ReadonlyMap<string, readonly (Cell | undefined)[]> {
-    const { bus, node, regions, ownerOf = () => node } = this.#options;
-    const { platform } = this;
-    const link = bus === undefined ? undefined : new Link({ bus, gate: this.#host.gate, platform, world, decodeMessage });
-    const cellsByMarket = new Map<string, readonly (Cell | undefined)[]>();
-    for (const market of regions.flatMap((region) => MODES.map((mode) => `${region}.${mode}`))) {
-      const own: (Cell | undefined)[] = [];
-      const parts: Part[] = [];
-      for (let index = 0; index < limits.cellsPerRegion; index++) {
-        const owner = ownerOf(market, index);
-        const cell = owner === node ? new Cell(index, this.#host) : undefined;
-        const part = cell ?? link?.remoteCell(owner);
-        if (part === undefined) throw new Error(`cell ${index} of ${market} belongs to ${owner}, to which there is no bus`);
-        own.push(cell);
-        parts.push(part);
-      }
-      cellsByMarket.set(market, own);
-      world.add(market, new Region(parts));
-    }
-    return cellsByMarket;
+  #connectCell(market: Market, cell: number, owner: NodeName): void {
+    if (this.#link === undefined) throw new Error(`cell ${cell} of ${market} belongs to ${owner}, to which there is no bus`);
+    this.world.replace(market, cell, this.#link.remoteCell(owner));
   }
 
-  #newFeed(definition: ShardDefinition): ListingFeed<ListingRow> {
+  #newFeed(definition: ShardDefinition, index: ListingIndexService): ListingFeed<AnyRow> {
     const { platform } = this;
-    const { node, catalogue, index = createListingIndex(catalogue.itemClasses) } = this.#options;
-    const snapshot = async (): Promise<FeedSnapshot> => {
-      const { position, rows } = await this.persister.projection(INDEXED_ENTITY);
-      const { listings, faults } = listingsOfMirrored(definition, rows);
+    const { entity, indexed } = this.#indexed;
+    const snapshot = async (cells: readonly CellEpoch[]): Promise<FeedSnapshot> => {
+      // One reading of all rows is the faster way to those of many cells.
+      const [cell, ...others] = cells;
+      const scope = cell === undefined || others.length > 0 ? {} : { cell };
+      const { position, rows } = await this.persister.projection(entity.name, scope);
+      const { listings, faults } = listingsOfMirrored(this.#indexed, definition, rows);
       if (faults.length > 0) {
         const message = `${faults.length} of ${rows.length} listings cannot be read, and are not found until they can be`;
         platform.report({ level: 'error', message, error: faults[0] });
       }
-      const changes = listings.map((row): FeedChange => ({ kind: 'put', row }));
-      return { position, changes };
+      return { position, rows: listings };
     };
     const rowsOf = async (shard: ShardId): Promise<readonly number[]> => {
-      const { rows } = await this.persister.projection(INDEXED_ENTITY, { shard });
+      const { rows } = await this.persister.projection(entity.name, { shard });
       return rows.map(({ id }) => id);
     };
-    return new ListingFeed({ index, node, incarnation: platform.random.id(), platform, snapshot, rowsOf, indexed: indexedListing });
-  }
-
-  /** For a shard that cannot take an offer, it may be told that nothing was decided; nothing else has an answer. */
-  #replyInPlaceOf({ to, message }: Envelope, now: Instant, absence: Absence): Emitted | undefined {
-    if (!isOffer(message)) return undefined;
-    const holder = holderOf(message.tx);
-    // Times of turns can be compared only within a node: clocks of others may differ.
-    const known: Absence = this.owns(holder) || absence.kind === 'never-created' ? absence : { ...absence, lastTurnAt: undefined };
-    const outcome = outcomeInPlaceOf(message, to, now, known);
-    return outcome === undefined ? undefined : { to: holder, message: outcome };
-  }
-
-  #ownCell(shard: ShardId): Cell | undefined {
-    const cells = this.#cellsByMarket.get(marketOf(shard));
-    return cells?.[cellOf(shard, cells.length)];
-  }
-
-  #scheduleScan(): void {
-    this.#cancelScan = this.platform.timers.after(ALARM_SCAN_MS, () => void this.#scan());
-  }
-
-  async #scan(): Promise<void> {
-    try {
-      await this.#alarms.run(this.#host.now());
-      // Nobody asks for a shard whose listings are hidden and towards which nothing is held: whether its file is whole again, the node asks.
-      for (const shard of this.#host.unloadableToTry(UNLOADABLE_TRIED)) this.#wake(shard);
-    } catch (error) {
-      this.platform.report({ level: 'error', message: 'alarms could not be looked up', error });
-    }
-    if (this.#isOpen) this.#scheduleScan();
-  }
-
-  /** Has a shard loaded for its alarm; not one that is in memory, of a region that is no longer configured, or not worth a try yet. */
-  #wake(shard: ShardId): boolean {
-    const cell = this.#ownCell(shard);
-    if (!this.#isOpen || cell === undefined || cell.isHere(shard) || !this.#host.isWakeable(shard)) return false;
-    cell.wakeShard(shard);
-    return true;
+    return new ListingFeed({
+      index,
+      node: this.#options.node,
+      incarnation: platform.random.id(),
+      cellsPerMarket: limits.cellsPerRegion,
+      platform,
+      snapshot,
+      rowsOf,
+      indexed,
+    });
   }
 
   #fail(fault: Error): void {
@@ -309,21 +324,11 @@ export class GavelNode implements Backend {
     this.#options.onFault(fault);
   }
 
-  #drained(deadlineMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.platform.timers.after(deadlineMs, resolve);
-      this.#host.gate.release(() => {
-        cancel();
-        resolve();
-      });
-    });
-  }
-
   #halt(): void {
-    this.#isOpen = false;
-    this.#cancelScan?.();
+    this.world.close();
+    this.#alarms.stop();
     this.#feed.stop();
-    this.#host.stop();
+    this.#parts.stop();
     this.#clock.stop();
   }
 }

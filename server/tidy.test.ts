@@ -64,8 +64,12 @@ describe('the tidy rules', () => {
   it.each([
     ['shared/units.ts', "import type { Turn } from '#server/shard/turn.ts';", 'shared may not use server/shard'],
     ['shared/units.ts', "import { readFileSync } from 'node:fs';", 'shared runs in a browser too'],
-    ['server/shard/turn.ts', "import { wallet } from '#server/market/wallet.ts';", 'server/shard may not use server/market'],
-    ['server/shard/turn.ts', "const { wallet } = await import('#server/market/wallet.ts');", 'server/shard may not use server/market'],
+    ['server/shard/turn.ts', "import { marketFeatures } from '#server/market/market.ts';", 'server/shard may not use server/market'],
+    [
+      'server/shard/turn.ts',
+      "const { marketFeatures } = await import('#server/market/market.ts');",
+      'server/shard may not use server/market',
+    ],
     ['server/shard/turn.ts', "new Worker(new URL('../journal/writer.ts', import.meta.url));", 'leaves its folder'],
     ['server/shard/turn.ts', "import express from 'express';", 'may not use the package express'],
     ['server/shard/turn.ts', "import { z } from '#server/shard/query.ts';", 'same folder'],
@@ -82,8 +86,9 @@ describe('the tidy rules', () => {
       'server/shard/turn.ts',
       "import { gold } from '#shared/units.ts';\nimport { query } from './query.ts';\nimport assert from 'node:assert';",
     ],
-    ['server/shard/turn.test.ts', "import { wallet } from '#server/market/wallet.ts';\nimport fc from 'fast-check';"],
-    ['server/shard/turn.ts', "// import { wallet } from '#server/market/wallet.ts';\nconst text = \"from 'express'\";"],
+    ['server/shard/turn.test.ts', "import { marketFeatures } from '#server/market/market.ts';\nimport fc from 'fast-check';"],
+    ['server/shard/turn.ts', "// import { marketFeatures } from '#server/market/market.ts';\nconst text = \"from 'express'\";"],
+    ['server/edge/edge.ts', "import { marketFeatures } from '#server/market/market.ts';"],
     ['server/main.ts', "import { startWorld } from '#server/node.ts';\nconst page = new URL('http://localhost');"],
   ])('leave alone in %s: %s', (path, text) => {
     expect(importFaults(readSource(path, text))).toEqual([]);

@@ -6,7 +6,16 @@
  * the two and says what differs. Bounds of the machine are in `limits.ts`.
  */
 import { z } from 'zod';
-import { catalogWordSchema, durationSchema, faultOf, goldSchema, integerSchema, textSchema, type Parsed } from './schemas.ts';
+import {
+  catalogWordSchema,
+  durationSchema,
+  faultOf,
+  type feeLineSchema,
+  goldSchema,
+  integerSchema,
+  textSchema,
+  type Parsed,
+} from './schemas.ts';
 import { durationMs, gold, shareOfGold, type Gold } from './units.ts';
 
 const MINUTE_MS = 60_000;
@@ -83,12 +92,8 @@ export interface GoldRules {
   readonly priceMax: Gold;
 }
 
-/** One line of what a sale costs the seller; `rate` in basis points of the price, where the line is a share. */
-export interface FeeLine {
-  readonly name: string;
-  readonly rate?: number;
-  readonly gold: Gold;
-}
+/** One line of what a sale costs the seller. */
+export type FeeLine = Parsed<typeof feeLineSchema>;
 
 /** The name of a built-in profile. */
 export type RulesProfile = 'dev' | 'diablo3';

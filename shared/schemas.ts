@@ -111,6 +111,9 @@ export const itemSchema = z.strictObject({
   armor: integerSchema(0, limits.statValueMax).exactOptional(),
 });
 
+/** One line of what a sale costs; `rate` in basis points of the price, where the line is a share. */
+export const feeLineSchema = z.strictObject({ name: textSchema(40), rate: integerSchema(0, 10_000).exactOptional(), gold: goldSchema });
+
 /** The longest sentence about a failure: an attacker's own words come back cut. */
 const SENTENCE_LENGTH_MAX = 300;
 

@@ -4,7 +4,10 @@ import fc from 'fast-check';
 import { BUILT_IN_CATALOGUE } from './catalog/built-in.ts';
 import { lootFor } from './catalog/loot.ts';
 import type { Item } from './item.ts';
-import { AffixState, CompletedState, FeeLineState, ItemState, ListingState, PlayerState } from './state.ts';
+import { AffixState, ItemState } from './item-state.ts';
+import { CompletedState, FeeLineState } from './protocol/completed.ts';
+import { ListingState } from './protocol/listing.ts';
+import { PlayerState } from './state.ts';
 import { GOLD_MAX, itemId, QUANTITY_MAX } from './units.ts';
 
 // The default of 8 KiB is grown with a warning on the console; the full state here is larger on purpose.

@@ -21,6 +21,11 @@ export class TextMap<V> {
     return this.#valueByHash.size + (this.#crowdedOut?.size ?? 0);
   }
 
+  /** The values, in no order. */
+  values(): readonly V[] {
+    return [...this.#valueByHash.values(), ...(this.#crowdedOut?.values() ?? [])];
+  }
+
   /** The value of that text. */
   get(text: string): V | undefined {
     let hash = hashOf(text);

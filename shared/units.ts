@@ -146,3 +146,9 @@ export function itemId(text: string): ItemId {
   if (!isName(text)) throw new UnitError('an item id is 1 to 64 of A-Z a-z 0-9 _ -');
   return text as ItemId;
 }
+
+/** Takes 1 to 64 of `A-Z a-z 0-9 _ -` as a node's name; throws `UnitError` otherwise. */
+export function nodeName(text: string): NodeName {
+  if (!isName(text)) throw new UnitError('a node name is 1 to 64 of A-Z a-z 0-9 _ -');
+  return text as NodeName;
+}

@@ -1,18 +1,23 @@
 /** The page about commands: each with what it carries and what it is answered, and every shape that they name. */
+import { readdirSync } from 'node:fs';
 import type { z } from 'zod';
 import * as criteria from '#shared/criteria.ts';
 import * as protocol from '#shared/protocol.ts';
+import { composed } from '#shared/protocol/part.ts';
+import { PROTOCOL_PARTS } from '#shared/protocol/parts.ts';
 import * as rules from '#shared/rules.ts';
 import * as schemas from '#shared/schemas.ts';
 import { fieldComment, readDocComments } from './doc-comments.ts';
 import { code, table } from './markdown.ts';
 import { demandsOf, fieldsOf, namedSchemas, scalarText, typeNameOf, type NamedSchemas } from './schema-text.ts';
 
-const SOURCES = ['shared/schemas.ts', 'shared/criteria.ts', 'shared/protocol.ts'];
+const PARTS = 'shared/protocol/';
+const PART_SOURCES = readdirSync(new URL(`../../${PARTS}`, import.meta.url)).map((name) => `${PARTS}${name}`);
+const SOURCES = ['shared/schemas.ts', 'shared/criteria.ts', 'shared/protocol.ts', ...PART_SOURCES];
 
 /** The page as Markdown. */
 export function protocolPage(): string {
-  const named = namedSchemas(schemas, criteria, protocol, { rulesSchema: rules.rulesSchema });
+  const named = namedSchemas(schemas, criteria, protocol, composed(PROTOCOL_PARTS, 'shapes'), { rulesSchema: rules.rulesSchema });
   const commandTypes = protocol.COMMAND_TYPES.toSorted();
   return [
     '# Protocol',

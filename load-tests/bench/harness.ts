@@ -12,7 +12,7 @@ import { rollItem } from '#shared/catalog/loot.ts';
 import type { Item } from '#shared/item.ts';
 import { createPrng } from '#shared/prng.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
-import { gold, itemId, operationId, type ShardId } from '#shared/units.ts';
+import { gold, itemId, nodeName, operationId, type ShardId } from '#shared/units.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
 import type { PersisterPace } from '#server/journal/persister/open-persister.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
@@ -47,7 +47,7 @@ export async function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2
     catalogue: BUILT_IN_CATALOGUE,
     regions: ['europe'],
     world: 'bench',
-    node: 'bench',
+    node: nodeName('bench'),
     openPersister: (definition) => openFilePersister({ machine, definition, directory, ...(pace === undefined ? {} : { pace }) }),
     memoryBudgetBytes,
     onFault: (fault) => {
@@ -105,7 +105,7 @@ const run = `${process.pid}-${Date.now().toString(36)}`;
 let operations = 0;
 
 /** Sends a player's command with an operation id of its own. */
-export function command(node: GavelNode, player: number, kind: string, body: unknown): Promise<Reply> {
+export function clientCommand(node: GavelNode, player: number, kind: string, body: unknown): Promise<Reply> {
   const message: Command = { kind, issuer: 'client', op: operationId(`${run}-${operations++}`), body };
   return node.world.accept({ to: playerShard(player), message });
 }

@@ -1,19 +1,21 @@
 /** Cells over the real persister on a disk in memory, in virtual time. */
 import { describe, expect, it } from '@jest/globals';
 import { shardId } from '#shared/address.ts';
+import { AssertionFault } from '#shared/assert.ts';
+import { epoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal, type RefusalName } from '#shared/refusals.ts';
-import type { ShardId } from '#shared/units.ts';
+import { instant, type ShardId } from '#shared/units.ts';
 import type { Persister } from '#server/journal/persister/persister.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import { bytes, defineEntity, integer } from '#server/shard/entity.ts';
 import { answer, DONE, type Message, type Reply } from '#server/shard/message.ts';
-import { onMessage, upgrader, type Powerup } from '#server/shard/powerup.ts';
+import { onAlarm, onMessage, upgrader, type Powerup } from '#server/shard/powerup.ts';
 import { ADA, BOB } from '#server/shard/testing/shard-driver.ts';
-import { OUTCOME_WAIT_MS } from './cell-host.ts';
-import { Resident, type ShardNews } from './resident.ts';
-import { ballast, Bench, COMMIT_MS, counter, counting, type Ping } from './testing/cell-bench.ts';
+import { ActiveShard, type ShardNews } from './active-shard.ts';
+import { OUTCOME_WAIT_MS } from './pending-replies.ts';
+import { ballast, Bench, COMMIT_MS, counter, counting, TEST_MARKET, type Ping } from './testing/cell-bench.ts';
 
 const no = (name: RefusalName, details?: object) => refusal(name, details as never);
 const nobody = no('unauthorized', { reason: 'no such player here' });
@@ -57,34 +59,19 @@ describe('a shard that cannot be loaded', () => {
     const bench = await Bench.open({ disk, onUnloadable: (shard) => void told.push(shard) });
     bench.backend.failuresLeft = 5;
     for (let attempt = 0; attempt < 5; attempt++) {
-      expect(bench.host.isWakeable(ADA)).toBe(attempt === 0);
+      expect(bench.parts.backoff.mayTry(ADA)).toBe(attempt === 0);
       bench.ask(ADA, 'look');
       await bench.run(100);
     }
     expect(bench.reported).toHaveLength(3);
     // Whoever is told may fail, too, and has no other occasion to try again.
     expect(told).toHaveLength(5);
-    expect(bench.host.unloadable).toBe(1);
+    expect(bench.parts.backoff.size).toBe(1);
     await bench.run(limits.retryMaxMs);
-    expect(bench.host.isWakeable(ADA)).toBe(true);
+    expect(bench.parts.backoff.mayTry(ADA)).toBe(true);
     bench.ask(ADA, 'look');
     await bench.run(100);
-    expect(bench.host.unloadable).toBe(0);
-  });
-
-  it('is tried again, however many others there are: whoever has waited longest comes first', async () => {
-    const bench = await Bench.open();
-    const { host } = bench;
-    for (let number = 0; number < 100; number++) host.noteUnloadable(shardId(`p${number}`, 'europe', 'softcore'));
-    const tried = new Set<ShardId>();
-    for (let scan = 0; scan < Math.ceil(100 / 16); scan++) {
-      await bench.run(limits.retryMaxMs);
-      for (const shard of host.unloadableToTry(16)) {
-        tried.add(shard);
-        host.noteUnloadable(shard);
-      }
-    }
-    expect(tried.size).toBe(100);
+    expect(bench.parts.backoff.size).toBe(0);
   });
 });
 
@@ -147,7 +134,7 @@ describe('the output gate of a cell', () => {
     const after = bench.ask(ADA, 'look');
     await bench.run(10_000);
     expect([...asked, after].map(({ reply }) => reply)).toEqual([undefined, undefined, undefined]);
-    expect(bench.host.isStopped).toBe(true);
+    expect(bench.parts.loop.isStopped).toBe(true);
   });
 
   it('stays shut once the host has stopped, also if the commit under way succeeds', async () => {
@@ -155,7 +142,7 @@ describe('the output gate of a cell', () => {
     await bench.create(ADA);
     const asked = bench.ask(ADA, 'add', { value: 1 });
     await bench.run(COMMIT_MS / 2);
-    bench.host.stop();
+    bench.parts.stop();
     await bench.run(1_000);
     expect([bench.persister.durable, asked.reply]).toEqual([bench.persister.appended, undefined]);
   });
@@ -220,17 +207,44 @@ describe('messages between shards of one node', () => {
 });
 
 describe('a shard that has left memory', () => {
-  it('takes no more turns, whoever still knows it', async () => {
+  it('takes no message and no turn any more: whoever still knows it is wrong', async () => {
     const bench = await Bench.open();
-    const resident = new Resident(ADA, { index: 3, epoch: 1, host: bench.host, forget: () => undefined });
+    const cellEpoch = { market: TEST_MARKET, cell: 0, epoch: epoch(1) };
+    const active = new ActiveShard(ADA, { cellEpoch, parts: bench.parts, dropShard: () => undefined });
     const look: Message = { kind: 'look', issuer: 'client', body: {} } as Message;
-    void resident.accept({ message: look, creates: true });
+    void active.accept({ message: look, creates: true });
     await bench.run(1_000);
-    expect(resident.evict()).toBe(true);
+    expect(active.evict()).toBe(true);
     const position = bench.persister.appended;
-    void resident.accept({ message: { kind: 'ping', key: 'ping/1', value: 1 } as Ping });
+    expect(() => active.accept({ message: { kind: 'ping', key: 'ping/1', value: 1 } as Ping })).toThrow(AssertionFault);
+    expect(() => active.accept({ message: look })).toThrow(AssertionFault);
+    expect(() => active.wake()).toThrow(AssertionFault);
     await bench.run(1_000);
     expect(bench.persister.appended).toBe(position);
+  });
+
+  it('takes not even the second of two alarms if it has left at the first: the node stops', async () => {
+    let isLeaving = false;
+    const leaving: Powerup = {
+      name: 'counting',
+      entities: [counter],
+      handlers: {
+        two: (turn) => {
+          for (const value of [1, 2]) turn.insert(counter, { value, due: instant(turn.now + 100) });
+          return DONE;
+        },
+      },
+      alarms: { 'count-up': onAlarm(counter, () => (isLeaving ? active.close() : undefined)) },
+    };
+    const bench = await Bench.open({ powerups: [leaving] });
+    const cellEpoch = { market: TEST_MARKET, cell: 0, epoch: epoch(1) };
+    const active = new ActiveShard(ADA, { cellEpoch, parts: bench.parts, dropShard: () => undefined });
+    void active.accept({ message: { kind: 'two', issuer: 'client', body: {} } as Message, creates: true });
+    await bench.run(50);
+    isLeaving = true;
+    await bench.run(1_000);
+    expect(bench.faults).toEqual([expect.any(AssertionFault)]);
+    expect(bench.parts.loop.isStopped).toBe(true);
   });
 });
 
@@ -254,7 +268,7 @@ describe('a shard that is not in memory', () => {
     await bench.run(1_000);
     expect(failed.reply).toEqual(no('unavailable'));
     expect(bench.reported).toMatchObject([{ level: 'error', message: `${ADA} could not be loaded` }]);
-    expect(bench.host.usage).toEqual({ shards: 0, bytes: 0 });
+    expect(bench.parts.memory.usage).toEqual({ shards: 0, bytes: 0 });
     const asked = bench.ask(ADA, 'look');
     await bench.run(1_000);
     expect(asked.reply).toEqual(answer(0));
@@ -310,7 +324,7 @@ describe('a shard that does not exist', () => {
     const asked = [bench.ask(ADA, 'refuse', {}, { creates: true }), bench.ask(ADA, 'fail', {}, { creates: true }), bench.ask(ADA, 'look')];
     await bench.run(1_000);
     expect(asked.map(({ reply }) => reply)).toEqual([no('stash-full'), no('internal'), nobody]);
-    expect(bench.host.usage.shards).toBe(0);
+    expect(bench.parts.memory.usage.shards).toBe(0);
     expect(bench.reported.map(({ message }) => message)).toEqual([`${ADA} could not be created`]);
   });
 
@@ -321,7 +335,7 @@ describe('a shard that does not exist', () => {
     bench.cell.wakeShard(ADA);
     await bench.run(1_000);
     expect(subscribed.reply).toEqual(nobody);
-    expect(bench.host.usage).toEqual({ shards: 0, bytes: 0 });
+    expect(bench.parts.memory.usage).toEqual({ shards: 0, bytes: 0 });
   });
 
   it('lets the node say what a message to it comes to, and sends that', async () => {
@@ -512,7 +526,7 @@ describe('a subscriber', () => {
     await bench.create(BOB);
     bench.ask(BOB, 'add', { value: 1 });
     await bench.run(1_000);
-    expect(bench.host.usage.shards).toBeLessThanOrEqual(1);
+    expect(bench.parts.memory.usage.shards).toBeLessThanOrEqual(1);
   });
 });
 
@@ -570,8 +584,8 @@ describe('eviction', () => {
       bench.ask(shard, 'add', { value: index });
       await bench.run(100);
     }
-    expect(bench.host.usage.bytes).toBeLessThanOrEqual(budget * 1.2);
-    expect(bench.host.usage.shards).toBeLessThan(16);
+    expect(bench.parts.memory.usage.bytes).toBeLessThanOrEqual(budget * 1.2);
+    expect(bench.parts.memory.usage.shards).toBeLessThan(16);
     for (const [index, shard] of many.entries()) {
       const look = bench.ask(shard, 'look');
       await bench.run(100);

@@ -20,6 +20,7 @@ import { isOriginAllowed, type OriginRules } from '#server/http/origins.ts';
 import { AddressLimiter, TokenBucket, type Rate } from '#server/http/token-bucket.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
+import { readTableOf } from '#server/market/command-table.ts';
 import type { Backend } from './backend.ts';
 import { playerRoomClass } from './player-room.ts';
 import { PLAYER_ROOM, RoomDirectory } from './room-directory.ts';
@@ -69,7 +70,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   setLogger(quietLogger(platform));
   const directory = new RoomDirectory(platform);
   await startMatchMaker();
-  matchMaker.defineRoomType(PLAYER_ROOM, playerRoomClass({ backend, platform, directory }));
+  matchMaker.defineRoomType(PLAYER_ROOM, playerRoomClass({ backend, platform, directory, reads: readTableOf(backend.features) }));
 
   const state = { isDraining: false };
   const sessions: SessionServices = { ...options, directory, tokens: new Tokens(options.jwtKeys) };

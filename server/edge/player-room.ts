@@ -13,7 +13,7 @@ import { limits } from '#shared/limits.ts';
 import { COMMAND_TYPES } from '#shared/protocol.ts';
 import type { PlayerState } from '#shared/state.ts';
 import type { PlayerId, ShardId } from '#shared/units.ts';
-import type { ShardNews } from '#server/cell/resident.ts';
+import type { ShardNews } from '#server/cell/active-shard.ts';
 import { publicRefusal } from '#server/http/public-refusal.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { CLOSE_CODES } from './close-codes.ts';
@@ -65,7 +65,7 @@ class PlayerRoom extends Room<{ state: PlayerState }> {
     const place: Place = {
       shard,
       player: address.player,
-      presenter: new Presenter(shard, backend.rules.completedShown),
+      presenter: new Presenter(backend.features, shard, backend.rules),
       listener: (news) => this.#hear(place, news),
     };
     if (!backend.owns(shard)) throw new Error(`${shard} lives on another node`);

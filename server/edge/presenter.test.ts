@@ -6,30 +6,31 @@ import { listingId, shardId } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { PlayerState } from '#shared/state.ts';
-import type { ServerMessage } from '#shared/server-messages.ts';
+import type { ServerMessage } from '#shared/protocol.ts';
 import { durationMs, instant, operationId, type ShardId } from '#shared/units.ts';
-import { item } from '#server/market/entities.ts';
-import { marketPowerups } from '#server/market/market.ts';
+import { item } from '#server/market/goods/stash.ts';
+import { marketFeatures } from '#server/market/market.ts';
+import { rowOf } from '#server/market/feature.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Command, Message } from '#server/shard/message.ts';
 import { Shard } from '#server/shard/shard.ts';
 import { Presenter } from './presenter.ts';
 import { startGoodsFor } from './start-goods.ts';
-import { rowOf } from './views.ts';
 
 Encoder.BUFFER_SIZE = 256 * 1_024;
 
 const SHOWN = 3;
 const rules = { ...RULES_PROFILES.dev, completedShown: SHOWN, durationMinMs: durationMs(1) };
-const definition = defineShard(marketPowerups({ rules, regions: ['europe'], catalogue: BUILT_IN_CATALOGUE }));
+const features = marketFeatures({ rules, regions: ['europe'], catalogue: BUILT_IN_CATALOGUE });
+const definition = defineShard(features);
 const ADA = shardId('ada', 'europe', 'softcore');
 const BOB = shardId('bob', 'europe', 'softcore');
 
 /** Two shards that trade with each other, one of them watched by a presenter and a client that gets its patches. */
 class Scene {
   readonly shards = new Map<ShardId, Shard>();
-  readonly presenter = new Presenter(ADA, SHOWN);
+  readonly presenter = new Presenter(features, ADA, rules);
   readonly client = new PlayerState();
   readonly messages: ServerMessage[] = [];
   now = instant(1_000_000);
@@ -148,7 +149,7 @@ describe('the presenter', () => {
       fc.property(steps, (list) => {
         const scene = new Scene();
         for (const step of list) play(scene, step);
-        const twin = new Presenter(ADA, SHOWN);
+        const twin = new Presenter(features, ADA, rules);
         twin.apply(scene.snapshot());
         expect(scene.presenter.state.toJSON()).toEqual(twin.state.toJSON());
         expect(scene.client.toJSON()).toEqual(twin.state.toJSON());
@@ -198,6 +199,6 @@ describe('the presenter', () => {
     const changes = (version: number): ChangeSet => ({ ...header, version, puts: [], removes: [], ledger: [] });
     expect(() => scene.presenter.apply({ kind: 'change', changes: changes(header.version) })).toThrow('came after version');
     expect(() => scene.presenter.apply({ kind: 'change', changes: changes(header.version + 2) })).toThrow('came after version');
-    expect(() => new Presenter(ADA, SHOWN).apply({ kind: 'change', changes: changes(1) })).toThrow('came after version none');
+    expect(() => new Presenter(features, ADA, rules).apply({ kind: 'change', changes: changes(1) })).toThrow('came after version none');
   });
 });

@@ -12,7 +12,7 @@ import { shardId } from '#shared/address.ts';
 import type { SessionAnswer, SessionRequest } from '#shared/protocol.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import { playerId, type ShardId } from '#shared/units.ts';
-import type { Opening } from '#server/market/opening.ts';
+import type { Opening } from '#server/market/market.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { Command } from '#server/shard/message.ts';
 import type { Backend } from './backend.ts';

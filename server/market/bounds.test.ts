@@ -7,7 +7,7 @@ import { gold, later } from '#shared/units.ts';
 import { decision } from '#server/trade/entities.ts';
 import { messageKey, type Offer, type Settled } from '#server/trade/messages.ts';
 import type { ShardDriver } from '#server/shard/testing/shard-driver.ts';
-import { BUYOUT } from './buyout.ts';
+import { BUYOUT } from './listing/buyout.ts';
 import { marketNetwork, nameOf, opening, player } from './testing/market-bench.ts';
 
 const ADA = player('ada');

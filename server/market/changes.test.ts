@@ -4,7 +4,9 @@ import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { Json } from '#server/shard/json.ts';
-import { completed, item, listing, listingV1 } from './entities.ts';
+import { completed } from './completed/completed.ts';
+import { item } from './goods/stash.ts';
+import { listing, listingV1 } from './listing/listing.ts';
 import { ADA, BOB, buy, faultsOf, HOUR, list, market, newOp, sell } from './testing/dealings.ts';
 import { catalogueWithBound, nameOf, testMarket, testRules } from './testing/market-bench.ts';
 

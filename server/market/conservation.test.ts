@@ -5,7 +5,10 @@ import { createPrng } from '#shared/prng.ts';
 import { listingId } from '#shared/address.ts';
 import { GOLD_MAX, multiplyGold, gold, QUANTITY_MAX, quantity, type ShardId } from '#shared/units.ts';
 import type { ShardNetwork } from '#server/trade/testing/shard-network.ts';
-import { commodity, completed, item, listing, wallet } from './entities.ts';
+import { completed } from './completed/completed.ts';
+import { commodity, item } from './goods/stash.ts';
+import { wallet } from './goods/wallet.ts';
+import { listing } from './listing/listing.ts';
 import { balances, edgeOfWorld, faultsOfBooks } from './testing/books.ts';
 import { faultsOf } from './testing/dealings.ts';
 import { marketNetwork, nameOf, opening, player, testRules } from './testing/market-bench.ts';
@@ -106,7 +109,7 @@ describe('a market under random use', () => {
     const unbalanced = { ...line, entry: { ...line.entry, postings: line.entry.postings.slice(1) } };
     expect(faultsOfBooks([{ shard: ADA, rows }], net.lines, true)).toEqual([]);
     expect(faultsOfBooks([{ shard: ADA, rows: wrongGold }], net.lines, true)).toEqual([
-      expect.stringContaining('has 11 as spendable gold, and 10'),
+      expect.stringContaining('has 11 of gold at wallet, and 10'),
     ]);
     expect(faultsOfBooks([{ shard: ADA, rows: twice }], net.lines, true)).toContain(
       'item ada-0 is at ada@europe.softcore stash and ada@europe.softcore listed',

@@ -8,7 +8,11 @@ import { Json } from '#server/shard/json.ts';
 import { hold } from '#server/trade/entities.ts';
 import type { Offer } from '#server/trade/messages.ts';
 import type { ShardNetwork } from '#server/trade/testing/shard-network.ts';
-import { commodity, completed, item, listing, player as playerEntity, wallet } from './entities.ts';
+import { player as playerEntity } from './account/player.ts';
+import { completed } from './completed/completed.ts';
+import { commodity, item } from './goods/stash.ts';
+import { wallet } from './goods/wallet.ts';
+import { listing } from './listing/listing.ts';
 import { ADA, BOB, buy, faultsOf, HOUR, list, market, newOp, open, sell } from './testing/dealings.ts';
 import { catalogueWithBound, marketNetwork, nameOf, player, testItem, testMarket, testRules } from './testing/market-bench.ts';
 

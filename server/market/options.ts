@@ -1,4 +1,4 @@
-/** What the powerups of a market are made from. */
+/** What the features of a market are made from. */
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Rules } from '#shared/rules.ts';
 

@@ -1,23 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { shardId } from '#shared/address.ts';
 import { refusal } from '#shared/refusals.ts';
-import { instant, type ShardId } from '#shared/units.ts';
-import { OutputGate } from '#server/cell/gate.ts';
+import { instant, nodeName, type NodeName } from '#shared/units.ts';
+import { OutputGate } from '#server/cell/output-gate.ts';
 import type { Envelope, Part } from './part.ts';
 import { Hand, Journal } from '#server/cell/testing/hand.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
-import { answer, type Message, type Reply } from '#server/shard/message.ts';
+import { answer, type Reply } from '#server/shard/message.ts';
 import { ADA, BOB, command } from '#server/shard/testing/shard-driver.ts';
 import { promisesSettled } from '#server/sim/scheduler.ts';
-import { decodeMessage, messageKey } from '#server/trade/messages.ts';
-import { cellOf } from '#shared/cell.ts';
+import { decodeTradeMessage, messageKey } from '#server/trade/messages.ts';
 import { Link, type Bus } from './link.ts';
-import { Region } from './region.ts';
 import { TAKE_MS, TakenCalls } from './taken-calls.ts';
-import { World } from './world.ts';
 
 const SETTLED = { kind: 'settled', key: messageKey('settled', `1.1.${ADA}`), tx: `1.1.${ADA}` };
+const [ONE, TWO] = [nodeName('one'), nodeName('two')];
 /** A node refuses what may have been sent before its start: tests begin well after it. */
 const AFTER_START_MS = 10_000;
 
@@ -29,7 +26,7 @@ class End {
   readonly reported: ReportedEvent[] = [];
   readonly link: Link;
   reply: Reply | Promise<Reply> = answer('done');
-  receive: (from: string, bytes: Uint8Array) => void = () => undefined;
+  receive: (from: NodeName, bytes: Uint8Array) => void = () => undefined;
 
   constructor(hand: Hand, life: string, send: Bus['send']) {
     const world: Part = {
@@ -48,7 +45,7 @@ class End {
         report: (event) => this.reported.push(event),
       },
       world,
-      decodeMessage,
+      decodeMessage: decodeTradeMessage,
     });
   }
 }
@@ -56,7 +53,7 @@ class End {
 /** Two ends and what is on the wire between them. */
 function wire() {
   const hand = new Hand();
-  const sent: { readonly to: string; readonly bytes: Uint8Array }[] = [];
+  const sent: { readonly to: NodeName; readonly bytes: Uint8Array }[] = [];
   const end = (life: string): End => new End(hand, life, (to, bytes) => sent.push({ to, bytes }));
   const one = end('life-one');
   const two = end('life-two');
@@ -64,7 +61,7 @@ function wire() {
   /** Delivers everything on the wire; `times` is how often each packet comes. */
   const deliver = async (times = 1): Promise<void> => {
     for (const { to, bytes } of sent.splice(0)) {
-      for (let time = 0; time < times; time++) (to === 'two' ? two : one).receive(to === 'two' ? 'one' : 'two', bytes);
+      for (let time = 0; time < times; time++) (to === TWO ? two : one).receive(to === TWO ? ONE : TWO, bytes);
     }
     await promisesSettled();
   };
@@ -78,7 +75,7 @@ describe('a link', () => {
   it('carries a command to the owner of the cell and its reply back, with all that they say', async () => {
     const { one, two, deliver } = wire();
     two.reply = refusal('price-out-of-range', { priceMin: 1 });
-    const asked = one.link.remoteCell('two').accept({ to: BOB, message: command('sell', { itemId: 'x' }, 'op-1'), creates: true });
+    const asked = one.link.remoteCell(TWO).accept({ to: BOB, message: command('sell', { itemId: 'x' }, 'op-1'), creates: true });
     await deliver();
     await deliver();
     expect(two.accepted).toEqual([{ to: BOB, message: command('sell', { itemId: 'x' }, 'op-1'), creates: true }]);
@@ -87,7 +84,7 @@ describe('a link', () => {
 
   it('sends a message between shards and forgets it: nobody waits for its reply', async () => {
     const { one, two, deliver, sent, hand } = wire();
-    expect(await one.link.remoteCell('two').accept({ to: BOB, message: SETTLED })).toEqual(answer(undefined));
+    expect(await one.link.remoteCell(TWO).accept({ to: BOB, message: SETTLED })).toEqual(answer(undefined));
     await deliver();
     expect(two.accepted).toEqual([{ to: BOB, message: SETTLED, creates: false }]);
     expect([sent.length, hand.waiting]).toEqual([0, 0]);
@@ -96,7 +93,7 @@ describe('a link', () => {
   it('lets nothing leave before the gate does, neither the question nor the reply', async () => {
     const { one, two, deliver, sent } = wire();
     one.journal.appended = 5;
-    void one.link.remoteCell('two').accept({ to: BOB, message: command('look', {}) });
+    void one.link.remoteCell(TWO).accept({ to: BOB, message: command('look', {}) });
     expect(sent).toEqual([]);
     one.journal.confirm(5);
     expect(sent).toHaveLength(1);
@@ -109,7 +106,7 @@ describe('a link', () => {
 
   it('takes a command once, and hears its reply once, however often they come', async () => {
     const { one, two, deliver } = wire();
-    const asked = one.link.remoteCell('two').accept({ to: BOB, message: command('look', {}) });
+    const asked = one.link.remoteCell(TWO).accept({ to: BOB, message: command('look', {}) });
     await deliver(3);
     await deliver(3);
     expect(two.accepted).toHaveLength(1);
@@ -118,13 +115,13 @@ describe('a link', () => {
 
   it('tells a command whose reply is lost that its outcome is unknown, and is not confused by the reply that comes too late', async () => {
     const { one, two, deliver, sent, hand } = wire();
-    const asked = one.link.remoteCell('two').accept({ to: BOB, message: command('look', {}) });
+    const asked = one.link.remoteCell(TWO).accept({ to: BOB, message: command('look', {}) });
     await deliver();
     const late = sent.splice(0);
     hand.move(8_000);
     expect(await asked).toEqual(refusal('unavailable'));
-    const next = one.link.remoteCell('two').accept({ to: BOB, message: command('look', {}) });
-    for (const { bytes } of late) one.receive('two', bytes);
+    const next = one.link.remoteCell(TWO).accept({ to: BOB, message: command('look', {}) });
+    for (const { bytes } of late) one.receive(TWO, bytes);
     two.reply = answer('the right one');
     await deliver();
     await deliver();
@@ -134,24 +131,24 @@ describe('a link', () => {
 
   it('never gives the reply of a call of an earlier life to a call of this one (H10)', async () => {
     const { one, two, deliver, sent, newLife, hand } = wire();
-    void one.link.remoteCell('two').accept({ to: BOB, message: command('look', {}) });
+    void one.link.remoteCell(TWO).accept({ to: BOB, message: command('look', {}) });
     await deliver();
     const ofEarlierLife = sent.splice(0);
     const again = newLife('another-life');
-    const asked = again.link.remoteCell('two').accept({ to: BOB, message: command('look', {}) });
-    for (const { bytes } of ofEarlierLife) again.receive('two', bytes);
+    const asked = again.link.remoteCell(TWO).accept({ to: BOB, message: command('look', {}) });
+    for (const { bytes } of ofEarlierLife) again.receive(TWO, bytes);
     two.reply = answer('mine');
-    for (const { bytes } of sent.splice(0)) two.receive('one', bytes);
+    for (const { bytes } of sent.splice(0)) two.receive(ONE, bytes);
     await promisesSettled();
-    for (const { bytes } of sent.splice(0)) again.receive('two', bytes);
+    for (const { bytes } of sent.splice(0)) again.receive(TWO, bytes);
     expect(await asked).toEqual(answer('mine'));
     expect(hand.waiting).toBeGreaterThan(0);
   });
 
   it('is bounded: beyond 10,000 commands that wait, the next is busy, and the others are still answered', async () => {
     const { one, two, deliver } = wire();
-    const asked = Array.from({ length: 10_000 }, () => one.link.remoteCell('two').accept({ to: BOB, message: command('look', {}) }));
-    expect(await one.link.remoteCell('two').accept({ to: BOB, message: command('look', {}) })).toEqual(refusal('busy'));
+    const asked = Array.from({ length: 10_000 }, () => one.link.remoteCell(TWO).accept({ to: BOB, message: command('look', {}) }));
+    expect(await one.link.remoteCell(TWO).accept({ to: BOB, message: command('look', {}) })).toEqual(refusal('busy'));
     await deliver();
     await deliver();
     expect(await asked.at(-1)).toEqual(answer('done'));
@@ -169,7 +166,7 @@ describe('bytes from another node', () => {
           fc.json().map((text) => new TextEncoder().encode(text)),
         ),
         async (bytes) => {
-          two.receive('one', bytes);
+          two.receive(ONE, bytes);
           await promisesSettled();
         },
       ),
@@ -195,10 +192,10 @@ describe('bytes from another node', () => {
     ['a list', (packet) => [packet]],
   ])('are no packet: %s', async (_name, change) => {
     const { one, two, sent } = wire();
-    void one.link.remoteCell('two').accept({ to: BOB, message: command('look', {}) });
+    void one.link.remoteCell(TWO).accept({ to: BOB, message: command('look', {}) });
     const [packet] = sent.splice(0).map(packetOf);
     const changed = change(packet ?? {});
-    two.receive('one', new TextEncoder().encode(typeof changed === 'string' ? changed : JSON.stringify(changed)));
+    two.receive(ONE, new TextEncoder().encode(typeof changed === 'string' ? changed : JSON.stringify(changed)));
     await promisesSettled();
     expect(two.accepted).toEqual([]);
     expect(two.reported).toHaveLength(1);
@@ -206,10 +203,10 @@ describe('bytes from another node', () => {
 
   it('may not say that a shard is to be created in other words than true', async () => {
     const { one, two, sent } = wire();
-    void one.link.remoteCell('two').accept({ to: BOB, message: command('look', {}) });
+    void one.link.remoteCell(TWO).accept({ to: BOB, message: command('look', {}) });
     const [packet] = sent.splice(0).map(packetOf);
     two.receive(
-      'one',
+      ONE,
       new TextEncoder().encode(JSON.stringify({ ...packet, envelope: { ...(packet?.['envelope'] as object), creates: 'yes' } })),
     );
     await promisesSettled();
@@ -247,40 +244,3 @@ describe('taken calls', () => {
     );
   });
 });
-
-describe('routing', () => {
-  const recorder = (): Part & { readonly got: ShardId[] } => {
-    const got: ShardId[] = [];
-    return { got, accept: ({ to }) => (got.push(to), Promise.resolve(answer(to))) };
-  };
-  const message: Message = { kind: 'settled' };
-
-  it('finds the region by the address, and says so if this world has none of that name', async () => {
-    const [europe, asia] = [recorder(), recorder()];
-    const world = new World();
-    world.add('europe.softcore', new Region([europe]));
-    world.add('asia.softcore', new Region([asia]));
-    const addresses = [ADA, shardId('ada', 'asia', 'softcore'), shardId('ada', 'europe', 'hardcore'), shardId('ada', 'mars', 'softcore')];
-    const replies = await Promise.all(addresses.map((to) => world.accept({ to, message })));
-    expect(replies.map(({ kind }) => kind)).toEqual(['answer', 'answer', 'refusal', 'refusal']);
-    expect([europe.got, asia.got]).toEqual([[addresses[0]], [addresses[1]]]);
-    expect(() => world.add('europe.softcore', new Region([]))).toThrow('the market europe.softcore is there twice');
-  });
-
-  it('finds the cell by the hash of the address: always the same one, and all about equally often', async () => {
-    const cells = Array.from({ length: 64 }, recorder);
-    const region = new Region(cells);
-    const shards = Array.from({ length: 6_400 }, (_, index) => shardId(`player-${index}`, 'europe', 'softcore'));
-    for (const to of shards) await region.accept({ to, message });
-    for (const { got } of cells) expect(got.length).toBeGreaterThan(50);
-    for (const { got } of cells) expect(got.length).toBeLessThan(160);
-    expect(cells.map(({ got }) => got).flat()).toHaveLength(shards.length);
-  });
-
-  it('keeps every shard where it is for ever: these are in use', () => {
-    expect([ADA, BOB, shardId('guest-ada', 'asia', 'hardcore')].map((shard) => cellOf(shard, 64))).toEqual(PLACES_IN_USE);
-  });
-});
-
-/** Cells of three shards as of version 1. A change of these numbers loses every shard that there is. */
-const PLACES_IN_USE = [48, 7, 16];

@@ -1,21 +1,21 @@
 /**
- * The link of a node to the others: envelopes and replies as bytes over a bus that may lose, double, delay and reorder them.
+ * The link of a node to the others: envelopes and replies as bytes over a bus that may lose,
+ * double, delay and reorder them.
  *
  * 1. Nothing leaves before the output gate lets it: another node learns only what is durable.
  * 2. A message between shards is sent and forgotten: rows and alarms drive it again.
- * 3. A command waits for its reply for a bounded time; then its outcome is unknown, and its `op` tells the truth when asked again.
- * 4. A command is taken at most once, soon or never, and a reply reaches only the call that it answers, in the life that made it.
+ * 3. A command waits for its reply for a bounded time; then its outcome is unknown, and its `op`
+ *    tells the truth when asked again.
+ * 4. A command is taken at most once, soon or never, and a reply reaches only the call that it
+ *    answers, in the life that made it.
  */
-import { isShardId } from '#shared/address.ts';
-import { isRefusalName, refusal } from '#shared/refusals.ts';
-import { instant, type Instant } from '#shared/units.ts';
-import { TAKEN, type Envelope, type Part } from './part.ts';
+import { refusal } from '#shared/refusals.ts';
+import type { NodeName } from '#shared/units.ts';
 import type { Platform } from '#server/platform/platform.ts';
-import { answer, isCommand, type Message, type Reply } from '#server/shard/message.ts';
+import { isCommand, type Reply } from '#server/shard/message.ts';
+import { TAKEN, type Envelope, type Part } from './part.ts';
 import { TakenCalls } from './taken-calls.ts';
-
-/** A node's name, unique in its world. */
-export type NodeName = string;
+import { decodePacket, encodePacket, type Call, type DecodeMessage, type Packet } from './wire.ts';
 
 /** Carries bytes between nodes; may lose, double, delay and reorder, never change. */
 export interface Bus {
@@ -31,30 +31,18 @@ export interface LinkOptions {
   readonly platform: Pick<Platform, 'clock' | 'timers' | 'random' | 'report'>;
   /** Where envelopes from other nodes go. */
   readonly world: Part;
-  /** The message that a value from another node is, or `undefined` if it is none that shards exchange. */
-  readonly decodeMessage: (value: unknown) => Message | undefined;
+  readonly decodeMessage: DecodeMessage;
 }
 
-/** Which call of which life of its sender, and when it was sent, by the sender's clock. */
-interface Call {
-  readonly life: string;
-  readonly number: number;
-  readonly sentAt: Instant;
-}
-
-type Packet =
-  | { readonly kind: 'envelope'; readonly call: Call | null; readonly envelope: Envelope }
-  | { readonly kind: 'reply'; readonly call: Call; readonly reply: Reply };
-
-/** How long a forwarded command waits for its reply. Longer than a trade may wait for its outcome on the other node. */
+/**
+ * How long a forwarded command waits for its reply. Longer than a trade may wait for its outcome on
+ * the other node.
+ */
 const CALL_MS = 8_000;
 /** Commands that wait for other nodes at most; beyond it, `busy`. */
 const CALLS_MAX = 10_000;
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
-
-/** See the head of this file. One per node. */
+/** Carries envelopes to the cells of other nodes, and those of others to its own. One per node. */
 export class Link {
   readonly #options: LinkOptions;
   readonly #life: string;
@@ -101,12 +89,12 @@ export class Link {
   }
 
   #send(to: NodeName, packet: Packet): void {
-    const bytes = encoder.encode(JSON.stringify(packet));
+    const bytes = encodePacket(packet);
     this.#options.gate.release(() => this.#options.bus.send(to, bytes));
   }
 
   #receive(from: NodeName, bytes: Uint8Array): void {
-    const packet = this.#decode(bytes);
+    const packet = decodePacket(bytes, this.#options.decodeMessage);
     if (packet === undefined) {
       this.#options.platform.report({ level: 'warning', message: `node ${from} sent ${bytes.length} bytes that are no packet` });
       return;
@@ -118,61 +106,14 @@ export class Link {
   }
 
   #take(from: NodeName, call: Call, envelope: Envelope): void {
-    const answering = (reply: Reply): void => this.#send(from, { kind: 'reply', call, reply });
+    const respond = (reply: Reply): void => this.#send(from, { kind: 'reply', call, reply });
     switch (this.#taken.receive(`${from} ${call.life} ${call.number}`, call.sentAt, this.#options.platform.clock.now())) {
       case 'take':
-        void this.#options.world.accept(envelope).then(answering);
+        void this.#options.world.accept(envelope).then(respond);
         return;
       case 'turn-away':
-        return answering(refusal('unavailable', { reason: 'the node has just started, or the clocks of the nodes differ' }));
+        return respond(refusal('unavailable', { reason: 'the node has just started, or the clocks of the nodes differ' }));
       case 'forget':
     }
   }
-
-  #decode(bytes: Uint8Array): Packet | undefined {
-    const value = parseObject(bytes);
-    if (value === undefined) return undefined;
-    const call = decodeCall(value['call']);
-    if (value['kind'] === 'reply') {
-      const reply = decodeReply(value['reply']);
-      return reply === undefined || call === undefined ? undefined : { kind: 'reply', call, reply };
-    }
-    const envelope = value['kind'] === 'envelope' && isRecord(value['envelope']) ? value['envelope'] : undefined;
-    const to = envelope?.['to'];
-    const message = this.#options.decodeMessage(envelope?.['message']);
-    if (envelope === undefined || typeof to !== 'string' || !isShardId(to) || message === undefined) return undefined;
-    // A command names the call that it is; what shards exchange is none.
-    if (isCommand(message) !== (call !== undefined)) return undefined;
-    return { kind: 'envelope', call: call ?? null, envelope: { to, message, creates: envelope['creates'] === true } };
-  }
-}
-
-function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(decoder.decode(bytes));
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined; // Rubbish is counted and reported by the caller.
-  }
-}
-
-function decodeCall(value: unknown): Call | undefined {
-  if (!isRecord(value)) return undefined;
-  const { life, number, sentAt } = value;
-  if (typeof life !== 'string' || typeof number !== 'number' || typeof sentAt !== 'number') return undefined;
-  return Number.isSafeInteger(sentAt) && sentAt >= 0 && Number.isSafeInteger(number)
-    ? { life, number, sentAt: instant(sentAt) }
-    : undefined;
-}
-
-function decodeReply(value: unknown): Reply | undefined {
-  if (!isRecord(value)) return undefined;
-  if (value['kind'] === 'answer') return answer(value['value']);
-  const { name, details } = value;
-  if (value['kind'] !== 'refusal' || typeof name !== 'string' || !isRefusalName(name)) return undefined;
-  return refusal(name, isRecord(details) ? details : undefined);
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,17 +1,22 @@
 /**
- * Which commands of other nodes were taken, so that no copy of one is taken again: a refused command has changed nothing, and a copy of
- * it must not change something later.
+ * Which commands of other nodes were taken, so that no copy of one is taken again: a refused
+ * command has changed nothing, and a copy of it must not change something later.
  *
  * 1. A command is taken at most once in the life of a node.
- * 2. A command is taken soon after it was sent or never, so that what was taken need not be remembered for long. One that claims to be
- *    sent later than a peer's clock may be ahead is not taken either: it could be taken for too long.
- * 3. A command that the life before may have taken is not taken. That life took none that was sent later than its time and what a peer may
- *    be ahead, and its time was never later than that of the start: so no clock of any other node has to be believed.
+ * 2. A command is taken soon after it was sent or never, so that what was taken need not be
+ *    remembered for long. One that claims to be sent later than a peer's clock may be ahead is not
+ *    taken either: it could be taken for too long.
+ * 3. A command that the life before may have taken is not taken. That life took none that was sent
+ *    later than its time and what a peer may be ahead, and its time was never later than that of
+ *    the start: so no clock of any other node has to be believed.
  */
 import { limits } from '#shared/limits.ts';
 import { durationMs, later, type Instant } from '#shared/units.ts';
 
-/** How a command that came from another node is received: take it, forget it, or tell that it was not taken. */
+/**
+ * How a command that came from another node is received: take it, forget it, or tell that it was
+ * not taken.
+ */
 export type Reception = 'take' | 'forget' | 'turn-away';
 
 /** How long after it was sent a command may be taken. Its sender waits longer. */
@@ -20,7 +25,10 @@ export const TAKE_MS = durationMs(4_000);
 /** See the head of this file. One per life of a node. */
 export class TakenCalls {
   readonly #startedAt: Instant;
-  /** What was received since `#since`, and in the span before: each is remembered for one span at least and two at most. */
+  /**
+   * What was received since `#since`, and in the span before: each is remembered for one span at
+   * least and two at most.
+   */
   #recent = new Set<string>();
   #former = new Set<string>();
   #since: Instant;
@@ -30,7 +38,10 @@ export class TakenCalls {
     this.#since = startedAt;
   }
 
-  /** Decides about a command; `sentAt` is by the clock of its sender, and `call` names it among all that were ever sent. */
+  /**
+   * Decides about a command; `sentAt` is by the clock of its sender, and `call` names it among all
+   * that were ever sent.
+   */
   receive(call: string, sentAt: Instant, now: Instant): Reception {
     this.#forgetOld(now);
     if (this.#recent.has(call) || this.#former.has(call) || later(sentAt, TAKE_MS) < now) return 'forget';

@@ -4,7 +4,7 @@ import { limits } from '#shared/limits.ts';
 import { listingId } from '#shared/address.ts';
 import { createPrng } from '#shared/prng.ts';
 import { refusal } from '#shared/refusals.ts';
-import type { ShardId } from '#shared/units.ts';
+import { nodeName, type ShardId } from '#shared/units.ts';
 import { faultsOfBooks } from '#server/market/testing/books.ts';
 import { nameOf } from '#server/market/testing/market-bench.ts';
 import { outcomeOfPacket, packetKind } from './testing/packets.ts';
@@ -133,11 +133,11 @@ describe('a node that is killed', () => {
 
   it('with its hold durable goes on from there: the offer is made again, and the repeat of the command gets the answer (H17)', async () => {
     const { world, id } = await withListing();
-    world.bus.cutOff('two');
+    world.bus.cutOff(nodeName('two'));
     buy(world, id);
     await world.run(500);
     world.kill('one');
-    world.bus.mend('two');
+    world.bus.mend(nodeName('two'));
     await world.start('one');
     const again = buy(world, id);
     await world.until('an answer', () => again.reply !== undefined);
@@ -230,13 +230,13 @@ describe('a node that is killed', () => {
 describe('a seller that cannot be reached', () => {
   it('leaves the hold standing: the outcome is unknown, and after the window it is an abort (T2, T4)', async () => {
     const { world, id } = await withListing();
-    world.bus.cutOff('two');
+    world.bus.cutOff(nodeName('two'));
     const asked = buy(world, id);
     await world.run(limits.offerWindowMs / 2 + 500);
     expect(asked.reply).toEqual(refusal('outcome-unknown'));
     await world.run(10.5 * 60_000);
     expect(await wallet(world, BUYER)).toEqual({ gold: 500, held: 500, unclaimed: 0 });
-    world.bus.mend('two');
+    world.bus.mend(nodeName('two'));
     const again = buy(world, id);
     await world.run(limits.retryMaxMs + 1_000);
     expect((await world.rows(BUYER))('hold')).toEqual([]);

@@ -3,7 +3,7 @@
  */
 import type { Prng } from '#shared/prng.ts';
 import type { ShardId } from '#shared/units.ts';
-import type { ShardListener, ShardNews } from '#server/cell/resident.ts';
+import type { ShardListener, ShardNews } from '#server/cell/active-shard.ts';
 import type { Checker } from './checker.ts';
 import type { Seams } from './seams.ts';
 import type { SimulatedWorld } from './simulated-world.ts';

@@ -7,8 +7,11 @@ import type { Item } from '#shared/item.ts';
 import { createPrng } from '#shared/prng.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { durationMs, gold, itemId, operationId, type ShardId } from '#shared/units.ts';
-import { completed, item, listing, wallet } from '#server/market/entities.ts';
-import type { Opening } from '#server/market/opening.ts';
+import { completed } from '#server/market/completed/completed.ts';
+import { item } from '#server/market/goods/stash.ts';
+import { wallet } from '#server/market/goods/wallet.ts';
+import { listing } from '#server/market/listing/listing.ts';
+import type { Opening } from '#server/market/account/opening.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import { decision, hold } from '#server/trade/entities.ts';
@@ -29,7 +32,7 @@ export interface ScenarioOptions {
 }
 
 /** What a packet carries: a message between shards by its kind, a command, or a reply. */
-export function kindOf({ bytes }: Packet): string {
+export function packetKind({ bytes }: Packet): string {
   const packet = fieldsOf(JSON.parse(new TextDecoder().decode(bytes)));
   const message = fieldsOf(fieldsOf(packet['envelope'])['message']);
   if (packet['kind'] === 'reply') return 'reply';

@@ -5,9 +5,9 @@
 import { z } from 'zod';
 import { limits } from '#shared/limits.ts';
 import { REFUSAL_NAMES, type RefusalName } from '#shared/refusals.ts';
-import { ISSUERS, type Message } from '#server/shard/message.ts';
+import type { Message } from '#server/shard/message.ts';
 import { parseShardId } from '#shared/address.ts';
-import { instant, isName, operationId, type Instant, type OperationId, type ShardId } from '#shared/units.ts';
+import { instant, isName, type Instant, type ShardId } from '#shared/units.ts';
 import { parseTransaction } from './transaction.ts';
 
 /** Data of one kind of trade, in JSON: what is offered, what is given for it. Its kind knows the shape. */
@@ -82,23 +82,17 @@ export const isVerdict = (value: unknown): value is Verdict => verdict.safeParse
 const common = { key: z.string(), tx: transaction };
 const word = z.string().refine(isName, 'must be a word');
 
-const schema = z.union([
+const schema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('offer'), ...common, trade: word, offerUntil: time, terms: data }),
   z.strictObject({ kind: z.literal('outcome'), ...common, decider: shard, verdict }),
   z.strictObject({ kind: z.literal('pending'), ...common, askAgainAt: time }),
   z.strictObject({ kind: z.literal('settled'), ...common }),
-  z.strictObject({
-    kind: word,
-    issuer: z.enum(ISSUERS),
-    op: word.transform((op): OperationId => operationId(op)).exactOptional(),
-    body: z.unknown(),
-  }),
 ]);
 
-/** The message that a value from another node is, or `undefined`. A command's body was parsed at the edge of the node that sent it. */
-export function decodeMessage(value: unknown): Message | undefined {
+/** The message of a trade that a value from another node is, or `undefined`. */
+export function decodeTradeMessage(value: unknown): TradeMessage | undefined {
   const parsed = schema.safeParse(value);
   if (!parsed.success) return undefined;
   const message = parsed.data;
-  return 'tx' in message ? { ...message, key: messageKey(message.kind, message.tx) } : message;
+  return { ...message, key: messageKey(message.kind, message.tx) };
 }

@@ -1,6 +1,9 @@
 /**
- * One node without the rest, for the tests of cells: cells and their host over the real persister on a disk in memory, in virtual time.
+ * One node without the rest, for the tests of cells: a market of one cell over the real persister
+ * on a disk in memory, in virtual time.
  */
+import { marketName } from '#shared/address.ts';
+import { epoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng } from '#shared/prng.ts';
 import { refusal } from '#shared/refusals.ts';
@@ -19,8 +22,12 @@ import { onAlarm, onCommand, onMessage, type Powerup } from '#server/shard/power
 import { command } from '#server/shard/testing/shard-driver.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { virtualPlatform } from '#server/sim/virtual-platform.ts';
-import { Cell } from '../cell.ts';
-import { CellHost, type CellHostOptions } from '../cell-host.ts';
+import type { Cell } from '../cell.ts';
+import { createCellParts, type CellParts, type CellPartsOptions } from '../cell-parts.ts';
+import { OwnCells } from '../own-cells.ts';
+
+/** The market of the cell. */
+export const TEST_MARKET = marketName('europe', 'softcore');
 
 /** How long the disk takes to make a commit durable. */
 export const COMMIT_MS = 50;
@@ -110,39 +117,42 @@ export interface BenchOptions {
   readonly memoryBudgetBytes?: number;
   readonly disk?: MemoryDisk;
   readonly powerups?: readonly Powerup[];
-  readonly replyInPlaceOf?: CellHostOptions['replyInPlaceOf'];
-  readonly onUnloadable?: CellHostOptions['onUnloadable'];
-  readonly onLoadable?: CellHostOptions['onLoadable'];
+  readonly replyInPlaceOf?: CellPartsOptions['replyInPlaceOf'];
+  readonly onUnloadable?: CellPartsOptions['onUnloadable'];
+  readonly onLoadable?: CellPartsOptions['onLoadable'];
 }
 
-/** One node without the rest: cells, host, persister, disk. */
+/** One node without the rest: cell, parts, persister, disk. */
 export class Bench {
   readonly scheduler = new Scheduler();
   readonly reported: ReportedEvent[] = [];
   readonly changed: number[] = [];
-  /** What the host said must end the process. */
+  /** What must end the process. */
   readonly faults: Error[] = [];
-  readonly host: CellHost;
-  readonly cell: Cell;
+  readonly parts: CellParts;
+  readonly cells: OwnCells;
   readonly world = new World();
+  #cell: Cell;
   readonly backend: FlakyBackend;
   readonly persister: Persister;
 
   private constructor(
     scheduler: Scheduler,
     reported: ReportedEvent[],
-    host: (world: World, changed: number[], faults: Error[]) => CellHost,
+    partsOf: (world: World, changed: number[], faults: Error[]) => CellParts,
     backend: FlakyBackend,
     persister: Persister,
   ) {
     this.scheduler = scheduler;
     this.reported = reported;
-    this.host = host(this.world, this.changed, this.faults);
-    this.cell = new Cell(3, this.host);
-    this.world.add('europe.softcore', new Region([this.cell]));
+    this.parts = partsOf(this.world, this.changed, this.faults);
+    this.cells = new OwnCells(this.parts);
+    this.world.add(TEST_MARKET, new Region(1));
+    this.#cell = this.openCell();
+    this.world.open();
     this.backend = backend;
     this.persister = persister;
-    persister.onFault(() => this.host.stop());
+    persister.onFault(() => this.parts.stop());
   }
 
   static async open({
@@ -184,10 +194,11 @@ export class Bench {
       scheduler,
       reported,
       (world, changed, faults) =>
-        new CellHost({
+        createCellParts({
           platform,
-          persister,
+          journal: persister,
           definition,
+          cellsPerMarket: 1,
           world,
           replyInPlaceOf,
           memoryBudgetBytes,
@@ -199,6 +210,18 @@ export class Bench {
       backend,
       persister,
     );
+  }
+
+  /** The cell of all shards, as it was opened last. */
+  get cell(): Cell {
+    return this.#cell;
+  }
+
+  /** Opens the cell. */
+  openCell(value = 1): Cell {
+    this.#cell = this.cells.open({ market: TEST_MARKET, cell: 0, epoch: epoch(value) });
+    this.world.replace(TEST_MARKET, 0, this.#cell);
+    return this.#cell;
   }
 
   /** Lets so much virtual time pass. */

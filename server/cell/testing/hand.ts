@@ -17,6 +17,11 @@ export class Journal {
   /** Makes everything up to that position durable. */
   confirm(position: number): void {
     this.durable = position;
+    this.tell(position);
+  }
+
+  /** Tells of a position, whether or not it is durable. */
+  tell(position: number): void {
     for (const listener of this.#listeners) listener(position);
   }
 }

@@ -5,12 +5,12 @@ import { cellOf, FIRST_EPOCH } from '#shared/cell.ts';
 import { instant, type Market } from '#shared/units.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
+import { override } from '#server/sim/override.ts';
 import { sealed } from '../disk/checksums.ts';
 import { fingerprint } from './fingerprint.ts';
 import { unpackRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
 import type { ProjectionScope } from '../persister/persister.ts';
-import type { ProjectionStore } from '../disk/storage.ts';
 import { MemoryDisk } from '../disk/memory.ts';
 import { Sums } from './sums.ts';
 import { DEFINITION, offer, picker, sampleShard, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
@@ -114,16 +114,12 @@ describe('the projector', () => {
     ];
     const disk = journalOf(turns, () => 0);
     const applied: number[] = [];
-    const store: ProjectionStore = {
-      ...boundTo(disk.projections),
+    const store = override(disk.projections, {
       apply: (delta) => {
         applied.push(delta.rows.length);
         disk.projections.apply(delta);
       },
-      get folded() {
-        return disk.projections.folded;
-      },
-    };
+    });
     const projector = new Projector(disk.journal, store, SCHEMA_BY_TABLE, DEFINITION);
     projector.foldChunk(3);
     expect(applied).toEqual([0]);
@@ -138,19 +134,6 @@ describe('the projector', () => {
     expect(() => projector.foldThrough(10)).toThrow('the journal goes on at 4, after 0');
   });
 });
-
-/** The calls of a store, to put one's own in the place of some. */
-function boundTo(store: ProjectionStore): Omit<ProjectionStore, 'folded' | 'apply'> {
-  return {
-    upkeep: store.upkeep,
-    due: (now, limit, after) => store.due(now, limit, after),
-    segments: (shard, before, lines) => store.segments(shard, before, lines),
-    segmentsWith: (shard, print) => store.segmentsWith(shard, print),
-    rows: (entity) => store.rows(entity),
-    totals: () => store.totals(),
-    close: () => store.close(),
-  };
-}
 
 describe('sums', () => {
   it('are exact beyond 2^53', () => {

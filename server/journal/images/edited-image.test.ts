@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { listingId } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
-import type { ShardId } from '#shared/units.ts';
+import { nodeName, type ShardId } from '#shared/units.ts';
 import { opening, player, TEST_REGIONS } from '#server/market/testing/market-bench.ts';
-import { marketPowerups } from '#server/market/market.ts';
+import { marketFeatures } from '#server/market/market.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { Reply } from '#server/shard/message.ts';
 import { defineShard } from '#server/shard/definition.ts';
@@ -21,7 +21,7 @@ import { directoryName, fileName } from '../disk/image-files.ts';
 
 const ADA = player('ada');
 const BOB = player('bob');
-const definition = defineShard(marketPowerups({ rules: RULES_PROFILES.dev, regions: TEST_REGIONS, catalogue: BUILT_IN_CATALOGUE }));
+const definition = defineShard(marketFeatures({ rules: RULES_PROFILES.dev, regions: TEST_REGIONS, catalogue: BUILT_IN_CATALOGUE }));
 const parent = mkdtempSync(join(tmpdir(), 'gavel-edited-'));
 const directory = join(parent, 'data');
 const image = join(directory, 'images', directoryName(ADA), fileName(ADA));
@@ -39,7 +39,7 @@ function open(): Promise<GavelNode> {
     catalogue: BUILT_IN_CATALOGUE,
     regions: TEST_REGIONS,
     world: 'test',
-    node: 'one',
+    node: nodeName('one'),
     openPersister: (definition) => openFilePersister({ machine, definition, directory }),
     memoryBudgetBytes: 1e9,
     onFault: (fault) => faults.push(fault),

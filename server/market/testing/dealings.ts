@@ -5,7 +5,7 @@ import type { Rules } from '#shared/rules.ts';
 import type { ListingId, ShardId } from '#shared/units.ts';
 import type { Handled, Reply } from '#server/shard/message.ts';
 import type { ShardNetwork } from '#server/trade/testing/shard-network.ts';
-import { listing } from '../entities.ts';
+import { listing } from '../listing/listing.ts';
 import { faultsOfBooks } from './books.ts';
 import { marketNetwork, opening, player, testRules } from './market-bench.ts';
 

@@ -7,11 +7,11 @@ import type { Prng } from '#shared/prng.ts';
 import { parseRules, type Rules } from '#shared/rules.ts';
 import { gold, itemId, type ShardId } from '#shared/units.ts';
 import type { Reply } from '#server/shard/message.ts';
-import type { Powerup } from '#server/shard/powerup.ts';
 import { ShardNetwork, type BusFaults } from '#server/trade/testing/shard-network.ts';
-import { marketPowerups } from '../market.ts';
+import type { Feature } from '../feature.ts';
+import { marketFeatures } from '../market.ts';
 import type { MarketOptions } from '../options.ts';
-import type { Opening, StartGoods } from '../opening.ts';
+import type { Opening, StartGoods } from '../account/opening.ts';
 
 /** The regions of the tests' world. */
 export const TEST_REGIONS: readonly string[] = ['europe', 'asia'];
@@ -54,9 +54,9 @@ export function opening(
   return { name, start: { gold: gold(amount), items: goods, commodities } };
 }
 
-/** The powerups of the tests' market; rules and catalogue unless others are given. */
-export function testMarket(differences: Partial<MarketOptions> = {}): readonly Powerup[] {
-  return marketPowerups({ rules: testRules(), regions: TEST_REGIONS, catalogue: BUILT_IN_CATALOGUE, ...differences });
+/** The features of the tests' market; rules and catalogue unless others are given. */
+export function testMarket(differences: Partial<MarketOptions> = {}): readonly Feature[] {
+  return marketFeatures({ rules: testRules(), regions: TEST_REGIONS, catalogue: BUILT_IN_CATALOGUE, ...differences });
 }
 
 /** The built-in catalogue in which one base cannot be traded. */

@@ -7,12 +7,12 @@ import { shardId } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import type { Rules } from '#shared/rules.ts';
-import type { ShardId } from '#shared/units.ts';
+import { nodeName, type ShardId } from '#shared/units.ts';
 import { InlineBackend } from '#server/journal/persister/backend-inline.ts';
 import { openPersister } from '#server/journal/persister/open-persister.ts';
 import type { LoadedShard } from '#server/journal/persister/persister.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
-import { marketPowerups } from '#server/market/market.ts';
+import { marketFeatures } from '#server/market/market.ts';
 import type { BookLine, Book } from '#server/market/testing/books.ts';
 import { opening, TEST_REGIONS, testRules } from '#server/market/testing/market-bench.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
@@ -75,7 +75,7 @@ export class TwoNodes {
     this.#options = options;
     this.#prng = createPrng(seed);
     this.bus = new SimulatedBus(this.scheduler, this.#prng.fork('bus'));
-    this.#definition = defineShard(marketPowerups({ rules, regions: TEST_REGIONS, catalogue: BUILT_IN_CATALOGUE }));
+    this.#definition = defineShard(marketFeatures({ rules, regions: TEST_REGIONS, catalogue: BUILT_IN_CATALOGUE }));
     const computer = (wallOffsetMs: number): Computer => ({
       disk: new MemoryDisk(this.#definition.schemas),
       wallOffsetMs,
@@ -123,9 +123,9 @@ export class TwoNodes {
       catalogue: BUILT_IN_CATALOGUE,
       regions: TEST_REGIONS,
       world: 'test',
-      node: name,
-      ownerOf: (_market, cell) => ownerOfCell(cell),
-      bus: this.bus.port(name, life),
+      node: nodeName(name),
+      ownerOf: (_market, cell) => nodeName(ownerOfCell(cell)),
+      bus: this.bus.port(nodeName(name), life),
       memoryBudgetBytes,
       onFault: () => this.kill(name),
       openPersister: (definition) =>

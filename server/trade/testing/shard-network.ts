@@ -10,7 +10,7 @@ import type { Powerup } from '#server/shard/powerup.ts';
 import type { TurnResult } from '#server/shard/shard.ts';
 import { command, ShardDriver, TEST_START } from '#server/shard/testing/shard-driver.ts';
 import { decision, hold } from '../entities.ts';
-import { decodeMessage } from '../messages.ts';
+import { decodeTradeMessage } from '../messages.ts';
 
 /** How badly the bus behaves: the chance that a message is lost, and that it comes twice. */
 export interface BusFaults {
@@ -92,7 +92,7 @@ export class ShardNetwork {
 
   /** Hands a message to a shard as if it came over the bus now. */
   inject(to: ShardId, text: string): TurnResult {
-    const message = decodeMessage(JSON.parse(text));
+    const message = decodeTradeMessage(JSON.parse(text));
     if (message === undefined) throw new Error(`this is no message: ${text}`);
     return this.#turn(to, message);
   }

@@ -1,0 +1,64 @@
+/** The rows of the completed tab. */
+import type { Item } from '#shared/item.ts';
+import { limits } from '#shared/limits.ts';
+import { COMPLETED_KINDS } from '#shared/protocol/completed.ts';
+import type { FeeLine, Rules } from '#shared/rules.ts';
+import { feeLineSchema } from '#shared/schemas.ts';
+import { QUANTITY_MAX, type Gold } from '#shared/units.ts';
+import { defineEntity, gold, integer, json, oneOf, text, timestamp, type Row } from '#server/shard/entity.ts';
+import { Json } from '#server/shard/json.ts';
+import type { Turn } from '#server/shard/turn.ts';
+import { isItem } from '../goods/stash.ts';
+
+const isFees = (inside: unknown): boolean => Array.isArray(inside) && inside.every((line) => feeLineSchema.safeParse(line).success);
+
+/**
+ * An entry of the completed tab: goods or gold to claim, and what became of a listing or a
+ * purchase.
+ */
+export const completed = defineEntity('completed', {
+  version: 1,
+  attributes: {
+    entry: oneOf(COMPLETED_KINDS),
+    item: json<Item, true>({ nullable: true, holds: isItem }),
+    commodity: text<string, true>({ nullable: true, maxLength: 64 }),
+    quantity: integer<number, true>({ nullable: true, min: 1, max: QUANTITY_MAX }),
+    gold: gold<true>({ nullable: true }),
+    fees: json<readonly FeeLine[]>({ holds: isFees }),
+    tx: text<string, true>({ nullable: true, maxLength: limits.transactionTextLengthMax }),
+    at: timestamp(),
+  },
+});
+
+/** An entry of the completed tab, as a row. */
+export type CompletedRow = Row<typeof completed>;
+
+/** What a new entry says; what it does not name is not there. */
+export interface EntryDraft {
+  readonly entry: CompletedRow['entry'];
+  readonly item?: Json<Item>;
+  readonly gold?: Gold;
+  readonly fees?: readonly FeeLine[];
+  readonly tx?: string;
+}
+
+const NO_FEES: CompletedRow['fees'] = Json.of([]);
+
+/** Writes an entry. Never refuses. The ledger line is the caller's. */
+export function complete(turn: Turn, { entry, item, gold: amount, fees, tx }: EntryDraft): CompletedRow {
+  return turn.insert(completed, {
+    entry,
+    item: item ?? null,
+    commodity: null,
+    quantity: null,
+    gold: amount ?? null,
+    fees: fees === undefined ? NO_FEES : Json.of(fees),
+    tx: tx ?? null,
+    at: turn.now,
+  });
+}
+
+/** Whether no new posting may be made before something is claimed. */
+export function isFull(turn: Turn, rules: Rules): boolean {
+  return turn.table(completed).size >= rules.completedShown;
+}

@@ -1,0 +1,81 @@
+/**
+ * Rows on their way to the listing index: from live change sets and from the mirrored rows of the
+ * node's database.
+ */
+import type { IndexedListing } from '#shared/search.ts';
+import type { ShardId } from '#shared/units.ts';
+import type { ChangeSet, RawPut } from '#server/shard/change-set.ts';
+import type { ShardDefinition } from '#server/shard/definition.ts';
+import type { AnyRow } from '#server/shard/entity.ts';
+import { rowFromRaw } from '#server/shard/record/reader.ts';
+import { upgradedRow } from '#server/shard/upgrade-row.ts';
+import type { Feature, IndexedRows } from './feature.ts';
+
+/**
+ * What became of a row in a turn: the position of the turn, the version of the shard after it, and
+ * no row if it was removed.
+ */
+interface RowChange {
+  readonly position: number;
+  readonly shard: ShardId;
+  readonly version: number;
+  readonly id: number;
+  readonly row: AnyRow | undefined;
+}
+
+/** The rows that the listing index gets; throws `Error` unless exactly one feature has some. */
+export function indexedRowsOf(features: readonly Feature[]): IndexedRows {
+  const [rows, ...more] = features.flatMap(({ indexed = [] }) => indexed);
+  if (rows === undefined || more.length > 0) throw new Error('the listing index takes the rows of one entity');
+  return rows;
+}
+
+/** Tells what a change set, at its position in the journal, means for the index. */
+export function tellIndexedRows(
+  { entity: indexed }: IndexedRows,
+  position: number,
+  changes: ChangeSet,
+  take: (change: RowChange) => void,
+): void {
+  const { shard, version, puts, removes } = changes;
+  for (const { entity, row } of puts) if (entity === indexed) take({ position, shard, version, id: row.id, row });
+  for (const { table, id } of removes) if (table === indexed.schema.table) take({ position, shard, version, id, row: undefined });
+}
+
+/** A row of the node's database, and the shard whose row it is, as of that version. */
+export type MirroredRow = RawPut & { readonly shard: ShardId; readonly version: number };
+
+/** What mirrored rows are as listings. */
+export interface MirroredListings {
+  readonly listings: readonly IndexedListing[];
+  /** What was wrong with the others, each naming its row. */
+  readonly faults: readonly Error[];
+}
+
+/**
+ * Mirrored rows, of whatever version: their shards may not have been loaded since an upgrade. One
+ * that is none is left out and told: an image that somebody has edited can bring it, and must not
+ * cost the others; but it may also be that this program cannot read its own.
+ */
+export function listingsOfMirrored(indexed: IndexedRows, definition: ShardDefinition, rows: readonly MirroredRow[]): MirroredListings {
+  const listings: IndexedListing[] = [];
+  const faults: Error[] = [];
+  for (const row of rows) {
+    try {
+      listings.push(listingOfMirrored(indexed, definition, row));
+    } catch (error) {
+      faults.push(new Error(`the row ${row.id} of ${row.table} of ${row.shard} is no listing`, { cause: error }));
+    }
+  }
+  return { listings, faults };
+}
+
+function listingOfMirrored({ entity, indexed }: IndexedRows, definition: ShardDefinition, put: MirroredRow): IndexedListing {
+  const schema = definition.schemas.get(put.table);
+  if (schema?.name !== entity.name) throw new Error(`${put.table} is no table of listings that this program knows`);
+  const { row } = upgradedRow(definition, put.table, rowFromRaw(schema, put));
+  const found = indexed(put.shard, put.version, row);
+  entity.rowFunctions.check(row);
+  if (typeof found.item.name !== 'string' || !Array.isArray(found.item.affixes)) throw new Error('its item is none');
+  return found;
+}

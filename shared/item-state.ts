@@ -1,0 +1,32 @@
+/** Items in the state of a room. */
+import { schema, t, type SchemaType } from '@colyseus/schema';
+import type { Item } from './item.ts';
+
+/** One rolled property of an item. */
+export const AffixState = schema({ id: t.string(), value: t.number() }, 'AffixState');
+
+/** One item: `Item` of the vocabulary. */
+export const ItemState = schema(
+  {
+    id: t.string(),
+    baseId: t.string(),
+    itemClass: t.string(),
+    name: t.string(),
+    rarity: t.string(),
+    level: t.number(),
+    affixes: t.array(AffixState),
+    dps: t.number().optional(),
+    armor: t.number().optional(),
+  },
+  'ItemState',
+);
+
+/** An instance of `AffixState`. */
+export type AffixState = SchemaType<typeof AffixState>;
+/** An instance of `ItemState`. */
+export type ItemState = SchemaType<typeof ItemState>;
+
+/** An item in the state. */
+export function itemState(item: Item): ItemState {
+  return new ItemState({ ...item, affixes: item.affixes.map((affix) => new AffixState(affix)) });
+}

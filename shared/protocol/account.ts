@@ -1,0 +1,27 @@
+/** The player and its shard: who it is, under which rules it trades, what happened to it. */
+import { t } from '@colyseus/schema';
+import { z } from 'zod';
+import { rulesSchema } from '../rules.ts';
+import { textSchema } from '../schemas.ts';
+import { completedEntrySchema } from './completed.ts';
+import { messageId, type ProtocolPart } from './part.ts';
+
+/** What the account adds to the protocol. */
+export const accountPart = {
+  causes: ['start'],
+  commands: {
+    rules: {
+      summary: 'Tells the fees, limits, durations and increments in force.',
+      changes: false,
+      request: z.strictObject({}),
+      answer: rulesSchema,
+    },
+  },
+  messages: {
+    notice: {
+      summary: 'Anything else that happened to the player: a new completed entry, or a word of a moderator.',
+      payload: z.strictObject({ id: messageId, text: textSchema(200), entry: completedEntrySchema.exactOptional() }),
+    },
+  },
+  state: { name: t.string(), region: t.string(), mode: t.string(), frozen: t.boolean(), serverTime: t.number() },
+} as const satisfies ProtocolPart;

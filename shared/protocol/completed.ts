@@ -1,0 +1,100 @@
+/** The completed tab: what became of listings and purchases, with goods and gold to claim. */
+import { schema, t, type SchemaType } from '@colyseus/schema';
+import { z } from 'zod';
+import { ItemState } from '../item-state.ts';
+import { REFUSAL_NAMES } from '../refusals.ts';
+import {
+  catalogWordSchema,
+  feeLineSchema,
+  goldSchema,
+  instantSchema,
+  itemIdSchema,
+  itemSchema,
+  operationIdSchema,
+  quantitySchema,
+  rowIdSchema,
+  transactionTextSchema,
+  type Parsed,
+} from '../schemas.ts';
+import { messageId, type ProtocolPart } from './part.ts';
+
+/** Why an entry is in the completed tab. */
+export const COMPLETED_KINDS = ['sold', 'bought', 'expired', 'cancelled', 'outbid', 'returned'] as const;
+
+/**
+ * An entry of the completed tab: goods and gold that wait to be claimed. `tx` is there if a trade
+ * caused it.
+ */
+export const completedEntrySchema = z.strictObject({
+  id: rowIdSchema,
+  kind: z.enum(COMPLETED_KINDS),
+  item: itemSchema.exactOptional(),
+  commodity: catalogWordSchema.exactOptional(),
+  quantity: quantitySchema.exactOptional(),
+  gold: goldSchema.exactOptional(),
+  fees: z.array(feeLineSchema),
+  tx: transactionTextSchema.exactOptional(),
+  at: instantSchema,
+});
+
+/** An entry of the completed tab. */
+export type CompletedEntry = Parsed<typeof completedEntrySchema>;
+
+/** One line of what a sale cost; `rate` in basis points, where the line is a share. */
+export const FeeLineState = schema({ name: t.string(), rate: t.number().optional(), gold: t.number() }, 'FeeLineState');
+
+/** One entry of the completed tab. */
+export const CompletedState = schema(
+  {
+    id: t.number(),
+    kind: t.string(),
+    item: t.ref(ItemState).optional(),
+    commodity: t.string().optional(),
+    quantity: t.number().optional(),
+    gold: t.number().optional(),
+    fees: t.array(FeeLineState),
+    tx: t.string().optional(),
+    at: t.number(),
+  },
+  'CompletedState',
+);
+
+/** An instance of `FeeLineState`. */
+export type FeeLineState = SchemaType<typeof FeeLineState>;
+/** An instance of `CompletedState`. */
+export type CompletedState = SchemaType<typeof CompletedState>;
+
+const op = operationIdSchema;
+
+/** What the completed tab adds to the protocol. */
+export const completedPart = {
+  shapes: { completedEntrySchema },
+  causes: ['claim'],
+  commands: {
+    claim: {
+      summary: 'Moves one completed entry, or as many as fit, to stash and wallet.',
+      changes: true,
+      request: z
+        .strictObject({ op, entryId: rowIdSchema.exactOptional(), all: z.literal(true).exactOptional() })
+        .refine((claim) => (claim.entryId === undefined) !== (claim.all === undefined), 'must have either entryId or all'),
+      answer: z.strictObject({
+        claimed: z.array(rowIdSchema),
+        gold: goldSchema,
+        items: z.array(itemIdSchema),
+        commodities: z.array(z.strictObject({ commodity: catalogWordSchema, quantity: quantitySchema })),
+        left: z.array(z.strictObject({ entryId: rowIdSchema, reason: z.enum(REFUSAL_NAMES) })),
+      }),
+    },
+  },
+  messages: {
+    sold: {
+      summary: 'A listing was bought: its gold, less the fees, waits in the completed tab.',
+      payload: z.strictObject({ id: messageId, entry: completedEntrySchema }),
+    },
+    expired: {
+      summary: 'A listing ended without a buyer: its item waits in the completed tab.',
+      payload: z.strictObject({ id: messageId, entry: completedEntrySchema }),
+    },
+  },
+  state: { completed: t.map(CompletedState) },
+} as const satisfies ProtocolPart;

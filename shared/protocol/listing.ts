@@ -1,0 +1,109 @@
+/** Listings: an item for sale at a fixed price. */
+import { schema, t, type SchemaType } from '@colyseus/schema';
+import { z } from 'zod';
+import { ItemState } from '../item-state.ts';
+import {
+  catalogWordSchema,
+  durationSchema,
+  feeLineSchema,
+  goldSchema,
+  instantSchema,
+  itemIdSchema,
+  itemSchema,
+  listingIdSchema,
+  operationIdSchema,
+  quantitySchema,
+  type Parsed,
+} from '../schemas.ts';
+import type { ProtocolPart } from './part.ts';
+
+/**
+ * A listing as clients see it: one item, or a quantity of one commodity. `mine` tells the seller's
+ * own.
+ */
+export const listingSchema = z.strictObject({
+  id: listingIdSchema,
+  item: itemSchema.exactOptional(),
+  commodity: catalogWordSchema.exactOptional(),
+  quantity: quantitySchema.exactOptional(),
+  startBid: goldSchema.exactOptional(),
+  currentBid: goldSchema.exactOptional(),
+  buyout: goldSchema.exactOptional(),
+  unitPrice: goldSchema.exactOptional(),
+  startsAt: instantSchema,
+  endsAt: instantSchema,
+  mine: z.boolean(),
+});
+
+/** A listing as clients see it. */
+export type Listing = Parsed<typeof listingSchema>;
+
+/** One own listing: an item, or a quantity of a commodity. */
+export const ListingState = schema(
+  {
+    id: t.string(),
+    item: t.ref(ItemState).optional(),
+    commodity: t.string().optional(),
+    quantity: t.number().optional(),
+    startBid: t.number().optional(),
+    currentBid: t.number().optional(),
+    buyout: t.number().optional(),
+    unitPrice: t.number().optional(),
+    startsAt: t.number(),
+    endsAt: t.number(),
+    mine: t.boolean(),
+  },
+  'ListingState',
+);
+
+/** An instance of `ListingState`. */
+export type ListingState = SchemaType<typeof ListingState>;
+
+const op = operationIdSchema;
+
+/** What listings add to the protocol. */
+export const listingPart = {
+  shapes: { listingSchema },
+  causes: ['sell', 'cancelled', 'expired', 'buyout', 'sale', 'purchase', 'release'],
+  commands: {
+    listing: {
+      summary: 'Shows one listing in full, as its owner knows it now.',
+      changes: false,
+      request: z.strictObject({ listingId: listingIdSchema }),
+      answer: z.strictObject({ listing: listingSchema }),
+    },
+    sell: {
+      summary:
+        'Puts an item of the stash up for sale. A sale costs the `fees` of the answer, whatever the rules become. `startBid` is refused until auctions with bids exist.',
+      changes: true,
+      request: z
+        .strictObject({
+          op,
+          itemId: itemIdSchema,
+          startBid: goldSchema.exactOptional(),
+          buyout: goldSchema.exactOptional(),
+          durationMs: durationSchema.exactOptional(),
+        })
+        .refine((sell) => sell.buyout !== undefined || sell.startBid !== undefined, 'must have a buyout or a startBid'),
+      answer: z.strictObject({ listingId: listingIdSchema, endsAt: instantSchema, fees: z.array(feeLineSchema) }),
+    },
+    buyout: {
+      summary: 'Buys a listing at once, for at most the price that the player saw. The item waits in the completed tab.',
+      changes: true,
+      request: z.strictObject({ op, listingId: listingIdSchema, price: goldSchema }),
+      answer: z.strictObject({ itemId: itemIdSchema, paid: goldSchema }),
+    },
+    cancel: {
+      summary: 'Takes back an own listing within its cancel window. What comes back waits in the completed tab.',
+      changes: true,
+      request: z.strictObject({ op, listingId: listingIdSchema }),
+      answer: z.strictObject({
+        item: itemSchema.exactOptional(),
+        commodity: catalogWordSchema.exactOptional(),
+        quantity: quantitySchema.exactOptional(),
+        gold: goldSchema.exactOptional(),
+      }),
+    },
+  },
+  state: { listings: t.map(ListingState) },
+} as const satisfies ProtocolPart;
