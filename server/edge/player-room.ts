@@ -44,7 +44,7 @@ interface Place {
   readonly listener: (news: ShardNews) => void;
 }
 
-/** See the head of this file. Colyseus makes the instances: see `playerRoomClass`. */
+/** Colyseus makes the instances: see `playerRoomClass`. */
 class PlayerRoom extends Room<{ state: PlayerState }> {
   override patchRate = NEVER_MS;
   override maxClients = limits.connectionsPerPlayerMax;

@@ -43,10 +43,14 @@ export const SOURCE_RULES: readonly TidyRule[] = [
   },
   {
     name: 'a doc comment says something itself',
-    bad: '/** See the head of this file. */\nexport class Turn {}\n',
+    bad: '/** See the head of this file. */\nexport class Turn {}\n/** */\nconst a = 1;\n',
     good: '/** One turn. See the head of `turn.ts`. */\nexport class Turn {}\n',
     find: each((source) =>
-      commentFaults(source, (line) => /see the head of this file/i.test(line), 'a pointer to the head: say it, or nothing'),
+      commentFaults(
+        source,
+        (line) => /see the head of this file|^\/\*\*[\s*]*\/$/i.test(line),
+        'a pointer to the head: say it, or nothing',
+      ),
     ),
   },
   {

@@ -13,7 +13,6 @@ export interface JournalContent {
   readonly versions: ReadonlyMap<ShardId, { readonly version: number; readonly now: Instant }>;
 }
 
-/** See the head of this file. */
 export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
   readonly #write: Transact;
   #versions = new Map<ShardId, { readonly version: number; readonly now: Instant }>();

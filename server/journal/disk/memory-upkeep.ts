@@ -18,7 +18,6 @@ export function rowKey({ entity, shard, id }: Pick<RowChange, 'entity' | 'shard'
   return `${entity} ${shard} ${id}`;
 }
 
-/** See the head of this file. */
 export class MemoryUpkeep implements ProjectionUpkeep {
   readonly #write: Transact;
   readonly #mirror: MemoryMirror;

@@ -87,7 +87,6 @@ interface NodeRow {
 type Row = Omit<RowChange, 'entity' | 'record'> & { readonly record: Buffer; readonly sum: number };
 type Segment = LedgerSegment & { readonly sum: number };
 
-/** See the head of this file. */
 export class FileProjections implements ProjectionStore {
   readonly instance: string;
   readonly upkeep: FileUpkeep;

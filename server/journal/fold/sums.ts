@@ -44,7 +44,7 @@ export class MarketSums {
   }
 }
 
-/** See the head of this file. */
+/** The sums of every market. */
 export class Sums {
   readonly #sumsByMarket = new Map<string, MarketSums>();
 
