@@ -22,7 +22,7 @@ const DIRECTORIES = 256;
 /** Directories synced at once. */
 const DIRECTORIES_AT_ONCE = 16;
 
-/** See the head of this file. Owned by one thread. */
+/** Owned by one thread. */
 export class FileImages implements ImageStore {
   readonly #directory: string;
   readonly #images: string;
