@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { createPrng } from '#shared/prng.ts';
 import { listingId, marketOf, shardId } from '#shared/address.ts';
-import { cellOf, epoch } from '#shared/cell.ts';
+import { cellOf, epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import { gold, itemId, nodeName, operationId, type ShardId } from '#shared/units.ts';
@@ -228,6 +228,7 @@ describe('a node that closes a cell and opens it again', () => {
     await bench.run(1_000);
     await closing;
     expect([node.owns(ada), node.owns(bob)]).toEqual([false, true]);
+    expect(await node.index.stats()).toMatchObject({ rows: 1, feeds: [{ cells: 4 * limits.cellsPerRegion }] });
     expect(await send(node, ada, command('claim', { all: true }, 'claim'))).toEqual(refusal('unavailable'));
     expect(await node.subscribe(ada, () => undefined)).toEqual(refusal('unavailable'));
     const bought = send(node, bob, command('buyout', { listingId: id, price: 500 }, 'buy'));
@@ -239,6 +240,7 @@ describe('a node that closes a cell and opens it again', () => {
     const again = send(node, bob, command('buyout', { listingId: id, price: 500 }, 'buy'));
     await bench.run(1_000);
     expect([node.owns(ada), (await again).kind]).toEqual([true, 'answer']);
+    expect(await node.index.stats()).toMatchObject({ rows: 0 });
     await bench.close(node);
   });
 });
@@ -266,7 +268,7 @@ describe('a seller whose file is damaged', () => {
     images.draft(ADA).stage(ada);
     await images.sync([ADA]);
     images.publish([ADA]);
-    journal.storeImageVersions([{ shard: ADA, version: ada.version, now: ada.now }], []);
+    journal.storeImageVersions([{ shard: ADA, version: ada.version, now: ada.now, epoch: FIRST_EPOCH }], []);
     return bench;
   }
 

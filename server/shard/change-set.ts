@@ -6,7 +6,7 @@ import type { Instant, ShardId } from '#shared/units.ts';
 import type { Entity } from './entity.ts';
 import { Json } from './json.ts';
 import type { LedgerEntry } from './ledger.ts';
-import type { AnyRow, Column, EntitySchema } from './row.ts';
+import type { AnyRow, ColumnSchema, EntitySchema } from './row.ts';
 
 /** The counters of a shard as they stand after a turn. */
 export interface ShardHeader {
@@ -74,7 +74,7 @@ export function rowFromRaw(schema: EntitySchema, put: RawPut): AnyRow {
   return { ...row, id: put.id };
 }
 
-function fromRaw(column: Column, value: RawValue): unknown {
+function fromRaw(column: ColumnSchema, value: RawValue): unknown {
   if (value === null) return null;
   if (column.type === 'boolean') return value !== 0;
   if (column.type === 'json' && typeof value === 'string') return Json.fromText(value);

@@ -11,19 +11,19 @@ export class IdMap<V> {
   }
 
   get(id: number): V | undefined {
-    const at = this.#placeOf(id);
+    const at = this.#placeOfNumber(id);
     return this.#isAt(at, id) ? this.#valueAt(at) : undefined;
   }
 
   set(id: number, value: V): void {
-    const at = this.#placeOf(id);
+    const at = this.#placeOfNumber(id);
     if (this.#isAt(at, id)) this.#cells[at + 1] = value;
     else if (at === this.#cells.length) this.#cells.push(id, value);
     else this.#cells.splice(at, 0, id, value);
   }
 
   delete(id: number): void {
-    const at = this.#placeOf(id);
+    const at = this.#placeOfNumber(id);
     if (!this.#isAt(at, id)) return;
     if (at === this.#cells.length - 2) this.#cells.length = at;
     else if (at > 0) this.#cells.splice(at, 2);
@@ -60,7 +60,7 @@ export class IdMap<V> {
   }
 
   /** Where the id is, or would go. */
-  #placeOf(id: number): number {
+  #placeOfNumber(id: number): number {
     let low = 0;
     let high = this.#cells.length;
     if (high === 0) return high;

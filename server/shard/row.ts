@@ -10,7 +10,7 @@ export interface AnyRow {
 export type AttributeType = 'integer' | 'text' | 'gold' | 'boolean' | 'timestamp' | 'bytes' | 'reference' | 'enum' | 'json';
 
 /** What the persister has to know of one attribute. */
-export interface Column {
+export interface ColumnSchema {
   readonly name: string;
   readonly type: AttributeType;
   readonly nullable: boolean;
@@ -22,7 +22,7 @@ export interface EntitySchema {
   readonly version: number;
   /** The table of this entity version in records and shard images, such as `wallet_v1`. */
   readonly table: string;
-  readonly columns: readonly Column[];
+  readonly columns: readonly ColumnSchema[];
 }
 
 /** The schemas of every entity version that records and images may contain, by table. */

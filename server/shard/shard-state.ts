@@ -15,7 +15,6 @@ export interface Counters {
   readonly ledgerSeq: number;
 }
 
-/** Owned by its `Shard`, which alone moves the counters. */
 export class ShardState implements TableOwner {
   readonly shard: ShardId;
   readonly cell: number;

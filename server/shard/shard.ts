@@ -52,7 +52,6 @@ export interface TurnResult {
 
 const QUIET: Pick<TurnResult, 'changes' | 'emitted' | 'completed'> = { changes: undefined, emitted: [], completed: [] };
 
-/** One shard. Owned by the cell that has it in memory. */
 export class Shard {
   readonly #definition: ShardDefinition;
   readonly #state: ShardState;

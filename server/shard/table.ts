@@ -45,7 +45,6 @@ export interface TableOwner {
 
 const NO_INDEXES: readonly never[] = [];
 
-/** One table. Created when its first row is written or asked for. */
 export class Table {
   readonly entity: Entity;
   readonly alarms: readonly AlarmIndex[];

@@ -3,7 +3,8 @@
  * are read. SQLite has none of its own, and a flipped bit is often a value like any other: more gold, a later time.
  */
 import { crc32 } from 'node:zlib';
-import type { Instant, ShardId } from '#shared/units.ts';
+import { FIRST_EPOCH } from '#shared/cell.ts';
+import type { Epoch, Instant, ShardId } from '#shared/units.ts';
 import { JournalError, ShardEntryError, type Batch, type JournalState, type SetAsideRecord } from './storage.ts';
 
 /**
@@ -41,9 +42,17 @@ export function countersSum(instance: string, { position, dropped, now, lease, s
   return checksum(`${instance} ${position} ${dropped} ${now} ${lease} ${setAsideBytes}`);
 }
 
-/** The checksum of what is noted of a shard's image. */
-export function noteSum(shard: ShardId, version: number, now: Instant | null): number {
-  return checksum(`${shard} ${version} ${now}`);
+/** The checksum of an `ImageVersion`. */
+export function imageVersionSum(shard: ShardId, version: number, now: Instant | null, epoch: Epoch): number {
+  return checksum(`${shard} ${version} ${now}${laterEpoch(epoch)}`);
+}
+
+/**
+ * An epoch in a checksum, after the other values: nothing for the first one. So what was written before there were epochs, all of
+ * it in the first, keeps its checksum, and an upgrade neither rewrites it nor believes what is damaged.
+ */
+export function laterEpoch(epoch: Epoch): string {
+  return epoch === FIRST_EPOCH ? '' : ` ${epoch}`;
 }
 
 /** The checksum of a record that is put aside. */

@@ -21,6 +21,7 @@ import { JournalError } from './storage.ts';
 import { FileJournal } from './sqlite-journal.ts';
 import { FileProjections } from './sqlite-projections.ts';
 import { DatabaseError, isLocked, sqliteProblem } from './sqlite.ts';
+import type { UpgradeFacts } from './projection-layout.ts';
 
 const KNOWN = ['gavel.json', 'gavel.json.new', 'lock.db', 'lock.db-journal', 'images', 'staging'];
 const KNOWN_DATABASES = ['journal.db', 'node.db'].flatMap((name) => [name, `${name}-wal`, `${name}-shm`]);
@@ -62,7 +63,7 @@ export function openDirectory(path: string, definition: PersisterDefinition, ins
     const facts = inspect(path, definition);
     const remarks = decide(DIRECTORY_ROWS, facts);
     const manifest = settleManifest(path, facts.manifest, definition, instance, files);
-    const { journal, remarks: more } = openStores(path, manifest, files);
+    const { journal, remarks: more } = openStores(path, manifest, definition.places, files);
     const identity = new DirectoryIdentity(path);
     const close = (): void => {
       identity.close();
@@ -196,7 +197,8 @@ function lockFile(file: string): Database.Database {
 
 function openStores(
   path: string,
-  { instance }: Manifest,
+  { instance, cellsPerRegion }: Manifest,
+  places: readonly string[],
   files: Files,
 ): { readonly journal: FileJournal; readonly remarks: readonly string[] } {
   const existingJournal = isMade(journalPath(path)) ? FileJournal.openFor(journalPath(path), instance) : undefined;
@@ -204,7 +206,7 @@ function openStores(
     const facts: StoreFacts = {
       instance,
       journal: existingJournal === undefined ? { kind: 'missing' } : journalFacts(existingJournal),
-      projections: projectionFacts(path, instance),
+      projections: projectionFacts(path, instance, { cellsPerRegion, places }),
       hasImages: hasImages(path),
       mark: readMark(path),
       staged: countStaged(path),
@@ -230,9 +232,9 @@ function journalFacts(journal: FileJournal): StoreFacts['journal'] {
   return { kind: 'open', instance, position: state.position, dropped: state.dropped, damage, imageVersions: journal.imageVersions() };
 }
 
-function projectionFacts(path: string, instance: string): StoreFacts['projections'] {
+function projectionFacts(path: string, instance: string, of: UpgradeFacts): StoreFacts['projections'] {
   if (!isMade(projectionsPath(path))) return { kind: 'missing' };
-  const projections = FileProjections.openFor(projectionsPath(path), instance);
+  const projections = FileProjections.openFor(projectionsPath(path), instance, of);
   try {
     return { kind: 'open', instance: projections.instance, folded: projections.folded satisfies Position };
   } finally {

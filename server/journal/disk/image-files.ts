@@ -5,6 +5,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashOf } from '#shared/hash.ts';
+import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import type { ShardHeader } from '#server/shard/change-set.ts';
 import type { RecordFormat } from '#server/shard/record/format.ts';
@@ -21,7 +22,7 @@ const DIRECTORIES = 256;
 /** Directories synced at once. */
 const DIRECTORIES_AT_ONCE = 16;
 
-/** See the head of this file. Owned by one thread. */
+/** Owned by one thread. */
 export class FileImages implements ImageStore {
   readonly #directory: string;
   readonly #images: string;
@@ -52,7 +53,7 @@ export class FileImages implements ImageStore {
     if (bytes === undefined) return undefined;
     const { image, origin } = readImage(bytes, this.#format, path);
     this.#assertOurs(shard, image, origin);
-    return image;
+    return { kind: origin.isEdited ? 'edited' : 'found', shard: image };
   }
 
   *shards(): Iterable<ShardId> {
@@ -75,8 +76,8 @@ export class FileImages implements ImageStore {
     return {
       version: old?.header.version ?? 0,
       now: old?.header.now ?? instant(0),
+      epoch: epoch(old?.header.epoch ?? FIRST_EPOCH),
       stage: (changes) => this.#stage(shard, encodeImage(nextRows(old, changes, schemas), schemas, this.#instance)),
-      discard: () => undefined,
     };
   }
 

@@ -1,4 +1,5 @@
 /** The shard images of a disk in memory. */
+import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
@@ -19,7 +20,6 @@ interface PublishedImage {
   readonly before: { readonly bytes: Uint8Array | undefined } | undefined;
 }
 
-/** See the head of this file. */
 export class MemoryImages implements ImageStore {
   readonly #format: RecordFormat;
   readonly #write: Write;
@@ -46,20 +46,20 @@ export class MemoryImages implements ImageStore {
     const image = this.#published.get(shard);
     if (image === undefined) return undefined;
     if (image.bytes.length === 0) throw new ImageError('its image is damaged');
-    return new PlainRecordReader(image.bytes, this.#format).changeSet();
+    return { kind: 'found', shard: new PlainRecordReader(image.bytes, this.#format).changeSet() };
   }
 
   draft(shard: ShardId): ImageDraft {
-    const image = this.read(shard);
+    const image = this.read(shard)?.shard;
     return {
       version: image?.version ?? 0,
       now: image?.now ?? instant(0),
+      epoch: epoch(image?.epoch ?? FIRST_EPOCH),
       stage: (changes) => {
         const writer = new RecordWriter(this.#format);
         writer.raw(applyChanges(image, changes));
         this.#write('stage', () => this.#staged.set(shard, { bytes: writer.take(), isSynced: false }));
       },
-      discard: () => undefined,
     };
   }
 

@@ -10,13 +10,12 @@ export interface JournalContent {
   readonly state: JournalState;
   readonly batches: readonly Batch[];
   readonly setAside: readonly SetAsideRecord[];
-  readonly versions: ReadonlyMap<ShardId, { readonly version: number; readonly now: Instant }>;
+  readonly versions: ReadonlyMap<ShardId, Omit<ImageVersion, 'shard'>>;
 }
 
-/** See the head of this file. */
 export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
   readonly #write: Transact;
-  #versions = new Map<ShardId, { readonly version: number; readonly now: Instant }>();
+  #versions = new Map<ShardId, Omit<ImageVersion, 'shard'>>();
   #batches: Batch[] = [];
   #setAside: SetAsideRecord[] = [];
   #state: JournalState = { position: 0, dropped: 0, now: 0, lease: 0, bytes: 0, setAsideBytes: 0 };
@@ -112,8 +111,8 @@ export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
 
   storeImageVersions(versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]): void {
     this.#write('image-versions', () => {
-      for (const { shard, version, now } of versions) {
-        this.#versions.set(shard, { version, now });
+      for (const { shard, version, now, epoch } of versions) {
+        this.#versions.set(shard, { version, now, epoch });
         this.#setAside = this.#setAside.filter((record) => record.shard !== shard || record.version > version);
       }
       for (const record of setAside) {

@@ -1,29 +1,32 @@
 /** The projections of a disk in memory. */
+import { FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { DueShard, Position } from '../persister/persister.ts';
-import { MemoryUpkeep, rowKey, type MemoryMirror } from './memory-upkeep.ts';
+import { byMarket, type CellTotal } from '../fold/sums.ts';
+import type { DueShard, Position, Total } from '../persister/persister.ts';
+import type { CellEpochs } from './cell-epochs.ts';
+import { addTotals, cellKey, MemoryUpkeep, rowKey, type MemoryMirror, type OfCell } from './memory-upkeep.ts';
 import type { Restorable, Transact } from './memory-writes.ts';
-import type { FoldDelta, LedgerSegment, ProjectionStore, RowChange } from './storage.ts';
+import type { FoldDelta, LedgerSegment, LiveRow, ProjectionStore } from './storage.ts';
 
 /** What the projections hold. */
 export interface ProjectionContent {
   readonly folded: Position;
-  readonly alarms: ReadonlyMap<ShardId, Instant>;
-  readonly rows: ReadonlyMap<string, RowChange>;
+  readonly alarms: ReadonlyMap<ShardId, OfCell<{ readonly due: Instant }>>;
+  readonly rows: ReadonlyMap<string, OfCell<LiveRow>>;
   readonly segments: readonly LedgerSegment[];
-  readonly totals: ReadonlyMap<string, bigint>;
+  readonly totals: ReadonlyMap<string, CellTotal>;
   readonly leftOut: ReadonlySet<ShardId>;
   readonly entities: readonly string[] | undefined;
 }
 
-/** See the head of this file. */
 export class MemoryProjections implements ProjectionStore, Restorable<ProjectionContent> {
   readonly upkeep: MemoryUpkeep;
   readonly #write: Transact;
-  readonly #alarms = new Map<ShardId, Instant>();
-  readonly #rows = new Map<string, RowChange>();
+  readonly #alarms = new Map<ShardId, OfCell<{ readonly due: Instant }>>();
+  readonly #rows = new Map<string, OfCell<LiveRow>>();
   readonly #segments: LedgerSegment[] = [];
-  readonly #totals = new Map<string, bigint>();
+  readonly #totals = new Map<string, CellTotal>();
+  #epochs: Pick<CellEpochs, 'isPresent'> = { isPresent: ({ epoch }) => epoch === FIRST_EPOCH };
   readonly #mirror: MemoryMirror;
   #folded: Position = 0;
 
@@ -62,25 +65,31 @@ export class MemoryProjections implements ProjectionStore, Restorable<Projection
     return this.#folded;
   }
 
+  setEpochs(epochs: Pick<CellEpochs, 'isPresent'>): void {
+    this.#epochs = epochs;
+  }
+
   apply({ folded, alarms, rows, segments, totals }: FoldDelta): void {
     this.#write('apply', () => {
-      for (const [shard, due] of alarms) {
+      for (const { shard, of, due } of alarms) {
         if (due === 0) this.#alarms.delete(shard);
-        else this.#alarms.set(shard, due);
+        else this.#alarms.set(shard, { of, due });
       }
       for (const row of rows) {
         const key = rowKey(row);
         if (row.record === undefined) this.#rows.delete(key);
-        else this.#rows.set(key, { ...row, record: new Uint8Array(row.record) });
+        else this.#rows.set(key, { ...row, record: row.record.slice() });
       }
-      this.#segments.push(...segments);
-      for (const [key, amount] of totals) this.#totals.set(key, (this.#totals.get(key) ?? 0n) + amount);
+      for (const segment of segments)
+        this.#segments.push({ ...segment, transactions: segment.transactions.slice(), lines: segment.lines.slice() });
+      addTotals(this.#totals, totals);
       this.#folded = folded;
     });
   }
 
   due(now: Instant, limit: number, after?: DueShard): readonly DueShard[] {
-    const due = [...this.#alarms].map(([shard, at]): DueShard => ({ shard, due: at })).filter((each) => each.due <= now);
+    const present = [...this.#alarms].filter(([, { of, due }]) => due <= now && this.#epochs.isPresent(of));
+    const due = present.map(([shard, alarm]): DueShard => ({ shard, due: alarm.due }));
     const later = after === undefined ? due : due.filter((each) => inOrder(after, each) < 0);
     return later.toSorted(inOrder).slice(0, limit);
   }
@@ -102,16 +111,23 @@ export class MemoryProjections implements ProjectionStore, Restorable<Projection
     return this.#segments.filter((segment) => segment.shard === shard && Buffer.from(segment.transactions).includes(print));
   }
 
-  rows(entity: string, shard?: ShardId): readonly RowChange[] {
-    return [...this.#rows.values()].filter((row) => row.entity === entity && (shard === undefined || row.shard === shard));
+  rows(entity: string, of?: CellEpoch, shard?: ShardId): readonly LiveRow[] {
+    return [...this.#rows.values()]
+      .filter((row) => row.entity === entity && this.#isOf(row.of, of) && (shard === undefined || row.shard === shard))
+      .map(({ entity: its, shard: whose, id, version, record }) => ({ entity: its, shard: whose, id, version, record }));
   }
 
-  totals(): readonly { readonly key: string; readonly amount: bigint }[] {
-    return [...this.#totals].map(([key, amount]) => ({ key, amount })).toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  totals(of?: CellEpoch): readonly Total[] {
+    return byMarket([...this.#totals.values()].filter((total) => this.#isOf(total.of, of)));
   }
 
   close(): void {
     // A disk in memory has nothing to let go of.
+  }
+
+  /** Whether what was made there and then exists, and is of the cell that is asked for, if one is. */
+  #isOf(made: CellEpoch, asked: CellEpoch | undefined): boolean {
+    return this.#epochs.isPresent(made) && (asked === undefined || cellKey(made) === cellKey(asked));
   }
 }
 

@@ -1,24 +1,43 @@
 /** The upkeep of projections in memory: see `ProjectionUpkeep`. Nothing in memory gets damaged by itself. */
+import type { CellEpoch } from '#shared/cell.ts';
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
+import type { CellTotal } from '../fold/sums.ts';
 import type { Transact } from './memory-writes.ts';
-import type { LedgerSegment, MirroredShard, ProjectionUpkeep, RowChange } from './storage.ts';
+import type { CellTotals, LedgerSegment, LiveRow, MirroredShard, ProjectionUpkeep, RowChange } from './storage.ts';
+
+/** A row or an alarm as it is kept: with its cell and epoch. */
+export type OfCell<Value> = Value & { readonly of: CellEpoch };
 
 /** What it works on; somebody else owns it. */
 export interface MemoryMirror {
-  readonly alarms: Map<ShardId, Instant>;
-  readonly rows: Map<string, RowChange>;
+  readonly alarms: Map<ShardId, OfCell<{ readonly due: Instant }>>;
+  readonly rows: Map<string, OfCell<LiveRow>>;
   readonly segments: readonly LedgerSegment[];
-  readonly totals: Map<string, bigint>;
+  readonly totals: Map<string, CellTotal>;
   readonly leftOut: Set<ShardId>;
   entities: readonly string[] | undefined;
 }
 
-/** The key of a mirrored row. */
-export function rowKey({ entity, shard, id }: Pick<RowChange, 'entity' | 'shard' | 'id'>): string {
-  return `${entity} ${shard} ${id}`;
+/** The key of a mirrored row: a cell has rows of its own in each epoch. */
+export function rowKey({ entity, shard, id, of }: Pick<RowChange, 'entity' | 'shard' | 'id' | 'of'>): string {
+  return `${entity} ${cellKey(of)} ${shard} ${id}`;
 }
 
-/** See the head of this file. */
+/** The name of a cell in one of its epochs. */
+export function cellKey({ market, cell, epoch }: CellEpoch): string {
+  return `${market} ${cell} ${epoch}`;
+}
+
+/** Adds to running totals. */
+export function addTotals(totals: Map<string, CellTotal>, added: readonly CellTotals[]): void {
+  for (const { of, amountByKey } of added) {
+    for (const [key, amount] of amountByKey) {
+      const name = `${cellKey(of)} ${key}`;
+      totals.set(name, { of, key, amount: (totals.get(name)?.amount ?? 0n) + amount });
+    }
+  }
+}
+
 export class MemoryUpkeep implements ProjectionUpkeep {
   readonly #write: Transact;
   readonly #mirror: MemoryMirror;
@@ -65,22 +84,24 @@ export class MemoryUpkeep implements ProjectionUpkeep {
     return this.#mirror.segments;
   }
 
-  setTotals(totals: ReadonlyMap<string, bigint>): void {
+  setTotals(totals: readonly CellTotals[]): void {
     this.#write('upkeep', () => {
       this.#mirror.totals.clear();
-      for (const [key, amount] of totals) this.#mirror.totals.set(key, amount);
+      addTotals(this.#mirror.totals, totals);
     });
   }
 
   #put(entities: readonly string[], mirrored: MirroredShard): void {
     const { alarms, rows, leftOut } = this.#mirror;
-    const { shard } = mirrored;
-    for (const [key, row] of rows) if (row.shard === shard && entities.includes(row.entity)) rows.delete(key);
+    const { shard, of } = mirrored;
+    const isReplaced = (row: OfCell<LiveRow>): boolean =>
+      row.shard === shard && entities.includes(row.entity) && cellKey(row.of) === cellKey(of);
+    for (const [key, row] of rows) if (isReplaced(row)) rows.delete(key);
     leftOut.delete(shard);
     const due = mirrored.kind === 'loaded' ? mirrored.due : instant(1);
     if (due === 0) alarms.delete(shard);
-    else alarms.set(shard, due);
+    else alarms.set(shard, { of, due });
     if (mirrored.kind === 'left-out') leftOut.add(shard);
-    else for (const row of mirrored.rows) rows.set(rowKey(row), { ...row, record: row.record.slice() });
+    else for (const row of mirrored.rows) rows.set(rowKey({ ...row, of }), { ...row, of, record: row.record.slice() });
   }
 }

@@ -7,7 +7,7 @@
  *    others have seen it before.
  * 3. A later transaction of the same store syncs those before it; so does `settle`.
  * 4. A staged image is lost in a power cut unless it was synced; a published one may be in its place or not, until its directory is synced.
- * 5. Nothing that is kept is shared with the caller: everything goes through bytes.
+ * 5. What is written is copied: a caller that changes its bytes afterwards changes nothing here.
  */
 import type { ShardId } from '#shared/units.ts';
 import type { Position } from '../persister/persister.ts';
@@ -24,7 +24,7 @@ export interface DiskContent {
   readonly projections: ProjectionContent;
 }
 
-/** See the head of this file. It outlives the node that uses it, as a disk does. */
+/** It outlives the node that uses it, as a disk does. */
 export class MemoryDisk {
   readonly journal: JournalStore;
   readonly images: ImageStore;

@@ -1,5 +1,5 @@
-/** The checksum of each kind of row of `node.db`: a CRC-32 of its values. */
-import { checksum } from './checksums.ts';
+/** The checksum of each kind of row of `node.db`: a CRC-32 of its values. Cells are named by their number in `cell`. */
+import { checksum, laterEpoch } from './checksums.ts';
 import type { LedgerSegment } from './storage.ts';
 
 /** Of the row of the node itself. */
@@ -15,22 +15,37 @@ export function nodeSum({
   return checksum(`${instance} ${folded} ${mirrored ?? ''}`);
 }
 
+/** Of a row of the table of cells. */
+export function cellSum({
+  id,
+  market,
+  cell,
+  epoch,
+}: {
+  readonly id: number;
+  readonly market: string;
+  readonly cell: number;
+  readonly epoch: number;
+}): number {
+  return checksum(`${id} ${market} ${cell} ${epoch}`);
+}
+
 /** Of an alarm. */
-export function alarmSum(shard: string, due: number): number {
-  return checksum(`${shard} ${due}`);
+export function alarmSum(shard: string, cell: number, due: number): number {
+  return checksum(`${shard} ${cell} ${due}`);
 }
 
 /** Of a mirrored row. */
-export function rowSum(entity: string, shard: string, id: number, version: number, record: Uint8Array): number {
-  return checksum(`${entity} ${shard} ${id} ${version}`, record);
+export function rowSum(entity: string, cell: number, shard: string, id: number, version: number, record: Uint8Array): number {
+  return checksum(`${entity} ${cell} ${shard} ${id} ${version}`, record);
 }
 
 /** Of a segment of the ledger. */
-export function segmentSum({ shard, firstSeq, lastSeq, transactions, lines }: LedgerSegment): number {
-  return checksum(`${shard} ${firstSeq} ${lastSeq}`, transactions, lines);
+export function segmentSum({ shard, epoch, firstSeq, lastSeq, transactions, lines }: LedgerSegment): number {
+  return checksum(`${shard} ${firstSeq} ${lastSeq}${laterEpoch(epoch)}`, transactions, lines);
 }
 
 /** Of a total. */
-export function totalSum(key: string, amount: string): number {
-  return checksum(`${key} ${amount}`);
+export function totalSum(cell: number, key: string, amount: string): number {
+  return checksum(`${cell} ${key} ${amount}`);
 }

@@ -3,11 +3,12 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { epoch, type CellEpoch } from '#shared/cell.ts';
 import { instant } from '#shared/units.ts';
 import { MemoryDisk } from './memory.ts';
 import { FileProjections } from './sqlite-projections.ts';
-import type { LiveRow, MirroredShard, ProjectionStore } from './storage.ts';
-import { sampleShard, DEFINITION } from '../testing/sample.ts';
+import type { CellTotals, LiveRow, MirroredShard, ProjectionStore } from './storage.ts';
+import { cellEpoch, sampleShard, DEFINITION } from '../testing/sample.ts';
 
 const cleanUps: (() => void)[] = [];
 afterEach(() => {
@@ -39,7 +40,15 @@ function row(entity: string, shard: typeof ada, id: number): LiveRow {
 }
 
 function loaded(shard: typeof ada, due: number, ...ids: readonly number[]): MirroredShard {
-  return { kind: 'loaded', shard, due: instant(due), rows: ids.map((id) => row('offer', shard, id)) };
+  return { kind: 'loaded', shard, of: cellEpoch(shard), due: instant(due), rows: ids.map((id) => row('offer', shard, id)) };
+}
+
+function leftOut(shard: typeof ada): MirroredShard {
+  return { kind: 'left-out', shard, of: cellEpoch(shard) };
+}
+
+function totalsOf(shard: typeof ada, inEpoch: number, amountByKey: Readonly<Record<string, bigint>>): CellTotals {
+  return { of: cellEpoch(shard, inEpoch), amountByKey: new Map(Object.entries(amountByKey)) };
 }
 
 const idsOf = (store: ProjectionStore, entity = 'offer'): readonly number[] => store.rows(entity).map(({ id }) => id);
@@ -53,7 +62,7 @@ describe.each<readonly [string, () => Open]>([
     expect(open().upkeep.entities).toBeUndefined();
     open().upkeep.finish(['offer', 'purse']);
     expect(open().upkeep.entities).toEqual(['offer', 'purse']);
-    open().upkeep.put(['offer'], [loaded(ada, 5, 1, 2), { kind: 'left-out', shard: bob }]);
+    open().upkeep.put(['offer'], [loaded(ada, 5, 1, 2), leftOut(bob)]);
     open().upkeep.forget();
     const store = open();
     expect([store.upkeep.entities, store.upkeep.leftOut, idsOf(store), store.due(instant(1e9), 9)]).toEqual([undefined, [], [], []]);
@@ -62,7 +71,7 @@ describe.each<readonly [string, () => Open]>([
   it('puts rows and alarm of a shard in the place of what was, and leaves other entities and shards alone', () => {
     const open = make();
     const { upkeep } = open();
-    upkeep.put(['purse'], [{ kind: 'loaded', shard: ada, due: 0, rows: [row('purse', ada, 9)] }]);
+    upkeep.put(['purse'], [{ kind: 'loaded', shard: ada, of: cellEpoch(ada), due: 0, rows: [row('purse', ada, 9)] }]);
     upkeep.put(['offer'], [loaded(ada, 5, 1, 2), loaded(bob, 6, 3)]);
     upkeep.put(['offer'], [loaded(ada, 0, 2, 4)]);
     expect([idsOf(open()).toSorted(), idsOf(open(), 'purse')]).toEqual([[2, 3, 4], [9]]);
@@ -70,9 +79,21 @@ describe.each<readonly [string, () => Open]>([
     expect(open().upkeep.check()).toEqual({ isMirrorWhole: true, areTotalsWhole: true });
   });
 
+  it('leaves alone what a shard had in another epoch of its cell: it is not there any more, and is not mixed with what is', () => {
+    const open = make();
+    open().upkeep.put(['offer'], [loaded(ada, 5, 1, 2)]);
+    const second = { isPresent: ({ epoch: its }: CellEpoch) => its === 2 };
+    const store = open();
+    store.setEpochs(second);
+    expect([idsOf(store), store.due(instant(1e9), 9)]).toEqual([[], []]);
+    store.upkeep.put(['offer'], [{ ...loaded(ada, 7, 2, 3), of: cellEpoch(ada, 2) }]);
+    expect([idsOf(store).toSorted(), store.due(instant(1e9), 9)]).toEqual([[2, 3], [{ shard: ada, due: 7 }]]);
+    expect(store.upkeep.check()).toEqual({ isMirrorWhole: true, areTotalsWhole: true });
+  });
+
   it('has a shard that is left out due at once, and names it until it is put in', () => {
     const open = make();
-    open().upkeep.put(['offer'], [loaded(ada, 5, 1), { kind: 'left-out', shard: bob }, { kind: 'left-out', shard: ada }]);
+    open().upkeep.put(['offer'], [loaded(ada, 5, 1), leftOut(bob), leftOut(ada)]);
     expect([open().upkeep.leftOut.toSorted(), idsOf(open())]).toEqual([[ada, bob], []]);
     expect(open().due(instant(1), 9)).toHaveLength(2);
     open().upkeep.put(['offer'], [loaded(ada, 0, 1)]);
@@ -81,14 +102,11 @@ describe.each<readonly [string, () => Open]>([
 
   it('puts totals in the place of what was, and gives all of the ledger', () => {
     const open = make();
-    const segment = { shard: ada, firstSeq: 1, lastSeq: 2, transactions: Buffer.of(1), lines: Buffer.of(2) };
-    const totals = new Map([
-      ['a', 1n],
-      ['b', 2n],
-    ]);
-    open().apply({ folded: 1, alarms: new Map(), rows: [], segments: [segment], totals });
-    open().upkeep.setTotals(new Map([['b', 2n ** 70n]]));
-    expect(open().totals()).toEqual([{ key: 'b', amount: 2n ** 70n }]);
+    const segment = { shard: ada, epoch: epoch(2), firstSeq: 1, lastSeq: 2, transactions: Buffer.of(1), lines: Buffer.of(2) };
+    const totals = [totalsOf(ada, 1, { a: 1n, b: 2n }), totalsOf(bob, 1, { b: 3n })];
+    open().apply({ folded: 1, alarms: [], rows: [], segments: [segment], totals });
+    open().upkeep.setTotals([totalsOf(ada, 1, { b: 2n ** 70n })]);
+    expect(open().totals()).toEqual([{ key: 'asia.softcore b', amount: 2n ** 70n }]);
     expect([...open().upkeep.segments()]).toMatchObject([segment]);
   });
 });
@@ -97,15 +115,15 @@ describe('the upkeep of projections in memory', () => {
   const calls = {
     finish: ({ upkeep }) => upkeep.finish(['purse']),
     forget: ({ upkeep }) => upkeep.forget(),
-    put: ({ upkeep }) => upkeep.put(['offer'], [{ kind: 'left-out', shard: ada }]),
-    setTotals: ({ upkeep }) => upkeep.setTotals(new Map([['b', 1n]])),
+    put: ({ upkeep }) => upkeep.put(['offer'], [leftOut(ada)]),
+    setTotals: ({ upkeep }) => upkeep.setTotals([totalsOf(ada, 1, { b: 1n })]),
   } satisfies Record<string, (store: ProjectionStore) => void>;
   const names = Object.keys(calls) as (keyof typeof calls)[];
 
   function used(): MemoryDisk {
     const disk = new MemoryDisk(DEFINITION);
     const { upkeep } = disk.projections;
-    upkeep.put(['offer'], [loaded(ada, 5, 1), { kind: 'left-out', shard: bob }]);
+    upkeep.put(['offer'], [loaded(ada, 5, 1), leftOut(bob)]);
     upkeep.finish(['offer']);
     return disk;
   }

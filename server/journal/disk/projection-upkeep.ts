@@ -1,45 +1,60 @@
 /** What a start does to `node.db` before anybody asks: see `ProjectionUpkeep`. */
 import type Database from 'better-sqlite3';
 import type { ShardId } from '#shared/units.ts';
-import type { LedgerSegment, MirroredShard, ProjectionUpkeep } from './storage.ts';
+import { CELL_SCHEMA, type CellTable } from './cell-table.ts';
+import type { CellTotals, LedgerSegment, MirroredShard, ProjectionUpkeep } from './storage.ts';
+import { asBuffer } from '#server/shard/record/format.ts';
+import { checksum } from './checksums.ts';
 import { alarmSum, rowSum, segmentSum, totalSum } from './projection-sums.ts';
 import { DatabaseError, isCorrupt } from './sqlite.ts';
 
-/** The mirror: what a start can make anew from the shards. */
+/** The mirror: what a start can make anew from the shards. The key of its rows begins with what they are asked for by: entity and cell. */
 export const MIRROR_SCHEMA = `
-  CREATE TABLE alarm(shard TEXT PRIMARY KEY, due INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE alarm(
+    shard TEXT PRIMARY KEY,
+    cell INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    sum INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
   CREATE INDEX alarm_by_due ON alarm(due);
   CREATE TABLE projected(
     entity TEXT NOT NULL,
+    cell INTEGER NOT NULL,
     shard TEXT NOT NULL,
     id INTEGER NOT NULL,
     version INTEGER NOT NULL,
     record BLOB NOT NULL,
     sum INTEGER NOT NULL,
-    PRIMARY KEY (entity, shard, id)
+    PRIMARY KEY (entity, cell, shard, id)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE left_out(shard TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 `;
 
-const MIRROR_TABLES = ['alarm', 'projected', 'left_out'];
+/** The columns of a `LedgerSegment` and its sum. */
+export const SEGMENT_COLUMNS = 'SELECT shard, epoch, first_seq AS firstSeq, last_seq AS lastSeq, transactions, lines, sum';
+
+/** Its tables. */
+export const MIRROR_TABLES = ['alarm', 'projected', 'left_out'];
 
 /** Shards of one transaction: the log of a database of a million shards would else be as large as they are. */
 const SHARDS_AT_ONCE = 1_000;
 /** A shard that could not be loaded is due at once: it is looked at again and again, until its file is whole. */
 const DUE_AT_ONCE = 1;
 
-/** See the head of this file. `FileProjections` owns the database and the row that says what is mirrored. */
+/** `FileProjections` owns the database and the row that says what is mirrored. */
 export class FileUpkeep implements ProjectionUpkeep {
   readonly #database: Database.Database;
+  readonly #cells: CellTable;
   readonly #writeMirrored: (mirrored: string | null) => void;
   readonly #statements: ReturnType<typeof prepare>;
   /** As the database has it: JSON, or null. */
   mirrored: string | null;
-  /** Whether `check` has found the mirror damaged, and it is not forgotten yet. */
-  #isMirrorDamaged = false;
+  /** The tables that `check` has found damaged, and that are not forgotten yet. */
+  #damaged: readonly string[] = [];
 
-  constructor(database: Database.Database, mirrored: string | null, writeMirrored: (mirrored: string | null) => void) {
+  constructor(database: Database.Database, cells: CellTable, mirrored: string | null, writeMirrored: (mirrored: string | null) => void) {
     this.#database = database;
+    this.#cells = cells;
     this.#writeMirrored = writeMirrored;
     this.#statements = prepare(database);
     this.mirrored = mirrored;
@@ -54,23 +69,27 @@ export class FileUpkeep implements ProjectionUpkeep {
   }
 
   check(): { readonly isMirrorWhole: boolean; readonly areTotalsWhole: boolean } {
-    const isMirrorWhole = this.#isMirrorWhole();
-    this.#isMirrorDamaged = !isMirrorWhole;
-    return {
-      isMirrorWhole,
-      areTotalsWhole: isWhole(this.#statements.totals, ([key, amount]) => totalSum(key as string, amount as string)),
-    };
+    this.#cells.reload();
+    const areCellsWhole = this.#cells.isWhole();
+    const isMirrorWhole = areCellsWhole && this.#isMirrorWhole();
+    this.#damaged = [...(isMirrorWhole ? [] : MIRROR_TABLES), ...(areCellsWhole ? [] : ['cell'])];
+    const areTotalsWhole =
+      areCellsWhole &&
+      isWhole(this.#statements.totals, ([cell, key, amount]) => this.#ofCell(cell, (id) => totalSum(id, key as string, amount as string)));
+    return { isMirrorWhole, areTotalsWhole };
   }
 
   forget(): void {
-    this.#database
-      .transaction(() => {
-        this.#say(null);
-        if (this.#isMirrorDamaged) this.#abandon();
-        else this.#database.exec('DELETE FROM projected; DELETE FROM alarm; DELETE FROM left_out');
-      })
-      .immediate();
-    this.#isMirrorDamaged = false;
+    this.#transaction(() => {
+      this.#say(null);
+      if (this.#damaged.length === 0) this.#database.exec('DELETE FROM projected; DELETE FROM alarm; DELETE FROM left_out');
+      else {
+        abandonTables(this.#database, this.#damaged);
+        this.#database.exec(this.#damaged.includes('cell') ? CELL_SCHEMA + MIRROR_SCHEMA : MIRROR_SCHEMA);
+      }
+    });
+    this.#cells.reload();
+    this.#damaged = [];
   }
 
   put(entities: readonly string[], shards: Iterable<MirroredShard>): void {
@@ -85,7 +104,7 @@ export class FileUpkeep implements ProjectionUpkeep {
   }
 
   finish(entities: readonly string[]): void {
-    this.#database.transaction(() => this.#say(JSON.stringify(entities)))();
+    this.#transaction(() => this.#say(JSON.stringify(entities)));
   }
 
   *segments(): Iterable<LedgerSegment> {
@@ -96,26 +115,25 @@ export class FileUpkeep implements ProjectionUpkeep {
     }
   }
 
-  setTotals(totals: ReadonlyMap<string, bigint>): void {
-    this.#database.transaction(() => {
+  setTotals(totals: readonly CellTotals[]): void {
+    this.#transaction(() => {
       this.#database.exec('DELETE FROM total');
-      for (const [key, amount] of totals) this.#statements.insertTotal.run(key, String(amount), totalSum(key, String(amount)));
-    })();
+      insertTotals(this.#database, this.#cells, totals);
+    });
   }
 
   #isMirrorWhole(): boolean {
     const { alarms, alarmsByDue, rows } = this.#statements;
-    const sumOfAlarm = ([shard, due]: readonly unknown[]): number => alarmSum(shard as string, due as number);
     try {
       return (
         // A page can be read to its last row, and yet fail whoever writes there.
-        MIRROR_TABLES.every((table) => this.#database.pragma(`quick_check(${table})`, { simple: true }) === 'ok') &&
-        isWhole(alarms, sumOfAlarm) &&
-        isWhole(rows, ([entity, shard, id, version, record]) =>
-          rowSum(entity as string, shard as string, id as number, version as number, record as Buffer),
+        areTreesWhole(this.#database, MIRROR_TABLES) &&
+        isWhole(alarms, ([shard, due, cell]) => this.#ofCell(cell, (id) => alarmSum(shard as string, id, due as number))) &&
+        isWhole(rows, ([entity, cell, shard, id, version, record]) =>
+          this.#ofCell(cell, (of) => rowSum(entity as string, of, shard as string, id as number, version as number, record as Buffer)),
         ) &&
         // `due` walks the index, which has no sums of its own: an alarm that is lost or moved there is whole in the table.
-        sumOfAll(alarms, sumOfAlarm) === sumOfAll(alarmsByDue, sumOfAlarm)
+        sumOfPlaces(alarms) === sumOfPlaces(alarmsByDue)
       );
     } catch (error) {
       if (isCorrupt(error)) return false;
@@ -123,66 +141,93 @@ export class FileUpkeep implements ProjectionUpkeep {
     }
   }
 
-  /**
-   * Makes the tables of the mirror anew, and leaves their pages where they are, never to be used again: whoever walks a damaged tree to free
-   * its pages fails, or frees pages of the ledger.
-   */
-  #abandon(): void {
-    this.#database.unsafeMode(true);
-    try {
-      this.#database.exec(`
-        PRAGMA writable_schema = ON;
-        DELETE FROM sqlite_schema WHERE tbl_name IN (${MIRROR_TABLES.map((table) => `'${table}'`).join()});
-        PRAGMA writable_schema = RESET;
-        ${MIRROR_SCHEMA}
-      `);
-    } finally {
-      this.#database.unsafeMode(false);
-    }
+  /** The sum of a row; `NaN`, which equals nothing, if there is no such cell. */
+  #ofCell(cell: unknown, sum: (cell: number) => number): number {
+    return this.#cells.cellOf(cell as number) === undefined ? Number.NaN : sum(cell as number);
   }
 
   #put(entities: readonly string[], shards: readonly MirroredShard[]): void {
     const { deleteRows, insertRow, setAlarm, deleteAlarm, leaveOut, takeIn } = this.#statements;
-    this.#database.transaction(() => {
+    this.#transaction(() => {
       for (const mirrored of shards) {
         const { shard } = mirrored;
-        for (const entity of entities) deleteRows.run(entity, shard);
+        const cell = this.#cells.idOf(mirrored.of);
+        for (const entity of entities) deleteRows.run(entity, cell, shard);
         const due = mirrored.kind === 'loaded' ? mirrored.due : DUE_AT_ONCE;
         if (due === 0) deleteAlarm.run(shard);
-        else setAlarm.run(shard, due, alarmSum(shard, due));
+        else setAlarm.run(shard, cell, due, alarmSum(shard, cell, due));
         if (mirrored.kind === 'left-out') leaveOut.run(shard);
         else {
           takeIn.run(shard);
           for (const { entity, id, version, record } of mirrored.rows)
-            insertRow.run(entity, shard, id, version, Buffer.from(record), rowSum(entity, shard, id, version, record));
+            insertRow.run(entity, cell, shard, id, version, asBuffer(record), rowSum(entity, cell, shard, id, version, record));
         }
       }
-    })();
+    });
   }
 
   #say(mirrored: string | null): void {
     this.#writeMirrored(mirrored);
     this.mirrored = mirrored;
   }
+
+  #transaction(run: () => void): void {
+    this.#cells.transaction(run);
+  }
+}
+
+/** Removes tables of a database: those that do not hang together without a look into them. */
+export function removeTables(database: Database.Database, tables: readonly string[]): void {
+  if (areTreesWhole(database, tables)) database.exec(tables.map((table) => `DROP TABLE ${table};`).join(''));
+  else abandonTables(database, tables);
+}
+
+/**
+ * Takes tables out of the schema, and leaves their pages where they are, never to be used again: whoever walks a damaged tree to
+ * free its pages fails, or frees pages of the ledger.
+ */
+function abandonTables(database: Database.Database, tables: readonly string[]): void {
+  database.unsafeMode(true);
+  try {
+    database.exec(`
+      PRAGMA writable_schema = ON;
+      DELETE FROM sqlite_schema WHERE tbl_name IN (${tables.map((table) => `'${table}'`).join()});
+      PRAGMA writable_schema = RESET;
+    `);
+  } finally {
+    database.unsafeMode(false);
+  }
+}
+
+function areTreesWhole(database: Database.Database, tables: readonly string[]): boolean {
+  return tables.every((table) => database.pragma(`quick_check(${table})`, { simple: true }) === 'ok');
+}
+
+/** Writes totals into an empty table. */
+export function insertTotals(database: Database.Database, cells: CellTable, totals: readonly CellTotals[]): void {
+  const insert = database.prepare<[number, string, string, number]>('INSERT INTO total VALUES (?, ?, ?, ?)');
+  for (const { of, amountByKey } of totals) {
+    const cell = cells.idOf(of);
+    for (const [key, amount] of amountByKey) insert.run(cell, key, String(amount), totalSum(cell, key, String(amount)));
+  }
 }
 
 function prepare(database: Database.Database) {
   return {
     leftOut: database.prepare<[]>('SELECT shard FROM left_out').pluck(),
-    alarms: database.prepare<[]>('SELECT shard, due, sum FROM alarm').raw(),
+    alarms: database.prepare<[]>('SELECT shard, due, cell, sum FROM alarm').raw(),
     alarmsByDue: database.prepare<[]>('SELECT shard, due FROM alarm INDEXED BY alarm_by_due').raw(),
-    rows: database.prepare<[]>('SELECT entity, shard, id, version, record, sum FROM projected').raw(),
-    totals: database.prepare<[]>('SELECT key, amount, sum FROM total').raw(),
-    segments: database.prepare<[]>(
-      'SELECT shard, first_seq AS firstSeq, last_seq AS lastSeq, transactions, lines, sum FROM ledger_segment',
+    rows: database.prepare<[]>('SELECT entity, cell, shard, id, version, record, sum FROM projected').raw(),
+    totals: database.prepare<[]>('SELECT cell, key, amount, sum FROM total').raw(),
+    segments: database.prepare<[]>(`${SEGMENT_COLUMNS} FROM ledger_segment`),
+    deleteRows: database.prepare<[string, number, string]>('DELETE FROM projected WHERE entity = ? AND cell = ? AND shard = ?'),
+    insertRow: database.prepare<[string, number, string, number, number, Buffer, number]>(
+      'INSERT INTO projected VALUES (?, ?, ?, ?, ?, ?, ?)',
     ),
-    deleteRows: database.prepare<[string, string]>('DELETE FROM projected WHERE entity = ? AND shard = ?'),
-    insertRow: database.prepare<[string, string, number, number, Buffer, number]>('INSERT INTO projected VALUES (?, ?, ?, ?, ?, ?)'),
-    setAlarm: database.prepare<[string, number, number]>('INSERT OR REPLACE INTO alarm VALUES (?, ?, ?)'),
+    setAlarm: database.prepare<[string, number, number, number]>('INSERT OR REPLACE INTO alarm VALUES (?, ?, ?, ?)'),
     deleteAlarm: database.prepare<[string]>('DELETE FROM alarm WHERE shard = ?'),
     leaveOut: database.prepare<[string]>('INSERT OR IGNORE INTO left_out VALUES (?)'),
     takeIn: database.prepare<[string]>('DELETE FROM left_out WHERE shard = ?'),
-    insertTotal: database.prepare<[string, string, number]>('INSERT INTO total VALUES (?, ?, ?)'),
   };
 }
 
@@ -195,13 +240,14 @@ function isWhole(statement: Database.Statement<[]>, sumOf: (columns: readonly un
   return true;
 }
 
-/** How many rows a statement has, and the sum of their sums: in whatever order they come. */
-function sumOfAll(statement: Database.Statement<[]>, sumOf: (columns: readonly unknown[]) => number): string {
+/** How many alarms a statement has, and the sum of the checksums of shard and time: in whatever order they come. */
+function sumOfPlaces(alarms: Database.Statement<[]>): string {
   let [count, total] = [0, 0];
-  for (const row of statement.iterate()) {
+  for (const row of alarms.iterate()) {
+    const [shard, due] = row as readonly unknown[];
     count++;
     // Added and not XORed: CRCs are linear, and two alarms that have changed places would cancel out.
-    total = (total + sumOf(row as readonly unknown[])) >>> 0;
+    total = (total + checksum(`${String(shard)} ${String(due)}`)) >>> 0;
   }
   return `${count} ${total}`;
 }

@@ -3,9 +3,10 @@ import Database from 'better-sqlite3';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { instant } from '#shared/units.ts';
 import { sealed } from './checksums.ts';
-import { APPLICATION_ID } from '../images/sqlite-file/image.ts';
+import { APPLICATION_ID } from './sqlite.ts';
 import { JournalError, ShardEntryError } from './storage.ts';
 import { DELETE_THROUGH, FileJournal, OLDEST } from './sqlite-journal.ts';
 import { sampleShard } from '../testing/sample.ts';
@@ -38,7 +39,7 @@ function changed(sql: string): string {
   }
   journal.drop(3, 1);
   journal.extendLease(instant(5_000));
-  const versions = [ada, bob].map((shard) => ({ shard, version: 4, now: instant(1_000) }));
+  const versions = [ada, bob].map((shard) => ({ shard, version: 4, now: instant(1_000), epoch: FIRST_EPOCH }));
   const setAside = [ada, bob].map((shard) => ({ shard, version: 5, record: Uint8Array.of(1, 2, 3) }));
   journal.storeImageVersions(versions, setAside);
   journal.close();
@@ -58,7 +59,9 @@ describe('a journal that two have open', () => {
     const [first, second] = [open(path), open(path)];
     first.commit(sealed({ first: 1, last: 2, now: instant(1_000), records: Uint8Array.of(1) }));
     expect(() => second.extendLease(instant(9_000))).toThrow('was written to by somebody else');
-    expect(() => second.storeImageVersions([{ shard: ada, version: 1, now: instant(1_000) }], [])).toThrow(JournalError);
+    expect(() => second.storeImageVersions([{ shard: ada, version: 1, now: instant(1_000), epoch: FIRST_EPOCH }], [])).toThrow(
+      JournalError,
+    );
     first.commit(sealed({ first: 3, last: 3, now: instant(1_001), records: Uint8Array.of(2) }));
     expect([first.state.position, first.state.lease, first.imageVersionOf(ada)]).toEqual([3, 0, undefined]);
   });
@@ -70,7 +73,7 @@ describe('a journal', () => {
     expect(journal.damage).toBeUndefined();
     expect(journal.read(0, 1e9)).toHaveLength(2);
     expect(journal.state).toEqual({ position: 9, dropped: 3, now: 1_007, lease: 5_000, bytes: 200, setAsideBytes: 6 });
-    expect([journal.imageVersionOf(ada), journal.setAsideOf(bob)]).toEqual([{ version: 4, now: 1_000 }, [Buffer.of(1, 2, 3)]]);
+    expect([journal.imageVersionOf(ada), journal.setAsideOf(bob)]).toEqual([{ version: 4, now: 1_000, epoch: 1 }, [Buffer.of(1, 2, 3)]]);
   });
 
   it.each([
@@ -102,7 +105,7 @@ describe('a journal', () => {
     expect(() => FileJournal.openFor(path, 'instance')).toThrow('records that were put aside are missing');
   });
 
-  it.each(['applied_version = 5', 'now = 999', 'now = NULL', 'sum = sum + 1'])(
+  it.each(['applied_version = 5', 'now = 999', 'now = NULL', 'epoch = 2', 'sum = sum + 1'])(
     'with a changed note (%s) is at odds with one shard only',
     (set) => {
       const journal = open(changed(`UPDATE shard SET ${set} WHERE id = '${ada}'`));
@@ -160,6 +163,21 @@ const VERSION_1 = `
   PRAGMA user_version=1;
 `;
 
+describe('a journal of version 2', () => {
+  it.each([
+    ['is upgraded: all that is known of images is of the first epoch', '', { version: 4, now: 1_000, epoch: 1 }],
+    ['is not believed where it was damaged before', 'UPDATE shard SET applied_version = 5;', 'damaged'],
+  ])('%s', (_what, damage, expected) => {
+    const path = changed(`${damage} ALTER TABLE shard DROP COLUMN epoch; PRAGMA user_version=2`);
+    const journal = open(path);
+    if (typeof expected === 'string') expect(() => journal.imageVersionOf(ada)).toThrow(expected);
+    else expect(journal.imageVersionOf(ada)).toEqual(expected);
+    journal.storeImageVersions([{ shard: ada, version: 6, now: instant(1_001), epoch: epoch(2) }], []);
+    journal.close();
+    expect(open(path).imageVersionOf(ada)).toEqual({ version: 6, now: 1_001, epoch: 2 });
+  });
+});
+
 describe('a journal of version 1', () => {
   it('is upgraded: what it has is believed once, and has checksums from then on', () => {
     const path = newPath();
@@ -178,7 +196,10 @@ describe('a journal of version 1', () => {
       [3, 3, 1, 2],
       [4, 5, 3],
     ]);
-    expect([journal.imageVersionOf(ada), journal.setAsideOf(ada)]).toEqual([{ version: 7, now: undefined }, [Buffer.of(10, 11, 12)]]);
+    expect([journal.imageVersionOf(ada), journal.setAsideOf(ada)]).toEqual([
+      { version: 7, now: undefined, epoch: 1 },
+      [Buffer.of(10, 11, 12)],
+    ]);
     journal.commit(sealed({ first: 6, last: 6, now: instant(2_000), records: Uint8Array.of(9) }));
     journal.close();
     expect(open(path).state).toMatchObject({ position: 6, now: 2_000 });

@@ -1,8 +1,9 @@
 /** `journal.db`: one row per group commit, the notes of images, and the counters. Written by one thread, read by others. */
 import type Database from 'better-sqlite3';
-import type { Instant, ShardId } from '#shared/units.ts';
+import { FIRST_EPOCH } from '#shared/cell.ts';
+import type { Epoch, Instant, ShardId } from '#shared/units.ts';
 import { asBuffer } from '#server/shard/record/format.ts';
-import { batchSum, checkedBatch, checkedKept, countersSum, isKeptWhole, keptSum, noteSum } from './checksums.ts';
+import { batchSum, checkedBatch, checkedKept, countersSum, imageVersionSum, isKeptWhole, keptSum } from './checksums.ts';
 import type { Position } from '../persister/persister.ts';
 import {
   JournalError,
@@ -14,10 +15,10 @@ import {
   type SetAsideRecord,
   type ImageVersion,
 } from './storage.ts';
-import { openReader, openVersioned, type Layout } from './sqlite.ts';
+import { MEBIBYTE, openReader, openVersioned, type Layout } from './sqlite.ts';
 
 /** The version of the layout of `journal.db`, in its `user_version`. */
-export const JOURNAL_VERSION = 2;
+export const JOURNAL_VERSION = 3;
 
 const SCHEMA = `
   CREATE TABLE journal(
@@ -41,7 +42,8 @@ const SCHEMA = `
     id TEXT PRIMARY KEY,
     applied_version INTEGER NOT NULL,
     now INTEGER,
-    sum INTEGER NOT NULL
+    sum INTEGER NOT NULL,
+    epoch INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE kept(
     shard TEXT NOT NULL,
@@ -75,7 +77,7 @@ function toVersion2(database: Database.Database): void {
   database.function('batch_sum', (first: Position, last: Position, now: Instant, records: Buffer) =>
     batchSum({ first, last, now, records }),
   );
-  database.function('note_sum', (shard: ShardId, version: number) => noteSum(shard, version, null));
+  database.function('note_sum', (shard: ShardId, version: number) => imageVersionSum(shard, version, null, FIRST_EPOCH));
   database.function('kept_sum', (shard: ShardId, version: number, record: Buffer) => keptSum({ shard, version, record }));
   database.function(
     'counters_sum',
@@ -84,6 +86,9 @@ function toVersion2(database: Database.Database): void {
   );
   database.exec(TO_VERSION_2);
 }
+
+/** From version 2 to 3: the epoch of each `ImageVersion`, which was the first. */
+const TO_VERSION_3 = `ALTER TABLE shard ADD COLUMN epoch INTEGER NOT NULL DEFAULT ${FIRST_EPOCH}`;
 
 function layout(instance: string): Layout {
   return {
@@ -94,13 +99,19 @@ function layout(instance: string): Layout {
       const counters = { position: 0, dropped: 0, now: 0, lease: 0, setAsideBytes: 0 } as const;
       database.prepare('INSERT INTO journal VALUES (1, ?, 0, 0, 0, 0, 0, ?)').run(instance, countersSum(instance, counters));
     },
-    upgrades: { 1: toVersion2 },
+    upgrades: { 1: toVersion2, 2: (database) => database.exec(TO_VERSION_3) },
   };
 }
 
-const MEBIBYTE = 1_024 * 1_024;
 /** Large pages for large batches: a commit of 256 KiB takes 0.77 ms with these, and 1.1 ms with pages of 4 KiB. */
 const PAGE_BYTES = 16 * 1_024;
+
+interface ImageVersionRow {
+  readonly version: number;
+  readonly now: Instant | null;
+  readonly sum: number;
+  readonly epoch: Epoch;
+}
 
 /** What any thread may read of a journal. */
 export class FileJournalReader implements JournalReader {
@@ -115,7 +126,7 @@ export class FileJournalReader implements JournalReader {
     this.database = database;
     this.#batchesAfter = database.prepare('SELECT first, last, now, sum, records FROM batch WHERE first > ? ORDER BY first');
     this.#batch = database.prepare('SELECT first, last, now, sum, records FROM batch WHERE first = ?');
-    this.#note = database.prepare('SELECT applied_version AS version, now, sum FROM shard WHERE id = ?');
+    this.#note = database.prepare('SELECT applied_version AS version, now, sum, epoch FROM shard WHERE id = ?');
     this.#kept = database.prepare('SELECT version, sum, record FROM kept WHERE shard = ? ORDER BY version');
     this.#setAsideBytesByShard = database.prepare<[]>('SELECT shard, sum(length(record)) FROM kept GROUP BY shard').raw();
   }
@@ -143,10 +154,11 @@ export class FileJournalReader implements JournalReader {
   }
 
   imageVersionOf(shard: ShardId): ReturnType<JournalReader['imageVersionOf']> {
-    const row = this.#note.get(shard) as { readonly version: number; readonly now: Instant | null; readonly sum: number } | undefined;
+    const row = this.#note.get(shard) as ImageVersionRow | undefined;
     if (row === undefined) return undefined;
-    if (noteSum(shard, row.version, row.now) !== row.sum) throw new ShardEntryError('the note of its image is damaged');
-    return { version: row.version, now: row.now ?? undefined };
+    const { version, now, sum, epoch } = row;
+    if (imageVersionSum(shard, version, now, epoch) !== sum) throw new ShardEntryError('the note of its image is damaged');
+    return { version, now: now ?? undefined, epoch };
   }
 
   setAsideOf(shard: ShardId): readonly Uint8Array[] {
@@ -228,8 +240,8 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     const { insertNote, insertKept, deleteKept } = this.#statements;
     let setAsideBytes = this.#state.setAsideBytes;
     this.#transaction(() => {
-      for (const { shard, version, now } of versions) {
-        insertNote.run(shard, version, now, noteSum(shard, version, now));
+      for (const { shard, version, now, epoch } of versions) {
+        insertNote.run(shard, version, now, epoch, imageVersionSum(shard, version, now, epoch));
         if (setAsideBytes === 0) continue;
         for (const bytes of deleteKept.all(shard, version) as readonly number[]) setAsideBytes -= bytes;
       }
@@ -295,9 +307,9 @@ function prepare(database: Database.Database) {
       'INSERT INTO batch(first, last, now, sum, records) VALUES (?, ?, ?, ?, ?)',
     ),
     imageVersions: database.prepare<[]>('SELECT count(*) FROM shard').pluck(),
-    insertNote: database.prepare<[string, number, number, number]>(
-      'INSERT INTO shard(id, applied_version, now, sum) VALUES (?, ?, ?, ?) ' +
-        'ON CONFLICT DO UPDATE SET applied_version = excluded.applied_version, now = excluded.now, sum = excluded.sum',
+    insertNote: database.prepare<[string, number, number, number, number]>(
+      'INSERT INTO shard(id, applied_version, now, epoch, sum) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ' +
+        'applied_version = excluded.applied_version, now = excluded.now, epoch = excluded.epoch, sum = excluded.sum',
     ),
     insertKept: database.prepare<[string, number, number, Buffer]>(
       'INSERT OR IGNORE INTO kept(shard, version, sum, record) VALUES (?, ?, ?, ?)',

@@ -3,113 +3,56 @@
  * disk tells a flipped bit, and what is folded here is in no image.
  */
 import type Database from 'better-sqlite3';
+import { FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
+import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import { asBuffer } from '#server/shard/record/format.ts';
+import { byMarket, type CellTotal } from '../fold/sums.ts';
 import { ShardFault, type DueShard, type Position, type Total } from '../persister/persister.ts';
-import type { FoldDelta, LedgerSegment, ProjectionStore, RowChange } from './storage.ts';
-import { FileUpkeep, MIRROR_SCHEMA } from './projection-upkeep.ts';
+import type { CellEpochs } from './cell-epochs.ts';
+import { CellTable } from './cell-table.ts';
+import type { FoldDelta, LedgerSegment, LiveRow, ProjectionStore } from './storage.ts';
+import { projectionLayout, readNode, type UpgradeFacts } from './projection-layout.ts';
+import { FileUpkeep, SEGMENT_COLUMNS } from './projection-upkeep.ts';
 import { alarmSum, nodeSum, rowSum, segmentSum, totalSum } from './projection-sums.ts';
-import { DatabaseError, isCorrupt, openVersioned, type Layout } from './sqlite.ts';
+import { DatabaseError, isCorrupt, MEBIBYTE, openVersioned } from './sqlite.ts';
 
-/** The version of the layout of `node.db`, in its `user_version`. */
-export const PROJECTIONS_VERSION = 2;
-
-/** `mirrored` says of which entities all rows are in the mirror, as JSON, or that this is not known. */
-const NODE_SCHEMA = `
-  CREATE TABLE node(
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    instance TEXT NOT NULL,
-    folded INTEGER NOT NULL,
-    mirrored TEXT,
-    sum INTEGER NOT NULL
-  ) STRICT;
-`;
-
-/** Not unique: in an image that somebody has edited the ledger's numbers may have run back, and this must not stop the fold of all others. */
-const LEDGER_INDEX = 'CREATE INDEX ledger_segment_by_shard ON ledger_segment(shard, first_seq);';
-
-const SCHEMA = `
-  ${NODE_SCHEMA}
-  ${MIRROR_SCHEMA}
-  CREATE TABLE ledger_segment(
-    id INTEGER PRIMARY KEY,
-    shard TEXT NOT NULL,
-    first_seq INTEGER NOT NULL,
-    last_seq INTEGER NOT NULL,
-    transactions BLOB NOT NULL,
-    lines BLOB NOT NULL,
-    sum INTEGER NOT NULL
-  ) STRICT;
-  ${LEDGER_INDEX}
-  CREATE TABLE total(key TEXT PRIMARY KEY, amount TEXT NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-`;
-
-/** Version 1 had no sums, and did not say of what it had all rows: what is in the shards is made anew, what is not gets the sum of what is there. */
-function toVersion2(database: Database.Database): void {
-  const { instance, folded } = database.prepare('SELECT instance, folded FROM node').get() as NodeRow;
-  database.exec(`DROP TABLE node; DROP TABLE alarm; DROP TABLE projected; ${NODE_SCHEMA} ${MIRROR_SCHEMA}`);
-  database.prepare('INSERT INTO node VALUES (1, ?, ?, NULL, ?)').run(instance, folded, nodeSum({ instance, folded, mirrored: null }));
-  database.function('segment_sum', { varargs: true, deterministic: true }, (...columns: readonly unknown[]) => {
-    const [shard, firstSeq, lastSeq, transactions, lines] = columns as [ShardId, number, number, Buffer, Buffer];
-    return segmentSum({ shard, firstSeq, lastSeq, transactions, lines });
-  });
-  database.function('total_sum', { deterministic: true }, (key, amount) => totalSum(String(key), String(amount)));
-  database.exec(`
-    ALTER TABLE ledger_segment ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
-    UPDATE ledger_segment SET sum = segment_sum(shard, first_seq, last_seq, transactions, lines);
-    ALTER TABLE total ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
-    UPDATE total SET sum = total_sum(key, amount);
-    DROP INDEX ledger_segment_by_shard;
-    ${LEDGER_INDEX}
-  `);
-}
-
-function layout(instance: string): Layout {
-  return {
-    version: PROJECTIONS_VERSION,
-    table: 'node',
-    make: (database) => {
-      database.exec(SCHEMA);
-      database.prepare('INSERT INTO node VALUES (1, ?, 0, NULL, ?)').run(instance, nodeSum({ instance, folded: 0, mirrored: null }));
-    },
-    upgrades: { 1: toVersion2 },
-  };
-}
-
-const MEBIBYTE = 1_024 * 1_024;
-
-interface NodeRow {
-  readonly instance: string;
-  readonly folded: Position;
-  readonly mirrored: string | null;
+type Row = Omit<LiveRow, 'entity' | 'record'> & { readonly cell: number; readonly record: Buffer; readonly sum: number };
+type Alarm = DueShard & { readonly cell: number; readonly sum: number };
+interface TotalRow {
+  readonly cell: number;
+  readonly key: string;
+  readonly amount: string;
   readonly sum: number;
 }
-type Row = Omit<RowChange, 'entity' | 'record'> & { readonly record: Buffer; readonly sum: number };
 type Segment = LedgerSegment & { readonly sum: number };
 
-/** See the head of this file. */
+/** Of data that are of the present version, and so have nothing to upgrade. */
+const NO_PLACES: UpgradeFacts = { cellsPerRegion: limits.cellsPerRegion, places: [] };
+
 export class FileProjections implements ProjectionStore {
   readonly instance: string;
   readonly upkeep: FileUpkeep;
   readonly #database: Database.Database;
   readonly #statements: ReturnType<typeof prepare>;
+  readonly #cells: CellTable;
+  #epochs: Pick<CellEpochs, 'isPresent'> = { isPresent: ({ epoch }) => epoch === FIRST_EPOCH };
   #folded: Position;
 
   constructor(database: Database.Database) {
     this.#database = database;
     this.#statements = prepare(database);
-    const node = this.#statements.node.get() as NodeRow | undefined;
-    if (node === undefined || node.sum !== nodeSum(node))
-      throw new DatabaseError('the projections (node.db) are damaged: they do not say how far they go');
+    const node = readNode(database);
     this.instance = node.instance;
     this.#folded = node.folded;
-    this.upkeep = new FileUpkeep(database, node.mirrored, (mirrored) => this.#writeNode(this.#folded, mirrored));
+    this.#cells = new CellTable(database);
+    this.upkeep = new FileUpkeep(database, this.#cells, node.mirrored, (mirrored) => this.#writeNode(this.#folded, mirrored));
   }
 
-  /** Opens the projections at that path, or makes new ones that belong to `instance`. */
-  static openFor(path: string, instance: string): FileProjections {
+  /** Opens the projections at that path, or makes new ones that belong to `instance`. What is upgraded is of a world with these facts. */
+  static openFor(path: string, instance: string, of: UpgradeFacts = NO_PLACES): FileProjections {
     const files = { path, pageBytes: 4_096, cacheBytes: 32 * MEBIBYTE, checkpointBytes: 16 * MEBIBYTE };
-    const database = openVersioned(files, layout(instance));
+    const database = openVersioned(files, projectionLayout(instance, of));
     try {
       return new FileProjections(database);
     } catch (error) {
@@ -122,29 +65,35 @@ export class FileProjections implements ProjectionStore {
     return this.#folded;
   }
 
+  setEpochs(epochs: Pick<CellEpochs, 'isPresent'>): void {
+    this.#epochs = epochs;
+  }
+
   apply(delta: FoldDelta): void {
-    this.#database
-      .transaction(() => {
-        this.#alarms(delta);
-        this.#rows(delta);
-        const { insertSegment } = this.#statements;
-        for (const segment of delta.segments) {
-          const { shard, firstSeq, lastSeq, transactions, lines } = segment;
-          insertSegment.run(shard, firstSeq, lastSeq, asBuffer(transactions), asBuffer(lines), segmentSum(segment));
-        }
-        this.#totals(delta);
-        this.#writeNode(delta.folded, this.upkeep.mirrored);
-      })
-      .immediate();
+    this.#cells.transaction(() => {
+      const idOf = this.#idsByCell();
+      this.#alarms(delta, idOf);
+      this.#rows(delta, idOf);
+      const { insertSegment } = this.#statements;
+      for (const segment of delta.segments) {
+        const { shard, epoch, firstSeq, lastSeq, transactions, lines } = segment;
+        insertSegment.run(shard, epoch, firstSeq, lastSeq, asBuffer(transactions), asBuffer(lines), segmentSum(segment));
+      }
+      this.#totals(delta, idOf);
+      this.#writeNode(delta.folded, this.upkeep.mirrored);
+    });
     this.#folded = delta.folded;
   }
 
   due(now: Instant, limit: number, after?: DueShard): readonly DueShard[] {
-    const rows = this.#statements.due.all(now, after?.due ?? -1, after?.shard ?? '', limit) as readonly (DueShard & {
-      readonly sum: number;
-    })[];
-    for (const { shard, due, sum } of rows) if (sum !== alarmSum(shard, due)) throw damaged('alarms');
-    return rows.map(({ shard, due }) => ({ shard, due }));
+    const found: DueShard[] = [];
+    for (const row of this.#statements.due.iterate(now, after?.due ?? -1, after?.shard ?? '')) {
+      if (found.length >= limit) break;
+      const { shard, cell, due, sum } = row as Alarm;
+      if (sum !== alarmSum(shard, cell, due)) throw damaged('alarms');
+      if (this.#isPresent(cell)) found.push({ shard, due });
+    }
+    return found;
   }
 
   segments(shard: ShardId, before: number, lines: number): readonly LedgerSegment[] {
@@ -165,21 +114,26 @@ export class FileProjections implements ProjectionStore {
     return ofLedger(shard, () => (this.#statements.segmentsWith.all(shard, asBuffer(fingerprint)) as readonly Segment[]).map(whole));
   }
 
-  rows(entity: string, ofShard?: ShardId): readonly RowChange[] {
-    const { rows, rowsOfShard } = this.#statements;
-    const found = ofShard === undefined ? rows.all(entity) : rowsOfShard.all(entity, ofShard);
-    return (found as readonly Row[]).map(({ shard, id, version, record, sum }) => {
-      if (sum !== rowSum(entity, shard, id, version, record)) throw damaged(`rows of ${entity}`);
-      return { entity, shard, id, version, record };
-    });
+  rows(entity: string, of?: CellEpoch, ofShard?: ShardId): readonly LiveRow[] {
+    const rows: LiveRow[] = [];
+    for (const row of this.#rowsOf(entity, of, ofShard)) {
+      const { cell, shard, id, version, record, sum } = row;
+      if (sum !== rowSum(entity, cell, shard, id, version, record)) throw damaged(`rows of ${entity}`);
+      if (this.#isPresent(cell)) rows.push({ entity, shard, id, version, record });
+    }
+    return rows;
   }
 
-  totals(): readonly Total[] {
-    const rows = this.#statements.totals.all() as readonly { readonly key: string; readonly amount: string; readonly sum: number }[];
-    return rows.map(({ key, amount, sum }) => {
-      if (sum !== totalSum(key, amount)) throw damaged('totals');
-      return { key, amount: BigInt(amount) };
-    });
+  totals(asked?: CellEpoch): readonly Total[] {
+    const totals: CellTotal[] = [];
+    for (const row of this.#statements.totals.all() as readonly TotalRow[]) {
+      const { cell, key, amount, sum } = row;
+      if (sum !== totalSum(cell, key, amount)) throw damaged('totals');
+      const of = this.#cells.cellOf(cell);
+      if (of === undefined || !this.#epochs.isPresent(of) || (asked !== undefined && cell !== this.#cells.find(asked))) continue;
+      totals.push({ of, key, amount: BigInt(amount) });
+    }
+    return byMarket(totals);
   }
 
   /** Throws if another program has the database locked. */
@@ -191,30 +145,62 @@ export class FileProjections implements ProjectionStore {
     this.#database.close();
   }
 
-  #alarms({ alarms }: FoldDelta): void {
+  /** The rows of an entity, of whatever epoch unless a cell in one is named. */
+  #rowsOf(entity: string, of: CellEpoch | undefined, shard: ShardId | undefined): readonly Row[] {
+    const { rows, rowsOfCell, rowsOfShard } = this.#statements;
+    if (of === undefined) return rows.all(entity) as readonly Row[];
+    const cell = this.#cells.find(of);
+    if (cell === undefined) return [];
+    return (shard === undefined ? rowsOfCell.all(entity, cell) : rowsOfShard.all(entity, cell, shard)) as readonly Row[];
+  }
+
+  #isPresent(cell: number): boolean {
+    const of = this.#cells.cellOf(cell);
+    return of !== undefined && this.#epochs.isPresent(of);
+  }
+
+  /** The numbers of the cells of a chunk, each looked up once: the fold has one object for each of them. */
+  #idsByCell(): IdOf {
+    const idByCell = new Map<CellEpoch, number>();
+    return (of) => {
+      let id = idByCell.get(of);
+      if (id === undefined) {
+        id = this.#cells.idOf(of);
+        idByCell.set(of, id);
+      }
+      return id;
+    };
+  }
+
+  #alarms({ alarms }: FoldDelta, idOf: IdOf): void {
     const { setAlarm, deleteAlarm } = this.#statements;
-    for (const [shard, due] of alarms) {
+    for (const { shard, of, due } of alarms) {
+      const cell = idOf(of);
       if (due === 0) deleteAlarm.run(shard);
-      else setAlarm.run(shard, due, alarmSum(shard, due));
+      else setAlarm.run(shard, cell, due, alarmSum(shard, cell, due));
     }
   }
 
-  #rows({ rows }: FoldDelta): void {
+  #rows({ rows }: FoldDelta, idOf: IdOf): void {
     const { putRow, deleteRow } = this.#statements;
-    for (const { entity, shard, id, version, record } of rows) {
-      if (record === undefined) deleteRow.run(entity, shard, id);
-      else putRow.run(entity, shard, id, version, asBuffer(record), rowSum(entity, shard, id, version, record));
+    for (const { entity, shard, of, id, version, record } of rows) {
+      const cell = idOf(of);
+      if (record === undefined) deleteRow.run(entity, cell, shard, id);
+      else putRow.run(entity, cell, shard, id, version, asBuffer(record), rowSum(entity, cell, shard, id, version, record));
     }
   }
 
-  #totals({ totals }: FoldDelta): void {
+  #totals({ totals }: FoldDelta, idOf: IdOf): void {
     const { addTotal, total } = this.#statements;
-    for (const [key, added] of totals) {
-      const old = total.get(key) as { readonly amount: string; readonly sum: number } | undefined;
-      // Added to and summed anew, what is damaged would be believed.
-      if (old !== undefined && old.sum !== totalSum(key, old.amount)) throw damaged('totals');
-      const amount = String(BigInt(old?.amount ?? 0) + added);
-      addTotal.run(key, amount, totalSum(key, amount));
+    for (const { of, amountByKey } of totals) {
+      const cell = idOf(of);
+      for (const [key, added] of amountByKey) {
+        const old = total.get(cell, key) as Omit<TotalRow, 'key' | 'cell'> | undefined;
+        // Added to and summed anew, what is damaged would be believed.
+        if (old !== undefined && old.sum !== totalSum(cell, key, old.amount)) throw damaged('totals');
+        const amount = String(BigInt(old?.amount ?? 0) + added);
+        addTotal.run(cell, key, amount, totalSum(cell, key, amount));
+      }
     }
   }
 
@@ -223,49 +209,56 @@ export class FileProjections implements ProjectionStore {
   }
 }
 
+type IdOf = (of: CellEpoch) => number;
+
 function prepare(database: Database.Database) {
   return {
-    node: database.prepare<[]>('SELECT instance, folded, mirrored, sum FROM node'),
     setNode: database.prepare<[number, string | null, number]>('UPDATE node SET folded = ?, mirrored = ?, sum = ?'),
     // An alarm that did not move costs a look and no page.
-    setAlarm: database.prepare<[string, number, number]>(
-      'INSERT INTO alarm(shard, due, sum) VALUES (?, ?, ?) ' +
-        'ON CONFLICT DO UPDATE SET due = excluded.due, sum = excluded.sum WHERE sum <> excluded.sum',
+    setAlarm: database.prepare<[string, number, number, number]>(
+      'INSERT INTO alarm(shard, cell, due, sum) VALUES (?, ?, ?, ?) ' +
+        'ON CONFLICT DO UPDATE SET cell = excluded.cell, due = excluded.due, sum = excluded.sum WHERE sum <> excluded.sum',
     ),
     deleteAlarm: database.prepare<[string]>('DELETE FROM alarm WHERE shard = ?'),
-    due: database.prepare<[number, number, string, number]>(
-      'SELECT shard, due, sum FROM alarm WHERE due <= ? AND (due, shard) > (?, ?) ORDER BY due, shard LIMIT ?',
+    due: database.prepare<[number, number, string]>(
+      'SELECT shard, cell, due, sum FROM alarm WHERE due <= ? AND (due, shard) > (?, ?) ORDER BY due, shard',
     ),
-    putRow: database.prepare<[string, string, number, number, Buffer, number]>(
-      'INSERT INTO projected(entity, shard, id, version, record, sum) VALUES (?, ?, ?, ?, ?, ?) ' +
+    putRow: database.prepare<[string, number, string, number, number, Buffer, number]>(
+      'INSERT INTO projected(entity, cell, shard, id, version, record, sum) VALUES (?, ?, ?, ?, ?, ?, ?) ' +
         'ON CONFLICT DO UPDATE SET version = excluded.version, record = excluded.record, sum = excluded.sum',
     ),
-    deleteRow: database.prepare<[string, string, number]>('DELETE FROM projected WHERE entity = ? AND shard = ? AND id = ?'),
-    rows: database.prepare<[string]>('SELECT shard, id, version, record, sum FROM projected WHERE entity = ?'),
-    rowsOfShard: database.prepare<[string, string]>('SELECT shard, id, version, record, sum FROM projected WHERE entity = ? AND shard = ?'),
-    insertSegment: database.prepare<[string, number, number, Buffer, Buffer, number]>(
-      'INSERT INTO ledger_segment(shard, first_seq, last_seq, transactions, lines, sum) VALUES (?, ?, ?, ?, ?, ?)',
+    deleteRow: database.prepare<[string, number, string, number]>(
+      'DELETE FROM projected WHERE entity = ? AND cell = ? AND shard = ? AND id = ?',
+    ),
+    rows: database.prepare<[string]>(`${ROW} WHERE entity = ?`),
+    rowsOfCell: database.prepare<[string, number]>(ROWS_OF_CELL),
+    rowsOfShard: database.prepare<[string, number, string]>(`${ROWS_OF_CELL} AND shard = ?`),
+    insertSegment: database.prepare<[string, number, number, number, Buffer, Buffer, number]>(
+      'INSERT INTO ledger_segment(shard, epoch, first_seq, last_seq, transactions, lines, sum) VALUES (?, ?, ?, ?, ?, ?, ?)',
     ),
     segments: database.prepare<[string, number]>(
-      `${SEGMENT} FROM ledger_segment WHERE shard = ? AND first_seq < ? ORDER BY first_seq DESC`,
+      `${SEGMENT_COLUMNS} FROM ledger_segment WHERE shard = ? AND first_seq < ? ORDER BY first_seq DESC`,
     ),
     segmentsWith: database.prepare<[string, Buffer]>(
-      `${SEGMENT} FROM ledger_segment WHERE shard = ? AND instr(transactions, ?) > 0 ORDER BY first_seq`,
+      `${SEGMENT_COLUMNS} FROM ledger_segment WHERE shard = ? AND instr(transactions, ?) > 0 ORDER BY first_seq`,
     ),
-    total: database.prepare<[string]>('SELECT amount, sum FROM total WHERE key = ?'),
-    addTotal: database.prepare<[string, string, number]>(
-      'INSERT INTO total(key, amount, sum) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET amount = excluded.amount, sum = excluded.sum',
+    total: database.prepare<[number, string]>('SELECT amount, sum FROM total WHERE cell = ? AND key = ?'),
+    addTotal: database.prepare<[number, string, string, number]>(
+      'INSERT INTO total(cell, key, amount, sum) VALUES (?, ?, ?, ?) ' +
+        'ON CONFLICT DO UPDATE SET amount = excluded.amount, sum = excluded.sum',
     ),
-    totals: database.prepare<[]>('SELECT key, amount, sum FROM total ORDER BY key'),
+    totals: database.prepare<[]>('SELECT cell, key, amount, sum FROM total'),
   };
 }
 
-const SEGMENT = 'SELECT shard, first_seq AS firstSeq, last_seq AS lastSeq, transactions, lines, sum';
+const ROW = 'SELECT cell, shard, id, version, record, sum FROM projected';
+/** The rows of an entity in one cell: found by the key. */
+export const ROWS_OF_CELL = `${ROW} WHERE entity = ? AND cell = ?`;
 
 /** Ledger lines are nowhere else: only who asks for these very ones is told that they are damaged, and all others have theirs. */
 function whole(segment: Segment): LedgerSegment {
-  const { shard, firstSeq, lastSeq, transactions, lines, sum } = segment;
-  if (sum === segmentSum(segment)) return { shard, firstSeq, lastSeq, transactions, lines };
+  const { shard, epoch, firstSeq, lastSeq, transactions, lines, sum } = segment;
+  if (sum === segmentSum(segment)) return { shard, epoch, firstSeq, lastSeq, transactions, lines };
   throw new ShardFault(`the ledger of ${shard} (node.db) is damaged in its lines ${firstSeq} to ${lastSeq}`);
 }
 

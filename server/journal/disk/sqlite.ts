@@ -1,7 +1,12 @@
 /** What every database of a node has in common: how it is opened so that a commit survives a power cut, and that this is so. */
 import Database from 'better-sqlite3';
-import { APPLICATION_ID } from '../images/sqlite-file/image.ts';
 import { errorCode } from './disk-errors.ts';
+
+/** Marks the files of Gavel, databases and images, for `file` and for `PRAGMA application_id`: "Gavl". */
+export const APPLICATION_ID = 0x47_61_76_6c;
+
+/** What caches and logs are measured in. */
+export const MEBIBYTE = 1_024 * 1_024;
 
 /** The oldest SQLite without the corruption at the reset of a write-ahead log. */
 const SQLITE_VERSION_MIN = [3, 51, 3] as const;

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FIRST_EPOCH } from '#shared/cell.ts';
 import { instant } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from './checksums.ts';
@@ -80,7 +81,7 @@ describe('a writing call is one transaction', () => {
     expect(inJournal(() => journal.extendLease(NOW))).toBe(1);
     const aside = [3, 4].map((version) => ({ shard: sampleShard(1), version, record: Uint8Array.of(version) }));
     expect(inJournal(() => journal.storeImageVersions([], aside))).toBe(1);
-    const notes = [0, 1, 2].map((index) => ({ shard: sampleShard(index), version: 4, now: NOW }));
+    const notes = [0, 1, 2].map((index) => ({ shard: sampleShard(index), version: 4, now: NOW, epoch: FIRST_EPOCH }));
     expect(inJournal(() => journal.storeImageVersions(notes, aside))).toBe(1);
     expect(inJournal(() => journal.drop(4, 100))).toBe(1);
     expect(journal.state.dropped).toBe(4);
@@ -89,7 +90,7 @@ describe('a writing call is one transaction', () => {
   it('of the projections: a chunk of the fold, with the position that it comes to', () => {
     const { projections, inProjections } = stores();
     const chunk = delta();
-    const parts = [[...chunk.alarms.values()].filter((due) => due > 0), chunk.segments, [...chunk.totals], chunk.rows];
+    const parts = [chunk.alarms.filter(({ due }) => due > 0), chunk.segments, chunk.totals, chunk.rows];
     expect(parts.every((part) => part.length > 0)).toBe(true);
     expect(inProjections(() => projections.apply(chunk))).toBe(1);
     expect(projections.folded).toBe(TURNS);

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { shardId } from '#shared/address.ts';
-import { instant, type Instant, type ShardId } from '#shared/units.ts';
+import { epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
+import { instant, type ShardId } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from './checksums.ts';
 import { fingerprint } from '../fold/fingerprint.ts';
@@ -11,11 +12,14 @@ import { applyChanges } from '../images/merge.ts';
 import type { DueShard } from '../persister/persister.ts';
 import {
   ImageError,
+  type AlarmChange,
   type Batch,
+  type CellTotals,
   type FoldDelta,
   type ImageStore,
   type JournalReader,
   type JournalStore,
+  type LiveRow,
   type ProjectionStore,
 } from './storage.ts';
 import { openDirectory, journalPath, projectionsPath } from './directory.ts';
@@ -23,7 +27,7 @@ import { FileImages } from './image-files.ts';
 import { FileJournalReader } from './sqlite-journal.ts';
 import { MemoryDisk } from './memory.ts';
 import { FileProjections } from './sqlite-projections.ts';
-import { asRaw, DEFINITION, picker, replay, sampleShard, SampleShard } from '../testing/sample.ts';
+import { asRaw, cellEpoch, DEFINITION, picker, replay, sampleShard, SampleShard } from '../testing/sample.ts';
 
 interface Stores {
   readonly journal: JournalStore;
@@ -98,7 +102,18 @@ async function publish(images: ImageStore, shard: typeof cid): Promise<void> {
   images.publish([shard]);
 }
 
-const delta: FoldDelta = { folded: 1, alarms: new Map(), rows: [], segments: [], totals: new Map() };
+const delta: FoldDelta = { folded: 1, alarms: [], rows: [], segments: [], totals: [] };
+const alarm = (shard: ShardId, due: number, inEpoch = 1): AlarmChange => ({
+  shard,
+  of: cellEpoch(shard, inEpoch),
+  due: due === 0 ? 0 : instant(due),
+});
+const totalsOf = (shard: ShardId, inEpoch: number, amountByKey: Readonly<Record<string, bigint>>): CellTotals => ({
+  of: cellEpoch(shard, inEpoch),
+  amountByKey: new Map(Object.entries(amountByKey)),
+});
+/** Every cell is in this epoch. */
+const all = (inEpoch: number) => ({ isPresent: ({ epoch: its }: CellEpoch) => its === inEpoch });
 const [ada, bob, cid] = [sampleShard(1), sampleShard(2), sampleShard(3)] as const;
 
 describe.each([
@@ -162,16 +177,16 @@ describe.each([
     const stores = await withJournal(open());
     stores.journal.storeImageVersions(
       [
-        { shard: ada, version: 3, now: instant(30) },
-        { shard: bob, version: 1, now: instant(10) },
+        { shard: ada, version: 3, now: instant(30), epoch: FIRST_EPOCH },
+        { shard: bob, version: 1, now: instant(10), epoch: FIRST_EPOCH },
       ],
       [],
     );
-    stores.journal.storeImageVersions([{ shard: ada, version: 9, now: instant(90) }], []);
+    stores.journal.storeImageVersions([{ shard: ada, version: 9, now: instant(90), epoch: epoch(3) }], []);
     const { reader } = stores.reopen();
     expect([reader.imageVersionOf(ada), reader.imageVersionOf(bob), reader.imageVersionOf(cid)]).toEqual([
-      { version: 9, now: 90 },
-      { version: 1, now: 10 },
+      { version: 9, now: 90, epoch: 3 },
+      { version: 1, now: 10, epoch: 1 },
       undefined,
     ]);
   });
@@ -194,8 +209,8 @@ describe.each([
     expect(journal.state.setAsideBytes).toBe(4);
     journal.storeImageVersions(
       [
-        { shard: ada, version: 5, now: instant(50) },
-        { shard: bob, version: 1, now: instant(10) },
+        { shard: ada, version: 5, now: instant(50), epoch: FIRST_EPOCH },
+        { shard: bob, version: 1, now: instant(10), epoch: FIRST_EPOCH },
       ],
       [],
     );
@@ -222,9 +237,9 @@ describe.each([
       await stores.images.sync([ada]);
       stores.images.publish([ada]);
       await stores.images.syncDirectories([ada]);
-      expect(stores.images.read(ada)).toEqual(replay(turns.slice(0, end)));
+      expect(stores.images.read(ada)).toEqual({ kind: 'found', shard: replay(turns.slice(0, end)) });
     }
-    expect(stores.reopen().images.read(ada)).toEqual(replay(turns));
+    expect(stores.reopen().images.read(ada)).toEqual({ kind: 'found', shard: replay(turns) });
   });
 
   it('tell players apart whose names differ in nothing but capitals', async () => {
@@ -235,7 +250,7 @@ describe.each([
     const ids = shards.map(({ shard }) => shard);
     await images.sync(ids);
     images.publish(ids);
-    expect(ids.map((id) => images.read(id)?.shard)).toEqual(names);
+    expect(ids.map((id) => images.read(id)?.shard.shard)).toEqual(names);
   });
 
   it('say of which position no image is beyond, and never of an earlier one', async () => {
@@ -264,31 +279,16 @@ describe.each([
     expect(images.read(ada)).toBeUndefined();
   });
 
-  it('leave everything as it was when a draft is discarded', () => {
-    const { images } = open();
-    const draft = images.draft(ada);
-    expect(draft.version).toBe(0);
-    draft.discard();
-    expect(images.read(ada)).toBeUndefined();
-  });
-
   it('keep alarms, earliest first, and forget those that were taken back', async () => {
     const stores = await withJournal(open());
     stores.projections.apply({
       ...delta,
-      alarms: new Map([
-        [ada, instant(300)],
-        [bob, instant(100)],
-        [cid, instant(200)],
-      ]),
+      alarms: [alarm(ada, 300), alarm(bob, 100), alarm(cid, 200)],
     });
     stores.projections.apply({
       ...delta,
       folded: 2,
-      alarms: new Map<ShardId, Instant | 0>([
-        [ada, instant(50)],
-        [cid, 0],
-      ]),
+      alarms: [alarm(ada, 50), alarm(cid, 0)],
     });
     const { projections } = stores.reopen();
     expect(projections.folded).toBe(2);
@@ -312,7 +312,7 @@ describe.each([
       ['f', 3],
       ['g', 11],
     ];
-    const alarms = new Map(times.map(([name, due]) => [shardId(name, 'europe', 'softcore'), instant(due)]));
+    const alarms = times.map(([name, due]) => alarm(shardId(name, 'europe', 'softcore'), due));
     stores.projections.apply({ ...delta, alarms });
     const { projections } = stores.reopen();
     const seen: string[] = [];
@@ -327,19 +327,69 @@ describe.each([
 
   it('keep the live rows of an entity', async () => {
     const stores = await withJournal(open());
-    const row = { entity: 'offer', shard: ada, id: 1, version: 1, record: Uint8Array.of(1) };
-    stores.projections.apply({ ...delta, rows: [row, { ...row, id: 2 }, { ...row, shard: bob }, { ...row, entity: 'player' }] });
+    const row = rowOf(ada, 1);
+    stores.projections.apply({ ...delta, rows: [row, rowOf(ada, 2), rowOf(bob, 1), { ...row, entity: 'player' }] });
     const changed = { ...row, version: 2, record: Uint8Array.of(2) };
+    const ends = [rowOf(ada, 2), rowOf(cid, 1)].map((each) => ({ ...each, record: undefined }));
+    stores.projections.apply({ ...delta, folded: 2, rows: [changed, ...ends] });
+    const { projections } = stores.reopen();
+    expect(found(projections.rows('offer'))).toEqual([`${ada} 1: 2`, `${bob} 1: 1`]);
+    expect(found(projections.rows('offer', cellEpoch(bob)))).toEqual([`${bob} 1: 1`]);
+    expect(found(projections.rows('offer', cellEpoch(ada), ada))).toEqual([`${ada} 1: 2`]);
+    expect(projections.rows('offer', cellEpoch(ada), bob)).toEqual([]);
+    expect(projections.rows('offer', cellEpoch(cid))).toEqual([]);
+  });
+
+  it('know rows, alarms and totals of another epoch than the present one no more, and have all of it of the present one', async () => {
+    const stores = await withJournal(open());
+    const old = { rows: [rowOf(ada, 1), rowOf(bob, 1)], alarms: [alarm(ada, 5), alarm(bob, 6)] };
     stores.projections.apply({
       ...delta,
-      folded: 2,
-      rows: [changed, { ...row, id: 2, record: undefined }, { ...row, shard: cid, record: undefined }],
+      ...old,
+      totals: [totalsOf(ada, 1, { 'wallet gold': 7n }), totalsOf(bob, 1, { 'wallet gold': 9n })],
     });
-    const rows = stores.reopen().projections.rows('offer');
-    expect(rows.map(({ shard, id, version, record }) => [shard, id, version, [...(record ?? [])]])).toEqual([
-      [ada, 1, 2, [2]],
-      [bob, 1, 1, [1]],
+    const rows = [rowOf(ada, 2, 2), { ...rowOf(ada, 1, 2), record: undefined }];
+    const totals = [totalsOf(ada, 2, { 'wallet gold': 40n })];
+    stores.projections.apply({ ...delta, folded: 2, rows, alarms: [alarm(ada, 8, 2)], totals });
+    const { projections } = stores.reopen();
+    const look = (): unknown => [
+      found(projections.rows('offer')),
+      projections.due(instant(100), 9).map(({ shard, due }) => `${shard} ${due}`),
+      projections.totals().map(({ key, amount }) => `${key} ${amount}`),
+    ];
+    // The alarm of a shard is one: that of the later turn is there, and is not of the first epoch.
+    expect(look()).toEqual([
+      [`${ada} 1: 1`, `${bob} 1: 1`],
+      [`${bob} 6`],
+      ['asia.softcore wallet gold 7', 'europe.softcore wallet gold 9'],
     ]);
+    projections.setEpochs(all(2));
+    expect(look()).toEqual([[`${ada} 2: 1`], [`${ada} 8`], ['asia.softcore wallet gold 40']]);
+    expect([projections.rows('offer', cellEpoch(ada, 1)), projections.totals(cellEpoch(ada, 1))]).toEqual([[], []]);
+    projections.setEpochs({ isPresent: ({ market, epoch: its }) => its === (market === 'asia.softcore' ? 2 : 1) });
+    expect(look()).toEqual([
+      [`${ada} 2: 1`, `${bob} 1: 1`],
+      [`${bob} 6`, `${ada} 8`],
+      ['asia.softcore wallet gold 40', 'europe.softcore wallet gold 9'],
+    ]);
+    expect(projections.due(instant(100), 1, { shard: bob, due: instant(6) })).toEqual([{ shard: ada, due: 8 }]);
+    projections.setEpochs(all(3));
+    expect(look()).toEqual([[], [], []]);
+    expect(projections.due(instant(100), 1)).toEqual([]);
+  });
+
+  it('give the totals of one cell, which sum up to those of all', async () => {
+    const stores = await withJournal(open());
+    const dan = sampleShard(5);
+    const totals = [totalsOf(ada, 1, { 'wallet gold': 1n, 'wallet item': 3n }), totalsOf(dan, 1, { 'wallet gold': 10n })];
+    stores.projections.apply({ ...delta, totals });
+    stores.projections.apply({ ...delta, folded: 2, totals: [totalsOf(dan, 1, { 'wallet gold': 100n })] });
+    const { projections } = stores.reopen();
+    const saidOf = (of?: CellEpoch): readonly string[] => projections.totals(of).map(({ key, amount }) => `${key} ${amount}`);
+    expect(saidOf(cellEpoch(ada))).toEqual(['asia.softcore wallet gold 1', 'asia.softcore wallet item 3']);
+    expect(saidOf(cellEpoch(dan))).toEqual(['asia.softcore wallet gold 110']);
+    expect(saidOf()).toEqual(['asia.softcore wallet gold 111', 'asia.softcore wallet item 3']);
+    expect(saidOf(cellEpoch(bob))).toEqual([]);
   });
 
   it('keep ledger segments by shard, and find those of a transaction', async () => {
@@ -347,7 +397,7 @@ describe.each([
     const prints = (...ids: readonly string[]): Uint8Array => Buffer.concat(ids.map(fingerprint));
     const segment = (shard: typeof ada, firstSeq: number, lastSeq: number, ...ids: readonly string[]) => {
       const lines = new RecordWriter(DEFINITION).take();
-      return { shard, firstSeq, lastSeq, transactions: prints(...ids), lines };
+      return { shard, epoch: FIRST_EPOCH, firstSeq, lastSeq, transactions: prints(...ids), lines };
     };
     stores.projections.apply({ ...delta, segments: [segment(ada, 1, 10, 'a', 'b'), segment(bob, 1, 3, 'a')] });
     stores.projections.apply({ ...delta, folded: 2, segments: [segment(ada, 11, 11), segment(ada, 12, 20, 'c', 'b')] });
@@ -371,22 +421,46 @@ describe.each([
     expect(spans(projections.segmentsWith(bob, prints('b')))).toEqual([]);
   });
 
+  it('have what was written, whatever the caller does to its bytes then', async () => {
+    const stores = await withJournal(open());
+    const { projections, journal } = stores;
+    const bytes = Uint8Array.of(1, 2, 3, 4);
+    const segment = { shard: ada, epoch: FIRST_EPOCH, firstSeq: 1, lastSeq: 1, transactions: bytes, lines: bytes };
+    projections.apply({ ...delta, rows: [{ ...rowOf(ada, 1), record: bytes }], segments: [segment] });
+    journal.storeImageVersions([], [{ shard: ada, version: 4, record: bytes }]);
+    const next = sealed({ first: 3, last: 3, now: instant(1_000), records: bytes });
+    journal.commit(next);
+    bytes.fill(0);
+    const [found] = projections.segments(ada, 9, 9);
+    const all = [
+      found?.transactions,
+      found?.lines,
+      projections.rows('offer')[0]?.record,
+      journal.setAsideOf(ada)[0],
+      journal.batch(3)?.records,
+    ];
+    expect(all.map((each) => [...(each ?? [])])).toEqual(all.map(() => [1, 2, 3, 4]));
+  });
+
   it('add to totals without losing a coin, beyond 2^53', async () => {
     const stores = await withJournal(open());
-    stores.projections.apply({
-      ...delta,
-      totals: new Map([
-        ['europe wallet gold', 2n ** 60n],
-        ['europe burned gold', -5n],
-      ]),
-    });
-    stores.projections.apply({ ...delta, folded: 2, totals: new Map([['europe wallet gold', 1n]]) });
+    stores.projections.apply({ ...delta, totals: [totalsOf(ada, 1, { 'wallet gold': 2n ** 60n, 'burned gold': -5n })] });
+    stores.projections.apply({ ...delta, folded: 2, totals: [totalsOf(ada, 1, { 'wallet gold': 1n })] });
     expect(stores.reopen().projections.totals()).toEqual([
-      { key: 'europe burned gold', amount: -5n },
-      { key: 'europe wallet gold', amount: 2n ** 60n + 1n },
+      { key: 'asia.softcore burned gold', amount: -5n },
+      { key: 'asia.softcore wallet gold', amount: 2n ** 60n + 1n },
     ]);
   });
 });
+
+function rowOf(shard: ShardId, id: number, inEpoch = 1) {
+  return { entity: 'offer', shard, of: cellEpoch(shard, inEpoch), id, version: 1, record: Uint8Array.of(1) };
+}
+
+/** Rows as `shard id: record`, in an order of their own. */
+function found(rows: readonly LiveRow[]): readonly string[] {
+  return rows.map(({ shard, id, record }) => `${shard} ${id}: ${[...record].join()}`).toSorted();
+}
 
 /** One change set with the effect of all. */
 function merged(all: readonly ReturnType<typeof asRaw>[]): ReturnType<typeof asRaw> {

@@ -14,7 +14,7 @@ import { openDirectory, projectionsPath } from './directory.ts';
 import { directoryName, fileName, FileImages } from './image-files.ts';
 import { FileProjections } from './sqlite-projections.ts';
 import { Death, RecordedFiles, type Rule, type Ruling } from '../testing/recorded-files.ts';
-import { DEFINITION, picker, SampleShard } from '../testing/sample.ts';
+import { DEFINITION, EPOCHS, picker, SampleShard } from '../testing/sample.ts';
 
 const SHARDS = 2;
 
@@ -55,7 +55,7 @@ async function live(path: string, files: RecordedFiles): Promise<void> {
     journal.commit(sealed({ first: position + 1, last: position + SHARDS, now: instant(1_000), records: writer.take() }));
     new Projector(journal, projections, DEFINITION).foldThrough(position + SHARDS);
     const images = new FileImages(path, DEFINITION, 'instance', files);
-    const pass = new ImagePass(new ShardRecords(journal, DEFINITION, dropped), images);
+    const pass = new ImagePass(new ShardRecords(journal, DEFINITION, dropped, EPOCHS), images);
     const noted: string[] = [];
     await drivePass(pass.steps(position + SHARDS), {
       images,

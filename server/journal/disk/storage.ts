@@ -3,10 +3,13 @@
  * files is synchronous. A call that throws may have happened, in part or whole, unless its words say otherwise: whoever calls
  * ends the process and looks at what is durable at the next start.
  *
- * Adapters: `sqlite-journal.ts`, `sqlite-projections.ts` and `image-files.ts` (SQLite and files) and `memory.ts` (for the simulator). One contract suite holds both.
+ * Adapters: `sqlite-journal.ts`, `sqlite-projections.ts` and `image-files.ts` (SQLite and files) and `memory.ts` (for the
+ * simulator). One suite holds both: `storage-contract.test.ts`.
  */
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { CellEpoch } from '#shared/cell.ts';
+import type { Epoch, Instant, ShardId } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
+import type { CellEpochs } from './cell-epochs.ts';
 import type { DueShard, Position, Total } from '../persister/persister.ts';
 
 /** The turns of one group commit: records as `RecordWriter` makes them, in the order of their positions. */
@@ -26,6 +29,8 @@ export interface ImageVersion {
   readonly version: number;
   /** The time of that turn. */
   readonly now: Instant;
+  /** The epoch of the shard's cell in which that turn was. */
+  readonly epoch: Epoch;
 }
 
 /** A record that left the pending ones because the image of its shard cannot be read: one bad file must not stop the others. */
@@ -84,7 +89,7 @@ export interface JournalReader {
    * The `ImageVersion` of a shard, or `undefined` if no image of it was ever written; `now` is `undefined` if it was stored
    * by version 1, which stored no time. Throws `ShardEntryError` if it is damaged.
    */
-  imageVersionOf(shard: ShardId): { readonly version: number; readonly now: Instant | undefined } | undefined;
+  imageVersionOf(shard: ShardId): { readonly version: number; readonly now: Instant | undefined; readonly epoch: Epoch } | undefined;
   /** The records set aside for a shard, oldest first. Throws `ShardEntryError` if one is damaged. */
   setAsideOf(shard: ShardId): readonly Uint8Array[];
   /** All shards for which records are set aside, each with the bytes of them. */
@@ -110,10 +115,13 @@ export class ImageError extends Error {
   override readonly name = 'ImageError';
 }
 
-/** What is in an image. */
-export interface Image extends RawChangeSet {
-  /** Somebody else has written to the file, or to one that it was made from: its rows must be checked before they are believed. */
-  readonly isEdited?: true;
+/**
+ * What is in an image. It is `edited` if another program has written to the file, or to one that it was made from: then its rows
+ * must be checked before they are believed.
+ */
+export interface Image {
+  readonly kind: 'found' | 'edited';
+  readonly shard: RawChangeSet;
 }
 
 /** The image of one shard as a base for its next one. */
@@ -122,10 +130,10 @@ export interface ImageDraft {
   readonly version: number;
   /** The time of that turn, or 0. */
   readonly now: Instant;
+  /** The epoch in which that turn was. */
+  readonly epoch: Epoch;
   /** Writes the next image to the staging area: the old one with these changes applied, which start at its version + 1. */
   stage(changes: RawChangeSet): void;
-  /** Lets go of a draft that is not staged. */
-  discard(): void;
 }
 
 /** The shard images of a node. Never modified in place. */
@@ -148,20 +156,36 @@ export interface ImageStore {
   syncDirectories(shards: readonly ShardId[]): Promise<void>;
 }
 
-/** A live row of a projected entity, or, without a record, its end. */
-export interface RowChange {
+/** A live row of a projected entity. */
+export interface LiveRow {
   readonly entity: string;
   readonly shard: ShardId;
   readonly id: number;
   /** The version of the shard that wrote it. */
   readonly version: number;
   /** The put, as in its record. */
+  readonly record: Uint8Array;
+}
+
+/** What one turn left of a row: a live row, or, without a record, its end. */
+export interface RowChange extends Omit<LiveRow, 'record'> {
+  /** Where and when that was: the row exists for this cell and epoch only. */
+  readonly of: CellEpoch;
   readonly record: Uint8Array | undefined;
+}
+
+/** The new earliest alarm of a shard; 0 for none. */
+export interface AlarmChange {
+  readonly shard: ShardId;
+  readonly of: CellEpoch;
+  readonly due: Instant | 0;
 }
 
 /** The ledger lines of one shard in one chunk of the fold, as in their records. */
 export interface LedgerSegment {
   readonly shard: ShardId;
+  /** The epoch of the shard's cell in which they were written. Whatever it is, they can be read: a line never ceases to be true. */
+  readonly epoch: Epoch;
   readonly firstSeq: number;
   readonly lastSeq: number;
   /** The fingerprints of the transactions in it, one after the other: see `fingerprint`. */
@@ -169,29 +193,33 @@ export interface LedgerSegment {
   readonly lines: Uint8Array;
 }
 
+/** Sums of one cell in one epoch, by `place asset-class`. */
+export interface CellTotals {
+  readonly of: CellEpoch;
+  readonly amountByKey: ReadonlyMap<string, bigint>;
+}
+
 /** What one chunk of the journal comes to. */
 export interface FoldDelta {
   /** Everything up to here is folded with it. */
   readonly folded: Position;
-  /** The new earliest alarm of shards; 0 for none. */
-  readonly alarms: ReadonlyMap<ShardId, Instant | 0>;
+  /** In the order of the turns: of two of one shard, the later one holds. */
+  readonly alarms: readonly AlarmChange[];
   readonly rows: readonly RowChange[];
   readonly segments: readonly LedgerSegment[];
   /** What is to be added to the running totals. */
-  readonly totals: ReadonlyMap<string, bigint>;
-}
-
-/** A live row of a projected entity. */
-export interface LiveRow extends RowChange {
-  readonly record: Uint8Array;
+  readonly totals: readonly CellTotals[];
 }
 
 /** What `node.db` mirrors of one shard: all of its live rows of projected entities and its earliest alarm, or that it could not be loaded. */
-export type MirroredShard =
-  | { readonly kind: 'loaded'; readonly shard: ShardId; readonly due: Instant | 0; readonly rows: readonly LiveRow[] }
-  | { readonly kind: 'left-out'; readonly shard: ShardId };
+export type MirroredShard = { readonly shard: ShardId; readonly of: CellEpoch } & (
+  { readonly kind: 'loaded'; readonly due: Instant | 0; readonly rows: readonly LiveRow[] } | { readonly kind: 'left-out' }
+);
 
-/** What a start looks at, and makes anew, before anybody asks. Each writing call is durable on return, but need not be one transaction. */
+/**
+ * What a start looks at, and makes anew, before anybody asks. Each writing call is durable on return, but need not be one
+ * transaction: a start that was cut off is followed by one that begins again.
+ */
 export interface ProjectionUpkeep {
   /** The entities of which all live rows are there; `undefined` if that is not known, or not true. */
   readonly entities: readonly string[] | undefined;
@@ -201,31 +229,42 @@ export interface ProjectionUpkeep {
   check(): { readonly isMirrorWhole: boolean; readonly areTotalsWhole: boolean };
   /** Forgets the mirror, however damaged: until `finish`, nobody knows of what it has all rows. */
   forget(): void;
-  /** Puts what is mirrored of each of these shards, the rows of these entities, in the place of what was. */
+  /** Puts what is mirrored of each of these shards, the rows of these entities, in the place of what was there of its cell and epoch. */
   put(entities: readonly string[], shards: Iterable<MirroredShard>): void;
   /** Says of which entities the mirror has all rows now. */
   finish(entities: readonly string[]): void;
   /** All segments of the ledger. Throws `DatabaseError` at one that is damaged. */
   segments(): Iterable<LedgerSegment>;
   /** Puts these totals in the place of what was. */
-  setTotals(totals: ReadonlyMap<string, bigint>): void;
+  setTotals(totals: readonly CellTotals[]): void;
 }
 
-/** `node.db`: the fold of the journal. A row that is not as it was written is never handed out: the call throws. */
+/**
+ * `node.db`: the fold of the journal. A row that is not as it was written is never handed out: the call throws.
+ *
+ * Rows, alarms and totals carry the epoch of their cell in which they were made. Of another epoch than the present one they
+ * do not exist for whoever asks: when a cell has come back to a node, what the node had of it before is not taken for true.
+ */
 export interface ProjectionStore {
   readonly upkeep: ProjectionUpkeep;
   /** Everything up to here is folded. */
   readonly folded: Position;
+  /** Says in which epoch each cell is. Said at each start, before anything is asked; until then every cell is in the first one. */
+  setEpochs(epochs: Pick<CellEpochs, 'isPresent'>): void;
   /** Applies a chunk and moves `folded`, in one transaction, durable on return. */
   apply(delta: FoldDelta): void;
   /** Shards whose alarm is at or before `now`, in the order of time and, of one time, of their names; those that follow `after` only. */
   due(now: Instant, limit: number, after?: DueShard): readonly DueShard[];
-  /** Segments of a shard that have lines below `before`, newest first, until at least `lines` such lines are in them. Throws `ShardFault` at a damaged one. */
+  /**
+   * Segments of a shard that have lines below `before`, newest first, until at least `lines` such lines are in them. Throws
+   * `ShardFault` at a damaged one.
+   */
   segments(shard: ShardId, before: number, lines: number): readonly LedgerSegment[];
   /** Segments of a shard that may have lines of the transaction with that fingerprint, oldest first. Throws `ShardFault` at a damaged one. */
   segmentsWith(shard: ShardId, fingerprint: Uint8Array): readonly LedgerSegment[];
-  /** All live rows of an entity, or those of one shard, each with its record. */
-  rows(entity: string, shard?: ShardId): readonly RowChange[];
-  totals(): readonly Total[];
+  /** All live rows of an entity; those of one cell; those of one shard of that cell. */
+  rows(entity: string, of?: CellEpoch, shard?: ShardId): readonly LiveRow[];
+  /** The sums of all cells by market, place and asset class, or those of one cell. */
+  totals(of?: CellEpoch): readonly Total[];
   close(): void;
 }

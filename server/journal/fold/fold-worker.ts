@@ -62,7 +62,7 @@ const api = {
     // The image worker writes no image before all is open: until then this thread may read them.
     const upkeep = (dropped: Position): StartUpkeep => {
       const loader = (): ShardLoader =>
-        new ShardLoader(new ShardRecords(journal, definition, dropped), new FileImages(directory, definition, instance));
+        new ShardLoader(new ShardRecords(journal, definition, dropped, projector.epochs), new FileImages(directory, definition, instance));
       return new StartUpkeep({ store: projections, loader, definition });
     };
     state.open = { projector, projections, journal, patience, upkeep };

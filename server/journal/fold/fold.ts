@@ -8,8 +8,8 @@ import type { Instant, ShardId } from '#shared/units.ts';
 import { FINGERPRINT_BYTES, fingerprintHash, writeFingerprint } from './fingerprint.ts';
 import type { Position } from '../persister/persister.ts';
 import type { RecordCursor } from '#server/shard/record/cursor.ts';
-import type { FoldDelta, LedgerSegment, RowChange } from '../disk/storage.ts';
-import { Sums, type MarketSums } from './sums.ts';
+import type { AlarmChange, FoldDelta, LedgerSegment, RowChange } from '../disk/storage.ts';
+import { Sums, type CellSums } from './sums.ts';
 
 /** A projected row as the chunk leaves it: where its last put is, or, with `end` 0, that it has ended. */
 interface RowPlace {
@@ -19,9 +19,11 @@ interface RowPlace {
   end: number;
 }
 
-/** What one shard did in the chunk. */
+/** What one shard did in the chunk, in one epoch of its cell. */
 interface ShardChunk {
-  readonly sums: MarketSums;
+  readonly shard: ShardId;
+  /** Of its cell; they say which it is. */
+  readonly sums: CellSums;
   wakeAt: Instant | 0;
   /** Rows from here on were made within the chunk: if they end in it, nobody needs to hear of them. */
   readonly newRowsFrom: number;
@@ -35,13 +37,15 @@ interface ShardChunk {
   readonly transactions: number[];
 }
 
-/** See the head of this file. One per chunk. */
+/** One per chunk. */
 export class FoldChunk {
   readonly #skimmer: RecordCursor;
   readonly #entities: readonly string[];
   readonly #entityByTable: ReadonlyMap<string, number>;
   readonly #buffers: Buffer[] = [];
   readonly #chunkByShard = new Map<ShardId, ShardChunk>();
+  /** All of them by cell and epoch, those of a cell's older epoch first: what is written of one cell lies together in `node.db`. */
+  readonly #chunksByCell = new Map<CellSums, ShardChunk[]>();
   readonly #sums: Sums;
   /** Rows that the record under the cursor puts, as pairs of entity and id. */
   readonly #puts: number[] = [];
@@ -70,33 +74,38 @@ export class FoldChunk {
 
   /** What it all comes to. */
   delta(folded: Position): FoldDelta {
-    const alarms = new Map<ShardId, Instant | 0>();
+    const alarms: AlarmChange[] = [];
     const rows: RowChange[] = [];
     const segments: LedgerSegment[] = [];
-    for (const [shard, chunk] of this.#chunkByShard) {
-      alarms.set(shard, chunk.wakeAt);
-      this.#collectRows(shard, chunk, rows);
-      if (chunk.lines.length > 0) segments.push(this.#segment(shard, chunk));
+    for (const [{ of }, chunks] of this.#chunksByCell) {
+      for (const chunk of chunks) {
+        alarms.push({ shard: chunk.shard, of, due: chunk.wakeAt });
+        this.#collectRows(chunk, rows);
+        if (chunk.lines.length > 0) segments.push(this.#segment(chunk));
+      }
     }
-    return { folded, alarms, rows, segments, totals: this.#sums.byKey() };
+    return { folded, alarms, rows, segments, totals: this.#sums.byCell() };
   }
 
   #chunk(): ShardChunk {
-    const { shard, nextId } = this.#skimmer;
-    let chunk = this.#chunkByShard.get(shard);
-    if (chunk === undefined) {
-      chunk = {
-        sums: this.#sums.market(marketOf(shard)),
-        wakeAt: 0,
-        newRowsFrom: nextId,
-        rowsByEntity: this.#entities.map(() => undefined),
-        firstSeq: 0,
-        lastSeq: 0,
-        lines: [],
-        transactions: [],
-      };
-      this.#chunkByShard.set(shard, chunk);
-    }
+    const { shard, nextId, cell, epoch } = this.#skimmer;
+    const found = this.#chunkByShard.get(shard);
+    if (found?.sums.of.epoch === epoch) return found;
+    const chunk: ShardChunk = {
+      shard,
+      sums: this.#sums.of(marketOf(shard), cell, epoch),
+      wakeAt: 0,
+      newRowsFrom: nextId,
+      rowsByEntity: this.#entities.map(() => undefined),
+      firstSeq: 0,
+      lastSeq: 0,
+      lines: [],
+      transactions: [],
+    };
+    this.#chunkByShard.set(shard, chunk);
+    const ofCell = this.#chunksByCell.get(chunk.sums);
+    if (ofCell === undefined) this.#chunksByCell.set(chunk.sums, [chunk]);
+    else ofCell.push(chunk);
     return chunk;
   }
 
@@ -143,19 +152,19 @@ export class FoldChunk {
     if (start !== 0) chunk.lines.push(buffer, start, skimmer.end);
   }
 
-  #collectRows(shard: ShardId, { rowsByEntity }: ShardChunk, rows: RowChange[]): void {
+  #collectRows({ shard, sums: { of }, rowsByEntity }: ShardChunk, rows: RowChange[]): void {
     rowsByEntity.forEach((places, index) => {
       const entity = this.#entities[index] ?? '';
       for (const [id, { version, buffer, start, end }] of places ?? []) {
-        rows.push({ entity, shard, id, version, record: end === 0 ? undefined : this.#buffers[buffer]?.subarray(start, end) });
+        rows.push({ entity, shard, of, id, version, record: end === 0 ? undefined : this.#buffers[buffer]?.subarray(start, end) });
       }
     });
   }
 
-  #segment(shard: ShardId, { firstSeq, lastSeq, lines, transactions }: ShardChunk): LedgerSegment {
+  #segment({ shard, sums, firstSeq, lastSeq, lines, transactions }: ShardChunk): LedgerSegment {
     const fingerprints = Buffer.allocUnsafe(transactions.length * FINGERPRINT_BYTES);
     transactions.forEach((hash, index) => writeFingerprint(fingerprints, index * FINGERPRINT_BYTES, hash));
-    return { shard, firstSeq, lastSeq, transactions: fingerprints, lines: this.#joined(lines) };
+    return { shard, epoch: sums.of.epoch, firstSeq, lastSeq, transactions: fingerprints, lines: this.#joined(lines) };
   }
 
   #joined(places: readonly number[]): Uint8Array {

@@ -3,17 +3,16 @@ import type { ShardId } from '#shared/units.ts';
 import type { PackedRows, ProjectedRow } from '../persister/persister.ts';
 import { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { RecordFormat } from '#server/shard/record/format.ts';
-import type { RowChange } from '../disk/storage.ts';
+import type { LiveRow } from '../disk/storage.ts';
 
-/** Packs rows, each of which must have its record. */
-export function packRows(rows: readonly RowChange[]): PackedRows {
+/** Packs rows. */
+export function packRows(rows: readonly LiveRow[]): PackedRows {
   const shards: ShardId[] = [];
   const versions: number[] = [];
   const ends: number[] = [];
-  const records = new Uint8Array(rows.reduce((bytes, { record }) => bytes + (record?.length ?? 0), 0));
+  const records = new Uint8Array(rows.reduce((bytes, { record }) => bytes + record.length, 0));
   let end = 0;
-  for (const { shard, id, version, record } of rows) {
-    if (record === undefined) throw new Error(`row ${id} of ${shard} has no record`);
+  for (const { shard, version, record } of rows) {
     records.set(record, end);
     end += record.length;
     shards.push(shard);

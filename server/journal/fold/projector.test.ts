@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { marketOf } from '#shared/address.ts';
+import { marketName, marketOf } from '#shared/address.ts';
 import { cellOf, FIRST_EPOCH } from '#shared/cell.ts';
 import { instant, type Market } from '#shared/units.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
@@ -140,9 +140,9 @@ describe('sums', () => {
     fc.assert(
       fc.property(fc.array(fc.maxSafeInteger()), (amounts) => {
         const sums = new Sums(DEFINITION.places);
-        for (const amount of amounts) sums.market('europe.softcore').add(0, 'gold', amount);
+        for (const amount of amounts) sums.of(marketName('europe', 'softcore'), 3, FIRST_EPOCH).add(0, 'gold', amount);
         const expected = amounts.reduce((sum, amount) => sum + BigInt(amount), 0n);
-        expect(sums.byKey().get('europe.softcore wallet gold') ?? 0n).toBe(expected);
+        expect(sums.byCell()[0]?.amountByKey.get('wallet gold') ?? 0n).toBe(expected);
       }),
     );
   });

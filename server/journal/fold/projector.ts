@@ -5,38 +5,43 @@
  * What is asked as of a durable position is folded that far first (`answer`): so every answer is of
  * one durable position, and nothing has to be merged with records that are not folded yet.
  */
-import { marketOf } from '#shared/address.ts';
-import { cellOf, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { asBuffer } from '#server/shard/record/format.ts';
+import { asBuffer, type RecordFormat } from '#server/shard/record/format.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { fingerprint } from './fingerprint.ts';
 import { FoldChunk } from './fold.ts';
 import { packRows } from './projected-row.ts';
 import type { QueryCalls } from '../persister/node-queries.ts';
 import type { DueShard, PersisterDefinition, Position, ProjectionScope, Queries, QueryName } from '../persister/persister.ts';
 import { RecordCursor } from '#server/shard/record/cursor.ts';
-import type { LedgerEntry } from '#server/shard/ledger.ts';
-import type { JournalReader, LedgerSegment, ProjectionStore, RowChange } from '../disk/storage.ts';
+import type { JournalReader, LedgerSegment, ProjectionStore } from '../disk/storage.ts';
+import { CellEpochs, type CellFacts } from '../disk/cell-epochs.ts';
 
 /** Writes `node.db`, and answers every query of it. */
 export class Projector implements Queries {
   readonly #journal: JournalReader;
   readonly #store: ProjectionStore;
-  readonly #cellsPerRegion: number;
+  /** In which epoch each cell is. */
+  readonly epochs: CellEpochs;
   readonly #places: readonly string[];
   readonly #skimmer: RecordCursor;
   readonly #calls: QueryCalls = this;
   readonly #projectedByTable: ReadonlyMap<string, string>;
 
-  constructor(journal: JournalReader, store: ProjectionStore, definition: PersisterDefinition) {
-    const { schemas, places, projected, world } = definition;
+  constructor(
+    journal: JournalReader,
+    store: ProjectionStore,
+    definition: CellFacts & RecordFormat & Pick<PersisterDefinition, 'projected'>,
+  ) {
+    const { schemas, places } = definition;
+    this.#places = places;
     this.#journal = journal;
     this.#store = store;
-    this.#places = places;
     this.#skimmer = new RecordCursor(definition);
-    this.#cellsPerRegion = world.cellsPerRegion;
-    const isProjected = new Set(projected);
+    this.epochs = new CellEpochs(definition);
+    store.setEpochs(this.epochs);
+    const isProjected = new Set(definition.projected);
     this.#projectedByTable = new Map([...schemas].flatMap(([table, { name }]) => (isProjected.has(name) ? [[table, name]] : [])));
   }
 
@@ -92,17 +97,12 @@ export class Projector implements Queries {
   }
 
   projection(entity: string, { shard, cell }: ProjectionScope = {}): ReturnType<Queries['projection']> {
-    const rows = this.#store.rows(entity, shard);
-    const isIn = (row: RowChange): boolean => cell === undefined || this.#isIn(cell, row.shard);
-    return { position: this.#store.folded, rows: packRows(rows.filter(isIn)) };
+    const of = cell ?? (shard === undefined ? undefined : this.epochs.of(shard));
+    return { position: this.#store.folded, rows: packRows(this.#store.rows(entity, of, shard)) };
   }
 
   totals(): ReturnType<Queries['totals']> {
     return { position: this.#store.folded, totals: this.#store.totals() };
-  }
-
-  #isIn({ market, cell }: CellEpoch, shard: ShardId): boolean {
-    return marketOf(shard) === market && cellOf(shard, this.#cellsPerRegion) === cell;
   }
 
   #lines({ lines }: LedgerSegment): readonly LedgerEntry[] {

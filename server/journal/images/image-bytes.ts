@@ -4,7 +4,7 @@
  * This is the one place where bytes become an image: whatever goes wrong here is an `ImageError`, which
  * costs one player and not the node. What our own reader takes has our checksum, and is believed. Of an
  * edited image, everything is checked here that can be known without the entities, so that it can be
- * written and sent on; the rest is checked when the shard is loaded (`Image.isEdited`).
+ * written and sent on; the rest is checked when the shard is loaded (an `Image` that is `edited`).
  */
 import Database from 'better-sqlite3';
 import type { RecordFormat } from '#server/shard/record/format.ts';
@@ -12,7 +12,7 @@ import { existsSync } from 'node:fs';
 import type { Instant } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue } from '#server/shard/change-set.ts';
 import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
-import type { Schemas, Column } from '#server/shard/row.ts';
+import type { Schemas, ColumnSchema } from '#server/shard/row.ts';
 import {
   assertSealed,
   decodeImage,
@@ -27,7 +27,7 @@ import {
   type ImageOrigin,
   type ImageRows,
 } from './sqlite-file/image.ts';
-import { ImageError, type Image } from '../disk/storage.ts';
+import { ImageError } from '../disk/storage.ts';
 import { errorMessage } from '../disk/disk-errors.ts';
 
 /** The image of a shard of the data directory `instance`, from all that is in it. */
@@ -36,7 +36,11 @@ export function writeImage(image: RawChangeSet, schemas: Schemas, instance: stri
 }
 
 /** An image as a whole, and where it comes from. Throws `ImageError` if it is damaged, newer than this program, or none. */
-export function readImage(bytes: Buffer, format: RecordFormat, path?: string): { readonly image: Image; readonly origin: ImageOrigin } {
+export function readImage(
+  bytes: Buffer,
+  format: RecordFormat,
+  path?: string,
+): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
   return orImageError(() => {
     if (!isUntouched(bytes)) return readEdited(bytes, format, path);
     const rows = parseImage(bytes);
@@ -76,11 +80,11 @@ function readEdited(
   bytes: Buffer,
   format: RecordFormat,
   path: string | undefined,
-): { readonly image: Image; readonly origin: ImageOrigin } {
+): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
   const log = ['-wal', '-journal'].find((ending) => path !== undefined && existsSync(path + ending));
   if (log !== undefined) throw new ImageError(`its image has a ${log} beside it: whoever edits it has not finished, or was interrupted`);
   const { image, origin } = readWithSqlite(bytes, format);
-  return { image: { ...image, isEdited: true }, origin: { ...origin, isEdited: true } };
+  return { image, origin: { ...origin, isEdited: true } };
 }
 
 function orImageError<T>(read: () => T): T {
@@ -153,7 +157,7 @@ function assertAscending(table: string, ids: readonly unknown[]): void {
 }
 
 /** A value as the codec has it: whole and safe numbers, text, plain bytes. */
-function valueOf(table: string, { name, type, nullable }: Column, value: RawValue | undefined): RawValue {
+function valueOf(table: string, { name, type, nullable }: ColumnSchema, value: RawValue | undefined): RawValue {
   if (value === null && nullable) return null;
   switch (type) {
     case 'text':

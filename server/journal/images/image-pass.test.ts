@@ -14,7 +14,7 @@ import { ShardRecords } from './shard-records.ts';
 import { openDirectory } from '../disk/directory.ts';
 import { directoryName, fileName, FileImages } from '../disk/image-files.ts';
 import { MemoryDisk } from '../disk/memory.ts';
-import { DEFINITION, picker, sampleShard, SampleShard } from '../testing/sample.ts';
+import { DEFINITION, EPOCHS, picker, sampleShard, SampleShard } from '../testing/sample.ts';
 
 const cleanUps: (() => void)[] = [];
 afterEach(() => {
@@ -34,7 +34,7 @@ function diskOf(turns: number): MemoryDisk {
 }
 
 function recordsOf({ journal }: MemoryDisk): ShardRecords {
-  return new ShardRecords(journal, DEFINITION, journal.state.dropped);
+  return new ShardRecords(journal, DEFINITION, journal.state.dropped, EPOCHS);
 }
 
 describe('an image pass', () => {
@@ -44,7 +44,7 @@ describe('an image pass', () => {
     const published: (number | undefined)[] = [];
     for (const step of new ImagePass(recordsOf(disk), disk.images).steps(3)) {
       steps.push(step.kind);
-      published.push(disk.images.read(sampleShard(1))?.version);
+      published.push(disk.images.read(sampleShard(1))?.shard.version);
       if (step.kind === 'mark') disk.images.mark(step.through);
       if (step.kind === 'sync') await disk.images.sync(step.shards);
     }
@@ -86,7 +86,7 @@ describe('an image pass', () => {
     });
     const { journal } = directory;
     const images = new FileImages(path, DEFINITION, 'sample');
-    const imagePass = new ImagePass(new ShardRecords(journal, DEFINITION, 0), images);
+    const imagePass = new ImagePass(new ShardRecords(journal, DEFINITION, 0, EPOCHS), images);
     const shards = Array.from({ length: COUNT }, (_, index) => new SampleShard(index, picker(index)));
     const writer = new RecordWriter(DEFINITION);
     const pass = (): Promise<PassResult> => {

@@ -10,6 +10,7 @@
  * 3. No failure of one shard stops the others. More than `imageFaultsPerPassMax` newly missing or
  *    unreadable files are a failure of the disk, and stop the pass before anything is dropped.
  */
+import { epoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import type { ShardId } from '#shared/units.ts';
 import { decideLoad, factsOf, isOfOneShard } from './load.ts';
@@ -130,17 +131,16 @@ export class ImagePass {
       // An image may have been published by a longer pass that a crash cut off: then all records
       // say whether it is one of theirs.
       const pending = draft.version > (versions.at(-1) ?? 0) ? this.#records.versions(this.#records.of(shard)) : versions;
-      const facts = factsOf(known, draft.version === 0 ? undefined : draft, pending);
+      const facts = factsOf(known, draft.version === 0 ? undefined : draft, pending, this.#records.epochs.of(shard).epoch);
       const decision = decideLoad(facts);
       const news = decision.kind === 'found' ? records.slice(decision.skip) : [];
       if (decision.kind !== 'found' || news.length === 0) {
-        draft.discard();
         if (decision.kind === 'fault') return this.#fault(shard, decision.why, end, facts.image === undefined);
-        return { kind: 'written-before', version: { shard, version: draft.version, now: draft.now } };
+        return { kind: 'written-before', version: { shard, version: draft.version, now: draft.now, epoch: draft.epoch } };
       }
       const changes = mergeRecords(this.#records.skimmer, news);
       draft.stage(changes);
-      return { kind: 'staged', version: { shard, version: changes.version, now: changes.now } };
+      return { kind: 'staged', version: { shard, version: changes.version, now: changes.now, epoch: epoch(changes.epoch) } };
     } catch (error) {
       if (isOfOneShard(error)) return this.#fault(shard, error.message, end, isUnread(error));
       throw error;

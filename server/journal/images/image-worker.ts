@@ -13,6 +13,7 @@ import { ShardLoader } from './shard-loader.ts';
 import { ShardRecords } from './shard-records.ts';
 import { journalPath } from '../disk/directory.ts';
 import { DirectoryIdentity } from '../disk/identity.ts';
+import { CellEpochs } from '../disk/cell-epochs.ts';
 import { FileImages } from '../disk/image-files.ts';
 import { FileJournalReader } from '../disk/sqlite-journal.ts';
 import { Caller, serve } from '../threads/worker-port.ts';
@@ -79,7 +80,7 @@ const api = {
     const journal = FileJournalReader.open(journalPath(directory));
     const identity = new DirectoryIdentity(directory);
     const images = new FileImages(directory, definition, instance);
-    const records = new ShardRecords(journal, definition, dropped);
+    const records = new ShardRecords(journal, definition, dropped, new CellEpochs(definition));
     records.catchUp(position);
     const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
     const owner = new Caller<ImageVersionApi>(port);

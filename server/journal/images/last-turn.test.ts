@@ -1,5 +1,6 @@
 /** What the fault of a load says of the shard's last turn: only what the journal knows without the image. */
 import { describe, expect, it } from '@jest/globals';
+import { FIRST_EPOCH } from '#shared/cell.ts';
 import { instant } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
@@ -8,7 +9,7 @@ import { ShardLoader } from './shard-loader.ts';
 import { ShardRecords } from './shard-records.ts';
 import type { JournalReader } from '../disk/storage.ts';
 import { MemoryDisk } from '../disk/memory.ts';
-import { picker, replay, SampleShard, DEFINITION } from '../testing/sample.ts';
+import { EPOCHS, picker, replay, SampleShard, DEFINITION } from '../testing/sample.ts';
 
 const FIRST_AT = 1_000;
 
@@ -28,11 +29,11 @@ async function diskOf({ imaged, noted = imaged, notedAt = FIRST_AT + noted }: { 
   disk.images.draft(id).stage(image);
   await disk.images.sync([id]);
   disk.images.publish([id]);
-  disk.journal.storeImageVersions([{ shard: id, version: noted, now: instant(notedAt) }], []);
+  disk.journal.storeImageVersions([{ shard: id, version: noted, now: instant(notedAt), epoch: FIRST_EPOCH }], []);
   disk.journal.drop(Math.min(imaged, noted), 100);
   const fault = (journal: JournalReader = disk.journal): ShardFault => {
     const { dropped, position } = disk.journal.state;
-    const loader = new ShardLoader(new ShardRecords(journal, DEFINITION, dropped), disk.images);
+    const loader = new ShardLoader(new ShardRecords(journal, DEFINITION, dropped, EPOCHS), disk.images);
     try {
       loader.load(id, position);
     } catch (error) {
@@ -63,7 +64,7 @@ describe('the fault of a load', () => {
     const old: JournalReader = {
       read: (after, bytesMax) => journal.read(after, bytesMax),
       batch: (first) => journal.batch(first),
-      imageVersionOf: () => ({ version: 5, now: undefined }),
+      imageVersionOf: () => ({ version: 5, now: undefined, epoch: FIRST_EPOCH }),
       setAsideOf: () => [],
       setAsideBytesByShard: () => new Map(),
       close: () => undefined,

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { decideLoad, type LoadFacts } from './load.ts';
 
-type Facts = Omit<LoadFacts, 'isOfOtherTime'> & Partial<LoadFacts>;
+type Facts = Omit<LoadFacts, 'isOfOtherTime' | 'isOfOtherEpoch'> & Partial<LoadFacts>;
 
 const rows: readonly (readonly [what: string, facts: Facts, expected: string])[] = [
   ['was never made', { atLeast: undefined, image: undefined, pending: [] }, 'absent'],
@@ -28,6 +28,16 @@ const rows: readonly (readonly [what: string, facts: Facts, expected: string])[]
     { atLeast: 7, image: 7, pending: [8], isOfOtherTime: true },
     'its image is of version 7, and not the one that was noted',
   ],
+  [
+    'has an image of another epoch',
+    { atLeast: 7, image: 7, pending: [8], isOfOtherEpoch: true },
+    'its image is of another epoch of its cell',
+  ],
+  [
+    'has an image of another epoch, and no journal',
+    { atLeast: undefined, image: 7, pending: [], isOfOtherEpoch: true },
+    'its image is of another epoch of its cell',
+  ],
   ['has an image of elsewhere', { atLeast: undefined, image: 3, pending: [] }, 'its image is not of this journal'],
   [
     'has an image newer than its note, and no records',
@@ -47,7 +57,7 @@ const rows: readonly (readonly [what: string, facts: Facts, expected: string])[]
 ];
 
 function outcome(facts: Facts): string {
-  const decision = decideLoad({ isOfOtherTime: false, ...facts });
+  const decision = decideLoad({ isOfOtherTime: false, isOfOtherEpoch: false, ...facts });
   if (decision.kind === 'found') return `skip ${decision.skip}`;
   return decision.kind === 'fault' ? decision.why : 'absent';
 }
@@ -67,7 +77,7 @@ describe('a load', () => {
     fc.assert(
       fc.property(facts, ({ atLeast, image, pending: unsorted }) => {
         const pending = unsorted.toSorted((a, b) => a - b);
-        const decision = decideLoad({ atLeast, image, pending, isOfOtherTime: false });
+        const decision = decideLoad({ atLeast, image, pending, isOfOtherTime: false, isOfOtherEpoch: false });
         if (decision.kind === 'absent') expect([atLeast, image, pending]).toEqual([undefined, undefined, []]);
         if (decision.kind !== 'found') return;
         const base = image ?? 0;

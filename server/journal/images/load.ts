@@ -3,7 +3,7 @@
  * of a load. Anything that cannot come from a crash is a fault: a shard that is lost must not be
  * taken for one that is new.
  */
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Epoch, Instant, ShardId } from '#shared/units.ts';
 import { ImageError, ShardEntryError, type JournalReader } from '../disk/storage.ts';
 import { CodecError } from '#server/shard/record/format.ts';
 
@@ -20,6 +20,8 @@ export interface LoadFacts {
    * directory.
    */
   readonly isOfOtherTime: boolean;
+  /** Whether the image, or what the journal knows of it, is of another epoch than the one that the shard's cell is in. */
+  readonly isOfOtherEpoch: boolean;
 }
 
 /** What to make of it. `skip` is the number of oldest pending records that the image contains. */
@@ -27,7 +29,7 @@ export type LoadDecision =
   { readonly kind: 'absent' } | { readonly kind: 'found'; readonly skip: number } | { readonly kind: 'fault'; readonly why: string };
 
 /** The table. Rows are tried from the top. */
-export function decideLoad({ atLeast, image, pending, isOfOtherTime }: LoadFacts): LoadDecision {
+export function decideLoad({ atLeast, image, pending, isOfOtherTime, isOfOtherEpoch }: LoadFacts): LoadDecision {
   const base = image ?? 0;
   const firstNew = pending.findIndex((version) => version > base);
   const skip = firstNew === -1 ? pending.length : firstNew;
@@ -38,6 +40,7 @@ export function decideLoad({ atLeast, image, pending, isOfOtherTime }: LoadFacts
   if (atLeast !== undefined && image === undefined) return fault(`its image of version ${atLeast} or later is missing`);
   if (atLeast !== undefined && image !== undefined && image < atLeast)
     return fault(`its image is of version ${image}, and was of ${atLeast} before`);
+  if (isOfOtherEpoch) return fault('its image is of another epoch of its cell');
   if (isOfOtherTime) return fault(`its image is of version ${image}, and not the one that was noted`);
   if (image === undefined && pending.length === 0) return { kind: 'absent' };
   if (gap !== -1) return fault(`its journal goes on at version ${news[gap]}, after version ${gap === 0 ? base : news[gap - 1]}`);
@@ -57,14 +60,16 @@ export function isOfOneShard(error: unknown): error is Error {
   return error instanceof ImageError || error instanceof ShardEntryError || error instanceof CodecError;
 }
 
-/** The facts of a load, or of the shard that an image pass is about to write. */
+/** The facts of a load, or of the shard that an image pass is about to write; its cell is in the epoch `present`. */
 export function factsOf(
   known: ReturnType<JournalReader['imageVersionOf']>,
-  image: { readonly version: number; readonly now: Instant } | undefined,
+  image: { readonly version: number; readonly now: Instant; readonly epoch: number } | undefined,
   pending: readonly number[],
+  present: Epoch,
 ): LoadFacts {
   const isOfOtherTime = image !== undefined && image.version === known?.version && known.now !== undefined && image.now !== known.now;
-  return { atLeast: known?.version, image: image?.version, pending, isOfOtherTime };
+  const isOfOtherEpoch = [known?.epoch, image?.epoch].some((its) => its !== undefined && its !== present);
+  return { atLeast: known?.version, image: image?.version, pending, isOfOtherTime, isOfOtherEpoch };
 }
 
 /** The sentence of a `ShardFault`. */

@@ -44,7 +44,7 @@ export class ShardLoader {
     const fault = (why: string, cause?: Error): ShardFault => {
       // An image of a later turn than the journal knows of is of another life: then nothing is
       // known.
-      const isOfJournal = image === undefined || lastTurnAt === undefined || image.now <= lastTurnAt;
+      const isOfJournal = image === undefined || lastTurnAt === undefined || image.shard.now <= lastTurnAt;
       return new ShardFault(faultSentence(shard, why), { cause, lastTurnAt: isOfJournal ? lastTurnAt : undefined });
     };
     try {
@@ -52,14 +52,14 @@ export class ShardLoader {
       const records = this.#records.of(shard);
       lastTurnAt = this.#lastTurnAt(known?.now, records);
       image = this.#images.read(shard);
-      const decision = decideLoad(factsOf(known, image, this.#records.versions(records)));
+      const decision = decideLoad(factsOf(known, image?.shard, this.#records.versions(records), this.#records.epochs.of(shard).epoch));
       switch (decision.kind) {
         case 'absent':
           return { kind: 'absent' };
         case 'fault':
           throw fault(decision.why);
         case 'found':
-          return { kind: image?.isEdited === true ? 'edited' : 'found', shard: this.#apply(image, records.slice(decision.skip)) };
+          return { kind: image?.kind ?? 'found', shard: this.#apply(image?.shard, records.slice(decision.skip)) };
       }
     } catch (error) {
       if (isOfOneShard(error)) throw fault(error.message, error);
@@ -80,7 +80,7 @@ export class ShardLoader {
     return imaged !== undefined && imaged > now ? imaged : now;
   }
 
-  #apply(image: Image | undefined, records: readonly RecordPlace[]): RawChangeSet {
+  #apply(image: RawChangeSet | undefined, records: readonly RecordPlace[]): RawChangeSet {
     return image !== undefined && records.length === 0 ? image : applyChanges(image, mergeRecords(this.#records.skimmer, records));
   }
 }

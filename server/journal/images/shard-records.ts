@@ -14,6 +14,7 @@ import { BatchCache } from './batch-cache.ts';
 import type { RecordPlace } from './merge.ts';
 import { PendingIndex, type BatchPlace } from './pending-index.ts';
 import type { Position } from '../persister/persister.ts';
+import type { CellEpochs } from '../disk/cell-epochs.ts';
 import { JournalError, type JournalReader } from '../disk/storage.ts';
 
 /** Read at once: a few milliseconds, which is what a load may have to wait. */
@@ -25,6 +26,8 @@ const CACHE_BYTES = 64 * 1024 * 1024;
 export class ShardRecords {
   readonly journal: JournalReader;
   readonly skimmer: RecordCursor;
+  /** The present epochs of cells: an image of another one is not the shard's. */
+  readonly epochs: CellEpochs;
   readonly #index: PendingIndex;
   readonly #cache = new BatchCache(CACHE_BYTES);
   /**
@@ -34,7 +37,8 @@ export class ShardRecords {
   #setAsideBytesByShard: ReadonlyMap<ShardId, number>;
 
   /** `dropped` is where the journal begins. */
-  constructor(journal: JournalReader, format: RecordFormat, dropped: Position) {
+  constructor(journal: JournalReader, format: RecordFormat, dropped: Position, epochs: CellEpochs) {
+    this.epochs = epochs;
     this.journal = journal;
     this.skimmer = new RecordCursor(format);
     this.#index = new PendingIndex(new RecordCursor(format), dropped);

@@ -73,9 +73,9 @@ export class InlineBackend implements Backend {
       mark: images.published === undefined ? { kind: 'missing' } : { kind: 'read', instance: '', through: images.published },
       staged: this.#stores.clearStaging(),
     });
-    const records = new ShardRecords(journal, definition, dropped);
-    const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
     const projector = new Projector(journal, projections, definition);
+    const records = new ShardRecords(journal, definition, dropped, projector.epochs);
+    const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
     records.catchUp(position);
     const upkeep = new StartUpkeep({ store: projections, loader: () => loader, definition });
     for (const run of upkeep.steps(projector, position)) {

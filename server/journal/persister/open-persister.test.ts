@@ -147,7 +147,7 @@ describe('the persister', () => {
       imagedPosition: 20,
     });
     expect(node.disk.journal.state).toMatchObject({ position: 20, dropped: 20, bytes: 0 });
-    expect(node.disk.images.read(sampleShard(1))).toEqual(replay(turnsOf(1, 20)));
+    expect(node.disk.images.read(sampleShard(1))?.shard).toEqual(replay(turnsOf(1, 20)));
   });
 
   it('writes images at once of what a crash left', async () => {
@@ -236,7 +236,7 @@ describe('one bad image', () => {
     const all = turnsOf(1, 30);
     for (const changes of [...all.slice(0, 10), ...turnsOf(2, 10)]) persister.append(changes);
     await imaged(node);
-    const saved = disk.images.read(bad);
+    const saved = disk.images.read(bad)?.shard;
     disk.damage(bad, how);
     for (const changes of all.slice(10, 20)) persister.append(changes);
     await imaged(node);
@@ -264,7 +264,7 @@ describe('one bad image', () => {
     next.persister.append(large(31, 10));
     await imaged(next);
     expect(disk.journal.state.setAsideBytes).toBe(0);
-    expect(disk.images.read(bad)?.version).toBe(31);
+    expect(disk.images.read(bad)?.shard.version).toBe(31);
   });
 
   it('has its turns once, after a crash between their being set aside and their being dropped', async () => {
@@ -273,7 +273,7 @@ describe('one bad image', () => {
     const all = turnsOf(1, 20);
     for (const changes of all.slice(0, 10)) persister.append(changes);
     await imaged(node);
-    const saved = disk.images.read(sampleShard(1));
+    const saved = disk.images.read(sampleShard(1))?.shard;
     disk.damage(sampleShard(1), 'garble');
     for (const changes of all.slice(10)) persister.append(changes);
     const faults: Error[] = [];
@@ -291,7 +291,7 @@ describe('one bad image', () => {
     const next = await start(disk);
     expect(await next.time.until(next.persister.load(sampleShard(1)))).toEqual({ kind: 'found', shard: replay(all) });
     await imaged(next);
-    expect(disk.images.read(sampleShard(1))).toEqual(replay(all));
+    expect(disk.images.read(sampleShard(1))?.shard).toEqual(replay(all));
     expect(disk.journal.state.setAsideBytes).toBe(0);
   });
 
@@ -364,7 +364,7 @@ describe('one bad image', () => {
     const { time, persister, disk } = node;
     for (const changes of turnsOf(1, 10)) persister.append(changes);
     await imaged(node);
-    const saved = disk.images.read(sampleShard(1));
+    const saved = disk.images.read(sampleShard(1))?.shard;
     disk.damage(sampleShard(1), 'remove');
     await expect(time.until(persister.load(sampleShard(1)))).rejects.toThrow('its image of version 10 or later is missing');
     if (saved === undefined) throw new Error('there was an image');

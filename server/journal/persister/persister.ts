@@ -23,6 +23,8 @@ export interface PersisterDefinition extends RecordFormat {
   readonly projected: readonly string[];
   /** What the data belong to: opening a directory of another world is refused. */
   readonly world: { readonly name: string; readonly node: string; readonly cellsPerRegion: number };
+  /** The present epoch of each cell that is not in the first one. */
+  readonly epochs?: readonly CellEpoch[];
 }
 
 /**

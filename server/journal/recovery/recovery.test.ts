@@ -124,21 +124,106 @@ describe('recovery', () => {
     checkRow(STORE_ROWS, row, known.facts, known.says);
   });
 
-  it.each([
-    ['images', { hasImages: true }],
-    ['projections', { projections }],
-    ['the mark of the images', { mark }],
-  ])('refuses a start without a journal where %s are left', (_what, left) => {
-    const nothing: StoreFacts = { instance: 'i', journal: missing, projections: missing, hasImages: false, mark: missing, staged: 0 };
-    expect(() => decide(STORE_ROWS, { ...nothing, ...left })).toThrow('the journal (journal.db) is missing');
+  it('opens a directory exactly if it is in order, whatever else is so, and says what is out of the ordinary', () => {
+    const decisive = checkAll(DIRECTORY_ROWS, allDirectories(), isDirectoryInOrder, ({ unknown }) =>
+      unknown.length > 0 ? ['unknown files'] : [],
+    );
+    expect(decisive).toEqual(new Set(DIRECTORY_ROWS.map(({ finding }) => finding)));
   });
 
-  it('finds nothing in a directory that is in order, or new', () => {
-    expect(decide(DIRECTORY_ROWS, directory)).toEqual([]);
-    expect(decide(DIRECTORY_ROWS, { ...directory, manifest: missing, known: [] })).toEqual([]);
-    expect(decide(STORE_ROWS, stores)).toEqual([]);
-    expect(
-      decide(STORE_ROWS, { instance: 'i', journal: missing, projections: missing, hasImages: false, mark: missing, staged: 0 }),
-    ).toEqual([]);
+  it('opens stores exactly if they are of one moment of one directory, whatever else is so, and says what it makes good', () => {
+    const decisive = checkAll(STORE_ROWS, allStores(), areStoresInOrder, madeGood);
+    expect(decisive).toEqual(new Set(STORE_ROWS.map(({ finding }) => finding)));
   });
 });
+
+/** Every combination of what can be said of a directory. */
+function* allDirectories(): Generator<DirectoryFacts> {
+  const manifests: DirectoryFacts['manifest'][] = [missing, { kind: 'unreadable' }];
+  for (const format of [1, DIRECTORY_FORMAT, DIRECTORY_FORMAT + 1])
+    for (const world of ['sample', 'other'])
+      for (const node of ['one', 'two'])
+        for (const cellsPerRegion of [64, 32])
+          manifests.push({ kind: 'read', manifest: { ...manifest, format, world, node, cellsPerRegion } });
+  for (const one of manifests)
+    for (const known of [[], ['lock.db'], ['images'], ['journal.db', 'node.db']])
+      for (const unknown of [[], ['photo.jpg']]) yield { ...directory, manifest: one, known, unknown };
+}
+
+function isDirectoryInOrder({ manifest: found, known }: DirectoryFacts): boolean {
+  if (found.kind === 'missing') return known.every((name) => name === 'lock.db');
+  if (found.kind === 'unreadable') return false;
+  const { format, world, node, cellsPerRegion } = found.manifest;
+  return format <= DIRECTORY_FORMAT && world === 'sample' && node === 'one' && cellsPerRegion === 64;
+}
+
+/** Every combination of what can be said of the stores, with each relation between the positions that they name. */
+function* allStores(): Generator<StoreFacts> {
+  const journals: StoreFacts['journal'][] = [missing];
+  for (const instance of ['i', 'x'])
+    for (const [position, dropped] of [
+      [0, 0],
+      [100, 0],
+      [100, 40],
+      [100, 100],
+    ] as const)
+      for (const damage of [undefined, 'a gap'])
+        for (const imageVersions of [0, 5]) journals.push({ ...journal, instance, position, dropped, damage, imageVersions });
+  const positions = [0, 39, 40, 99, 100, 101];
+  const folds: StoreFacts['projections'][] = [missing];
+  const marks: StoreFacts['mark'][] = [missing, { kind: 'damaged' }];
+  for (const instance of ['i', 'x']) {
+    for (const position of positions) {
+      folds.push({ ...projections, instance, folded: position });
+      marks.push({ ...mark, instance, through: position });
+    }
+  }
+  for (const one of journals)
+    for (const fold of folds)
+      for (const its of marks)
+        for (const hasImages of [true, false])
+          for (const staged of [0, 3]) yield { instance: 'i', journal: one, projections: fold, mark: its, hasImages, staged };
+}
+
+function areStoresInOrder({ journal: found, projections: fold, mark: its, hasImages }: StoreFacts): boolean {
+  if (its.kind === 'damaged') return false;
+  if (found.kind === 'missing') return fold.kind === 'missing' && its.kind === 'missing' && !hasImages;
+  const { instance, position, dropped, damage, imageVersions } = found;
+  const isWithin = (through: number): boolean => dropped <= through && through <= position;
+  const isOfJournal = instance === 'i' && damage === undefined && (imageVersions === 0 || hasImages);
+  const isOfMark = its.kind === 'missing' || (its.instance === 'i' && isWithin(its.through));
+  const isOfFold = fold.kind === 'missing' ? dropped === 0 : fold.instance === 'i' && isWithin(fold.folded);
+  return isOfJournal && isOfMark && isOfFold;
+}
+
+function madeGood({ journal: found, projections: fold, mark: its, hasImages, staged }: StoreFacts): readonly string[] {
+  const position = found.kind === 'open' ? found.position : 0;
+  return [
+    ...(hasImages && its.kind === 'missing' ? ['the images do not say of which moment they are'] : []),
+    ...(fold.kind === 'missing' && position > 0 ? ['the projections are missing, and are made again'] : []),
+    ...(fold.kind === 'open' && fold.folded < position ? ['the projections are behind the journal'] : []),
+    ...(staged > 0 ? ['images were left in the staging area'] : []),
+  ];
+}
+
+/** Checks each combination: one row refuses it, or it is opened with exactly these findings. Returns the rows that decided something. */
+function checkAll<Facts>(
+  rows: readonly RecoveryRow<Facts>[],
+  all: Iterable<Facts>,
+  isInOrder: (facts: Facts) => boolean,
+  findings: (facts: Facts) => readonly string[],
+): ReadonlySet<string> {
+  const decisive = new Set<string>();
+  for (const facts of all) {
+    const found = rows.filter(({ when }) => when(facts));
+    const refusing = found.find(({ outcome: { kind } }) => kind === 'refuse');
+    const decided = refusing === undefined ? found : [refusing];
+    const expected = isInOrder(facts) ? findings(facts) : [refusing?.finding];
+    const said = decided.map(({ finding }) => finding);
+    // Each of thousands: a message is made only of one that is wrong.
+    if (JSON.stringify(said) !== JSON.stringify(expected) || (refusing === undefined) !== isInOrder(facts))
+      throw new Error(`${JSON.stringify(facts)}: ${said.join()} instead of ${expected.join()}`);
+    for (const finding of said) decisive.add(finding);
+  }
+  return decisive;
+}

@@ -11,7 +11,7 @@ import { DataDirectoryError, type PersisterDefinition, type Position } from '../
  * The version of the layout of a data directory. A directory of an older one is given this one before any of its databases is upgraded, so
  * that a program that cannot read these refuses it in one sentence of its own.
  */
-export const DIRECTORY_FORMAT = 2;
+export const DIRECTORY_FORMAT = 3;
 
 /** What `gavel.json` says of the directory that it is in. */
 export interface Manifest {

@@ -10,7 +10,7 @@ import { openFilePersister } from '../persister/open-file-persister.ts';
 import { ShardFault, type Persister } from '../persister/persister.ts';
 import { FileProjections } from '../disk/sqlite-projections.ts';
 import { directoryName, fileName } from '../disk/image-files.ts';
-import { DEFINITION, offer, picker, purse, sampleShard, SampleShard } from '../testing/sample.ts';
+import { cellEpoch, DEFINITION, offer, picker, purse, sampleShard, SampleShard } from '../testing/sample.ts';
 import { slowFold, sortedRows, type SlowFold } from '../testing/slow-fold.ts';
 
 const SHARDS = [0, 1, 2, 3];
@@ -156,7 +156,10 @@ describe('a start', () => {
     edit(directory, `DELETE FROM projected WHERE id % 2 = 0; DELETE FROM alarm`);
     const projections = FileProjections.openFor(join(directory, 'node.db'), '');
     projections.upkeep.forget();
-    projections.upkeep.put(['offer'], [{ kind: 'loaded', shard: sampleShard(0), due: instant(5), rows: [] }]);
+    projections.upkeep.put(
+      ['offer'],
+      [{ kind: 'loaded', shard: sampleShard(0), of: cellEpoch(sampleShard(0)), due: instant(5), rows: [] }],
+    );
     projections.close();
     const persister = await open(directory);
     expect(persister.recovered.remarks.filter(isOfProjections)).toEqual([expect.stringContaining(ANEW)]);
@@ -190,6 +193,26 @@ describe('a start', () => {
     editPage(directory, name, change);
     const persister = await open(directory);
     expect(persister.recovered.remarks.filter(isOfProjections)).toEqual([
+      `the mirrored rows and alarms in node.db were damaged, and ${ANEW}`,
+    ]);
+    await expectFold(persister, slowFold(turns, offer.schema.table));
+    await persister.close(0);
+    const again = await open(directory);
+    expect(again.recovered.remarks.filter(isOfProjections)).toEqual([]);
+    await expectFold(again, slowFold(turns, offer.schema.table));
+    await again.close(0);
+  });
+
+  it.each([
+    ['a cell', (directory: string) => edit(directory, 'UPDATE cell SET epoch = 2 WHERE id = 1')],
+    ['the cells torn', (directory: string) => editPage(directory, 'cell', loseType)],
+    ['a cell gone', (directory: string) => edit(directory, 'DELETE FROM cell')],
+  ])('that finds %s makes anew all that is named by it, once', async (_what, damage) => {
+    const { directory, turns } = await used();
+    damage(directory);
+    const persister = await open(directory);
+    expect(persister.recovered.remarks.filter(isOfProjections)).toEqual([
+      'the totals in node.db were damaged, and were summed up again from the ledger',
       `the mirrored rows and alarms in node.db were damaged, and ${ANEW}`,
     ]);
     await expectFold(persister, slowFold(turns, offer.schema.table));

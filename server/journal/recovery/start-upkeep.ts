@@ -6,7 +6,7 @@
  * 2. A shard that cannot be loaded then is left out and due at once, and every start tries it again.
  * 3. Totals that are damaged are summed up again from the ledger.
  */
-import { marketOf } from '#shared/address.ts';
+import type { CellEpoch } from '#shared/cell.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { ShardId } from '#shared/units.ts';
@@ -15,8 +15,8 @@ import { ShardFault, type PersisterDefinition, type Position } from '../persiste
 import type { Projector } from '../fold/projector.ts';
 import type { ShardLoader } from '../images/shard-loader.ts';
 import { RecordCursor } from '#server/shard/record/cursor.ts';
-import { assetClass } from '#server/shard/ledger.ts';
-import type { LiveRow, MirroredShard, ProjectionStore } from '../disk/storage.ts';
+import type { CellEpochs } from '../disk/cell-epochs.ts';
+import type { CellTotals, LiveRow, MirroredShard, ProjectionStore } from '../disk/storage.ts';
 import { Sums } from '../fold/sums.ts';
 
 /** Shards that a sentence names. */
@@ -30,7 +30,7 @@ export interface StartUpkeepOptions {
   readonly definition: Pick<PersisterDefinition, 'schemas' | 'places' | 'projected'>;
 }
 
-/** See the head of this file. One per start. */
+/** One per start. */
 export class StartUpkeep {
   readonly #options: StartUpkeepOptions;
   readonly #entities: readonly string[];
@@ -57,14 +57,15 @@ export class StartUpkeep {
    * again if it failed.
    */
   *steps(projector: Projector, position: Position): Generator<() => void> {
-    yield () => this.#beforeFold();
+    const { epochs } = projector;
+    yield () => this.#beforeFold(epochs);
     let folded = this.#options.store.folded;
     while (folded < position) yield () => (folded = projector.foldChunk(position));
-    yield () => this.#afterFold(position);
+    yield () => this.#afterFold(epochs, position);
   }
 
   /** Looks at what is there, and makes good what the fold adds to. */
-  #beforeFold(): void {
+  #beforeFold(epochs: CellEpochs): void {
     const { folded, upkeep } = this.#options.store;
     // Where nothing is folded yet, whatever comes from now on is all that there is.
     if (folded === 0) upkeep.finish(this.#entities);
@@ -75,30 +76,30 @@ export class StartUpkeep {
     // The fold writes into it, and would fail at what does not hang together.
     if (!isMirrorWhole) upkeep.forget();
     if (areTotalsWhole) return;
-    upkeep.setTotals(this.#totals());
+    upkeep.setTotals(this.#totals(epochs));
     this.#remarks.push('the totals in node.db were damaged, and were summed up again from the ledger');
   }
 
   /** Makes the mirror anew if it has to be, as the shards are after the fold. */
-  #afterFold(position: Position): void {
-    if (this.#whyAnew === undefined) this.#takeIn(position);
-    else this.#remake(position, this.#whyAnew);
+  #afterFold(epochs: CellEpochs, position: Position): void {
+    if (this.#whyAnew === undefined) this.#takeIn(epochs, position);
+    else this.#remake(epochs, position, this.#whyAnew);
   }
 
-  #remake(position: Position, why: string): void {
+  #remake(epochs: CellEpochs, position: Position, why: string): void {
     const { store } = this.#options;
     store.upkeep.forget();
     const loader = this.#options.loader();
-    const leftOut = this.#put(loader, loader.shards(position), position);
+    const leftOut = this.#put(loader, epochs, loader.shards(position), position);
     store.upkeep.finish(this.#entities);
     this.#remarks.push(`the mirrored rows and alarms in node.db ${why}, and were made anew from the shards${leftOutOf(leftOut)}`);
   }
 
   /** Those that were left out may be whole by now. */
-  #takeIn(position: Position): void {
+  #takeIn(epochs: CellEpochs, position: Position): void {
     const { leftOut } = this.#options.store.upkeep;
     if (leftOut.length === 0) return;
-    const still = this.#put(this.#options.loader(), leftOut, position);
+    const still = this.#put(this.#options.loader(), epochs, leftOut, position);
     const taken = leftOut.length - still.length;
     if (taken > 0) this.#remarks.push(`${taken} shards that could not be loaded at an earlier start are in node.db now`);
     if (still.length > 0)
@@ -108,10 +109,10 @@ export class StartUpkeep {
   }
 
   /** Returns those that were left out. */
-  #put(loader: ShardLoader, shards: Iterable<ShardId>, position: Position): readonly ShardId[] {
+  #put(loader: ShardLoader, epochs: CellEpochs, shards: Iterable<ShardId>, position: Position): readonly ShardId[] {
     const leftOut: ShardId[] = [];
     const mirror = (shard: ShardId): MirroredShard => {
-      const mirrored = this.#mirrored(loader, shard, position);
+      const mirrored = this.#mirrored(loader, epochs.of(shard), shard, position);
       if (mirrored.kind === 'left-out') leftOut.push(shard);
       return mirrored;
     };
@@ -119,13 +120,13 @@ export class StartUpkeep {
     return leftOut;
   }
 
-  #mirrored(loader: ShardLoader, shard: ShardId, position: Position): MirroredShard {
+  #mirrored(loader: ShardLoader, of: CellEpoch, shard: ShardId, position: Position): MirroredShard {
     try {
       const loaded = loader.load(shard, position);
-      if (loaded.kind === 'absent') return { kind: 'loaded', shard, due: 0, rows: [] };
-      return { kind: 'loaded', shard, due: loaded.shard.wakeAt, rows: this.#rows(loaded.shard) };
+      if (loaded.kind === 'absent') return { kind: 'loaded', shard, of, due: 0, rows: [] };
+      return { kind: 'loaded', shard, of, due: loaded.shard.wakeAt, rows: this.#rows(loaded.shard) };
     } catch (error) {
-      if (error instanceof ShardFault) return { kind: 'left-out', shard };
+      if (error instanceof ShardFault) return { kind: 'left-out', shard, of };
       throw error;
     }
   }
@@ -147,17 +148,10 @@ export class StartUpkeep {
     return rows;
   }
 
-  #totals(): ReadonlyMap<string, bigint> {
-    const { places } = this.#options.definition;
-    const sums = new Sums(places);
-    for (const { shard, lines } of this.#options.store.upkeep.segments()) {
-      const bytes = asBuffer(lines);
-      for (let offset = 0; offset < bytes.length; offset = this.#skimmer.offset) {
-        for (const { place, asset, amount } of this.#skimmer.entry(bytes, offset).postings)
-          sums.market(marketOf(shard)).add(places.indexOf(place), assetClass(asset), amount);
-      }
-    }
-    return sums.byKey();
+  #totals(epochs: CellEpochs): readonly CellTotals[] {
+    const sums = new Sums(this.#options.definition.places);
+    for (const segment of this.#options.store.upkeep.segments()) sums.addSegment(segment, epochs.cellOf(segment.shard));
+    return sums.byCell();
   }
 }
 

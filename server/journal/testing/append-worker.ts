@@ -5,11 +5,11 @@
  */
 import { writeSync } from 'node:fs';
 import { nodeMachine } from '#server/platform/node-machine.ts';
+import { MEBIBYTE } from '../disk/sqlite.ts';
 import { openFilePersister } from '../persister/open-file-persister.ts';
 import { DEFINITION } from './sample.ts';
 import { sampleTurns } from './sample-turns.ts';
 
-const MEBIBYTE = 1_024 * 1_024;
 const AHEAD_MAX = 2_000;
 const STEP = 50;
 

@@ -3,6 +3,8 @@
  * and a slow, obvious account of them.
  */
 import { shardId } from '#shared/address.ts';
+import { cellOf, epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
+import { limits } from '#shared/limits.ts';
 import { createPrng } from '#shared/prng.ts';
 import { gold, instant, type Instant, type ShardId } from '#shared/units.ts';
 import type { ChangeSet, Put, RawChangeSet, Remove } from '#server/shard/change-set.ts';
@@ -23,6 +25,7 @@ import {
 import { Json } from '#server/shard/json.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { AnyRow, Schemas } from '#server/shard/row.ts';
+import { CellEpochs } from '../disk/cell-epochs.ts';
 import type { PersisterDefinition } from '../persister/persister.ts';
 import { applyChanges } from '../images/merge.ts';
 
@@ -51,8 +54,16 @@ export const DEFINITION: PersisterDefinition = {
   schemas: SCHEMA_BY_TABLE,
   places: ['wallet', 'stash', 'hold', 'escrow', 'listed', 'completed', 'clearing', 'minted', 'burned'],
   projected: [offer.name],
-  world: { name: 'sample', node: 'one', cellsPerRegion: 64 },
+  world: { name: 'sample', node: 'one', cellsPerRegion: limits.cellsPerRegion },
 };
+
+/** Its cells, all in the first epoch. */
+export const EPOCHS = new CellEpochs(DEFINITION);
+
+/** The cell of a shard of the sample, in an epoch. */
+export function cellEpoch(shard: ShardId, inEpoch = 1): CellEpoch {
+  return { ...EPOCHS.of(shard), epoch: epoch(inEpoch) };
+}
 
 /** A source of whole numbers below a bound, the same for the same seed. */
 export function picker(seed: number): (below: number) => number {
@@ -70,6 +81,8 @@ export class SampleShard {
   readonly id: ShardId;
   readonly #pick: (below: number) => number;
   readonly #offers: number[] = [];
+  /** The epoch of its cell. */
+  epoch: number = FIRST_EPOCH;
   #version = 0;
   #nextId = 2;
   #ledgerSeq = 0;
@@ -119,8 +132,8 @@ export class SampleShard {
     return {
       shard: this.id,
       version: this.#version,
-      cell: 3,
-      epoch: 1,
+      cell: cellOf(this.id, limits.cellsPerRegion),
+      epoch: this.epoch,
       now,
       nextId: this.#nextId,
       generation: 1,

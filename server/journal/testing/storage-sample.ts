@@ -23,7 +23,7 @@ import { journalPath, openDirectory, projectionsPath } from '../disk/directory.t
 import { FileImages } from '../disk/image-files.ts';
 import { FileJournalReader } from '../disk/sqlite-journal.ts';
 import { FileProjections } from '../disk/sqlite-projections.ts';
-import { DEFINITION, offer, picker, SampleShard, sampleShard } from './sample.ts';
+import { DEFINITION, EPOCHS, offer, picker, SampleShard, sampleShard } from './sample.ts';
 
 const SHARDS = 5;
 
@@ -155,7 +155,7 @@ function openReaders(path: string, dropped: Position, instance: string) {
   const journal = FileJournalReader.open(journalPath(path));
   const projections = FileProjections.openFor(projectionsPath(path), '');
   const images = new FileImages(path, DEFINITION, instance);
-  const records = new ShardRecords(journal, DEFINITION, dropped);
+  const records = new ShardRecords(journal, DEFINITION, dropped, EPOCHS);
   const loader = new ShardLoader(records, images);
   return {
     images,

@@ -2,11 +2,21 @@
  * Reads records (`format.ts`) without making objects of them: a fold or an image pass sees millions
  * of rows and needs few of them. `plain-reader.ts` is its twin in the tests.
  */
-import type { Gold, Instant, ShardId } from '#shared/units.ts';
+import { FIRST_EPOCH } from '#shared/cell.ts';
+import type { Epoch, Gold, Instant, ShardId } from '#shared/units.ts';
 import type { RawPut, RawValue, ShardHeader } from '../change-set.ts';
 import { SINGLE_THING_PREFIX, SINGLE_THINGS, type LedgerEntry, type Posting } from '../ledger.ts';
 import type { EntitySchema } from '../row.ts';
-import { CodecError, hasBalance, LARGE_MARK, LENGTH_BYTES, placeNumberOf, placeOf, unknownTable, type RecordFormat } from './format.ts';
+import {
+  CodecError,
+  hasBalance,
+  LARGE_MARK,
+  LENGTH_BYTES,
+  placeNumberOf,
+  placeOfNumber,
+  unknownTable,
+  type RecordFormat,
+} from './format.ts';
 
 const POOL_SLOTS = 1 << 14;
 
@@ -58,6 +68,8 @@ interface TablePlan {
 export class RecordCursor {
   shard: ShardId = '' as ShardId;
   version = 0;
+  cell = 0;
+  epoch: Epoch = FIRST_EPOCH;
   nextId = 0;
   wakeAt: Instant | 0 = 0;
   ledgerSeq = 0;
@@ -127,7 +139,9 @@ export class RecordCursor {
   /** Moves to the record at that offset and reads what a fold needs of its header. */
   open(bytes: Buffer, offset: number): void {
     this.key(bytes, offset);
-    for (let field = 0; field < 3; field++) this.#count();
+    this.cell = this.#count();
+    this.epoch = this.#count() as Epoch;
+    this.#count();
     this.nextId = this.#count();
     for (let field = 0; field < 2; field++) this.#count();
     this.ledgerSeq = this.#count();
@@ -320,7 +334,7 @@ export class RecordCursor {
 
   #posting(): Posting {
     const number = this.#count();
-    const place = placeOf(this.#format.places, number);
+    const place = placeOfNumber(this.#format.places, number);
     const asset = this.#word();
     const amount = this.#signed();
     return hasBalance(number) ? { place, asset, amount, balance: this.#count() as Gold } : { place, asset, amount };

@@ -51,7 +51,7 @@ export const LARGE_MARK = 2 ** 31;
 export const BALANCE_FOLLOWS = 16;
 
 /** The place that a posting's number names; throws `CodecError` if there is none. */
-export function placeOf(places: readonly string[], number: number): string {
+export function placeOfNumber(places: readonly string[], number: number): string {
   const place = places[placeNumberOf(number)];
   if (place === undefined) throw new CodecError('a posting names no place');
   return place;

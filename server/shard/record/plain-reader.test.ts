@@ -8,7 +8,7 @@ import { Json } from '../json.ts';
 import { RecordWriter } from './writer.ts';
 import { boolean, bytes, defineEntity, gold, integer, json, nullable, oneOf, reference, text, timestamp } from '../entity.ts';
 import type { LedgerEntry, Posting } from '../ledger.ts';
-import { CodecError, placeOf } from './format.ts';
+import { CodecError, placeOfNumber } from './format.ts';
 import { PLACES } from '#server/market/places.ts';
 
 const everything = defineEntity('everything', {
@@ -238,8 +238,8 @@ describe('the record codec', () => {
   });
 
   it('takes no number for a place that is none, however large', () => {
-    expect([0, 8, 16, 24].map((number) => placeOf(PLACES, number))).toEqual(['wallet', 'burned', 'wallet', 'burned']);
-    for (const number of [9, 25, 32, 48, 2 ** 32, 2 ** 32 + 16]) expect(() => placeOf(PLACES, number)).toThrow(CodecError);
+    expect([0, 8, 16, 24].map((number) => placeOfNumber(PLACES, number))).toEqual(['wallet', 'burned', 'wallet', 'burned']);
+    for (const number of [9, 25, 32, 48, 2 ** 32, 2 ** 32 + 16]) expect(() => placeOfNumber(PLACES, number)).toThrow(CodecError);
   });
 
   it('refuses a table that the program does not know', () => {

@@ -5,8 +5,8 @@
 import type { Gold, Instant, ShardId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '../change-set.ts';
 import type { LedgerEntry, Posting } from '../ledger.ts';
-import type { Column } from '../row.ts';
-import { asBuffer, CodecError, hasBalance, LARGE_MARK, LENGTH_BYTES, placeOf, schemaOf, type RecordFormat } from './format.ts';
+import type { ColumnSchema } from '../row.ts';
+import { asBuffer, CodecError, hasBalance, LARGE_MARK, LENGTH_BYTES, placeOfNumber, schemaOf, type RecordFormat } from './format.ts';
 
 /** Reads records one after the other. Throws `CodecError` on bytes that are none. */
 export class PlainRecordReader {
@@ -71,7 +71,7 @@ export class PlainRecordReader {
     return { table, id, values };
   }
 
-  #column(column: Column): RawValue {
+  #column(column: ColumnSchema): RawValue {
     if (column.nullable && this.#count() === 0) return null;
     switch (column.type) {
       case 'text':
@@ -101,7 +101,7 @@ export class PlainRecordReader {
 
   #posting(): Posting {
     const number = this.#count();
-    const place = placeOf(this.#format.places, number);
+    const place = placeOfNumber(this.#format.places, number);
     const asset = this.#text();
     const amount = this.#signed();
     return hasBalance(number) ? { place, asset, amount, balance: this.#count() as Gold } : { place, asset, amount };

@@ -2,7 +2,7 @@
 import type { ChangeSet, RawChangeSet, RawValue, Remove } from '../change-set.ts';
 import type { ValueWriter } from '../entity-compiler.ts';
 import type { LedgerEntry } from '../ledger.ts';
-import type { Column } from '../row.ts';
+import type { ColumnSchema } from '../row.ts';
 import {
   BALANCE_FOLLOWS,
   CodecError,
@@ -156,7 +156,7 @@ export class RecordWriter implements ValueWriter {
     }
   }
 
-  #kept({ name, nullable }: Column, value: RawValue): void {
+  #kept({ name, nullable }: ColumnSchema, value: RawValue): void {
     if (nullable) this.count(value === null ? 0 : 1);
     if (typeof value === 'number') this.signed(value);
     else if (typeof value === 'string') this.text(value);

@@ -26,16 +26,15 @@ import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '#server/shard/change-set.ts';
 import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
-import type { Schemas, Column, EntitySchema } from '#server/shard/row.ts';
+import type { Schemas, ColumnSchema, EntitySchema } from '#server/shard/row.ts';
 import { checksum } from '../../disk/checksums.ts';
+import { APPLICATION_ID } from '../../disk/sqlite.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import { HEADER_BYTES, PAGE_BYTES, PageWriter, readTable, type BtreeCell } from './btree.ts';
-import { ImageError, type Image } from '../../disk/storage.ts';
+import { ImageError } from '../../disk/storage.ts';
 
 /** The version of the layout of images, in their `user_version` (1.3.14). */
 export const IMAGE_VERSION = 2;
-/** Marks the files of Gavel for `file` and for `PRAGMA application_id` (1.3.15): "Gavl". */
-export const APPLICATION_ID = 0x47_61_76_6c;
 
 /** What the file begins with (1.3.1). */
 const MAGIC = Buffer.from('SQLite format 3\0', 'latin1');
@@ -151,13 +150,13 @@ export function nextRows(old: ImageRows | undefined, changes: RawChangeSet, sche
 }
 
 /** The image with everything decoded. */
-export function decodeImage({ header, origin, cellsByTable, ledger }: ImageRows, schemas: Schemas): Image {
+export function decodeImage({ header, cellsByTable, ledger }: ImageRows, schemas: Schemas): RawChangeSet {
   const puts: RawPut[] = [];
   for (const table of [...cellsByTable.keys()].toSorted()) {
     imageSchemaOf(schemas, table);
     for (const { rowid, record } of cellsByTable.get(table) ?? []) puts.push({ table, id: rowid, values: decodeRecord(record).slice(1) });
   }
-  return { ...header, puts, removes: [], ledger: ledger.map(decodeEntry), ...(origin.isEdited ? { isEdited: true } : {}) };
+  return { ...header, puts, removes: [], ledger: ledger.map(decodeEntry) };
 }
 
 function overlay(changed: Map<string, Map<number, BtreeCell | undefined>>, table: string): Map<number, BtreeCell | undefined> {
@@ -264,7 +263,7 @@ function createTableSql(schema: EntitySchema): string {
   return `CREATE TABLE "${schema.table}"(${['id INTEGER PRIMARY KEY', ...columns].join(', ')}) STRICT`;
 }
 
-function typeOf({ type }: Column): string {
+function typeOf({ type }: ColumnSchema): string {
   switch (type) {
     case 'text':
     case 'enum':
