@@ -4,12 +4,14 @@
  * Owns the process: it ends with `kill`, with `interrupt`, or with the process that started it.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import packageJson from '#package.json' with { type: 'json' };
 
-const MAIN = fileURLToPath(import.meta.resolve('#server/main.ts'));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SERVES = /Gavel serves at (https?:\/\/\S+)/;
-/** As `npm start` runs it. */
-const NODE_ARGS = ['--max-semi-space-size=64', '--no-allocation-site-pretenuring'];
+/** What follows `node` in `npm start`: V8's flags and the program. They are written there alone. */
+const [, ...START] = packageJson.scripts.start.split(' ');
 /** The end of what it said that is kept. */
 const SAID_MAX = 20_000;
 
@@ -30,7 +32,8 @@ export class ServerChild {
 
   /** Starts it; port 0 is any that is free. */
   constructor(dataDirectory: string, port = 0) {
-    this.#child = spawn(process.execPath, [...NODE_ARGS, MAIN, '--data', dataDirectory, '--port', String(port)], {
+    this.#child = spawn(process.execPath, [...START, '--data', resolve(dataDirectory), '--port', String(port)], {
+      cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout?.on('data', (chunk) => (this.#said = (this.#said + String(chunk)).slice(-SAID_MAX)));

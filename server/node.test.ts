@@ -34,7 +34,7 @@ import { command, rowsByEntity } from '#server/shard/testing/shard-driver.ts';
 import { hold } from '#server/trade/entities.ts';
 import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS } from '#server/cell/alarms/scan.ts';
 import { OUTCOME_WAIT_MS } from '#server/cell/pending-replies.ts';
-import { persisterWith, type PersisterChanges } from '#server/sim/persister-with.ts';
+import { override } from '#server/sim/override.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { clockTime, virtualMachine } from '#server/sim/virtual-platform.ts';
 import { openNode, type GavelNode, type NodeOptions } from './node.ts';
@@ -51,7 +51,7 @@ interface Life {
   readonly wallOffsetMs?: number;
   readonly isClockTrusted?: boolean;
   readonly ownerOf?: NodeOptions['ownerOf'];
-  readonly changes?: (real: Persister) => PersisterChanges;
+  readonly changes?: (real: Persister) => Partial<Persister>;
 }
 
 class NodeBench {
@@ -65,7 +65,7 @@ class NodeBench {
     const opening = this.#openNode(served, life, async (machine, definition) => {
       const backend = new InlineBackend(machine.timers, this.disk, { commitMs: () => 1, stepMs: () => 1 });
       const real = await openPersister(machine, definition, backend);
-      return persisterWith(real, life.changes?.(real) ?? {});
+      return override(real, life.changes?.(real) ?? {});
     });
     opening.catch(() => undefined); // Whoever awaits it hears of it.
     await this.run(1_000);
@@ -178,19 +178,19 @@ describe('a node', () => {
     await bench.run(1_000);
     await openWithListing(both, shardId('ada', 'europe', 'softcore'));
     await bench.run(1_000);
-    expect(both.index.stats().rows).toBe(ALARM_SCAN_SHARDS + 21);
+    expect((await both.index.stats()).rows).toBe(ALARM_SCAN_SHARDS + 21);
     await bench.close(both);
 
     const europe = await bench.open(['europe']);
     await bench.run(2 * MINUTE_MS);
-    const found = europe.index.search({
+    const query = {
       market: 'europe.softcore',
       criteria: {},
       sort: { by: 'buyout' },
       limit: 10,
       now: clockTime(0, 0),
-    });
-    expect(found).toMatchObject({ kind: 'found', rows: [] });
+    } as const;
+    expect(await europe.index.search(query, { atLeast: europe.durable })).toMatchObject({ kind: 'found', rows: [] });
   });
 
   it('wakes as many with each scan as it says, although those that it woke before are due for the index of alarms still', async () => {
@@ -311,17 +311,17 @@ describe('a seller whose file is damaged', () => {
       node = await bench.openFiles(directory);
       const buy = (op: string): Promise<Reply> =>
         bench.answered(node, send(node, BOB, command('buyout', { listingId: id, price: 500 }, op)));
-      expect(node.index.stats().rows).toBe(1);
+      expect((await node.index.stats()).rows).toBe(1);
       let first = await buy('first');
       while (first.kind === 'refusal' && first.name === 'outcome-unknown') first = await buy('first');
       expect(first).toMatchObject({ name: 'offer-expired' });
-      expect(node.index.stats().rows).toBe(0);
+      expect((await node.index.stats()).rows).toBe(0);
       expect(await buy('second')).toMatchObject({ name: 'unavailable', details: { reason: "the seller's account is being repaired" } });
 
       writeFileSync(file, whole);
       // It is tried again a minute after the last time, and while the threads load it, virtual time passes.
       await bench.runFiles(node, 2 * MINUTE_MS);
-      expect(node.index.stats().rows).toBe(1);
+      expect((await node.index.stats()).rows).toBe(1);
       expect(await buy('third')).toMatchObject({ kind: 'answer', value: { paid: 500 } });
     } finally {
       await bench.closeFiles(node);
@@ -390,14 +390,14 @@ describe('a start', () => {
     await bench.run(2 * MINUTE_MS);
     expect(node.platform.clock.now()).toBe(before);
     // Sold or bought it may be; it does not end.
-    expect(node.index.stats().rows).toBe(1);
+    expect((await node.index.stats()).rows).toBe(1);
     await bench.close(node);
   });
 
   it('that fails leaves nothing behind that runs', async () => {
     const bench = new NodeBench();
     let leases = 0;
-    const changes = (real: Persister): PersisterChanges => ({
+    const changes = (real: Persister): Partial<Persister> => ({
       extendLease: (until) => {
         leases++;
         return real.extendLease(until);
@@ -414,14 +414,14 @@ describe('a start', () => {
     await openWithListing(first, player('ada'));
     await bench.run(1_000);
     await bench.close(first);
-    const changes = (real: Persister): PersisterChanges => ({
+    const changes = (real: Persister): Partial<Persister> => ({
       projection: async (entity, scope) => {
         const { position, rows } = await real.projection(entity, scope);
         return { position, rows: [...rows, ...rows.map((row) => ({ ...row, table: 'listing_v9' }))] };
       },
     });
     const node = await bench.open(regions, { changes });
-    expect(node.index.stats().rows).toBe(1);
+    expect((await node.index.stats()).rows).toBe(1);
     expect(bench.reported).toMatchObject([
       { level: 'error', message: '1 of 2 listings cannot be read, and are not found until they can be' },
     ]);

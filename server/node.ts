@@ -23,8 +23,11 @@ import { OwnCells } from '#server/cell/own-cells.ts';
 import type { Backend } from '#server/edge/backend.ts';
 import { ShardFault, type Persister, type PersisterDefinition } from '#server/journal/persister/persister.ts';
 import { StoreLockedError } from '#server/journal/disk/storage.ts';
-import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
+import { createListingIndex } from '#server/listing-index/listing-index.ts';
+import { localListingIndex } from '#server/listing-index/local.ts';
+import { readYourWrites, type NodeIndex } from '#server/listing-index/read-your-writes.ts';
+import type { ListingIndexService } from '#server/listing-index/service.ts';
 import type { Feature, IndexedRows } from '#server/market/feature.ts';
 import { indexedRowsOf, listingsOfMirrored, tellIndexedRows } from '#server/market/indexed-rows.ts';
 import { marketFeatures } from '#server/market/market.ts';
@@ -68,7 +71,7 @@ export interface NodeOptions {
    * The listing index that the node feeds and searches: one of its own, in this process, unless
    * given.
    */
-  readonly index?: ListingIndex;
+  readonly index?: ListingIndexService;
   /** The way to the other nodes, if there are any. */
   readonly bus?: Bus;
   readonly openPersister: (definition: PersisterDefinition) => Promise<Persister>;
@@ -136,7 +139,7 @@ export class GavelNode implements Backend {
   readonly regions: readonly string[];
   readonly features: readonly Feature[];
   readonly world = new World();
-  readonly index: ListingIndex;
+  readonly index: NodeIndex;
   readonly persister: Persister;
   /** What the node runs on, with its own time. */
   readonly platform: Platform;
@@ -169,7 +172,7 @@ export class GavelNode implements Backend {
       memoryBudgetBytes: options.memoryBudgetBytes,
       replyInPlaceOf: (envelope, now, absence) => replyInPlaceOf(envelope, now, absence, (shard) => this.owns(shard)),
       onFault: (fault) => this.#fail(fault),
-      onChanges: (position, changes) => tellIndexedRows(this.#indexed, position, changes, this.#feed),
+      onChanges: (position, changes) => tellIndexedRows(this.#indexed, position, changes, (change) => this.#feed.take(change)),
       onUnloadable: (shard) => this.#feed.hide(shard),
       onLoadable: (shard, version, rows) => this.#feed.show(shard, version, rows(this.#indexed.entity.name)),
     });
@@ -181,8 +184,9 @@ export class GavelNode implements Backend {
       backoff: this.#parts.backoff,
       cellOf: (shard) => this.#cells.of(shard),
     });
-    this.#feed = this.#newFeed(definition);
-    this.index = this.#feed.index;
+    const index = options.index ?? localListingIndex(createListingIndex(options.catalogue.itemClasses), platform.timers);
+    this.#feed = this.#newFeed(definition, index);
+    this.index = readYourWrites(options.node, index, this.#feed);
     persister.onFault((fault) => this.#fail(fault));
   }
 
@@ -199,7 +203,7 @@ export class GavelNode implements Backend {
         else this.#connectCell(market, cell, owner);
       }
     }
-    await this.#feed.start();
+    await this.#feed.allLive();
     this.world.open();
     this.#alarms.start();
   }
@@ -210,6 +214,7 @@ export class GavelNode implements Backend {
    */
   openCell(cellEpoch: CellEpoch): void {
     this.world.replace(cellEpoch.market, cellEpoch.cell, this.#cells.open(cellEpoch));
+    void this.#feed.openCells([cellEpoch]);
   }
 
   /**
@@ -217,8 +222,8 @@ export class GavelNode implements Backend {
    * its shards did is durable and out, and none is in memory; never, if the node stops before. Who
    * subscribes to its shards must be ended first.
    */
-  closeCell(market: Market, cell: number): Promise<void> {
-    return this.#cells.close(market, cell);
+  async closeCell(market: Market, cell: number): Promise<void> {
+    this.#feed.closeCell(await this.#cells.close(market, cell));
   }
 
   owns(shard: ShardId): boolean {
@@ -234,8 +239,8 @@ export class GavelNode implements Backend {
     this.#cells.unsubscribe(shard, listener);
   }
 
-  indexLagMs(): number {
-    return this.#feed.lagMs;
+  get durable(): number {
+    return this.persister.durable;
   }
 
   async history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[] | Refusal> {
@@ -281,25 +286,35 @@ export class GavelNode implements Backend {
     this.world.replace(market, cell, this.#link.remoteCell(owner));
   }
 
-  #newFeed(definition: ShardDefinition): ListingFeed<AnyRow> {
+  #newFeed(definition: ShardDefinition, index: ListingIndexService): ListingFeed<AnyRow> {
     const { platform } = this;
     const { entity, indexed } = this.#indexed;
-    const { node, catalogue, index = createListingIndex(catalogue.itemClasses) } = this.#options;
-    const snapshot = async (): Promise<FeedSnapshot> => {
-      const { position, rows } = await this.persister.projection(entity.name);
+    const snapshot = async (cells: readonly CellEpoch[]): Promise<FeedSnapshot> => {
+      // One reading of all rows is the faster way to those of many cells.
+      const [cell, ...others] = cells;
+      const scope = cell === undefined || others.length > 0 ? {} : { cell };
+      const { position, rows } = await this.persister.projection(entity.name, scope);
       const { listings, faults } = listingsOfMirrored(this.#indexed, definition, rows);
       if (faults.length > 0) {
         const message = `${faults.length} of ${rows.length} listings cannot be read, and are not found until they can be`;
         platform.report({ level: 'error', message, error: faults[0] });
       }
-      const changes = listings.map((row): FeedChange => ({ kind: 'put', row }));
-      return { position, changes };
+      return { position, rows: listings };
     };
     const rowsOf = async (shard: ShardId): Promise<readonly number[]> => {
       const { rows } = await this.persister.projection(entity.name, { shard });
       return rows.map(({ id }) => id);
     };
-    return new ListingFeed({ index, node, incarnation: platform.random.id(), platform, snapshot, rowsOf, indexed });
+    return new ListingFeed({
+      index,
+      node: this.#options.node,
+      incarnation: platform.random.id(),
+      cellsPerMarket: limits.cellsPerRegion,
+      platform,
+      snapshot,
+      rowsOf,
+      indexed,
+    });
   }
 
   #fail(fault: Error): void {

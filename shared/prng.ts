@@ -4,6 +4,7 @@
  * sfc32 (Chris Doty-Humphrey, PractRand), seeded through SplitMix32 from a hash of the seed's text. For loot,
  * simulation and tests; never for secrets.
  */
+import { hashOf } from './hash.ts';
 
 /** Anything but `undefined`, which stands for a missing element. */
 type Defined = NonNullable<unknown> | null;
@@ -125,12 +126,10 @@ function splitMix32([high, low]: readonly [number, number]): () => number {
 
 /** Two independent 32-bit hashes of a text (FNV-1a with two offsets and multipliers, then a final mix). */
 function hashText(text: string): readonly [number, number] {
-  let first = 0x811c9dc5;
+  const first = hashOf(text);
   let second = 0x1b873593;
   for (let index = 0; index < text.length; index += 1) {
-    const unit = text.charCodeAt(index);
-    first = Math.imul(first ^ unit, 0x01000193);
-    second = Math.imul(second ^ unit, 0x85ebca6b) ^ (second >>> 13);
+    second = Math.imul(second ^ text.charCodeAt(index), 0x85ebca6b) ^ (second >>> 13);
   }
   return [Math.imul(first ^ (first >>> 16), 0x7feb352d), Math.imul(second ^ (second >>> 15), 0x846ca68b)];
 }

@@ -120,17 +120,29 @@ function parsedCursor(cursor: string): unknown {
 
 /** The criteria without the rule that ended listings never match. */
 function holds(criteria: Criteria, listing: IndexedListing, context: SearchContext): boolean {
-  const { item } = listing;
-  if (!admitsClass(criteria, item.itemClass, context.itemClasses)) return false;
-  if (criteria.rarity !== undefined && !criteria.rarity.includes(item.rarity)) return false;
-  if (criteria.level !== undefined && !isWithin(item.level, criteria.level)) return false;
-  if (criteria.name !== undefined && !foldName(item.name).includes(foldName(criteria.name))) return false;
-  if (criteria.stats?.some((wanted) => !isWithin(statOf(item, wanted.stat), wanted)) === true) return false;
-  if (criteria.buyoutMax !== undefined && !isWithin(listing.buyout, { max: criteria.buyoutMax })) return false;
-  if (criteria.endsWithinMs !== undefined && listing.endsAt - context.now > criteria.endsWithinMs) return false;
-  if (criteria.seller !== undefined && listing.seller !== context.self) return false;
-  if (criteria.any !== undefined && !criteria.any.some((node) => holds(node, listing, context))) return false;
-  return criteria.none === undefined || !criteria.none.some((node) => holds(node, listing, context));
+  return (
+    holdsOfItem(criteria, listing.item, context) && holdsOfSale(criteria, listing, context) && holdsOfBranches(criteria, listing, context)
+  );
+}
+
+function holdsOfItem({ rarity, level, name, stats = [], ...criteria }: Criteria, item: Item, { itemClasses }: SearchContext): boolean {
+  if (!admitsClass(criteria, item.itemClass, itemClasses)) return false;
+  if (rarity !== undefined && !rarity.includes(item.rarity)) return false;
+  if (level !== undefined && !isWithin(item.level, level)) return false;
+  if (name !== undefined && !foldName(item.name).includes(foldName(name))) return false;
+  return stats.every((wanted) => isWithin(statOf(item, wanted.stat), wanted));
+}
+
+function holdsOfSale({ buyoutMax, endsWithinMs, seller }: Criteria, listing: IndexedListing, { now, self }: SearchContext): boolean {
+  if (buyoutMax !== undefined && !isWithin(listing.buyout, { max: buyoutMax })) return false;
+  if (endsWithinMs !== undefined && listing.endsAt - now > endsWithinMs) return false;
+  return seller === undefined || listing.seller === self;
+}
+
+/** At least one of `any`, and none of `none`. */
+function holdsOfBranches({ any, none = [] }: Criteria, listing: IndexedListing, context: SearchContext): boolean {
+  if (any !== undefined && !any.some((node) => holds(node, listing, context))) return false;
+  return !none.some((node) => holds(node, listing, context));
 }
 
 /** Whether there is a value and it is within the ends, both included; an end left out is open. */

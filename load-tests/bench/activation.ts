@@ -30,7 +30,7 @@ export interface ActivationBenchResult {
   readonly idleShardsInMemory: number;
 }
 
-/** As the issue asks for it. */
+/** The scenario whose figures the README tells. */
 export const ACTIVATION_BENCH_DEFAULTS: ActivationBenchOptions = { shards: 100_000, itemsEach: 60, loads: 5_000 };
 
 /** Runs the benchmark in a directory that it removes. */

@@ -105,7 +105,7 @@ const run = `${process.pid}-${Date.now().toString(36)}`;
 let operations = 0;
 
 /** Sends a player's command with an operation id of its own. */
-export function command(node: GavelNode, player: number, kind: string, body: unknown): Promise<Reply> {
+export function clientCommand(node: GavelNode, player: number, kind: string, body: unknown): Promise<Reply> {
   const message: Command = { kind, issuer: 'client', op: operationId(`${run}-${operations++}`), body };
   return node.world.accept({ to: playerShard(player), message });
 }

@@ -1,6 +1,6 @@
 /** The children of `bench recovery`: one that makes turns and waits to be killed, one that recovers and says how it went. */
 import { limits } from '#shared/limits.ts';
-import { command, expectAnswer, itemOf, openBenchNode, openPlayers, textOf } from './harness.ts';
+import { clientCommand, expectAnswer, itemOf, openBenchNode, openPlayers, textOf } from './harness.ts';
 
 const [role = '', directory = '', turnsText = '0', playersText = '0'] = process.argv.slice(2);
 const CHUNK = 500;
@@ -22,17 +22,17 @@ async function make(turns: number, players: number): Promise<void> {
   await new Promise(() => setInterval(() => undefined, 60_000));
 
   async function sellAndCancel(player: number): Promise<void> {
-    const sold = await command(node, player, 'sell', { itemId: itemOf(player, 0), buyout: 1_000 });
+    const sold = await clientCommand(node, player, 'sell', { itemId: itemOf(player, 0), buyout: 1_000 });
     if (sold.kind === 'refusal') return; // The item waits in the completed tab: claim it, for the next round.
     const listingId = textOf(sold.value, 'listingId');
-    expectAnswer(await command(node, player, 'cancel', { listingId }));
-    expectAnswer(await command(node, player, 'claim', { all: true }));
+    expectAnswer(await clientCommand(node, player, 'cancel', { listingId }));
+    expectAnswer(await clientCommand(node, player, 'claim', { all: true }));
   }
 }
 
 async function serve(): Promise<void> {
   const { node } = await openBenchNode(directory);
-  expectAnswer(await command(node, 0, 'claim', { all: true }));
+  expectAnswer(await clientCommand(node, 0, 'claim', { all: true }));
   const { pendingRecords, durationMs } = node.persister.recovered;
   process.stdout.write(`${JSON.stringify({ pendingRecords, durationMs })}\n`);
   await new Promise(() => setInterval(() => undefined, 60_000));

@@ -25,7 +25,7 @@ export interface RecoveryBenchResult {
   readonly recoveryMs: number;
 }
 
-/** As the issue asks for it. */
+/** The scenario whose figures the README tells. */
 export const RECOVERY_BENCH_DEFAULTS: RecoveryBenchOptions = { turns: 500_000, players: 10_000 };
 
 const CHILD = fileURLToPath(new URL('./recovery-child.ts', import.meta.url));

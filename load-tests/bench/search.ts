@@ -4,16 +4,19 @@
  * Measured: rebuilding from a node's snapshot, the memory of the process, and the time of single searches, one after
  * the other. Not measured: the way to the index and back, searches during a feed, the collector's pauses under load.
  */
-import { listingId, shardId } from '#shared/address.ts';
+import { listingId, marketName, shardId } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { affixesFor, affixRange } from '#shared/catalog/catalogue.ts';
 import { rollItem } from '#shared/catalog/loot.ts';
+import { cellOf, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import { SORT_CHEAPEST, type Criteria } from '#shared/criteria.ts';
 import type { Item } from '#shared/item.ts';
+import { limits } from '#shared/limits.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import { gold, instant, itemId, playerId } from '#shared/units.ts';
 import { createListingIndex, type ListingIndex } from '#server/listing-index/listing-index.ts';
+import type { CellChanges } from '#server/listing-index/service.ts';
 
 /** What to measure. */
 export interface SearchBenchOptions {
@@ -44,7 +47,7 @@ export interface SearchBenchResult extends SearchTimes {
 /** The full size: a million listings. */
 export const SEARCH_BENCH_DEFAULTS: SearchBenchOptions = { listings: 1_000_000, queries: 2_000, seed: 'search' };
 
-const MARKET = 'europe.softcore';
+const MARKET = marketName('europe', 'softcore');
 const NOW = instant(1_700_000_000_000);
 const PART = 10_000;
 const TEMPLATES_PER_CLASS = 1_000;
@@ -86,19 +89,27 @@ function fill(index: ListingIndex, listings: number, prng: Prng): number {
       rollItem(BUILT_IN_CATALOGUE, prng, { id: itemId('template'), level: prng.integer(1, levelMax), itemClass: id }),
     ),
   );
+  const from = { node: 'bench', incarnation: 'only' };
+  index.apply({ ...from, kind: 'open', cells: Array.from({ length: limits.cellsPerRegion }, (_, cell) => cellEpoch(cell)) });
   let spentMs = 0;
   for (let made = 0; made < listings; made += PART) {
     const count = Math.min(PART, listings - made);
-    const changes = Array.from({ length: count }, (_, place) => ({
-      kind: 'put' as const,
-      row: rowOf(prng, prng.pick(templates), made + place),
-    }));
-    const snapshot = made === 0 ? { snapshot: true as const } : {};
+    const rows = Array.from({ length: count }, (_, place) => rowOf(prng, prng.pick(templates), made + place));
+    const cells = byCell(rows);
     const start = performance.now();
-    index.apply({ node: 'bench', incarnation: 'only', from: 1, to: 1, ...snapshot, changes });
+    index.apply({ ...from, kind: 'rows', cells });
     spentMs += performance.now() - start;
   }
   return spentMs;
+}
+
+function cellEpoch(cell: number): CellEpoch {
+  return { market: MARKET, cell, epoch: FIRST_EPOCH };
+}
+
+function byCell(rows: readonly IndexedListing[]): readonly CellChanges[] {
+  const cells = Map.groupBy(rows, ({ shard }) => cellOf(shard, limits.cellsPerRegion));
+  return Array.from(cells, ([cell, own]) => ({ cell: cellEpoch(cell), changes: own.map((row) => ({ kind: 'put' as const, row })) }));
 }
 
 function rowOf(prng: Prng, template: Item, number: number): IndexedListing {

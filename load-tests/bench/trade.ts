@@ -8,7 +8,7 @@ import { createPrng } from '#shared/prng.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { GavelNode } from '#server/node.ts';
 import {
-  command,
+  clientCommand,
   expectAnswer,
   inTemporaryDirectory,
   itemOf,
@@ -54,7 +54,7 @@ export interface TradeBenchResult {
   readonly refusals: Readonly<Record<string, number>>;
 }
 
-/** As the issue asks for it. */
+/** The scenario whose figures the README tells. */
 export const TRADE_BENCH_DEFAULTS: TradeBenchOptions = {
   players: 10_000,
   itemsEach: 8,
@@ -177,14 +177,14 @@ class BenchMarket {
   async #trade(seller: Trader, buyer: Trader, timesMs: number[]): Promise<void> {
     const item = seller.stash.pop();
     if (item === undefined) return;
-    const listed = await command(this.#node, seller.number, 'sell', { itemId: item, buyout: PRICE });
+    const listed = await clientCommand(this.#node, seller.number, 'sell', { itemId: item, buyout: PRICE });
     if (listed.kind === 'refusal') {
       seller.stash.push(item);
       return this.#count(listed);
     }
     const listingId = textOf(listed.value, 'listingId');
     const start = performance.now();
-    const bought = await command(this.#node, buyer.number, 'buyout', { listingId, price: PRICE });
+    const bought = await clientCommand(this.#node, buyer.number, 'buyout', { listingId, price: PRICE });
     if (bought.kind === 'refusal') return this.#count(bought);
     timesMs.push(performance.now() - start);
     seller.unclaimed++;
@@ -193,7 +193,7 @@ class BenchMarket {
 
   async #claim(trader: Trader): Promise<void> {
     trader.unclaimed = 0;
-    const claimed = expectAnswer(await command(this.#node, trader.number, 'claim', { all: true }));
+    const claimed = expectAnswer(await clientCommand(this.#node, trader.number, 'claim', { all: true }));
     trader.stash.push(...textsOf(claimed, 'items'));
   }
 

@@ -1,14 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Asked, Said } from './asked.ts';
+import type { DrillCommand, Said } from './asked.ts';
 import { Books, type Holdings } from './books.ts';
 
-const SELL: Asked = { kind: 'sell', op: '1', itemId: 'axe', buyout: 100 };
+const SELL: DrillCommand = { type: 'sell', op: '1', body: { itemId: 'axe', buyout: 100 } };
 const POSTED: Said = { kind: 'posted', listingId: 'L', fee: 15 };
-const BUY: Asked = { kind: 'buyout', op: '2', listingId: 'L', price: 100 };
+const BUY: DrillCommand = { type: 'buyout', op: '2', body: { listingId: 'L', price: 100 } };
 const BOUGHT: Said = { kind: 'bought', itemId: 'axe', paid: 100 };
-const CANCEL: Asked = { kind: 'cancel', op: '3', listingId: 'L' };
+const CANCEL: DrillCommand = { type: 'cancel', op: '3', body: { listingId: 'L' } };
 const RETURNED: Said = { kind: 'returned', itemId: 'axe' };
-const CLAIM: Asked = { kind: 'claim', op: '4' };
+const CLAIM: DrillCommand = { type: 'claim', op: '4', body: { all: true } };
 
 function holdings(has: Partial<Holdings> = {}): Holdings {
   return { gold: 1_000, held: 0, unclaimed: 0, stash: [], listingById: new Map(), completed: [], ...has };
@@ -37,7 +37,7 @@ describe('the books of the drill', () => {
   });
 
   it('hold after a sale and its claims, in whatever order the answers were heard', () => {
-    const answers: readonly (readonly [string, Asked, Said])[] = [
+    const answers: readonly (readonly [string, DrillCommand, Said])[] = [
       ['ada', SELL, POSTED],
       ['bob', BUY, BOUGHT],
       ['bob', CLAIM, { kind: 'claimed', entries: 1, gold: 0, items: ['axe'] }],

@@ -4,10 +4,10 @@
  * The answers are only counted, so it does not matter in which order they were heard. What was not answered yet is not in the books:
  * they hold once every command has its answer.
  */
-import type { Asked, Said } from './asked.ts';
+import type { DrillCommand, Said } from './asked.ts';
 
 /** A listing, as its owner's room or a search shows it. */
-export interface SeenListing {
+export interface ShownListing {
   readonly itemId: string;
   readonly price: number;
 }
@@ -19,7 +19,7 @@ export interface Holdings {
   /** The gold of the completed tab. */
   readonly unclaimed: number;
   readonly stash: readonly string[];
-  readonly listingById: ReadonlyMap<string, SeenListing>;
+  readonly listingById: ReadonlyMap<string, ShownListing>;
   /** The items of the completed tab. */
   readonly completed: readonly string[];
 }
@@ -73,7 +73,7 @@ export class Books {
   }
 
   /** A command was answered. Called once for each. */
-  note(player: string, asked: Asked, said: Said): void {
+  note(player: string, asked: DrillCommand, said: Said): void {
     switch (said.kind) {
       case 'posted':
         return this.#posted(player, asked, said);
@@ -103,19 +103,21 @@ export class Books {
     return [...faults, ...this.#sums([...holdingsByPlayer.values()])];
   }
 
-  #posted(player: string, asked: Asked, { listingId, fee }: Extract<Said, { kind: 'posted' }>): void {
-    if (asked.kind !== 'sell') return this.#contradict(`${player} asked for ${asked.kind}, and was told of a listing`);
+  #posted(player: string, asked: DrillCommand, { listingId, fee }: Extract<Said, { kind: 'posted' }>): void {
+    if (asked.type !== 'sell') return this.#contradict(`${player} asked for ${asked.type}, and was told of a listing`);
     if (this.#postingById.has(listingId)) return this.#contradict(`the listing ${listingId} was posted twice`);
-    this.#postingById.set(listingId, { seller: player, itemId: asked.itemId, price: asked.buyout, fee, end: undefined });
+    const { itemId, buyout = 0 } = asked.body;
+    this.#postingById.set(listingId, { seller: player, itemId, price: buyout, fee, end: undefined });
     this.#settleEarly(listingId);
   }
 
-  #bought(buyer: string, asked: Asked, { itemId, paid }: Extract<Said, { kind: 'bought' }>): void {
-    if (asked.kind !== 'buyout') return this.#contradict(`${buyer} asked for ${asked.kind}, and was told of a purchase`);
-    this.#end(asked.listingId, 'sold', (posting) => {
+  #bought(buyer: string, asked: DrillCommand, { itemId, paid }: Extract<Said, { kind: 'bought' }>): void {
+    if (asked.type !== 'buyout') return this.#contradict(`${buyer} asked for ${asked.type}, and was told of a purchase`);
+    const { listingId } = asked.body;
+    this.#end(listingId, 'sold', (posting) => {
       const { seller, itemId: listed, price, fee } = posting;
-      if (itemId !== listed) this.#contradict(`${buyer} bought ${asked.listingId} and was told of ${itemId} instead of ${listed}`);
-      if (paid !== price) this.#contradict(`${buyer} paid ${paid} for ${asked.listingId}, which cost ${price}`);
+      if (itemId !== listed) this.#contradict(`${buyer} bought ${listingId} and was told of ${itemId} instead of ${listed}`);
+      if (paid !== price) this.#contradict(`${buyer} paid ${paid} for ${listingId}, which cost ${price}`);
       const [from, to] = [this.#account(seller), this.#account(buyer)];
       to.paid += paid;
       from.received += paid - fee;
@@ -126,10 +128,11 @@ export class Books {
     });
   }
 
-  #returned(seller: string, asked: Asked, { itemId }: Extract<Said, { kind: 'returned' }>): void {
-    if (asked.kind !== 'cancel') return this.#contradict(`${seller} asked for ${asked.kind}, and was told of a cancelled listing`);
-    this.#end(asked.listingId, 'cancelled', (posting) => {
-      if (posting.itemId !== itemId) this.#contradict(`${seller} cancelled ${asked.listingId} and got another item back`);
+  #returned(seller: string, asked: DrillCommand, { itemId }: Extract<Said, { kind: 'returned' }>): void {
+    if (asked.type !== 'cancel') return this.#contradict(`${seller} asked for ${asked.type}, and was told of a cancelled listing`);
+    const { listingId } = asked.body;
+    this.#end(listingId, 'cancelled', (posting) => {
+      if (posting.itemId !== itemId) this.#contradict(`${seller} cancelled ${listingId} and got another item back`);
       count(this.#account(seller).completedByItem, posting.itemId, 1);
     });
   }

@@ -42,7 +42,7 @@ const ROLES: readonly Role[] = [
   ...['eve', 'finn'].map((guest) => ({ guest, region: 'asia', mode: 'hardcore' as const })),
 ];
 
-/** A start takes a second; the issue allows 10 s for a recovery. */
+/** A start takes a second; a recovery may take 10 s. */
 const START_MS = 15_000;
 const WORK_MIN_MS = 5;
 const WORK_MAX_MS = 170;

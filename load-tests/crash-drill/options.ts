@@ -1,4 +1,5 @@
 /** The options of the drill, from its command line. */
+import { parseArgs } from 'node:util';
 
 /** What a drill is asked to do. */
 export interface DrillOptions {
@@ -10,22 +11,17 @@ export interface DrillOptions {
   readonly isJson: boolean;
 }
 
-const ROUNDS = 10;
 const ROUNDS_MAX = 10_000;
+const OPTIONS = { rounds: { type: 'string', default: '10' }, seed: { type: 'string' }, json: { type: 'boolean', default: false } } as const;
 
 /** The options, or one sentence about what is wrong with them. `newSeed` is asked where no seed is given. */
 export function parseOptions(args: readonly string[], newSeed: () => string): DrillOptions | string {
-  let rounds = ROUNDS;
-  let seed: string | undefined;
-  let isJson = false;
-  for (let index = 0; index < args.length; index++) {
-    const arg = args[index];
-    if (arg === '--json') isJson = true;
-    else if (arg === '--rounds') rounds = Number(args[++index] ?? Number.NaN);
-    else if (arg === '--seed') seed = args[++index];
-    else return `there is no option ${JSON.stringify(arg)}; there are --rounds N, --seed S and --json`;
-    if (arg === '--seed' && seed === undefined) return '--seed wants a value';
+  try {
+    const { rounds, seed = newSeed(), json } = parseArgs({ args: [...args], options: OPTIONS }).values;
+    const count = Number(rounds);
+    if (Number.isSafeInteger(count) && count >= 1 && count <= ROUNDS_MAX) return { rounds: count, seed, isJson: json };
+    return `--rounds must be a whole number from 1 to ${ROUNDS_MAX}`;
+  } catch {
+    return 'there are --rounds N, --seed S and --json'; // An unknown option, or one without its value.
   }
-  if (!Number.isSafeInteger(rounds) || rounds < 1 || rounds > ROUNDS_MAX) return `--rounds must be a whole number from 1 to ${ROUNDS_MAX}`;
-  return { rounds, seed: seed ?? newSeed(), isJson };
 }

@@ -4,12 +4,14 @@
  * Owns what it asked, what was answered, and what was not. A command without an answer is asked again after the restart with the
  * same `op`, and only what was answered goes into the books.
  */
-import type { GameClient } from '#client/game-client.ts';
-import { GameClient as Client } from '#client/game-client.ts';
-import type { Mode } from '#shared/address.ts';
+import { GameClient } from '#client/game-client.ts';
+import { shardId, type Mode } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
-import { ask, isRemembered, type Answered, type Asked } from './asked.ts';
-import type { Books, Holdings, SeenListing } from './books.ts';
+import type { Rules } from '#shared/rules.ts';
+import type { ShardId } from '#shared/units.ts';
+import type { Sight } from '#server/market/feature.ts';
+import { ask, isRemembered, type FinalAnswer, type DrillCommand } from './asked.ts';
+import type { Books, Holdings, ShownListing } from './books.ts';
 
 /** Who plays where. */
 export interface Role {
@@ -20,7 +22,7 @@ export interface Role {
 
 /** A command whose answer has to stay as it was. */
 interface Remembered {
-  readonly asked: Asked;
+  readonly asked: DrillCommand;
   readonly text: string;
 }
 
@@ -35,9 +37,10 @@ const ANSWER_MS = 20_000;
 export class Player {
   readonly role: Role;
   readonly #books: Books;
-  readonly #unanswered: Asked[] = [];
+  readonly #unanswered: DrillCommand[] = [];
   readonly #remembered: Remembered[] = [];
   #client: GameClient | undefined;
+  #rules: Rules | undefined;
 
   constructor(role: Role, books: Books) {
     this.role = role;
@@ -55,17 +58,33 @@ export class Player {
     return this.#client;
   }
 
-  /** Commands without an answer. */
-  get unansweredCount(): number {
-    return this.#unanswered.length;
+  /** What it sees, among all players. */
+  sight(players: readonly Player[]): Sight {
+    if (this.#rules === undefined) throw new Error(`${this.role.guest} was never connected`);
+    const { durationDefaultMs } = this.#rules;
+    const ofMarket = players.filter(({ market }) => market === this.market);
+    const listings = ofMarket.flatMap(({ client }) => [...client.state.listings.values()]);
+    return {
+      shard: this.#shard,
+      state: this.client.state,
+      listings: listings.toSorted((a, b) => a.startsAt - b.startsAt),
+      others: ofMarket.filter((other) => other !== this).map((other) => other.#shard),
+      // No listing expires in a drill: the books know only of what was answered.
+      rules: { ...this.#rules, durationMinMs: durationDefaultMs },
+    };
+  }
+
+  get #shard(): ShardId {
+    return shardId(this.client.player, this.role.region, this.role.mode);
   }
 
   /** Connects anew. At the first time its books begin. */
   async connect(url: string): Promise<void> {
     const { guest, region, mode } = this.role;
-    this.#client = await Client.connect({ url, credentials: { guest }, region, mode });
+    this.#client = await GameClient.connect({ url, credentials: { guest }, region, mode });
     const { shard } = this.#client;
     if (!this.#books.has(shard)) this.#books.open(shard, this.holdings());
+    this.#rules ??= await this.#client.rules();
   }
 
   /** Lets go of the connection. Commands under way stay without an answer. */
@@ -75,7 +94,7 @@ export class Player {
   }
 
   /** Asks once. Returns whether there was a final answer. */
-  async ask(asked: Asked): Promise<boolean> {
+  async ask(asked: DrillCommand): Promise<boolean> {
     const { client } = this;
     const answered = await ask(client, asked, 0);
     if (answered === undefined) this.#unanswered.push(asked);
@@ -93,11 +112,11 @@ export class Player {
           this.#note(client.shard, asked, answered);
           // It was asked once and never answered: that it was done is no answer yet.
           return answered.text === 'refused: op-done'
-            ? [`${asked.kind} ${asked.op} of ${client.shard} was done, and its answer is lost`]
+            ? [`${asked.type} ${asked.op} of ${client.shard} was done, and its answer is lost`]
             : [];
         }
         this.#unanswered.push(asked);
-        return [`${asked.kind} ${asked.op} of ${client.shard} has no answer after ${ANSWER_MS} ms`];
+        return [`${asked.type} ${asked.op} of ${client.shard} has no answer after ${ANSWER_MS} ms`];
       }),
     );
     return faults.flat();
@@ -114,7 +133,7 @@ export class Player {
         const { asked, text } = known;
         const answered = await ask(client, asked, ANSWER_MS);
         if (answered?.text === text || (index < firstKept && answered?.text === 'refused: op-done')) return [];
-        return [`${asked.kind} ${asked.op} of ${client.shard} was answered ${text}, and now ${answered?.text ?? 'nothing'}`];
+        return [`${asked.type} ${asked.op} of ${client.shard} was answered ${text}, and now ${answered?.text ?? 'nothing'}`];
       }),
     );
     return faults.flat();
@@ -123,7 +142,7 @@ export class Player {
   /** What its room shows. */
   holdings(): Holdings {
     const { gold, held, stash, listings, completed } = this.client.state;
-    const listingById = new Map<string, SeenListing>();
+    const listingById = new Map<string, ShownListing>();
     for (const [id, { item, buyout }] of listings) listingById.set(id, { itemId: item?.id ?? 'nothing', price: buyout ?? 0 });
     const entries = [...completed.values()];
     return {
@@ -136,7 +155,7 @@ export class Player {
     };
   }
 
-  #note(shard: string, asked: Asked, answered: Answered): void {
+  #note(shard: string, asked: DrillCommand, answered: FinalAnswer): void {
     this.#books.note(shard, asked, answered.said);
     if (isRemembered(asked, answered.said)) this.#remembered.push({ asked, text: answered.text });
   }

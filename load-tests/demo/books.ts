@@ -4,7 +4,7 @@
  */
 
 /** What a player really has, by its room. */
-export interface Holdings {
+export interface StoryHoldings {
   readonly gold: number;
   readonly held: number;
   readonly items: readonly string[];
@@ -16,7 +16,7 @@ interface Account {
 }
 
 /** See the head of this file. */
-export class Books {
+export class StoryBooks {
   readonly #accounts = new Map<string, Account>();
   #started = 0;
   #fees = 0;
@@ -32,7 +32,7 @@ export class Books {
   }
 
   /** A player begins. */
-  open(player: string, { gold, items }: Pick<Holdings, 'gold' | 'items'>): void {
+  open(player: string, { gold, items }: Pick<StoryHoldings, 'gold' | 'items'>): void {
     this.#accounts.set(player, { gold, items: new Set(items) });
     this.#started += gold;
   }
@@ -54,7 +54,7 @@ export class Books {
   }
 
   /** Everything that is not as it must be, each in one sentence; none if all is right. */
-  faults(holdings: ReadonlyMap<string, Holdings>): readonly string[] {
+  faults(holdings: ReadonlyMap<string, StoryHoldings>): readonly string[] {
     const faults: string[] = [];
     for (const [player, account] of this.#accounts) {
       const has = holdings.get(player);

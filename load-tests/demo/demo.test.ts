@@ -1,7 +1,7 @@
 /** The demo as a user runs it, and the books that it believes. */
 import { describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { Books, type Holdings } from './books.ts';
+import { StoryBooks, type StoryHoldings } from './books.ts';
 import { Narrator } from './narrator.ts';
 
 describe('the demo', () => {
@@ -14,14 +14,14 @@ describe('the demo', () => {
 });
 
 describe('the books', () => {
-  const open = (): { books: Books; holdings: Map<string, Holdings> } => {
-    const books = new Books();
+  const open = (): { books: StoryBooks; holdings: Map<string, StoryHoldings> } => {
+    const books = new StoryBooks();
     books.open('ada', { gold: 100, items: ['sword', 'shield'] });
     books.open('bob', { gold: 100, items: [] });
     books.sale({ seller: 'ada', buyer: 'bob', item: 'sword', paid: 20, fee: 3 });
     return {
       books,
-      holdings: new Map<string, Holdings>([
+      holdings: new Map<string, StoryHoldings>([
         ['ada', { gold: 117, held: 0, items: ['shield'] }],
         ['bob', { gold: 80, held: 0, items: ['sword'] }],
       ]),

@@ -4,13 +4,13 @@ import { GameClient } from '#client/game-client.ts';
 import { until } from '#client/wait.ts';
 import type { Mode } from '#shared/address.ts';
 import type { RefusalName } from '#shared/refusals.ts';
-import type { Books, Holdings } from './books.ts';
+import type { StoryBooks, StoryHoldings } from './books.ts';
 import { coins, type Narrator, type Say } from './narrator.ts';
 
 /** What the story is played on. */
 export interface Theatre {
   readonly narrator: Narrator;
-  readonly books: Books;
+  readonly books: StoryBooks;
   readonly url: string;
   /** Kills the server as a power cut would, and starts it again at the same place. Says how long that took. */
   readonly powerCut: (say: Say) => Promise<void>;
@@ -223,7 +223,7 @@ function nameOf({ player }: GameClient): string {
 }
 
 function checkBooks({ books }: Theatre, players: readonly GameClient[], say: Say): void {
-  const holdings = new Map<string, Holdings>();
+  const holdings = new Map<string, StoryHoldings>();
   for (const { shard, state } of players) {
     const items = [...state.stash.keys(), ...[...state.listings.values()].flatMap(({ item }) => (item === undefined ? [] : [item.id]))];
     holdings.set(shard, { gold: state.gold, held: state.held, items });

@@ -47,11 +47,12 @@ export class OwnCells {
     this.#anyOf(shard)?.unsubscribe(shard, listener);
   }
 
-  /** Closes one; see `Cell.close`. */
-  close(market: Market, index: number): Promise<void> {
+  /** Closes one, and resolves with its epoch; see `Cell.close`. */
+  async close(market: Market, index: number): Promise<CellEpoch> {
     const cell = this.#cellsByMarket.get(market)?.[index];
     assert(cell !== undefined, () => `cell ${index} of ${market} is not here`);
-    return cell.close();
+    await cell.close();
+    return cell.cellEpoch;
   }
 
   /**

@@ -4,7 +4,7 @@ import type { Refusal } from '#shared/refusals.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { Part } from '#server/routing/part.ts';
 import type { ShardListener } from '#server/cell/active-shard.ts';
-import type { ListingIndex } from '#server/listing-index/listing-index.ts';
+import type { NodeIndex } from '#server/listing-index/read-your-writes.ts';
 import type { Feature } from '#server/market/feature.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { Reply } from '#server/shard/message.ts';
@@ -23,9 +23,9 @@ export interface Backend {
   subscribe(shard: ShardId, listener: ShardListener): Promise<Reply>;
   unsubscribe(shard: ShardId, listener: ShardListener): void;
   /** The world data. */
-  readonly index: ListingIndex;
-  /** How far the index is behind the journal, in milliseconds. */
-  indexLagMs(): number;
+  readonly index: Pick<NodeIndex, 'search'>;
+  /** The position of this node's journal up to which everything survives any crash. */
+  readonly durable: number;
   /** Ledger lines of an own shard with `seq` below `before`, newest first, durable ones only; a refusal if they cannot be read for now. */
   history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[] | Refusal>;
 }

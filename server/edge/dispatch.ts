@@ -65,8 +65,7 @@ function readServices({ backend, platform }: DispatchServices): ReadServices {
     regions: backend.regions,
     now: () => platform.clock.now(),
     accept: (envelope) => backend.world.accept(envelope),
-    search: async (query) => backend.index.search(query),
-    indexLagMs: () => backend.indexLagMs(),
+    search: (query) => backend.index.search(query, { atLeast: backend.durable }),
     history: (...range) => backend.history(...range),
   };
 }

@@ -1,10 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { listingId, shardId } from '#shared/address.ts';
+import { listingId, marketName, shardId } from '#shared/address.ts';
+import { cellOf, epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
+import { limits } from '#shared/limits.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import { gold, instant, itemId, playerId, type ShardId } from '#shared/units.ts';
-import { createListingIndex, type FeedBatch, type FeedChange, type ListingIndex } from './listing-index.ts';
+import { promisesSettled } from '#server/sim/scheduler.ts';
 import { ListingFeed, type FeedSnapshot } from './listing-feed.ts';
+import { createListingIndex, type ListingIndex } from './listing-index.ts';
+import { localListingIndex } from './local.ts';
+import { readYourWrites } from './read-your-writes.ts';
+import type { FeedBatch, ListingIndexService } from './service.ts';
 
 const ADA = shardId('ada', 'europe', 'softcore');
 const BOB = shardId('bob', 'europe', 'softcore');
@@ -29,84 +35,167 @@ function indexed(shard: ShardId, version: number, { id, price }: Row): IndexedLi
 }
 
 const row = (id: number, price = id): Row => ({ id, price });
-const put = (id: number, version: number): FeedChange => ({ kind: 'put', row: indexed(ADA, version, row(id)) });
+const listed = (id: number, version: number): IndexedListing => indexed(ADA, version, row(id));
+const rowsUpTo = (count: number): readonly IndexedListing[] => Array.from({ length: count }, (_, place) => listed(place + 1, place + 1));
+const EMPTY: FeedSnapshot = { position: 0, rows: [] };
 
-async function promisesSettled(): Promise<void> {
-  for (let round = 0; round < 20; round++) await Promise.resolve();
+function cellOfShard(shard: ShardId, inEpoch = FIRST_EPOCH): CellEpoch {
+  return { market: marketName('europe', 'softcore'), cell: cellOf(shard, limits.cellsPerRegion), epoch: inEpoch };
+}
+
+const CELLS = [cellOfShard(ADA), cellOfShard(BOB)];
+
+interface BenchOptions {
+  readonly pendingMax?: number;
+  readonly node?: string;
+  /** In place of an index of its own. */
+  readonly core?: ListingIndex;
+  /** In place of the snapshots one after the other. */
+  readonly snapshot?: (cells: readonly CellEpoch[]) => FeedSnapshot;
+  /** In place of how the index takes a batch. */
+  readonly apply?: (real: ListingIndexService, batch: FeedBatch) => ReturnType<ListingIndexService['apply']>;
 }
 
 /** A feed whose timers ring when the test says so, into an index that notes what it is given. */
-function benchOf(snapshots: readonly (FeedSnapshot | Error)[] = [{ position: 0, changes: [] }], pendingMax = 1_000_000) {
-  const timers = new Set<() => void>();
-  const later = (run: () => void): (() => void) => {
-    timers.add(run);
-    return () => void timers.delete(run);
-  };
-  const applied: FeedBatch[] = [];
-  const real = createListingIndex([{ id: 'sword', slot: 'hand' }]);
-  const index: ListingIndex = {
-    ...real,
-    apply: (batch) => {
-      applied.push(batch);
-      return real.apply(batch);
-    },
-  };
-  const left = [...snapshots];
-  const reported: string[] = [];
-  const disk = { failuresLeft: 0 };
-  let now = 0;
-  const feed = new ListingFeed<Row>({
-    index,
-    node: 'one',
-    incarnation: 'life',
-    platform: {
-      readings: { wall: () => instant(now), monotonicMs: () => now },
-      timers: { after: (_ms, run) => later(run), defer: later },
-      report: ({ message }) => void reported.push(message),
-    },
-    snapshot: () => {
-      const next = left.shift();
-      return next === undefined || next instanceof Error ? Promise.reject(next ?? new Error('none left')) : Promise.resolve(next);
-    },
-    // A shard that takes no turns: the index has what the node's database has.
-    rowsOf: async (shard) => {
-      if (disk.failuresLeft-- > 0) throw new Error('the disk is busy');
-      return [1, 2, 3, 4].filter((id) => real.get(listingId(id, shard)) !== undefined);
-    },
-    pendingMax,
-    indexed,
-  });
-  const ring = async (): Promise<void> => {
-    const ringing = [...timers];
-    timers.clear();
+class Bench {
+  readonly timers = new Set<() => void>();
+  readonly applied: FeedBatch[] = [];
+  readonly reported: string[] = [];
+  readonly read: (readonly CellEpoch[])[] = [];
+  readonly core: ListingIndex;
+  readonly index: ListingIndexService;
+  readonly feed: ListingFeed<Row>;
+  lookupsToFail = 0;
+  #nowMs = 0;
+
+  constructor(
+    snapshots: readonly (FeedSnapshot | Error)[] = [EMPTY],
+    {
+      apply,
+      pendingMax = 1_000_000,
+      node = 'one',
+      core = createListingIndex([{ id: 'sword', slot: 'hand' }]),
+      snapshot,
+    }: BenchOptions = {},
+  ) {
+    this.core = core;
+    const later = (run: () => void): (() => void) => {
+      this.timers.add(run);
+      return () => void this.timers.delete(run);
+    };
+    const timers = { after: (_ms: number, run: () => void) => later(run), defer: (run: () => void) => void later(run) };
+    const real = localListingIndex(this.core, timers);
+    this.index = {
+      ...real,
+      apply: (batch) => {
+        this.applied.push(batch);
+        return apply === undefined ? real.apply(batch) : apply(real, batch);
+      },
+    };
+    const left = [...snapshots];
+    this.feed = new ListingFeed<Row>({
+      index: this.index,
+      node,
+      incarnation: 'life',
+      cellsPerMarket: limits.cellsPerRegion,
+      platform: {
+        readings: { wall: () => instant(this.#nowMs), monotonicMs: () => this.#nowMs },
+        timers,
+        report: ({ message }) => void this.reported.push(message),
+      },
+      snapshot: (cells) => {
+        this.read.push(cells);
+        if (snapshot !== undefined) return Promise.resolve(snapshot(cells));
+        const next = left.shift();
+        return next === undefined || next instanceof Error ? Promise.reject(next ?? new Error('none left')) : Promise.resolve(next);
+      },
+      // A shard that takes no turns: the index has what the node's database has.
+      rowsOf: async (shard) => {
+        if (this.lookupsToFail-- > 0) throw new Error('the disk is busy');
+        return [1, 2, 3, 4].filter((id) => this.core.get(listingId(id, shard)) !== undefined);
+      },
+      pendingMax,
+      indexed,
+    });
+  }
+
+  /** With cells of both shards live. */
+  static async open(snapshots?: readonly (FeedSnapshot | Error)[], options?: BenchOptions): Promise<Bench> {
+    const bench = new Bench(snapshots, options);
+    await bench.feed.openCells(CELLS);
+    await promisesSettled();
+    return bench;
+  }
+
+  put(position: number, shard: ShardId, version: number, listing: Row): void {
+    this.feed.take({ position, shard, version, id: listing.id, row: listing });
+  }
+
+  remove(position: number, shard: ShardId, version: number, id: number): void {
+    this.feed.take({ position, shard, version, id, row: undefined });
+  }
+
+  async ring(): Promise<void> {
+    const ringing = [...this.timers];
+    this.timers.clear();
     for (const run of ringing) run();
     await promisesSettled();
-  };
-  const pass = (ms: number): void => void (now += ms);
-  return { feed, disk, index, applied, ring, reported, timers, pass };
+  }
+
+  pass(ms: number): void {
+    this.#nowMs += ms;
+  }
+
+  /** Somebody else feeds the index in the name of the node: it loses its place. */
+  disturb(): void {
+    this.core.apply({ node: 'one', incarnation: 'another', kind: 'open', cells: [] });
+  }
+
+  async flushed(): Promise<void> {
+    this.feed.flush(Number.POSITIVE_INFINITY);
+    await promisesSettled();
+  }
+
+  /** What the index has once everything was sent. */
+  async known(): Promise<{ readonly rows: number; readonly position: number }> {
+    await this.flushed();
+    return { rows: this.core.stats().rows, position: this.core.positionOf('one') };
+  }
+
+  async has(shard: ShardId, id: number): Promise<IndexedListing | undefined> {
+    await this.flushed();
+    return this.core.get(listingId(id, shard));
+  }
+
+  /** From where to where each batch of changes went. */
+  get spans(): readonly (readonly [from: number, to: number])[] {
+    return this.applied.flatMap((batch) => (batch.kind === 'changes' ? [[batch.from, batch.to] as const] : []));
+  }
 }
 
 describe('the feed of the index', () => {
   it('gives the last change of each listing, in one batch that starts where the one before ended', async () => {
-    const { feed, index, applied, ring } = benchOf([{ position: 4, changes: [put(1, 1)] }]);
-    await feed.start();
-    feed.put(5, ADA, 2, row(2));
-    feed.put(6, BOB, 1, row(2));
-    feed.put(7, ADA, 3, row(3));
-    feed.remove(8, ADA, 4, 2);
-    feed.remove(9, ADA, 5, 1);
-    feed.put(10, ADA, 6, row(3, 30));
-    expect(applied).toHaveLength(1);
-    await ring();
-    expect(applied).toHaveLength(2);
-    expect(applied[1]).toMatchObject({ from: 4, to: 10 });
-    expect(applied[1]?.changes).toHaveLength(4);
-    expect(index.stats().rows).toBe(2);
-    expect(index.get(listingId(2, BOB))?.version).toBe(1);
-    expect(index.get(listingId(3, ADA))).toMatchObject({ buyout: 30, version: 6 });
-    feed.put(12, ADA, 7, row(4));
-    await ring();
-    expect(applied[2]).toMatchObject({ from: 10, to: 12 });
+    const bench = await Bench.open([{ position: 4, rows: [listed(1, 1)] }]);
+    bench.put(5, ADA, 2, row(2));
+    bench.put(6, BOB, 1, row(2));
+    bench.put(7, ADA, 3, row(3));
+    bench.remove(8, ADA, 4, 2);
+    bench.remove(9, ADA, 5, 1);
+    bench.put(10, ADA, 6, row(3, 30));
+    expect(bench.spans).toEqual([[0, 4]]);
+    await bench.ring();
+    expect(bench.spans).toEqual([
+      [0, 4],
+      [4, 10],
+    ]);
+    const last = bench.applied.at(-1);
+    expect(last?.kind === 'changes' ? last.cells.flatMap(({ changes }) => changes) : []).toHaveLength(4);
+    expect(bench.core.stats().rows).toBe(2);
+    expect(bench.core.get(listingId(2, BOB))?.version).toBe(1);
+    expect(bench.core.get(listingId(3, ADA))).toMatchObject({ buyout: 30, version: 6 });
+    bench.put(12, ADA, 7, row(4));
+    await bench.ring();
+    expect(bench.spans.at(-1)).toEqual([10, 12]);
   });
 
   it('comes to what every change one by one comes to, whatever the batches', async () => {
@@ -118,240 +207,458 @@ describe('the feed of the index', () => {
     });
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 40 }), async (changes) => {
-        const { feed, ring } = benchOf();
+        const bench = await Bench.open();
         const priceById = new Map<string, number>();
-        await feed.start();
         for (const [at, { id, shard, isPut, ring: isRinging }] of changes.entries()) {
           const version = at + 1;
-          if (isPut) feed.put(version, shard, version, row(id, version));
-          else feed.remove(version, shard, version, id);
+          if (isPut) bench.put(version, shard, version, row(id, version));
+          else bench.remove(version, shard, version, id);
           if (isPut) priceById.set(listingId(id, shard), version);
           else priceById.delete(listingId(id, shard));
-          if (isRinging) await ring();
+          if (isRinging) await bench.ring();
         }
-        expect(feed.index.stats().rows).toBe(priceById.size);
+        expect((await bench.known()).rows).toBe(priceById.size);
         for (const shard of [ADA, BOB]) {
           for (let id = 1; id <= 4; id++) {
             const key = listingId(id, shard);
-            expect(feed.index.get(key)?.buyout).toBe(priceById.get(key));
+            expect(bench.core.get(key)?.buyout).toBe(priceById.get(key));
           }
         }
       }),
     );
   });
 
-  it('catches up before somebody asks, and has one timer whatever is asked in between', async () => {
-    const { feed, index, timers, pass } = benchOf();
-    await feed.start();
+  it('sends what waits when it is told to, and has one timer at most', async () => {
+    const bench = await Bench.open();
     for (const version of [1, 2, 3]) {
-      const key = listingId(version, ADA);
-      feed.put(version, ADA, version, row(version));
-      pass(5);
-      expect(feed.lagMs).toBe(5);
-      expect(index.get(key)).toBeUndefined();
-      expect(feed.index.get(key)).toBeDefined();
-      expect(feed.lagMs).toBe(0);
-      expect(timers.size).toBe(1);
+      bench.put(version, ADA, version, row(version));
+      bench.put(version, BOB, version, row(version));
+      bench.pass(5);
+      expect(bench.feed.lagMs).toBe(5);
+      expect(bench.timers.size).toBe(1);
+      expect(bench.core.get(listingId(version, ADA))).toBeUndefined();
+      expect(bench.feed.flush(version)).toBe(version);
+      expect(bench.core.get(listingId(version, ADA))).toBeDefined();
+      await promisesSettled();
+      expect(bench.feed.lagMs).toBe(0);
+      expect(bench.timers.size).toBe(0);
     }
-    feed.put(4, ADA, 4, row(4));
-    const query = { market: 'europe.softcore', criteria: {}, sort: { by: 'buyout' }, limit: 9, now: instant(0) } as const;
-    expect(feed.index.search(query)).toMatchObject({ total: 4 });
-    feed.remove(5, ADA, 5, 4);
-    expect(feed.index.stats().rows).toBe(3);
+    // What is durable beyond the last change of a listing is no matter of the index.
+    expect(bench.feed.flush(50)).toBe(3);
   });
 
   it('gives a snapshot when the index has lost its place, and then only what came later', async () => {
-    const { feed, index, applied, ring } = benchOf([
-      { position: 0, changes: [] },
-      { position: 6, changes: [put(5, 5)] },
-    ]);
-    await feed.start();
-    // Somebody else has fed the index meanwhile: it is at another position.
-    index.apply({ node: 'one', incarnation: 'another', from: 9, to: 9, snapshot: true, changes: [] });
-    feed.put(5, ADA, 4, row(4));
-    feed.put(6, ADA, 5, row(5));
-    feed.put(7, ADA, 6, row(7));
-    feed.remove(8, ADA, 7, 5);
-    await ring();
-    expect(applied.slice(-2)).toMatchObject([
-      { snapshot: true, from: 6, to: 6 },
-      { from: 6, to: 8 },
-    ]);
-    expect(applied.at(-1)?.changes).toHaveLength(2);
-    // The listing of position 5 was gone again when the snapshot was taken; the one that the snapshot has went later.
-    expect(index.get(listingId(4, ADA))).toBeUndefined();
-    expect(index.get(listingId(5, ADA))).toBeUndefined();
-    expect(index.get(listingId(7, ADA))).toBeDefined();
+    const bench = await Bench.open([EMPTY, { position: 6, rows: [listed(5, 5)] }]);
+    bench.disturb();
+    bench.put(5, ADA, 4, row(4));
+    bench.put(6, ADA, 5, row(5));
+    const ringing = bench.ring();
+    // While the snapshot is read.
+    bench.put(7, ADA, 6, row(7));
+    bench.remove(8, ADA, 7, 5);
+    await ringing;
+    expect(bench.spans.at(-1)).toEqual([0, 8]);
+    const last = bench.applied.at(-1);
+    expect(last?.kind === 'changes' ? last.cells.flatMap(({ changes }) => changes) : []).toHaveLength(2);
+    // The listing of position 5 was gone again when the snapshot was read; the one that the snapshot has went later.
+    expect([4, 5, 7].map((id) => bench.core.get(listingId(id, ADA)) !== undefined)).toEqual([false, false, true]);
   });
 
   it('is not behind any more when a snapshot had everything that waited', async () => {
-    const { feed, index, ring, pass } = benchOf([
-      { position: 0, changes: [] },
-      { position: 6, changes: [put(5, 5)] },
-    ]);
-    await feed.start();
-    index.apply({ node: 'one', incarnation: 'another', from: 9, to: 9, snapshot: true, changes: [] });
-    feed.put(6, ADA, 5, row(5));
-    pass(5);
-    expect(feed.lagMs).toBe(5);
-    await ring();
-    expect(feed.lagMs).toBe(0);
-    expect(index.stats()).toMatchObject({ rows: 1, feeds: [{ position: 6 }] });
+    const bench = await Bench.open([EMPTY, { position: 6, rows: [listed(5, 5)] }]);
+    bench.disturb();
+    bench.put(6, ADA, 5, row(5));
+    bench.pass(5);
+    expect(bench.feed.lagMs).toBe(5);
+    await bench.ring();
+    expect(bench.feed.lagMs).toBe(0);
+    expect(await bench.known()).toEqual({ rows: 1, position: 6 });
   });
 
-  it('lets nothing through between the parts of a snapshot, whoever asks', async () => {
-    const rows = Array.from({ length: 501 }, (_, place) => put(place + 1, place + 1));
-    const { feed, applied, ring } = benchOf([{ position: 600, changes: rows }]);
-    const started = feed.start();
+  it('lets nothing of a cell through between the parts of its snapshot, whoever asks', async () => {
+    const bench = new Bench([{ position: 600, rows: rowsUpTo(501) }]);
+    const opened = bench.feed.openCells(CELLS);
     await promisesSettled();
-    feed.remove(601, ADA, 601, 1);
-    expect(feed.index.stats().rows).toBe(500);
-    await ring();
-    await started;
-    expect(feed.index.stats().rows).toBe(500);
-    expect(feed.index.get(listingId(501, ADA))).toBeDefined();
-    expect(applied.map(({ from, to }) => [from, to])).toEqual([
-      [600, 600],
-      [600, 600],
-      [600, 601],
-    ]);
+    bench.remove(601, ADA, 601, 1);
+    expect(await bench.known()).toEqual({ rows: 500, position: 0 });
+    await bench.ring();
+    await opened;
+    expect(await bench.known()).toEqual({ rows: 500, position: 601 });
+    expect(bench.core.get(listingId(501, ADA))).toBeDefined();
+    expect(bench.spans).toEqual([[0, 601]]);
   });
 
   it('goes live after any number of comings and goings in one shard during a snapshot', async () => {
-    const rows = Array.from({ length: 501 }, (_, place) => put(place + 1, place + 1));
-    const { feed, ring, reported } = benchOf([{ position: 600, changes: rows }]);
-    const started = feed.start();
+    const bench = new Bench([{ position: 600, rows: rowsUpTo(501) }]);
+    const opened = bench.feed.openCells(CELLS);
     await promisesSettled();
-    for (let id = 1_000; id < 21_000; id++) feed.put(id, ADA, id, row(id));
-    await ring();
-    await started;
-    expect(feed.index.stats()).toMatchObject({ rows: 501 + 20_000, feeds: [{ position: 20_999 }] });
-    expect(reported).toEqual([]);
+    for (let id = 1_000; id < 21_000; id++) bench.put(id, ADA, id, row(id));
+    await bench.ring();
+    await opened;
+    expect(await bench.known()).toEqual({ rows: 501 + 20_000, position: 20_999 });
+    expect(bench.reported).toEqual([]);
   });
 
   it('forgets what is too much, and takes a snapshot that has it, also while it is live', async () => {
-    const { feed, index, ring } = benchOf(
-      [
-        { position: 0, changes: [] },
-        { position: 4, changes: [1, 2, 3, 4].map((id) => put(id, id)) },
-      ],
-      3,
-    );
-    await feed.start();
-    for (let id = 1; id <= 4; id++) feed.put(id, ADA, id, row(id));
-    await ring();
-    await ring();
-    expect(index.stats()).toMatchObject({ rows: 4, feeds: [{ position: 4 }] });
-    expect(feed.lagMs).toBe(0);
+    const bench = await Bench.open([EMPTY, { position: 4, rows: rowsUpTo(4) }], { pendingMax: 3 });
+    for (let id = 1; id <= 4; id++) bench.put(id, ADA, id, row(id));
+    await bench.ring();
+    await bench.ring();
+    expect(await bench.known()).toEqual({ rows: 4, position: 4 });
+    expect(bench.feed.lagMs).toBe(0);
   });
 
   it('takes another snapshot when too much came during one', async () => {
-    const rows = Array.from({ length: 501 }, (_, place) => put(place + 1, place + 1));
-    const { feed, index, ring } = benchOf(
-      [
-        { position: 600, changes: rows },
-        { position: 604, changes: [...rows, put(601, 601), put(602, 602), put(603, 603), put(604, 604)] },
-      ],
-      3,
-    );
-    const started = feed.start();
+    const snapshots = [501, 604].map((count) => ({ position: count, rows: rowsUpTo(count) }));
+    const bench = new Bench(snapshots, { pendingMax: 3 });
+    const opened = bench.feed.openCells(CELLS);
     await promisesSettled();
-    for (let id = 601; id <= 604; id++) feed.put(id, ADA, id, row(id));
-    for (let rings = 0; rings < 4; rings++) await ring();
-    await started;
-    expect(index.stats()).toMatchObject({ rows: 505, feeds: [{ position: 604 }] });
+    for (let id = 601; id <= 604; id++) bench.put(id, ADA, id, row(id));
+    for (let rings = 0; rings < 4; rings++) await bench.ring();
+    await opened;
+    expect(await bench.known()).toEqual({ rows: 604, position: 604 });
   });
 
   it('tries a snapshot that failed again, and says so', async () => {
-    const { feed, ring, reported } = benchOf([new Error('the disk is busy'), { position: 3, changes: [put(1, 1)] }]);
-    const started = feed.start();
-    await promisesSettled();
-    expect(feed.index.stats().rows).toBe(0);
-    await ring();
-    await started;
-    expect(reported).toEqual(['the listing index could not be given a snapshot']);
-    expect(feed.index.stats().rows).toBe(1);
-  });
-
-  it('leaves out the listings of a shard that cannot be loaded, and shows them again when it is there', async () => {
-    const { feed } = benchOf([{ position: 9, changes: [put(1, 1), put(2, 2)] }]);
-    await feed.start();
-    feed.hide(ADA);
-    await promisesSettled();
-    expect(feed.index.stats()).toMatchObject({ rows: 0, feeds: [{ position: 9 }] });
-    feed.put(10, BOB, 1, row(1));
-    feed.show(ADA, 3, [row(1), row(2, 20)]);
-    expect(feed.index.stats()).toMatchObject({ rows: 3, feeds: [{ position: 10 }] });
-    expect(feed.index.get(listingId(2, ADA))).toMatchObject({ buyout: 20, version: 3 });
-    feed.remove(11, ADA, 4, 2);
-    expect(feed.index.stats()).toMatchObject({ rows: 2, feeds: [{ position: 11 }] });
-    // Hidden once more: what was shown at a later version than its row's own must go as well.
-    feed.hide(ADA);
-    await promisesSettled();
-    expect(feed.index.get(listingId(1, ADA))).toBeUndefined();
-  });
-
-  it('leaves them out when it is told once more, if they could not be looked up at first', async () => {
-    const { feed, disk, reported } = benchOf([{ position: 9, changes: [put(1, 1)] }]);
-    await feed.start();
-    disk.failuresLeft = 1;
-    const rows: number[] = [];
-    for (let attempt = 0; attempt < 3; attempt++) {
-      feed.hide(ADA);
-      await promisesSettled();
-      rows.push(feed.index.stats().rows);
-    }
-    expect(rows).toEqual([1, 0, 0]);
-    expect(reported).toEqual([`listings of ${ADA} are still shown`]);
-    feed.show(ADA, 1, [row(1)]);
-    expect(feed.index.stats().rows).toBe(1);
-  });
-
-  it('takes no word about listings of a shard that was there again before the answer came', async () => {
-    const { feed } = benchOf([{ position: 9, changes: [put(1, 1), put(3, 1)] }]);
-    await feed.start();
-    feed.hide(ADA);
-    feed.show(ADA, 1, [row(1), row(3)]);
-    feed.remove(10, ADA, 2, 1);
-    feed.put(11, ADA, 3, row(2));
-    await promisesSettled();
-    expect([1, 2, 3].map((id) => feed.index.get(listingId(id, ADA))?.version)).toEqual([undefined, 3, 1]);
-  });
-
-  it.each<[string, 'hide' | 'show']>([
-    ['leaves out of a snapshot under way what is hidden in the middle of it', 'hide'],
-    ['adds to a snapshot under way what was hidden at its beginning and is shown again', 'show'],
-  ])('%s', async (_name, end) => {
-    const others = Array.from({ length: 500 }, (_, place): FeedChange => ({ kind: 'put', row: indexed(BOB, 1, row(place + 100)) }));
-    const own = [put(1, 1), put(2, 2)];
-    // Of the listings of one shard, one is in the first part and the other in the second.
-    const snapshot = { position: 600, changes: [put(1, 1), ...others, put(2, 2)] };
-    const { feed, index, ring } = benchOf([{ position: 5, changes: own }, snapshot]);
-    await feed.start();
-    if (end === 'show') feed.hide(ADA);
-    await promisesSettled();
-    index.apply({ node: 'one', incarnation: 'another', from: 9, to: 9, snapshot: true, changes: own });
-    feed.put(600, BOB, 1, row(100));
-    expect(feed.index.stats().rows).toBeGreaterThan(0);
-    await promisesSettled();
-    if (end === 'show') feed.show(ADA, 7, [row(1), row(2)]);
-    else feed.hide(ADA);
-    await promisesSettled();
-    // A change of the journal that the snapshot does not have, and one that it has.
-    feed.put(601, BOB, 2, row(99));
-    await ring();
-    expect(feed.index.stats()).toMatchObject({ rows: end === 'show' ? 503 : 501, feeds: [{ position: 601 }] });
-    expect([1, 2].map((id) => feed.index.get(listingId(id, ADA)) !== undefined)).toEqual([end === 'show', end === 'show']);
+    const bench = new Bench([new Error('the disk is busy'), { position: 3, rows: [listed(1, 1)] }]);
+    const opened = bench.feed.openCells(CELLS);
+    expect((await bench.known()).rows).toBe(0);
+    await bench.ring();
+    await opened;
+    expect(bench.reported).toEqual(['the listing index could not be given a snapshot']);
+    expect((await bench.known()).rows).toBe(1);
   });
 
   it('feeds no more once it is stopped, and leaves no timer', async () => {
-    const { feed, applied, timers } = benchOf();
-    await feed.start();
-    feed.put(1, ADA, 1, row(1));
-    feed.stop();
-    feed.put(2, ADA, 2, row(2));
-    expect(feed.index.stats().rows).toBe(0);
-    expect(applied).toHaveLength(1);
-    expect(timers.size).toBe(0);
+    const bench = await Bench.open();
+    const sent = bench.applied.length;
+    bench.put(1, ADA, 1, row(1));
+    bench.feed.stop();
+    bench.put(2, ADA, 2, row(2));
+    expect((await bench.known()).rows).toBe(0);
+    expect(bench.applied).toHaveLength(sent);
+    expect(bench.timers.size).toBe(0);
+  });
+});
+
+describe('a feed of cells', () => {
+  it('reads cells together that wait at the same time, and one that is opened later alone', async () => {
+    const bench = await Bench.open([EMPTY, { position: 3, rows: [indexed(BOB, 9, row(1))] }]);
+    bench.feed.closeCell(cellOfShard(BOB));
+    await bench.feed.openCells([cellOfShard(BOB, epoch(2))]);
+    expect(bench.read).toEqual([expect.arrayContaining(CELLS), [cellOfShard(BOB, epoch(2))]]);
+    expect(await bench.has(BOB, 1)).toMatchObject({ version: 9 });
+  });
+
+  it('keeps a live cell going while another one is opened; the position stays behind what is held back', async () => {
+    const bench = await Bench.open([EMPTY, { position: 12, rows: Array.from({ length: 501 }, (_, id) => indexed(BOB, 1, row(id + 1))) }]);
+    const opened = bench.feed.openCells([cellOfShard(BOB, epoch(2))]);
+    await promisesSettled();
+    bench.put(13, BOB, 7, row(1, 70));
+    bench.put(14, ADA, 1, row(1));
+    expect(await bench.has(ADA, 1)).toBeDefined();
+    expect(bench.core.positionOf('one')).toBe(0);
+    expect(bench.core.get(listingId(1, BOB))?.version).toBe(1);
+    await bench.ring();
+    await opened;
+    expect(await bench.has(BOB, 1)).toMatchObject({ version: 7 });
+    expect(bench.core.positionOf('one')).toBe(14);
+  });
+
+  it('sends nothing of a cell that it has closed, whose rows stay', async () => {
+    const bench = await Bench.open([{ position: 1, rows: [listed(1, 1)] }]);
+    bench.put(2, ADA, 2, row(2));
+    bench.feed.closeCell(cellOfShard(ADA));
+    bench.remove(3, ADA, 3, 1);
+    bench.put(4, BOB, 1, row(1));
+    expect(await bench.known()).toEqual({ rows: 2, position: 4 });
+    expect(bench.core.get(listingId(1, ADA))).toBeDefined();
+  });
+
+  it('keeps nothing of what is told of a cell that it has closed', async () => {
+    const bench = await Bench.open([EMPTY], { pendingMax: 3 });
+    bench.feed.closeCell(cellOfShard(ADA));
+    for (let id = 1; id <= 9; id++) {
+      bench.put(id, ADA, id, row(id));
+      await bench.flushed();
+    }
+    expect(bench.read).toHaveLength(1);
+  });
+
+  it('takes of a snapshot only the cells that it was read for: others have gone on', async () => {
+    const bench = await Bench.open([
+      { position: 1, rows: [listed(1, 1)] },
+      { position: 2, rows: [listed(1, 1), indexed(BOB, 1, row(1))] },
+    ]);
+    const opened = bench.feed.openCells([cellOfShard(BOB, epoch(2))]);
+    bench.remove(3, ADA, 2, 1);
+    await bench.flushed();
+    await opened;
+    expect([await bench.has(ADA, 1), await bench.has(BOB, 1)]).toMatchObject([undefined, { version: 1 }]);
+  });
+
+  it('reads cells together that are opened one by one', async () => {
+    const bench = new Bench();
+    await Promise.all(CELLS.map((cell) => bench.feed.openCells([cell])));
+    expect(bench.read).toEqual([expect.arrayContaining(CELLS)]);
+  });
+
+  it('does not close a cell that was opened again in another epoch', async () => {
+    const bench = await Bench.open([EMPTY, EMPTY]);
+    await bench.feed.openCells([cellOfShard(ADA, epoch(2))]);
+    bench.feed.closeCell(cellOfShard(ADA));
+    bench.put(1, ADA, 1, row(1));
+    expect(await bench.has(ADA, 1)).toBeDefined();
+  });
+
+  it('gives a cell up, and says so, when the index knows a later owner of it', async () => {
+    const bench = await Bench.open();
+    bench.core.apply({ node: 'two', incarnation: 'x', kind: 'open', cells: [cellOfShard(ADA, epoch(2))] });
+    bench.put(1, ADA, 1, row(1));
+    bench.put(2, BOB, 1, row(1));
+    expect(await bench.known()).toEqual({ rows: 1, position: 2 });
+    bench.put(3, ADA, 2, row(2));
+    expect(await bench.known()).toEqual({ rows: 1, position: 3 });
+    expect(bench.reported).toEqual([
+      `the index knows another owner of cell ${cellOfShard(ADA).cell} of europe.softcore, which is fed no more`,
+    ]);
+  });
+
+  it('opens only those cells that have no later owner', async () => {
+    const bench = new Bench([{ position: 3, rows: [listed(1, 1), indexed(BOB, 1, row(1))] }]);
+    bench.core.apply({ node: 'two', incarnation: 'x', kind: 'open', cells: [cellOfShard(ADA, epoch(2))] });
+    await bench.feed.openCells(CELLS);
+    expect(await bench.known()).toEqual({ rows: 1, position: 3 });
+  });
+});
+
+/** A shard that moves between two nodes: what is true of it, and who owns its cell. */
+class MovingShard {
+  readonly shard: ShardId;
+  readonly priceById = new Map<number, number>();
+  version = 0;
+  owner = 0;
+  inEpoch = FIRST_EPOCH;
+
+  constructor(shard: ShardId) {
+    this.shard = shard;
+  }
+
+  get cell(): CellEpoch {
+    return cellOfShard(this.shard, this.inEpoch);
+  }
+
+  get rows(): readonly IndexedListing[] {
+    return Array.from(this.priceById, ([id, price]) => indexed(this.shard, this.version, row(id, price)));
+  }
+}
+
+describe('feeds of nodes between which cells move', () => {
+  const event = fc.record({
+    kind: fc.constantFrom('put', 'put', 'put', 'remove', 'move', 'lose', 'ring', 'zombie'),
+    which: fc.constantFrom(0, 1),
+    id: fc.integer({ min: 1, max: 4 }),
+    isClosed: fc.boolean(),
+  });
+
+  it('come to what is true at the owners, whatever moved when, and whatever a former owner still sends', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(event, { maxLength: 40 }), async (events) => {
+        const core = createListingIndex([{ id: 'sword', slot: 'hand' }]);
+        const shards = [new MovingShard(ADA), new MovingShard(BOB)];
+        const positions = [0, 0];
+        const benches = ['one', 'two'].map((node, number) => {
+          const snapshot = (cells: readonly CellEpoch[]): FeedSnapshot => {
+            const own = shards.filter(({ cell }) => cells.some((each) => each.cell === cell.cell));
+            return { position: positions[number] ?? 0, rows: own.flatMap(({ rows }) => rows) };
+          };
+          return new Bench([], { node, core, snapshot });
+        });
+        const [one, two] = benches;
+        if (one === undefined || two === undefined) throw new Error('there are two');
+        void one.feed.openCells(shards.map(({ cell }) => cell));
+        for (const [at, { kind, which, id, isClosed }] of events.entries()) {
+          const moving = shards[which] ?? new MovingShard(ADA);
+          const [owner, other] = moving.owner === 0 ? [one, two] : [two, one];
+          const position = (positions[moving.owner] ?? 0) + 1;
+          if (kind === 'put' || kind === 'remove') {
+            positions[moving.owner] = position;
+            moving.version += 1;
+            if (kind === 'put') moving.priceById.set(id, at + 1);
+            else moving.priceById.delete(id);
+            if (kind === 'put') owner.put(position, moving.shard, moving.version, row(id, at + 1));
+            else owner.remove(position, moving.shard, moving.version, id);
+          } else if (kind === 'move') {
+            // Some never hear that their cell has moved: they feed it until the index tells them.
+            if (isClosed) owner.feed.closeCell(moving.cell);
+            moving.owner = 1 - moving.owner;
+            moving.inEpoch = epoch(moving.inEpoch + 1);
+            void other.feed.openCells([moving.cell]);
+          } else if (kind === 'zombie') {
+            other.put((positions[1 - moving.owner] ?? 0) + 1, moving.shard, 1_000, row(id, 666));
+            positions[1 - moving.owner] = (positions[1 - moving.owner] ?? 0) + 1;
+          } else if (kind === 'lose') {
+            core.apply({ node: owner === one ? 'one' : 'two', incarnation: 'another', kind: 'open', cells: [] });
+          } else await owner.ring();
+        }
+        for (let rounds = 0; rounds < 6; rounds++) for (const bench of benches) await Promise.all([bench.flushed(), bench.ring()]);
+        for (const { shard, rows } of shards) {
+          const known = [1, 2, 3, 4].flatMap((id) => core.get(listingId(id, shard)) ?? []);
+          const prices = (listings: readonly IndexedListing[]) => listings.map(({ id, buyout }) => `${id} for ${buyout}`).toSorted();
+          expect(prices(known)).toEqual(prices(rows));
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('listings of a shard that cannot be loaded', () => {
+  it('leave the index, and are shown again when the shard is there', async () => {
+    const bench = await Bench.open([{ position: 9, rows: [listed(1, 1), listed(2, 2)] }]);
+    bench.feed.hide(ADA);
+    await promisesSettled();
+    expect(await bench.known()).toEqual({ rows: 0, position: 9 });
+    bench.put(10, BOB, 1, row(1));
+    bench.feed.show(ADA, 3, [row(1), row(2, 20)]);
+    expect(await bench.known()).toEqual({ rows: 3, position: 10 });
+    expect(await bench.has(ADA, 2)).toMatchObject({ buyout: 20, version: 3 });
+    bench.remove(11, ADA, 4, 2);
+    expect(await bench.known()).toEqual({ rows: 2, position: 11 });
+    // Hidden once more: what was shown at a later version than its row's own must go as well.
+    bench.feed.hide(ADA);
+    await promisesSettled();
+    expect(await bench.has(ADA, 1)).toBeUndefined();
+  });
+
+  it('leave it when that is told once more, if they could not be looked up at first', async () => {
+    const bench = await Bench.open([{ position: 9, rows: [listed(1, 1)] }]);
+    bench.lookupsToFail = 1;
+    const rows: number[] = [];
+    for (let attempt = 0; attempt < 3; attempt++) {
+      bench.feed.hide(ADA);
+      await promisesSettled();
+      rows.push((await bench.known()).rows);
+    }
+    expect(rows).toEqual([1, 0, 0]);
+    expect(bench.reported).toEqual([`listings of ${ADA} are still shown`]);
+    bench.feed.show(ADA, 1, [row(1)]);
+    expect((await bench.known()).rows).toBe(1);
+  });
+
+  it('stay if the shard was there again before they were looked up', async () => {
+    const bench = await Bench.open([{ position: 9, rows: [listed(1, 1), listed(3, 1)] }]);
+    bench.feed.hide(ADA);
+    bench.feed.show(ADA, 1, [row(1), row(3)]);
+    bench.remove(10, ADA, 2, 1);
+    bench.put(11, ADA, 3, row(2));
+    await promisesSettled();
+    await bench.flushed();
+    expect([1, 2, 3].map((id) => bench.core.get(listingId(id, ADA))?.version)).toEqual([undefined, 3, 1]);
+  });
+
+  it.each<[string, 'hide' | 'show']>([
+    ['are left out of a snapshot under way, also if they are hidden in the middle of it', 'hide'],
+    ['are added to a snapshot under way that they were hidden at the beginning of', 'show'],
+  ])('%s', async (_name, end) => {
+    const others = Array.from({ length: 500 }, (_, place) => indexed(BOB, 1, row(place + 100)));
+    const own = [listed(1, 1), listed(2, 2)];
+    // Of the listings of one shard, one is in the first part and the other in the second.
+    const snapshot = { position: 600, rows: [listed(1, 1), ...others, listed(2, 2)] };
+    const bench = await Bench.open([{ position: 5, rows: own }, snapshot]);
+    if (end === 'show') bench.feed.hide(ADA);
+    await promisesSettled();
+    bench.disturb();
+    bench.put(600, BOB, 1, row(100));
+    expect((await bench.known()).rows).toBeGreaterThan(0);
+    if (end === 'show') bench.feed.show(ADA, 7, [row(1), row(2)]);
+    else bench.feed.hide(ADA);
+    await promisesSettled();
+    // A change of the journal that the snapshot does not have.
+    bench.put(601, BOB, 2, row(99));
+    await bench.ring();
+    expect(await bench.known()).toEqual({ rows: end === 'show' ? 503 : 501, position: 601 });
+    expect([1, 2].map((id) => bench.core.get(listingId(id, ADA)) !== undefined)).toEqual([end === 'show', end === 'show']);
+  });
+});
+
+describe('a feed into an index that is elsewhere', () => {
+  it('has one batch on its way at a time; what is asked for meanwhile follows at once', async () => {
+    const arrivals: (() => void)[] = [];
+    const apply: BenchOptions['apply'] = (real, batch) =>
+      batch.kind === 'changes' ? new Promise((resolve) => arrivals.push(() => resolve(real.apply(batch)))) : real.apply(batch);
+    const bench = await Bench.open([EMPTY], { apply });
+    bench.put(1, ADA, 1, row(1));
+    await bench.ring();
+    bench.pass(3);
+    bench.put(2, ADA, 2, row(2));
+    expect(bench.feed.flush(2)).toBe(2);
+    bench.pass(4);
+    expect([bench.spans, bench.feed.lagMs]).toEqual([[[0, 1]], 7]);
+    arrivals.shift()?.();
+    await promisesSettled();
+    expect([bench.spans.at(-1), bench.feed.lagMs]).toEqual([[1, 2], 4]);
+    arrivals.shift()?.();
+    await promisesSettled();
+    expect([bench.core.positionOf('one'), bench.feed.lagMs, bench.timers.size]).toEqual([2, 0, 0]);
+  });
+
+  it('opens all cells again when it cannot know whether a batch was taken, once the index answers', async () => {
+    let failures = 0;
+    const apply: BenchOptions['apply'] = (real, batch) => (failures-- > 0 ? Promise.reject(new Error('away')) : real.apply(batch));
+    const bench = await Bench.open([EMPTY, { position: 2, rows: rowsUpTo(2) }], { apply });
+    failures = 2;
+    bench.put(1, ADA, 1, row(1));
+    await bench.ring();
+    expect(bench.read).toHaveLength(1);
+    bench.put(2, ADA, 2, row(2));
+    await bench.ring();
+    expect(await bench.known()).toEqual({ rows: 2, position: 2 });
+    expect(bench.reported).toEqual(['the listing index does not take changes', 'the listing index could not be given a snapshot']);
+  });
+});
+
+describe('a search of a node', () => {
+  const query = { market: 'europe.softcore', criteria: {}, sort: { by: 'buyout' }, limit: 9, now: instant(0) } as const;
+
+  it('finds what is durable, as the feed sends it for it', async () => {
+    const bench = await Bench.open();
+    const index = readYourWrites('one', bench.index, bench.feed);
+    bench.put(4, ADA, 1, row(1));
+    expect(await index.search(query, { atLeast: 4 })).toMatchObject({ kind: 'found', total: 1, lagMs: 0 });
+    bench.remove(5, ADA, 2, 1);
+    expect(await index.search(query, { atLeast: 9 })).toMatchObject({ kind: 'found', total: 0, lagMs: 0 });
+    await promisesSettled();
+    bench.put(10, ADA, 3, row(1));
+    expect(await index.stats()).toMatchObject({ rows: 1 });
+  });
+
+  it('waits for what is on its way, and is answered without it when that takes too long', async () => {
+    let arrive = (): void => {};
+    const apply: BenchOptions['apply'] = (real, batch) =>
+      batch.kind === 'changes' ? new Promise((resolve) => (arrive = () => resolve(real.apply(batch)))) : real.apply(batch);
+    const bench = await Bench.open([EMPTY], { apply });
+    const index = readYourWrites('one', bench.index, bench.feed);
+    bench.put(1, ADA, 1, row(1));
+    let isAnswered = false;
+    const patient = index.search(query, { atLeast: 1 }).finally(() => (isAnswered = true));
+    await promisesSettled();
+    expect(isAnswered).toBe(false);
+    arrive();
+    expect(await patient).toMatchObject({ total: 1, lagMs: 0 });
+    expect(bench.timers.size).toBe(0);
+
+    bench.put(2, ADA, 2, row(2));
+    const hasty = index.search(query, { atLeast: 2 });
+    await promisesSettled();
+    bench.pass(100);
+    await bench.ring();
+    expect(await hasty).toMatchObject({ total: 1, lagMs: 100 });
+  });
+
+  it('says so when the index does not answer', async () => {
+    const bench = await Bench.open();
+    const away = { ...bench.index, search: () => Promise.resolve({ kind: 'unavailable' } as const) };
+    expect(await readYourWrites('one', away, bench.feed).search(query, { atLeast: 0 })).toEqual({ kind: 'unavailable' });
   });
 });

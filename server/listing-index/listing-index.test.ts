@@ -1,21 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { listingId, parseListingId, shardId } from '#shared/address.ts';
+import { listingId, marketName, marketOf, parseListingId, shardId } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { rollItem } from '#shared/catalog/loot.ts';
+import { epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import type { Criteria } from '#shared/criteria.ts';
 import { RARITIES } from '#shared/item.ts';
 import { createPrng } from '#shared/prng.ts';
 import { compareListings, matches, type IndexedListing } from '#shared/search.ts';
 import { durationMs, gold, instant, itemId, playerId, type ListingId } from '#shared/units.ts';
-import { createListingIndex, type FeedBatch, type FeedChange, type ListingIndex, type SearchQuery } from './listing-index.ts';
+import { createListingIndex, type ListingIndex } from './listing-index.ts';
+import type { CellChanges, FeedAnswer, FeedBatch, FeedChange, SearchQuery } from './service.ts';
 
 const { itemClasses } = BUILT_IN_CATALOGUE;
 const NOW = instant(1_000_000);
 const classes = ['sword', 'bow', 'ring'];
 const stats = ['might', 'vigor', 'cruelty', 'dps', 'keen-eye', 'no-such-stat'];
-const markets = ['europe.softcore', 'asia.softcore'];
+const markets = [marketName('europe', 'softcore'), marketName('asia', 'softcore')];
 const players = ['ada', 'bob', 'cy'];
+const ADA = shardId('ada', 'europe', 'softcore');
 
 /** A listing made of few different values, so that orders have ties and criteria both match and fail. */
 const rowArbitrary: fc.Arbitrary<IndexedListing> = fc
@@ -104,29 +107,73 @@ const queryArbitrary: fc.Arbitrary<Omit<SearchQuery, 'cursor'>> = fc.record(
   { requiredKeys: ['market', 'criteria', 'sort', 'limit', 'now'] },
 );
 
-/** The dumb twin of the index: rows by id, with the node that feeds each. */
-class Twin {
-  readonly #rows = new Map<ListingId, { readonly row: IndexedListing; readonly node: string }>();
+/** The cell of a listing: every player has one in each market. */
+function cellOfListing(id: ListingId, inEpoch = FIRST_EPOCH): CellEpoch {
+  const shard = parseListingId(id)?.shard ?? ADA;
+  return { market: marketOf(shard), cell: players.findIndex((player) => shard.startsWith(player)), epoch: inEpoch };
+}
 
-  apply({ node, snapshot, changes }: FeedBatch): void {
-    if (snapshot === true) for (const [id, known] of this.#rows) if (known.node === node) this.#rows.delete(id);
-    for (const change of changes) {
-      const id = change.kind === 'put' ? change.row.id : change.id;
-      const version = change.kind === 'put' ? change.row.version : change.version;
-      if ((this.#rows.get(id)?.row.version ?? -1) > version) continue;
-      if (change.kind === 'put') this.#rows.set(id, { row: change.row, node });
-      else this.#rows.delete(id);
+const cellsIn = (inEpoch = FIRST_EPOCH): readonly CellEpoch[] =>
+  markets.flatMap((market) => players.map((_, cell) => ({ market, cell, epoch: inEpoch })));
+
+const idOf = (change: FeedChange): ListingId => (change.kind === 'put' ? change.row.id : change.id);
+
+const byCell = (changes: readonly FeedChange[], inEpoch = FIRST_EPOCH): readonly CellChanges[] =>
+  Array.from(Map.groupBy(changes, (change) => nameOf(cellOfListing(idOf(change)))).values(), (own): CellChanges => ({
+    cell: cellOfListing(own[0] === undefined ? listingId(1, ADA) : idOf(own[0]), inEpoch),
+    changes: own,
+  }));
+
+/** The dumb twin of the index: rows by id; owner and epoch by cell; the lives of nodes with their positions. */
+class Twin {
+  readonly #rows = new Map<ListingId, IndexedListing>();
+  readonly #cells = new Map<string, { readonly epoch: number; readonly life: number }>();
+  readonly #lives = new Map<string, { readonly incarnation: string; readonly number: number; readonly position: number }>();
+  #livesBegun = 0;
+
+  apply(batch: FeedBatch): FeedAnswer {
+    const { node, incarnation } = batch;
+    const isOutdated = ({ epoch: at, ...cell }: CellEpoch): boolean => (this.#cells.get(nameOf(cell))?.epoch ?? 0) > at;
+    const isKnown = this.#lives.get(node)?.incarnation === incarnation;
+    if (batch.kind === 'open' && !isKnown) this.#lives.set(node, { incarnation, number: ++this.#livesBegun, position: 0 });
+    const life = this.#lives.get(node)?.number ?? 0;
+    if (batch.kind === 'open') {
+      for (const cell of batch.cells.filter((each) => !isOutdated(each))) {
+        this.#cells.set(nameOf(cell), { epoch: cell.epoch, life });
+        for (const id of this.#rows.keys()) if (nameOf(cellOfListing(id)) === nameOf(cell)) this.#rows.delete(id);
+      }
+      return { kind: 'applied', to: this.positionOf(node), outdated: batch.cells.filter(isOutdated) };
     }
+    const isNext = batch.kind === 'rows' || batch.from === this.positionOf(node);
+    const isOwn = (cell: CellEpoch): boolean => {
+      const known = this.#cells.get(nameOf(cell));
+      return known?.epoch === cell.epoch && known.life === life;
+    };
+    if (!isKnown || !isNext || batch.cells.some(({ cell }) => !isOutdated(cell) && !isOwn(cell))) return { kind: 'snapshot-needed' };
+    for (const { changes } of batch.cells.filter(({ cell }) => isOwn(cell))) for (const change of changes) this.#change(change);
+    const to = batch.kind === 'changes' ? batch.to : this.positionOf(node);
+    this.#lives.set(node, { incarnation, number: life, position: to });
+    return { kind: 'applied', to, outdated: batch.cells.map(({ cell }) => cell).filter(isOutdated) };
+  }
+
+  positionOf(node: string): number {
+    return this.#lives.get(node)?.position ?? 0;
+  }
+
+  #change(change: FeedChange): void {
+    const version = change.kind === 'put' ? change.row.version : change.version;
+    if ((this.#rows.get(idOf(change))?.version ?? -1) > version) return;
+    if (change.kind === 'put') this.#rows.set(change.row.id, change.row);
+    else this.#rows.delete(change.id);
   }
 
   get(id: ListingId): IndexedListing | undefined {
-    return this.#rows.get(id)?.row;
+    return this.#rows.get(id);
   }
 
   found({ market, criteria, sort, now, self }: Omit<SearchQuery, 'cursor'>): readonly IndexedListing[] {
     const context = { now, itemClasses, ...(self === undefined ? {} : { self }) };
     return [...this.#rows.values()]
-      .map(({ row }) => row)
       .filter((row) => row.market === market && matches(criteria, row, context))
       .toSorted((a, b) => compareListings(sort, a, b));
   }
@@ -137,27 +184,55 @@ const changeArbitrary: fc.Arbitrary<FeedChange> = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(rowArbitrary, fc.nat(6)).map(([row, version]) => ({ kind: 'remove' as const, id: row.id, version })) },
 );
 
-/** What happens to a pair of index and twin: a batch of a node, or a search page by page with batches in between. */
-const feedArbitrary = fc.record({
-  node: fc.constantFrom('node-1', 'node-2'),
-  isSnapshot: fc.boolean(),
+/** What happens to a pair of index and twin: a life of a node opens cells with some rows, or tells what changes in them. */
+interface Feeding {
+  readonly kind: FeedBatch['kind'];
+  readonly node: string;
+  readonly incarnation: string;
+  readonly inEpoch: CellEpoch['epoch'];
+  /** Whether the batch starts elsewhere than where the one before ended. */
+  readonly isOff: boolean;
+  readonly changes: readonly FeedChange[];
+}
+
+const feedArbitrary: fc.Arbitrary<Feeding> = fc.record({
+  kind: fc.constantFrom('open', 'rows', 'changes', 'changes'),
+  node: fc.constantFrom('node-1', 'node-1', 'node-2'),
+  incarnation: fc.constantFrom('first', 'first', 'first', 'second'),
+  inEpoch: fc.constantFrom(1, 1, 1, 2, 3).map(epoch),
+  isOff: fc.boolean().chain((isOff) => (isOff ? fc.boolean() : fc.constant(false))),
   changes: fc.array(changeArbitrary, { maxLength: 15 }),
 });
 
-/** Applies feeds in order to both, with positions that follow on. */
-const feedBoth = (
-  index: ListingIndex,
-  twin: Twin,
-  feeds: readonly { node: string; isSnapshot: boolean; changes: readonly FeedChange[] }[],
-): void => {
-  for (const { node, isSnapshot, changes } of feeds) {
-    const position = index.stats().feeds.find((feed) => feed.node === node)?.position;
-    const snapshot = isSnapshot || position === undefined ? { snapshot: true as const } : {};
-    const batch = { node, incarnation: 'first', from: position ?? 0, to: (position ?? 0) + changes.length, ...snapshot, changes };
-    expect(index.apply(batch)).toEqual({ kind: 'applied', to: batch.to });
-    twin.apply(batch);
+/** A pair whose cells node-1 has opened. */
+const openPair = (): readonly [ListingIndex, Twin] => {
+  const pair = [createListingIndex(itemClasses), new Twin()] as const;
+  for (const each of pair) each.apply({ kind: 'open', node: 'node-1', incarnation: 'first', cells: cellsIn() });
+  return pair;
+};
+
+/** Gives both the same, and holds the answers of one against those of the other. */
+const feedBoth = (index: ListingIndex, twin: Twin, feedings: readonly Feeding[]): void => {
+  for (const { kind, node, incarnation, inEpoch, isOff, changes } of feedings) {
+    const cells = byCell(changes, inEpoch);
+    const from = twin.positionOf(node) + (isOff ? 1 : 0);
+    const opened = cellsIn(inEpoch).filter((each) => cells.some(({ cell }) => nameOf(cell) === nameOf(each)));
+    const batches: readonly FeedBatch[] =
+      kind === 'changes'
+        ? [{ kind, node, incarnation, from, to: from + changes.length, cells }]
+        : [...(kind === 'open' ? [{ kind, node, incarnation, cells: opened }] : []), { kind: 'rows', node, incarnation, cells }];
+    for (const batch of batches) {
+      expect(index.apply(batch)).toEqual(twin.apply(batch));
+      expect(index.positionOf(node)).toBe(twin.positionOf(node));
+    }
   }
 };
+
+/** Node-1 tells both what changes. */
+const changeBoth = (index: ListingIndex, twin: Twin, changes: readonly FeedChange[]): void =>
+  feedBoth(index, twin, [{ kind: 'changes', node: 'node-1', incarnation: 'first', inEpoch: FIRST_EPOCH, isOff: false, changes }]);
+
+const nameOf = ({ market, cell }: Omit<CellEpoch, 'epoch'>): string => `${cell} of ${market}`;
 
 const pageOf = (index: ListingIndex, query: SearchQuery) => {
   const result = index.search(query);
@@ -182,7 +257,7 @@ describe('the listing index', () => {
   it('finds, counts and orders as its slow twin does, whatever was fed', () => {
     fc.assert(
       fc.property(fc.array(feedArbitrary, { maxLength: 6 }), fc.array(queryArbitrary, { minLength: 1, maxLength: 8 }), (feeds, queries) => {
-        const [index, twin] = [createListingIndex(itemClasses), new Twin()];
+        const [index, twin] = openPair();
         feedBoth(index, twin, feeds);
         for (const query of queries) {
           const wanted = twin.found(query);
@@ -203,7 +278,7 @@ describe('the listing index', () => {
     });
     fc.assert(
       fc.property(manyRows, fc.array(queryArbitrary, { minLength: 30, maxLength: 60 }), (drawn, queries) => {
-        const [index, twin] = [createListingIndex(itemClasses), new Twin()];
+        const [index, twin] = openPair();
         const changes = drawn.map(([change, row], version): FeedChange => {
           const idOf = (id: ListingId): ListingId =>
             listingId(row, shardId('ada', id.endsWith('europe.softcore') ? 'europe' : 'asia', 'softcore'));
@@ -212,7 +287,7 @@ describe('the listing index', () => {
           const shard = parseListingId(id)?.shard ?? change.row.shard;
           return { ...change, row: { ...change.row, id, shard, seller: playerId('ada'), version } };
         });
-        feedBoth(index, twin, [{ node: 'node-1', isSnapshot: false, changes }]);
+        changeBoth(index, twin, changes);
         for (const query of queries) {
           const wanted = twin.found(query);
           expect(pageOf(index, query)).toMatchObject({ rows: wanted.slice(0, query.limit), total: wanted.length });
@@ -225,7 +300,7 @@ describe('the listing index', () => {
   it('gives every row back as it was fed', () => {
     fc.assert(
       fc.property(fc.array(feedArbitrary, { maxLength: 4 }), (feeds) => {
-        const [index, twin] = [createListingIndex(itemClasses), new Twin()];
+        const [index, twin] = openPair();
         feedBoth(index, twin, feeds);
         for (const player of players) {
           for (let row = 1; row <= 12; row += 1) {
@@ -244,16 +319,16 @@ describe('the listing index', () => {
         fc.array(fc.array(changeArbitrary)),
         queryArbitrary,
         (rows, churn, query) => {
-          const [index, twin] = [createListingIndex(itemClasses), new Twin()];
+          const [index, twin] = openPair();
           const staying = rows.filter((row) => (parseListingId(row.id)?.row ?? 0) % 2 === 0).map((row) => ({ ...row, version: 100 }));
-          feedBoth(index, twin, [
-            { node: 'node-1', isSnapshot: true, changes: [...rows, ...staying].map((row) => ({ kind: 'put', row })) },
-          ]);
+          changeBoth(
+            index,
+            twin,
+            [...rows, ...staying].map((row) => ({ kind: 'put', row })),
+          );
           const wanted = twin.found(query).filter((row) => row.version === 100);
           const pending = [...churn];
-          const shown = pagesOf(index, query, () =>
-            feedBoth(index, twin, [{ node: 'node-1', isSnapshot: false, changes: pending.pop() ?? [] }]),
-          );
+          const shown = pagesOf(index, query, () => changeBoth(index, twin, pending.pop() ?? []));
           expect(shown.filter((row) => row.version === 100)).toEqual(wanted);
           expect(shown).toEqual(shown.toSorted((a, b) => compareListings(query.sort, a, b)));
         },
@@ -262,7 +337,7 @@ describe('the listing index', () => {
   });
 
   it('has the first of two affixes of one id, damage and armor only from the item itself, and nothing of rows whose slots are used again', () => {
-    const [index, twin] = [createListingIndex(itemClasses), new Twin()];
+    const [index, twin] = openPair();
     const [row] = fc.sample(rowArbitrary, { numRuns: 1, seed: 1 });
     if (row === undefined) throw new Error('no row');
     const affixes = ['might', 'might', 'dps', 'armor'].map((id, place) => ({ id, value: place + 1 }));
@@ -275,7 +350,7 @@ describe('the listing index', () => {
       const put: FeedChange = { kind: 'put', row: { ...row, item, endsAt: instant(NOW + 1), version: place } };
       // A second row, so that the one that is replaced is not always the last of its table.
       const second: FeedChange = { kind: 'put', row: { ...put.row, id: listingId(99, row.shard), item: items.at(place - 1) ?? item } };
-      feedBoth(index, twin, [{ node: 'node-1', isSnapshot: false, changes: [put, second] }]);
+      changeBoth(index, twin, [put, second]);
       for (const query of queries) {
         const asked = { ...query, market: row.market, limit: 5, now: NOW };
         expect(pageOf(index, asked).rows).toEqual(twin.found(asked));
@@ -284,17 +359,15 @@ describe('the listing index', () => {
   });
 
   it('takes memory back: names are forgotten and slots used again', () => {
-    const index = createListingIndex(itemClasses);
+    const [index, twin] = openPair();
     const [row] = fc.sample(rowArbitrary, { numRuns: 1, seed: 1 });
     if (row === undefined) throw new Error('no row');
-    index.apply({ node: 'n', incarnation: 'a', from: 0, to: 0, snapshot: true, changes: [] });
     for (let version = 1; version <= 1_000; version += 1) {
-      const named = { ...row, item: { ...row.item, name: `Name ${version}` }, version };
-      index.apply({ node: 'n', incarnation: 'a', from: 0, to: 0, changes: [{ kind: 'put', row: named }] });
+      changeBoth(index, twin, [{ kind: 'put', row: { ...row, item: { ...row.item, name: `Name ${version}` }, version } }]);
     }
     expect(index.stats()).toMatchObject({ rows: 1, distinctNames: 1 });
-    index.apply({ node: 'n', incarnation: 'a', from: 0, to: 0, changes: [{ kind: 'remove', id: row.id, version: 1_000 }] });
-    expect(index.stats()).toMatchObject({ rows: 0, distinctNames: 0, feeds: [{ node: 'n', rows: 0 }] });
+    changeBoth(index, twin, [{ kind: 'remove', id: row.id, version: 1_000 }]);
+    expect(index.stats()).toMatchObject({ rows: 0, distinctNames: 0, feeds: [{ node: 'node-1', rows: 0 }] });
   });
 
   it('says so when a cursor is none of this order', () => {
@@ -304,55 +377,96 @@ describe('the listing index', () => {
   });
 });
 
-describe('a feed', () => {
-  const batch = (change: Partial<FeedBatch> = {}): FeedBatch => ({ node: 'n', incarnation: 'a', from: 10, to: 20, changes: [], ...change });
+describe('a batch', () => {
+  const shard = ADA;
+  const listed = (row: number, version = 1): FeedChange => ({
+    kind: 'put',
+    row: {
+      id: listingId(row, shard),
+      shard,
+      seller: playerId('ada'),
+      market: 'europe.softcore',
+      item: rollItem(BUILT_IN_CATALOGUE, createPrng(row), { id: itemId(`item-${row}`), level: 70 }),
+      startsAt: NOW,
+      endsAt: instant(NOW + 1),
+      version,
+    },
+  });
+  const cell = cellOfListing(listingId(1, shard));
+  const later = { ...cell, epoch: epoch(2) };
+  const one = { node: 'n', incarnation: 'a' } as const;
+  const other = { node: 'm', incarnation: 'a' } as const;
   const needed = { kind: 'snapshot-needed' };
+  const applied = (to: number, outdated: readonly CellEpoch[] = []) => ({ kind: 'applied', to, outdated });
+  const shown = (index: ListingIndex): readonly boolean[] => [1, 2, 3].map((row) => index.get(listingId(row, shard)) !== undefined);
 
-  it('starts with a snapshot, and goes on where the last batch ended', () => {
+  it('of changes goes on where the last one ended, from the opening of a cell on', () => {
     const index = createListingIndex(itemClasses);
-    expect(index.apply(batch())).toEqual(needed);
-    expect(index.apply(batch({ snapshot: true }))).toEqual({ kind: 'applied', to: 20 });
-    expect(index.apply(batch({ from: 20, to: 30 }))).toEqual({ kind: 'applied', to: 30 });
-    expect(index.apply(batch({ from: 30, to: 30 }))).toEqual({ kind: 'applied', to: 30 });
+    expect(index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells: [] })).toEqual(needed);
+    expect(index.apply({ ...one, kind: 'open', cells: [cell] })).toEqual(applied(0));
+    expect(index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells: [] })).toEqual(applied(20));
+    expect(index.apply({ ...one, kind: 'rows', cells: [{ cell, changes: [listed(1)] }] })).toEqual(applied(20));
+    expect(index.apply({ ...one, kind: 'changes', from: 20, to: 20, cells: [{ cell, changes: [listed(2)] }] })).toEqual(applied(20));
+    expect(shown(index)).toEqual([true, true, false]);
   });
 
-  it('with a gap, a repeat or another incarnation changes nothing and asks for a snapshot', () => {
-    const [row] = fc.sample(rowArbitrary, { numRuns: 1, seed: 2 });
-    if (row === undefined) throw new Error('no row');
+  it('with a gap, a repeat, another incarnation or a cell that was not opened changes nothing and asks for snapshots', () => {
     const index = createListingIndex(itemClasses);
-    index.apply(batch({ snapshot: true }));
-    const changes: readonly FeedChange[] = [{ kind: 'put', row }];
-    expect(index.apply(batch({ from: 21, to: 22, changes }))).toEqual(needed);
-    expect(index.apply(batch({ from: 10, to: 20, changes }))).toEqual(needed);
-    expect(index.apply(batch({ from: 20, to: 30, incarnation: 'b', changes }))).toEqual(needed);
-    expect(index.apply(batch({ node: 'm', from: 20, to: 30, changes }))).toEqual(needed);
-    expect(index.stats()).toMatchObject({ rows: 0, feeds: [{ node: 'n', incarnation: 'a', position: 20 }] });
+    index.apply({ ...one, kind: 'open', cells: [cell] });
+    index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells: [] });
+    const cells = [{ cell, changes: [listed(1)] }];
+    expect(index.apply({ ...one, kind: 'changes', from: 21, to: 22, cells })).toEqual(needed);
+    expect(index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells })).toEqual(needed);
+    expect(index.apply({ ...one, incarnation: 'b', kind: 'changes', from: 20, to: 30, cells })).toEqual(needed);
+    expect(index.apply({ ...other, kind: 'changes', from: 20, to: 30, cells })).toEqual(needed);
+    const unopened = { cell: { ...cell, cell: 2 }, changes: [] };
+    expect(index.apply({ ...one, kind: 'changes', from: 20, to: 30, cells: [...cells, unopened] })).toEqual(needed);
+    expect(index.stats()).toMatchObject({ rows: 0, feeds: [{ ...one, position: 20, cells: 1 }] });
   });
 
-  it('that restarts replaces its own rows by its snapshot, and leaves those of other nodes', () => {
+  it('of a later epoch takes the place of all that is known of the cell, and only of it', () => {
     const index = createListingIndex(itemClasses);
-    const rows = players.map((player, place): IndexedListing => {
-      const shard = shardId(player, 'europe', 'softcore');
-      const item = rollItem(BUILT_IN_CATALOGUE, createPrng(place), { id: itemId(player), level: 70 });
-      return {
-        id: listingId(1, shard),
-        shard,
-        seller: playerId(player),
-        market: 'europe.softcore',
-        item,
-        startsAt: NOW,
-        endsAt: instant(NOW + 1),
-        version: 1,
-      };
+    const elsewhere = { ...cell, cell: 2 };
+    index.apply({ ...one, kind: 'open', cells: [cell, elsewhere] });
+    index.apply({
+      ...one,
+      kind: 'rows',
+      cells: [
+        { cell, changes: [listed(1, 9)] },
+        { cell: elsewhere, changes: [listed(2)] },
+      ],
     });
-    const puts = rows.map((row): FeedChange => ({ kind: 'put', row }));
-    index.apply(batch({ snapshot: true, changes: puts.slice(0, 2) }));
-    index.apply(batch({ node: 'm', snapshot: true, changes: puts.slice(2) }));
-    index.apply(batch({ snapshot: true, incarnation: 'b', from: 0, to: 5, changes: puts.slice(1, 2) }));
-    expect(rows.map((row) => index.get(row.id) !== undefined)).toEqual([false, true, true]);
+    index.apply({ ...other, kind: 'open', cells: [later] });
+    index.apply({ ...other, kind: 'rows', cells: [{ cell: later, changes: [listed(3)] }] });
+    expect(shown(index)).toEqual([false, true, true]);
     expect(index.stats().feeds).toEqual([
-      { node: 'n', incarnation: 'b', position: 5, rows: 1 },
-      { node: 'm', incarnation: 'a', position: 20, rows: 1 },
+      { ...one, position: 0, cells: 1, rows: 1 },
+      { ...other, position: 0, cells: 1, rows: 1 },
     ]);
+  });
+
+  it('of an older epoch brings back nothing of what has moved, and its writer is told', () => {
+    const index = createListingIndex(itemClasses);
+    const elsewhere = { ...cell, cell: 2 };
+    index.apply({ ...one, kind: 'open', cells: [cell, elsewhere] });
+    index.apply({ ...other, kind: 'open', cells: [later] });
+    const cells = [
+      { cell, changes: [listed(1)] },
+      { cell: elsewhere, changes: [listed(2)] },
+    ];
+    expect(index.apply({ ...one, kind: 'changes', from: 0, to: 5, cells })).toEqual(applied(5, [cell]));
+    expect(index.apply({ ...one, kind: 'rows', cells: cells.slice(0, 1) })).toEqual(applied(5, [cell]));
+    expect(index.apply({ ...one, kind: 'open', cells: [cell] })).toEqual(applied(5, [cell]));
+    expect(shown(index)).toEqual([false, true, false]);
+  });
+
+  it('of a life that has restarted opens its cells anew', () => {
+    const index = createListingIndex(itemClasses);
+    index.apply({ ...one, kind: 'open', cells: [cell] });
+    index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells: [{ cell, changes: [listed(1), listed(2)] }] });
+    expect(index.apply({ ...one, incarnation: 'b', kind: 'open', cells: [cell] })).toEqual(applied(0));
+    index.apply({ ...one, incarnation: 'b', kind: 'rows', cells: [{ cell, changes: [listed(2)] }] });
+    expect(index.apply({ ...one, kind: 'changes', from: 20, to: 21, cells: [] })).toEqual(needed);
+    expect(shown(index)).toEqual([false, true, false]);
   });
 });

@@ -1,117 +1,61 @@
 /**
- * The listing index: what is for sale, everywhere. Derived from the nodes' feeds, rebuilt from their snapshots, never
- * the truth: a row may be stale, and buying it then gets a clear refusal.
+ * The listing index: what is for sale, everywhere, in columns in memory. Derived from the nodes' feeds, rebuilt from
+ * their snapshots, never the truth: a row may be stale, and buying it then gets a clear refusal.
  *
- * Feed: each node sends batches in order. `from` must be the `to` of the batch before, of the same incarnation (random
- * per start of the node); anything else is answered by `snapshot-needed`. A snapshot replaces all rows of its node.
- * A large one may be cut: its first part has `snapshot`, the others follow with `from` and `to` at its position.
+ * Synchronous, and in one process; nodes reach it through `service.ts`.
  *
- * Invariants: I1 of one listing the row of the highest version stays. I2 after a snapshot a node has no row that is
- * not in it or in a later batch. I3 an answer's rows have not ended, and `total` counts all that match.
+ * Invariants, each with its test (docs/internals/listing-index.md):
+ * I1. Of one listing the row of the highest version stays.
+ * I2. After a cell was opened, it has no row but those that its owner has given since.
+ * I3. An answer's rows have not ended, and `total` counts all that match.
+ * I4. The epoch of a cell never falls: what was read of it in an older one changes nothing.
+ * I5. A batch of changes that does not start where that life's last one ended changes nothing.
  */
-import type { Criteria, Sort } from '#shared/criteria.ts';
 import { decodeCursor, encodeCursor, placeOf, type IndexedListing, type SearchedClass } from '#shared/search.ts';
-import type { Instant, ListingId, PlayerId } from '#shared/units.ts';
+import type { ListingId } from '#shared/units.ts';
+import { KnownCells, outdatedOf } from './known-cells.ts';
 import { RowStore } from './row-store.ts';
 import { Selector } from './selection.ts';
+import type { BadCursor, FeedAnswer, FeedBatch, FoundListings, IndexStats, SearchQuery } from './service.ts';
 import { TopListings } from './top-listings.ts';
 
-/** One change of what is for sale; `version` is the shard's when it was made. */
-export type FeedChange =
-  { readonly kind: 'put'; readonly row: IndexedListing } | { readonly kind: 'remove'; readonly id: ListingId; readonly version: number };
-
-/** Changes of one node from one of its journal positions to another. */
-export interface FeedBatch {
-  readonly node: string;
-  readonly incarnation: string;
-  readonly from: number;
-  readonly to: number;
-  /** The changes are all rows of the node, and replace what was known of it. */
-  readonly snapshot?: true;
-  readonly changes: readonly FeedChange[];
-}
-
-/** What a feed is told: how far its node's rows are known, or that only a snapshot helps. Nothing changed in that case. */
-export type FeedAnswer = { readonly kind: 'applied'; readonly to: number } | { readonly kind: 'snapshot-needed' };
-
-/** A search of one market; `limit` is at least 1, `self` is who asks. */
-export interface SearchQuery {
-  readonly market: string;
-  readonly criteria: Criteria;
-  readonly sort: Sort;
-  readonly limit: number;
-  readonly cursor?: string;
-  readonly now: Instant;
-  readonly self?: PlayerId;
-}
-
-/** Rows in order, how many match in all, and a cursor if more follow; or that the cursor is none of this order. */
-export type SearchResult =
-  | { readonly kind: 'found'; readonly rows: readonly IndexedListing[]; readonly total: number; readonly cursor?: string }
-  | { readonly kind: 'bad-cursor' };
-
-/** How far one node's feed is known. */
-export interface FeedState {
-  readonly node: string;
-  readonly incarnation: string;
-  readonly position: number;
-  readonly rows: number;
-}
-
-/** Sizes, for metrics. */
-export interface IndexStats {
-  readonly rows: number;
-  readonly tables: number;
-  readonly distinctNames: number;
-  readonly feeds: readonly FeedState[];
-}
-
-/** What nodes and edges need of the index, wherever it runs. */
+/** The index itself. Its calls do what `ListingIndexService` says, at once. */
 export interface ListingIndex {
-  /** Takes a batch in, whole, or asks for a snapshot. */
   apply(batch: FeedBatch): FeedAnswer;
-  /** Finds rows that have not ended at `now`. */
-  search(query: SearchQuery): SearchResult;
+  search(query: SearchQuery): FoundListings | BadCursor;
+  stats(): IndexStats;
   /** One row as it was last fed, ended or not. */
   get(id: ListingId): IndexedListing | undefined;
-  stats(): IndexStats;
+  /** Up to where the journal of a node is known; 0 for a node that is not. */
+  positionOf(node: string): number;
 }
 
-interface Feed {
-  readonly number: number;
-  incarnation: string;
-  position: number;
-}
-
-/** An empty index in this process; slots and hero classes come from the catalogue's item classes. */
+/** An empty index; slots and hero classes come from the catalogue's item classes. */
 export function createListingIndex(itemClasses: readonly SearchedClass[]): ListingIndex {
   const rows = new RowStore();
   const selector = new Selector();
-  const feeds = new Map<string, Feed>();
-
-  const feedOf = (batch: FeedBatch): Feed | undefined => {
-    const feed = feeds.get(batch.node);
-    if (batch.snapshot !== true) {
-      return feed !== undefined && feed.incarnation === batch.incarnation && feed.position === batch.from ? feed : undefined;
-    }
-    const fresh = { number: feed?.number ?? feeds.size, incarnation: batch.incarnation, position: batch.to };
-    feeds.set(batch.node, fresh);
-    rows.removeAllOf(fresh.number);
-    return fresh;
-  };
+  const known = new KnownCells();
 
   const apply = (batch: FeedBatch): FeedAnswer => {
-    const feed = feedOf(batch);
-    if (feed === undefined) return { kind: 'snapshot-needed' };
-    for (const change of batch.changes) {
-      if (change.kind === 'put') rows.put(change.row, feed.number);
-      else rows.remove(change.id, change.version);
+    if (batch.kind === 'open') {
+      const { to, outdated, emptied } = known.open(batch);
+      rows.removeCells(emptied);
+      return { kind: 'applied', to, outdated };
     }
-    feed.position = batch.to;
-    return { kind: 'applied', to: batch.to };
+    const numbers = known.take(batch);
+    if (numbers === undefined) return { kind: 'snapshot-needed' };
+    for (const [place, { changes }] of batch.cells.entries()) {
+      const number = numbers[place];
+      if (number === undefined || number === 'outdated') continue;
+      for (const change of changes) {
+        if (change.kind === 'put') rows.put(change.row, number);
+        else rows.remove(change.id, change.version);
+      }
+    }
+    return { kind: 'applied', to: known.positionOf(batch.node), outdated: outdatedOf(batch.cells, numbers) };
   };
 
-  const search = ({ market, criteria, sort, limit, cursor, now, self }: SearchQuery): SearchResult => {
+  const search = ({ market, criteria, sort, limit, cursor, now, self }: SearchQuery): FoundListings | BadCursor => {
     const after = cursor === undefined ? undefined : decodeCursor(sort, cursor);
     if (cursor !== undefined && after === undefined) return { kind: 'bad-cursor' };
     const context = { rows, itemClasses, now, ...(self === undefined ? {} : { self }) };
@@ -133,8 +77,8 @@ export function createListingIndex(itemClasses: readonly SearchedClass[]): Listi
     rows: rows.size,
     tables: rows.tableCount,
     distinctNames: rows.names.size,
-    feeds: [...feeds].map(([node, { number, incarnation, position }]) => ({ node, incarnation, position, rows: rows.rowsOf(number) })),
+    feeds: known.states((number) => rows.rowsOf(number)),
   });
 
-  return { apply, search, get: (id) => rows.get(id), stats };
+  return { apply, search, stats, get: (id) => rows.get(id), positionOf: (node) => known.positionOf(node) };
 }

@@ -1,5 +1,5 @@
 /**
- * Every row of the index: by its listing id, with the node that feeds it, the text of what no scan reads, and the
+ * Every row of the index: by its listing id, with its cell, the text of what no scan reads, and the
  * slot of its class's table.
  *
  * A row's handle is its place in these arrays while it exists; a freed handle is given to a new row.
@@ -22,7 +22,7 @@ export class RowStore {
   readonly #ids: (ListingId | undefined)[] = [];
   readonly #texts: string[] = [];
   readonly #versions: number[] = [];
-  readonly #nodes: number[] = [];
+  readonly #cells: number[] = [];
   readonly #tableNumbers: number[] = [];
   readonly #slots: number[] = [];
   readonly #freeHandles: number[] = [];
@@ -37,9 +37,9 @@ export class RowStore {
     return this.#tables.length;
   }
 
-  /** How many rows a node feeds. */
-  rowsOf(node: number): number {
-    return this.#rowCounts[node] ?? 0;
+  /** How many rows a cell has. */
+  rowsOf(cell: number): number {
+    return this.#rowCounts[cell] ?? 0;
   }
 
   /** The tables of a market, in no order of meaning. */
@@ -49,7 +49,7 @@ export class RowStore {
   }
 
   /** Puts a row in the place of the one with its id, unless that one is of a higher version. */
-  put(row: IndexedListing, node: number): void {
+  put(row: IndexedListing, cell: number): void {
     const known = this.#handleById.get(row.id);
     if (known !== undefined) {
       if ((this.#versions[known] ?? 0) > row.version) return;
@@ -60,11 +60,11 @@ export class RowStore {
     this.#ids[handle] = row.id;
     this.#texts[handle] = encodeRow(row);
     this.#versions[handle] = row.version;
-    this.#nodes[handle] = node;
+    this.#cells[handle] = cell;
     this.#tableNumbers[handle] = tableNumber;
     this.#slots[handle] = this.#tableAt(tableNumber).append(row, handle);
     this.#handleById.set(row.id, handle);
-    this.#rowCounts[node] = this.rowsOf(node) + 1;
+    this.#rowCounts[cell] = this.rowsOf(cell) + 1;
   }
 
   /** Removes a listing's row, unless it is of a higher version. */
@@ -73,10 +73,15 @@ export class RowStore {
     if (handle !== undefined && (this.#versions[handle] ?? 0) <= version) this.#removeAt(handle, id);
   }
 
-  /** Removes every row that a node feeds. */
-  removeAllOf(node: number): void {
-    for (const [handle, id] of this.#ids.entries()) {
-      if (id !== undefined && this.#nodes[handle] === node) this.#removeAt(handle, id);
+  /** Removes every row of these cells, in one pass over all rows. */
+  removeCells(cells: ReadonlySet<number>): void {
+    let left = 0;
+    for (const cell of cells) left += this.rowsOf(cell);
+    for (let handle = 0; left > 0; handle += 1) {
+      const id = this.#ids[handle];
+      if (id === undefined || !cells.has(this.#cells[handle] ?? -1)) continue;
+      this.#removeAt(handle, id);
+      left -= 1;
     }
   }
 
@@ -103,8 +108,8 @@ export class RowStore {
     const slot = this.#slots[handle] ?? -1;
     const moved = this.#tableAt(this.#tableNumbers[handle] ?? -1).removeAt(slot);
     if (moved !== undefined) this.#slots[moved] = slot;
-    const node = this.#nodes[handle] ?? -1;
-    this.#rowCounts[node] = this.rowsOf(node) - 1;
+    const cell = this.#cells[handle] ?? -1;
+    this.#rowCounts[cell] = this.rowsOf(cell) - 1;
     this.#handleById.delete(id);
     this.#ids[handle] = undefined;
     this.#texts[handle] = '';

@@ -13,7 +13,8 @@ import type { Rules } from '#shared/rules.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import type { PlayerState } from '#shared/state.ts';
 import type { Instant, PlayerId, ShardId } from '#shared/units.ts';
-import type { SearchQuery, SearchResult } from '#server/listing-index/listing-index.ts';
+import type { FoundAtNode } from '#server/listing-index/read-your-writes.ts';
+import type { SearchQuery } from '#server/listing-index/service.ts';
 import type { Asset, LedgerEntry, Place } from '#server/shard/change-set.ts';
 import type { AnyRow, Attributes, Entity, RowOf } from '#server/shard/entity.ts';
 import type { Command, Handled, Message, Reply } from '#server/shard/message.ts';
@@ -67,10 +68,8 @@ export interface ReadServices {
   now(): Instant;
   /** Takes any command for any shard. */
   accept(envelope: { readonly to: ShardId; readonly message: Message }): Promise<Reply>;
-  /** Asks the listing index. */
-  search(query: SearchQuery): Promise<SearchResult>;
-  /** How far the index is behind the journal, in milliseconds. */
-  indexLagMs(): number;
+  /** Asks the listing index, for all that this node has acknowledged to anybody. */
+  search(query: SearchQuery): Promise<FoundAtNode>;
   /**
    * Durable ledger lines of an own shard with `seq` below `before`, newest first; a refusal if they
    * cannot be read for now.

@@ -11,10 +11,16 @@ import { rowFromRaw } from '#server/shard/record/reader.ts';
 import { upgradedRow } from '#server/shard/upgrade-row.ts';
 import type { Feature, IndexedRows } from './feature.ts';
 
-/** What is told what became of single rows. */
-export interface IndexedRowSink {
-  put(position: number, shard: ShardId, version: number, row: AnyRow): void;
-  remove(position: number, shard: ShardId, version: number, id: number): void;
+/**
+ * What became of a row in a turn: the position of the turn, the version of the shard after it, and
+ * no row if it was removed.
+ */
+interface RowChange {
+  readonly position: number;
+  readonly shard: ShardId;
+  readonly version: number;
+  readonly id: number;
+  readonly row: AnyRow | undefined;
 }
 
 /** The rows that the listing index gets; throws `Error` unless exactly one feature has some. */
@@ -25,10 +31,15 @@ export function indexedRowsOf(features: readonly Feature[]): IndexedRows {
 }
 
 /** Tells what a change set, at its position in the journal, means for the index. */
-export function tellIndexedRows({ entity: indexed }: IndexedRows, position: number, changes: ChangeSet, sink: IndexedRowSink): void {
+export function tellIndexedRows(
+  { entity: indexed }: IndexedRows,
+  position: number,
+  changes: ChangeSet,
+  take: (change: RowChange) => void,
+): void {
   const { shard, version, puts, removes } = changes;
-  for (const { entity, row } of puts) if (entity === indexed) sink.put(position, shard, version, row);
-  for (const { table, id } of removes) if (table === indexed.schema.table) sink.remove(position, shard, version, id);
+  for (const { entity, row } of puts) if (entity === indexed) take({ position, shard, version, id: row.id, row });
+  for (const { table, id } of removes) if (table === indexed.schema.table) take({ position, shard, version, id, row: undefined });
 }
 
 /** A row of the node's database, and the shard whose row it is, as of that version. */

@@ -11,6 +11,7 @@ import { operation } from '#server/shard/operations.ts';
 import type { Row } from '#server/shard/entity.ts';
 import { listing } from '#server/market/listing/listing.ts';
 import { TAKE_MS } from '#server/routing/taken-calls.ts';
+import { brokenPromise, isWithoutEffect } from './answer-promises.ts';
 import { isSame, type Checker, type Complain } from './checker.ts';
 import type { DurableTurn, Model } from './model.ts';
 import { fieldsOf, rowAs } from './row-decode.ts';
@@ -35,12 +36,14 @@ export interface Asked {
   readonly command: Command;
 }
 
+type OperationRow = Row<typeof operation>;
+
 interface Page {
   readonly asked: Asked;
   /** When it was asked without an answer: no copy of it says that it was sent later. */
   readonly openSince: Instant[];
   final: Reply | undefined;
-  row: Row<typeof operation> | undefined;
+  row: OperationRow | undefined;
   /** Whether only a pack knows of it any more: that it was done, and no answer. */
   isPacked: boolean;
 }
@@ -127,45 +130,41 @@ export class AnswerBook {
   }
 
   #checkFinal(page: Page, reply: Reply): void {
-    const { row, final, asked } = page;
-    const what = `${asked.command.kind} ${asked.command.op ?? ''} of ${asked.shard}`;
-    if (row === undefined) {
-      if (reply.kind === 'answer' && !isWithoutEffect(asked.command, reply)) {
-        this.#complain(this.#durable, `${what} is answered, and no journal knows of it: ${JSON.stringify(reply.value)}`);
-      }
-      if (reply.kind === 'refusal' && (reply.name === 'op-done' || reply.name === 'op-reused')) {
-        this.#complain(this.#same, `${what} is answered ${reply.name}, and was never done`);
-      }
-    } else if (row.state === 'open') {
-      if (!this.#isAnotherUnderWay(page))
-        this.#complain(this.#durable, `${what} is answered, and is still under way: ${JSON.stringify(reply)}`);
-    } else if (page.isPacked && reply.kind === 'refusal' && reply.name === 'op-done') {
-      return;
-    } else if (row.reply !== null && !isSame(row.reply, reply) && !this.#isAnotherUnderWay(page)) {
-      this.#complain(this.#same, `${what} is answered ${JSON.stringify(reply)}, and the journal says ${JSON.stringify(row.reply)}`);
-    } else if (row.reply === null && reply.kind === 'answer' && !isSame(final, reply)) {
-      this.#complain(this.#same, `${what} is answered anew: ${JSON.stringify(reply)}`);
+    const { row, asked } = page;
+    const { shard, command } = asked;
+    const what = `${command.kind} ${command.op ?? ''} of ${shard}`;
+    if (row === undefined) this.#checkUndone(asked, what, reply);
+    else if (row.state !== 'open') this.#checkDone(page, row, what, reply);
+    else if (!this.#isAnotherUnderWay(page)) {
+      this.#complain(this.#durable, `${what} is answered, and is still under way: ${JSON.stringify(reply)}`);
     }
-    if (reply.kind === 'answer') this.#checkPromise(asked, reply.value);
+    if (reply.kind !== 'answer') return;
+    const evidence = { shard: this.#model.shards.get(shard), wasListed: (named: string) => this.#wasListed(named) };
+    const broken = brokenPromise(command, reply.value, evidence);
+    if (broken !== undefined) this.#complain(this.#durable, `${command.kind} of ${shard} is answered, and ${broken}`);
   }
 
-  /** What the answer says of rows is true of the durable rows. */
-  #checkPromise({ shard, command }: Asked, value: unknown): void {
-    const { listingId, paid, itemId, claimed } = fieldsOf(value);
-    const say = (detail: string): void => this.#complain(this.#durable, `${command.kind} of ${shard} is answered, and ${detail}`);
-    if (command.kind === 'sell' && !this.#wasListed(String(listingId))) say(`the listing ${String(listingId)} is nowhere`);
-    if (command.kind === 'buyout') {
-      const ledger = this.#model.shards.get(shard)?.ledger ?? [];
-      const isBought = ledger.some(({ cause, postings }) => {
-        const gives = postings.reduce((sum, { place, amount }) => (place === 'hold' ? sum + amount : sum), 0);
-        const returns = postings.reduce((sum, { place, amount }) => (place === 'wallet' ? sum + amount : sum), 0);
-        return cause === 'purchase' && -gives - returns === paid && postings.some(({ asset }) => asset === `item:${String(itemId)}`);
-      });
-      if (!isBought) say(`no ledger line buys ${String(itemId)} for ${String(paid)}`);
+  /** An operation that is in no journal may only be refused, or have nothing to do. */
+  #checkUndone({ command }: Asked, what: string, reply: Reply): void {
+    if (reply.kind === 'answer' && !isWithoutEffect(command, reply)) {
+      this.#complain(this.#durable, `${what} is answered, and no journal knows of it: ${JSON.stringify(reply.value)}`);
     }
-    if (command.kind === 'claim' && Array.isArray(claimed)) {
-      const left = this.#model.shards.get(shard)?.rowsByEntity.get('completed');
-      for (const id of claimed) if (typeof id === 'number' && left?.has(id) === true) say(`the entry ${id} is still there`);
+    if (reply.kind === 'refusal' && (reply.name === 'op-done' || reply.name === 'op-reused')) {
+      this.#complain(this.#same, `${what} is answered ${reply.name}, and was never done`);
+    }
+  }
+
+  /**
+   * An operation that is done has the reply of its row; where that is no longer kept, the one that
+   * was said before.
+   */
+  #checkDone(page: Page, row: OperationRow, what: string, reply: Reply): void {
+    if (page.isPacked && reply.kind === 'refusal' && reply.name === 'op-done') return;
+    if (row.reply === null) {
+      if (reply.kind === 'answer' && !isSame(page.final, reply))
+        this.#complain(this.#same, `${what} is answered anew: ${JSON.stringify(reply)}`);
+    } else if (!isSame(row.reply, reply) && !this.#isAnotherUnderWay(page)) {
+      this.#complain(this.#same, `${what} is answered ${JSON.stringify(reply)}, and the journal says ${JSON.stringify(row.reply)}`);
     }
   }
 
@@ -189,23 +188,28 @@ export class AnswerBook {
     return this.#endedListings.has(named) || this.#model.shards.get(parsed.shard)?.rowsByEntity.get(listing.name)?.has(parsed.row) === true;
   }
 
-  #onTurn({ changes, deltas }: DurableTurn, complain: Complain): void {
+  #onTurn({ changes: { shard }, deltas }: DurableTurn, complain: Complain): void {
     for (const { entity, id, before, after } of deltas) {
-      if (entity === listing.name && before !== undefined && after === undefined) this.#endedListings.add(`${id}.${changes.shard}`);
+      if (entity === listing.name && before !== undefined && after === undefined) this.#endedListings.add(`${id}.${shard}`);
       const row = rowAs(operation, entity, after);
       const key = row?.key ?? rowAs(operation, entity, before)?.key;
-      const page = key === undefined ? undefined : this.#pageByKey.get(`${changes.shard} ${key}`);
-      if (page === undefined) continue;
-      if (row === undefined) {
-        page.isPacked = true;
-        continue;
-      }
-      if (page.row !== undefined && page.row.id !== row.id) complain(`${row.key} of ${changes.shard} is done again`);
-      if (page.row === undefined && page.final?.kind === 'refusal' && !this.#isAnotherUnderWay(page)) {
-        complain(`${page.asked.command.kind} ${row.key} of ${changes.shard} was refused with ${page.final.name}, and happens now`);
-      }
-      page.row = row;
+      const page = key === undefined ? undefined : this.#pageByKey.get(`${shard} ${key}`);
+      if (page !== undefined) this.#follow(page, row, complain);
     }
+  }
+
+  /** The row of an operation has come, has changed, or was packed. */
+  #follow(page: Page, row: OperationRow | undefined, complain: Complain): void {
+    const { asked, final, row: known } = page;
+    if (row === undefined) {
+      page.isPacked = true;
+      return;
+    }
+    if (known !== undefined && known.id !== row.id) complain(`${row.key} of ${asked.shard} is done again`);
+    if (known === undefined && final?.kind === 'refusal' && !this.#isAnotherUnderWay(page)) {
+      complain(`${asked.command.kind} ${row.key} of ${asked.shard} was refused with ${final.name}, and happens now`);
+    }
+    page.row = row;
   }
 
   /** Whether a copy that was asked without an answer may still arrive. */
@@ -224,10 +228,4 @@ export class AnswerBook {
     }
     return page;
   }
-}
-
-function isWithoutEffect({ kind }: Command, reply: Reply): boolean {
-  if (kind !== 'claim' || reply.kind !== 'answer') return false;
-  const { claimed } = fieldsOf(reply.value);
-  return Array.isArray(claimed) && claimed.length === 0;
 }

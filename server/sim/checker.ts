@@ -16,6 +16,22 @@ export interface Checker {
   readonly onQuiet?: (quiet: Quiet, complain: Complain) => void | Promise<void>;
 }
 
+/** One row of a table of rules: what must never be, and how to say that it is. */
+export interface CheckerRule<Subject> {
+  readonly isBroken: (subject: Subject) => boolean;
+  readonly detail: (subject: Subject) => string;
+}
+
+/** Complains of each rule that the subject breaks. */
+export function checkRules<Subject>(rules: readonly CheckerRule<Subject>[], subject: Subject, complain: Complain): void {
+  for (const { isBroken, detail } of rules) if (isBroken(subject)) complain(detail(subject));
+}
+
+/** A turn, in words. */
+export function whereOf({ changes }: DurableTurn): string {
+  return `${changes.shard} version ${changes.version}`;
+}
+
 /** What there is to look at when all is quiet. */
 export interface Quiet {
   readonly model: Model;

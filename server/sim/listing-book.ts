@@ -25,6 +25,8 @@ export class ListingBook implements Checker {
   readonly sentence = 'the index of a node is fed with what is on its disk, and not before';
   readonly #indexOf: (node: string) => Pick<ListingIndex, 'get'> | undefined;
   readonly #postedById = new Map<string, Posted>();
+  /** Those that stand, oldest first. */
+  readonly #liveById = new Map<string, IndexedListing>();
 
   /** `indexOf` gives the index of a node that runs. */
   constructor(indexOf: (node: string) => Pick<ListingIndex, 'get'> | undefined) {
@@ -37,7 +39,10 @@ export class ListingBook implements Checker {
       const key = `${id}.${changes.shard}`;
       const row = rowAs(listing, entity, after);
       const posted = this.#postedById.get(key);
-      if (row === undefined && posted !== undefined) posted.until = position;
+      if (row === undefined && posted !== undefined) {
+        posted.until = position;
+        this.#liveById.delete(key);
+      }
       if (row === undefined || before !== undefined) continue;
       const { item, buyout, startsAt, endsAt } = row;
       const { shard, version } = changes;
@@ -55,8 +60,14 @@ export class ListingBook implements Checker {
       };
       const early = this.#indexOf(node)?.get(indexed.id);
       if (early !== undefined) complain(`the index of ${node} has ${early.id} of version ${early.version}, which is only now on the disk`);
+      this.#liveById.set(key, indexed);
       this.#postedById.set(key, { node, row: indexed, from: position, until: Number.POSITIVE_INFINITY });
     }
+  }
+
+  /** All listings that durably stand, oldest first. */
+  live(): readonly IndexedListing[] {
+    return [...this.#liveById.values()];
   }
 
   /** The listings of a node that stand at every position from one to another. */

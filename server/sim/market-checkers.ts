@@ -7,12 +7,13 @@ import type { Instant } from '#shared/units.ts';
 import { player } from '#server/market/account/player.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import { item } from '#server/market/goods/stash.ts';
+import { wallet } from '#server/market/goods/wallet.ts';
 import { listing } from '#server/market/listing/listing.ts';
 import { operation } from '#server/shard/operations.ts';
 import type { RowOf } from '#server/shard/entity.ts';
 import { decision, hold } from '#server/trade/entities.ts';
-import { isSame, type Checker, type Complain } from './checker.ts';
-import type { DurableTurn } from './model.ts';
+import { isSame, whereOf, type Checker, type Complain } from './checker.ts';
+import { rowsOfShard, type DurableTurn } from './model.ts';
 import { fieldsOf, rowAs } from './row-decode.ts';
 
 /** What these checkers have to know besides the turns. */
@@ -28,7 +29,24 @@ type Listing = RowOf<(typeof listing)['attributes']>;
 /** New ones for one simulation. */
 export function marketCheckers(facts: MarketFacts): readonly Checker[] {
   const rulesByListing = new Map<string, Rules>();
+  const ended = new Set<string>();
   return [
+    {
+      name: 'the wallet adds up',
+      sentence:
+        'held gold is the sum of the holds, unclaimed gold is the sum of the completed entries, and nothing is negative or above 2^53 - 1',
+      onTurn: checkWallet,
+    },
+    {
+      name: 'each listing ends once',
+      sentence: 'a listing ends once, by sale, cancel or expiry, and never comes back',
+      onTurn: (turn, complain) => checkListings(ended, turn, complain),
+    },
+    {
+      name: 'a sale is at the price of the listing',
+      sentence: 'a decision that commits ends one listing, and takes its price',
+      onTurn: checkPrice,
+    },
     {
       name: 'postings keep the rules',
       sentence: 'a listing is posted within the bounds of price, time and number, and never by a player whose completed tab is full',
@@ -76,8 +94,18 @@ export function marketCheckers(facts: MarketFacts): readonly Checker[] {
   ];
 }
 
-function whereOf({ changes }: DurableTurn): string {
-  return `${changes.shard} version ${changes.version}`;
+function checkWallet(turn: DurableTurn, complain: Complain): void {
+  const { shard } = turn;
+  const purse = rowsOfShard(shard, wallet)[0];
+  if (purse === undefined) return complain(`${shard.id} has no wallet`);
+  const held = rowsOfShard(shard, hold).reduce((sum, row) => sum + row.gold, 0);
+  const unclaimed = rowsOfShard(shard, completed).reduce((sum, row) => sum + (row.gold ?? 0), 0);
+  const where = whereOf(turn);
+  if (purse.held !== held) complain(`${where}: ${purse.held} is held, and the holds sum to ${held}`);
+  if (purse.unclaimed !== unclaimed) complain(`${where}: ${purse.unclaimed} is unclaimed, and the entries sum to ${unclaimed}`);
+  const parts = [purse.gold, purse.held, purse.unclaimed];
+  if (parts.some((part) => part < 0)) complain(`${where}: a part of the wallet is negative: ${parts.join(', ')}`);
+  if (!Number.isSafeInteger(parts.reduce((sum, part) => sum + part, 0))) complain(`${where}: the wallet holds more than 2^53 - 1`);
 }
 
 /** Listings that a turn has posted, or ended. */
@@ -122,6 +150,47 @@ function checkStanding(turn: DurableTurn, complain: Complain): void {
   if (!changes.ledger.some(({ cause }) => cause === 'cancelled')) return;
   for (const { id, row } of listingsOf(turn, 'ended')) {
     if (changes.now > row.cancelUntil) complain(`${whereOf(turn)} cancels the listing ${id} ${changes.now - row.cancelUntil} ms too late`);
+  }
+}
+
+const ENDINGS: ReadonlySet<string> = new Set(['sale', 'cancelled', 'expired']);
+
+function checkListings(ended: Set<string>, turn: DurableTurn, complain: Complain): void {
+  const { changes, deltas } = turn;
+  for (const { entity, id, after } of deltas) {
+    const key = `${id}.${changes.shard}`;
+    if (rowAs(listing, entity, after) !== undefined && ended.has(key)) complain(`the listing ${key} has ended, and is there again`);
+  }
+  for (const { id, row } of listingsOf(turn, 'ended')) {
+    const key = `${id}.${changes.shard}`;
+    ended.add(key);
+    checkEnding(turn, row, (detail) => complain(`the listing ${key} ${detail}`));
+  }
+}
+
+function checkEnding({ changes }: DurableTurn, { item: goods, startsAt, endsAt }: Listing, say: Complain): void {
+  const endings = changes.ledger.filter(({ cause, postings }) => {
+    return ENDINGS.has(cause) && postings.some(({ place, asset }) => place === 'listed' && asset === `item:${goods.value.id}`);
+  });
+  if (endings.length !== 1) say(`ends ${endings.length} times in one turn`);
+  const cause = endings[0]?.cause;
+  const isEarly = cause === 'expired' && changes.now < endsAt;
+  const isLate = cause === 'sale' && (changes.now >= endsAt || changes.now < startsAt);
+  if (isEarly || isLate) say(`of ${startsAt} to ${endsAt} is ${cause} at ${changes.now}`);
+}
+
+function checkPrice(turn: DurableTurn, complain: Complain): void {
+  for (const { entity, before, after } of turn.deltas) {
+    const row = rowAs(decision, entity, after);
+    if (row?.state !== 'committed' || rowAs(decision, entity, before)?.state === 'committed') continue;
+    const verdict = row.verdict?.value;
+    const { paid } = fieldsOf(verdict?.kind === 'committed' ? verdict.result : undefined);
+    const sold = listingsOf(turn, 'ended');
+    if (sold.length !== 1 || sold[0]?.row.buyout !== paid)
+      complain(`${whereOf(turn)} takes ${String(paid)} for ${row.tx}, and no listing of that price ends`);
+    const { postings = [] } = turn.changes.ledger.find(({ cause, tx }) => cause === 'sale' && tx === row.tx) ?? {};
+    const taken = postings.reduce((sum, { place, asset, amount }) => (place === 'clearing' && asset === 'gold' ? sum - amount : sum), 0);
+    if (taken !== paid) complain(`${whereOf(turn)} takes ${taken} for ${row.tx}, and says that it is ${String(paid)}`);
   }
 }
 

@@ -5,6 +5,7 @@
  * it is on the disk, the node only when the disk has said so, a moment later. So each look at a node goes through `whileStill`.
  */
 import { listingId, shardId } from '#shared/address.ts';
+import { SORT_CHEAPEST } from '#shared/criteria.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/active-shard.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
@@ -12,6 +13,7 @@ import { totalKey } from '#server/shard/change-set.ts';
 import { rowFromRaw } from '#server/shard/record/reader.ts';
 import type { AnyRow } from '#server/shard/entity.ts';
 import { operation } from '#server/shard/operations.ts';
+import type { ListingIndex } from '#server/listing-index/listing-index.ts';
 import { listing } from '#server/market/listing/listing.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import type { GavelNode } from '#server/node.ts';
@@ -61,10 +63,14 @@ export function doubts(model: Model): readonly string[] {
   ];
 }
 
+/** Searches of a node at rest that may find the index behind: each has waited. */
+const INDEX_TRIES = 10;
+
 /** One look at one node. */
 interface Look {
   readonly model: Model;
   readonly node: GavelNode;
+  readonly index: ListingIndex;
   readonly name: string;
   readonly complain: Complain;
 }
@@ -88,13 +94,13 @@ const NOBODY = shardId('nobody', 'nowhere', 'softcore');
  * mixed two moments: what it found is dropped, and so is that it found nothing.
  */
 async function whileStill({ model, nodes }: Quiet, name: string, complain: Complain, check: (look: Look) => void | Promise<void>) {
-  const node = nodes.find((each) => each.name === name)?.node;
-  if (node === undefined) return;
+  const { node, index } = nodes.find((each) => each.name === name) ?? {};
+  if (node === undefined || index === undefined) return;
   for (let looks = 0; looks < LOOKS_MAX; looks++) {
     const position = model.position(name);
     if (node.persister.durable === position) {
       const found: string[] = [];
-      await check({ model, node, name, complain: (detail) => found.push(detail) });
+      await check({ model, node, index, name, complain: (detail) => found.push(detail) });
       if (model.position(name) === position) return found.forEach(complain);
     }
     // Time passes only while the disk is asked for something. Of all questions this one leaves what is looked at as it is: nothing is folded.
@@ -163,7 +169,8 @@ function compareRows(what: string, actual: readonly AnyRow[], expected: readonly
   else if (are.length !== mustBe.length) complain(`${what} has ${are.length} rows in place of ${mustBe.length}`);
 }
 
-async function checkProjections({ model, node, name, complain }: Look): Promise<void> {
+async function checkProjections(look: Look): Promise<void> {
+  const { model, node, name, complain } = look;
   const own = [...model.shards.values()].filter((shard) => shard.node === name);
   for (const entity of model.definition.projected) {
     const { position, rows } = await node.persister.projection(entity);
@@ -176,7 +183,7 @@ async function checkProjections({ model, node, name, complain }: Look): Promise<
     if (sorted(keyed) !== sorted(expected))
       complain(`${name} mirrors ${rows.length} rows of ${entity}, and its shards have ${expected.length}, or others`);
   }
-  await checkTotals({ model, node, name, complain }, own);
+  await checkTotals(look, own);
   for (const shard of own) {
     const lines = await node.persister.history(shard.id, Number.MAX_SAFE_INTEGER, shard.ledger.length + 1);
     if (canonical(lines.toReversed()) !== canonical(shard.ledger)) {
@@ -206,7 +213,14 @@ async function checkTotals({ node, name, complain }: Look, own: readonly ShardMo
   }
 }
 
-function checkIndex({ model, node: { index }, name, complain }: Look): void {
+/** A search sees to it that the index has what is durable; then its rows are looked at where they are. */
+async function checkIndex({ model, node, index, name, complain }: Look): Promise<void> {
+  const query = { market: 'none', criteria: {}, sort: SORT_CHEAPEST, limit: 1, now: node.platform.clock.now() };
+  for (let tries = 1; ; tries++) {
+    const found = await node.index.search(query, { atLeast: node.durable });
+    if (found.kind === 'found' && found.lagMs === 0) break;
+    if (tries === INDEX_TRIES) return complain(`the index of ${name} does not come to know what is durable`);
+  }
   const live = model.allRows(listing).filter(({ shard }) => model.shards.get(shard)?.node === name);
   const { rows } = index.stats();
   if (rows !== live.length) complain(`the index of ${name} has ${rows} rows, and its shards have ${live.length} listings`);

@@ -1,18 +1,18 @@
 /** Deliberate faults of the market, of rooms and of the index. */
-import { parseListingId } from '#shared/address.ts';
-import { durationMs, gold, NO_GOLD, type ShardId } from '#shared/units.ts';
+import { marketOf, parseListingId } from '#shared/address.ts';
+import { cellOf, FIRST_EPOCH } from '#shared/cell.ts';
+import { limits } from '#shared/limits.ts';
+import { durationMs, gold, NO_GOLD } from '#shared/units.ts';
 import type { ShardListener } from '#server/cell/active-shard.ts';
-import type { FeedChange, ListingIndex } from '#server/listing-index/listing-index.ts';
+import type { FeedChange, ListingIndexService } from '#server/listing-index/service.ts';
 import { player } from '#server/market/account/player.ts';
 import { listing } from '#server/market/listing/listing.ts';
 import { tellIndexedRows } from '#server/market/indexed-rows.ts';
 import { listingRows } from '#server/market/listing/index-row.ts';
-import type { AnyRow } from '#server/shard/entity.ts';
 import type { Command } from '#server/shard/message.ts';
 import { onCommand, onMessage, type Handler, type Powerup } from '#server/shard/powerup.ts';
-import type { Turn } from '#server/shard/turn.ts';
 import type { Offer } from '#server/trade/messages.ts';
-import { persisterWith } from './persister-with.ts';
+import { override } from './override.ts';
 import { onPowerup, wrapHandler, type Sabotage } from './sabotage.ts';
 import type { Seams } from './seams.ts';
 
@@ -41,6 +41,7 @@ export const MARKET_SABOTAGES: readonly Sabotage[] = [
   { name: 'the index is fed past the gate', seams: feedingPastTheGate },
   { name: 'the index is never told that a listing ended', seams: () => ({ index: forgettingEnds }) },
   { name: 'the index forgets a listing now and then', seams: () => ({ index: forgettingSome() }) },
+  { name: 'a search does not wait for what it asks for', seams: () => ({ index: forgettingAtLeast }) },
 ];
 
 function underRules(rules: NonNullable<Seams['rules']>): Seams {
@@ -50,24 +51,11 @@ function underRules(rules: NonNullable<Seams['rules']>): Seams {
 /** The turn as it is, but that no listing can be removed. */
 function leavingListing(real: Handler): Handler {
   return (turn, message) => {
-    const careless: Turn = {
-      shard: turn.shard,
-      now: turn.now,
-      operation: turn.operation,
-      neighbours: turn.neighbours,
-      minted: turn.minted,
-      table: (entity) => turn.table(entity),
-      isEmpty: (entity) => turn.isEmpty(entity),
-      insert: (entity, values) => turn.insert(entity, values),
-      put: (entity, row) => turn.put(entity, row),
+    const careless = override(turn, {
       remove: (entity, id) => {
         if (entity.name !== listing.name) turn.remove(entity, id);
       },
-      emit: (to, sent) => turn.emit(to, sent),
-      post: (draft) => turn.post(draft),
-      mintSequence: () => turn.mintSequence(),
-      complete: (operationId, reply) => turn.complete(operationId, reply),
-    };
+    });
     return real(careless, message);
   };
 }
@@ -139,44 +127,55 @@ function seeingOnlyTheFirst(listener: ShardListener): ShardListener {
 
 /** The index is told of each listing when it is appended: it may never be on a disk. */
 function feedingPastTheGate(): Seams {
-  const feeds = new Map<string, { readonly index: ListingIndex; readonly incarnation: string }>();
+  const feeds = new Map<string, { readonly index: ListingIndexService; readonly incarnation: string }>();
   return {
     index: (real, node) =>
-      indexWith(real, (batch) => {
-        feeds.set(node, { index: real, incarnation: batch.incarnation });
-        return real.apply(batch);
+      override(real, {
+        apply: (batch) => {
+          feeds.set(node, { index: real, incarnation: batch.incarnation });
+          return real.apply(batch);
+        },
       }),
     persister: (real, node) =>
-      persisterWith(real, {
+      override(real, {
         append: (changes) => {
           const position = real.append(changes);
           const feed = feeds.get(node);
-          const fed = feed?.index.stats().feeds.find((each) => each.node === node && each.incarnation === feed.incarnation);
-          if (feed === undefined || fed === undefined) return position;
-          const put = (_position: number, shard: ShardId, version: number, row: AnyRow): void => {
-            const { incarnation } = feed;
-            const changed: readonly FeedChange[] = [{ kind: 'put', row: listingRows.indexed(shard, version, row) }];
-            feed.index.apply({ node, incarnation, from: fed.position, to: fed.position, changes: changed });
-          };
-          tellIndexedRows(listingRows, position, changes, { put, remove: () => undefined });
+          const [market, number] = [marketOf(changes.shard), cellOf(changes.shard, limits.cellsPerRegion)];
+          tellIndexedRows(listingRows, position, changes, ({ shard, version, row }) => {
+            if (feed === undefined || row === undefined) return;
+            const put: FeedChange = { kind: 'put', row: listingRows.indexed(shard, version, row) };
+            const cells = [{ cell: { market, cell: number, epoch: FIRST_EPOCH }, changes: [put] }];
+            void feed.index.apply({ node, incarnation: feed.incarnation, kind: 'rows', cells });
+          });
           return position;
         },
       }),
   };
 }
 
-function forgettingEnds(real: ListingIndex): ListingIndex {
-  return indexWith(real, (batch) => real.apply({ ...batch, changes: batch.changes.filter(({ kind }) => kind === 'put') }));
+function forgettingEnds(real: ListingIndexService): ListingIndexService {
+  return withoutChanges(real, ({ kind }) => kind === 'remove');
 }
 
 function forgettingSome(): NonNullable<Seams['index']> {
   let puts = 0;
-  return (real) =>
-    indexWith(real, (batch) =>
-      real.apply({ ...batch, changes: batch.changes.filter(({ kind }) => kind === 'remove' || ++puts % 10 !== 0) }),
-    );
+  return (real) => withoutChanges(real, ({ kind }) => kind === 'put' && ++puts % 10 === 0);
 }
 
-function indexWith(real: ListingIndex, apply: ListingIndex['apply']): ListingIndex {
-  return { apply, search: (query) => real.search(query), get: (id) => real.get(id), stats: () => real.stats() };
+function withoutChanges(real: ListingIndexService, isLost: (change: FeedChange) => boolean): ListingIndexService {
+  const apply: ListingIndexService['apply'] = (batch) => {
+    if (batch.kind === 'open') return real.apply(batch);
+    return real.apply({ ...batch, cells: batch.cells.map((each) => ({ ...each, changes: each.changes.filter((one) => !isLost(one)) })) });
+  };
+  return override(real, { apply });
+}
+
+/** The index answers as it stands, and says that it is as new as was asked for. */
+function forgettingAtLeast(real: ListingIndexService): ListingIndexService {
+  const search: ListingIndexService['search'] = async (query, { atLeast }) => {
+    const answer = await real.search(query, { atLeast: { ...atLeast, position: 0 } });
+    return answer.kind === 'found' ? { ...answer, isBehind: false } : answer;
+  };
+  return override(real, { search });
 }

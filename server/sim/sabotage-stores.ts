@@ -6,9 +6,8 @@ import type { Batch } from '#server/journal/disk/storage.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { operation } from '#server/shard/operations.ts';
-import { persisterWith } from './persister-with.ts';
+import { override } from './override.ts';
 import type { Sabotage } from './sabotage.ts';
-import { imagesWith, journalWith } from './stores.ts';
 
 /** See the head of this file. */
 export const STORE_SABOTAGES: readonly Sabotage[] = [
@@ -19,6 +18,11 @@ export const STORE_SABOTAGES: readonly Sabotage[] = [
   { name: 'ledger lines are of 1970', seams: () => ({ persister: (real) => appending(real, ofLongAgo) }) },
   { name: 'ledger lines say that nothing is left', seams: () => ({ persister: (real) => appending(real, withoutBalance) }) },
   { name: 'ledger lines say that nothing is held', seams: () => ({ persister: (real) => appending(real, withoutHeld) }) },
+  {
+    name: 'ledger lines have a cause that nobody knows',
+    seams: () => ({ persister: (real) => appending(real, renamed('start', 'gift')) }),
+  },
+  { name: 'what is released is called sold', seams: () => ({ persister: (real) => appending(real, renamed('release', 'sale')) }) },
   { name: 'alarms of shards on disk are not looked up', seams: () => ({ persister: withoutDue }) },
   { name: 'published images are not made durable', seams: () => ({ stores: withoutDirectorySync }) },
   { name: 'the fold forgets a row now and then', seams: () => ({ stores: foldingCarelessly() }) },
@@ -40,23 +44,27 @@ function withoutIds(real: Machine): Machine {
 }
 
 function withoutGate(real: Persister): Persister {
-  return persisterWith(real, { durable: () => real.appended });
+  return override(real, {
+    get durable() {
+      return real.appended;
+    },
+  });
 }
 
 function withoutLease(real: Persister): Persister {
-  return persisterWith(real, { recovered: { ...real.recovered, lease: 0 } });
+  return override(real, { recovered: { ...real.recovered, lease: 0 } });
 }
 
 function leasingInMemory(real: Persister): Persister {
-  return persisterWith(real, { extendLease: () => Promise.resolve() });
+  return override(real, { extendLease: () => Promise.resolve() });
 }
 
 function withoutDue(real: Persister): Persister {
-  return persisterWith(real, { due: () => Promise.resolve([]) });
+  return override(real, { due: () => Promise.resolve([]) });
 }
 
 function appending(real: Persister, change: (changes: ChangeSet) => ChangeSet): Persister {
-  return persisterWith(real, { append: (changes) => real.append(change(changes)) });
+  return override(real, { append: (changes) => real.append(change(changes)) });
 }
 
 function withoutOperations(changes: ChangeSet): ChangeSet {
@@ -69,6 +77,10 @@ function withoutCounter(changes: ChangeSet): ChangeSet {
 
 function ofLongAgo(changes: ChangeSet): ChangeSet {
   return { ...changes, ledger: changes.ledger.map((line) => ({ ...line, at: instant(1) })) };
+}
+
+function renamed(cause: string, other: string): (changes: ChangeSet) => ChangeSet {
+  return (changes) => ({ ...changes, ledger: changes.ledger.map((line) => (line.cause === cause ? { ...line, cause: other } : line)) });
 }
 
 function withoutBalance(changes: ChangeSet): ChangeSet {
@@ -91,7 +103,7 @@ function acknowledgingEarly(stores: InlineStores): InlineStores {
     write();
     return read();
   };
-  const late = journalWith(journal, {
+  const late = override(journal, {
     commit: (batch) => {
       write();
       waiting.push({ ...batch, records: batch.records.slice() });
@@ -104,7 +116,7 @@ function acknowledgingEarly(stores: InlineStores): InlineStores {
 }
 
 function withoutDirectorySync(stores: InlineStores): InlineStores {
-  return { ...stores, images: imagesWith(stores.images, { syncDirectories: () => Promise.resolve() }) };
+  return { ...stores, images: override(stores.images, { syncDirectories: () => Promise.resolve() }) };
 }
 
 function foldingCarelessly(): (stores: InlineStores) => InlineStores {
@@ -113,27 +125,16 @@ function foldingCarelessly(): (stores: InlineStores) => InlineStores {
     const { projections } = stores;
     return {
       ...stores,
-      projections: {
-        upkeep: projections.upkeep,
-        get folded() {
-          return projections.folded;
-        },
+      projections: override(projections, {
         apply: (delta) => projections.apply(++folds % 4 === 0 ? { ...delta, rows: delta.rows.slice(1) } : delta),
-        due: (now, limit, after) => projections.due(now, limit, after),
-        segments: (shard, before, lines) => projections.segments(shard, before, lines),
-        segmentsWith: (shard, fingerprint) => projections.segmentsWith(shard, fingerprint),
-        setEpochs: (epochs) => projections.setEpochs(epochs),
-        rows: (entity, of, shard) => projections.rows(entity, of, shard),
-        totals: (of) => projections.totals(of),
-        close: () => projections.close(),
-      },
+      }),
     };
   };
 }
 
 /** Says that all is dropped, and drops nothing. */
 function hoarding(stores: InlineStores): InlineStores {
-  return { ...stores, journal: journalWith(stores.journal, { drop: (through) => through }) };
+  return { ...stores, journal: override(stores.journal, { drop: (through) => through }) };
 }
 
 /** Where an image cannot be read, or is not there, nobody has ever been. */
@@ -148,17 +149,16 @@ function withoutImageErrors(stores: InlineStores): InlineStores {
   };
   const imageVersionOf = (shard: ShardId): ReturnType<typeof journal.imageVersionOf> =>
     read(shard) === undefined ? undefined : journal.imageVersionOf(shard);
-  return { ...stores, journal: journalWith(journal, { imageVersionOf }), images: imagesWith(images, { read }) };
+  return { ...stores, journal: override(journal, { imageVersionOf }), images: override(images, { read }) };
 }
 
 /** The images say what the journal likes to hear. */
 function withoutMark(stores: InlineStores): InlineStores {
   const { journal } = stores;
-  const images: InlineStores['images'] = {
-    ...imagesWith(stores.images, {}),
+  const images = override(stores.images, {
     get published() {
       return journal.state.position;
     },
-  };
+  });
   return { ...stores, images };
 }

@@ -11,6 +11,7 @@ import type { DecisionRow } from '#server/trade/decider.ts';
 import { messageKey, type Offer, type Outcome, type Settled } from '#server/trade/messages.ts';
 import type { Hold } from '#server/trade/trade-kind.ts';
 import type { Violation } from './checker.ts';
+import { override } from './override.ts';
 import { wrapAlarm, wrapHandler, type Sabotage, type Wrap } from './sabotage.ts';
 import { Scenario } from './scenario.ts';
 import type { Seams } from './seams.ts';
@@ -27,6 +28,7 @@ export const TRADE_SABOTAGES: readonly Sabotage[] = [
   },
   { name: 'a decider forgets what it decided and decides anew', seams: () => tradeHandler('offer', decidingAnew) },
   { name: 'a decider accepts what comes late', seams: () => tradeHandler('offer', acceptingLate) },
+  { name: 'a decider leaves open what it aborts', seams: () => tradeHandler('offer', leavingOpen) },
   { name: 'a decider never forgets what is settled', seams: () => ({ powerups: (all) => all.map(withoutTidying) }) },
   { name: 'an abort leaves no trace', seams: () => tradeHandler('offer', abortingWithoutTrace) },
   { name: 'an offer to nobody is aborted at once', seams: () => ({ bus: hurryingOffersToNobody }) },
@@ -50,16 +52,16 @@ function tradeAlarm(alarm: string, wrap: Wrap<AlarmHandler>): Seams {
 /** Every command comes a second time, a little later and as another call. */
 function doublingCommands(): (bus: Bus) => Bus {
   const copies: { readonly to: NodeName; readonly bytes: Uint8Array }[] = [];
-  return (bus) => ({
-    send: (to, bytes) => {
-      bus.send(to, bytes);
-      const oldest = copies.length > COPIES_MAX ? copies.shift() : undefined;
-      if (oldest !== undefined) bus.send(oldest.to, oldest.bytes);
-      const text = new TextDecoder().decode(bytes);
-      if (text.includes('"issuer"')) copies.push({ to, bytes: new TextEncoder().encode(text.replace('"number":', '"number":9')) });
-    },
-    onReceive: (listener) => bus.onReceive(listener),
-  });
+  return (bus) =>
+    override(bus, {
+      send: (to, bytes) => {
+        bus.send(to, bytes);
+        const oldest = copies.length > COPIES_MAX ? copies.shift() : undefined;
+        if (oldest !== undefined) bus.send(oldest.to, oldest.bytes);
+        const text = new TextDecoder().decode(bytes);
+        if (text.includes('"issuer"')) copies.push({ to, bytes: new TextEncoder().encode(text.replace('"number":', '"number":9')) });
+      },
+    });
 }
 
 /** So many commands come before the copy of one does. */
@@ -107,6 +109,16 @@ function acceptingLate(real: Handler): Handler {
   return onMessage<Offer>((turn, offer) => real(turn, offer.offerUntil < turn.now ? { ...offer, offerUntil: turn.now } : offer));
 }
 
+function leavingOpen(real: Handler): Handler {
+  return onMessage<Offer>((turn, offer) => {
+    const handled = real(turn, offer);
+    const known = turn.table(decision).find('tx', offer.tx);
+    if (known?.state === 'aborted')
+      turn.put(decision, { ...known, state: 'accepted', verdict: null, askAgainAt: turn.now, repeatAt: null });
+    return handled;
+  });
+}
+
 function abortingWithoutTrace(real: Handler): Handler {
   return onMessage<Offer>((turn, offer) => {
     const handled = real(turn, offer);
@@ -141,14 +153,13 @@ function takingForAbort(real: Handler): Handler {
 
 /** Offers to shards that come late, if ever, come too late, wherever nobody has come yet. */
 function hurryingOffersToNobody(bus: Bus): Bus {
-  return {
+  return override(bus, {
     send: (to, bytes) => {
       const text = new TextDecoder().decode(bytes);
       const isToNobody = text.includes('"to":"late-') && text.includes('"kind":"offer"');
       bus.send(to, isToNobody ? new TextEncoder().encode(text.replace(/"offerUntil":\d+/, '"offerUntil":1')) : bytes);
     },
-    onReceive: (listener) => bus.onReceive(listener),
-  };
+  });
 }
 
 function withoutTidying({ tidy, ...powerup }: Powerup): Powerup {

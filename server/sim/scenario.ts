@@ -32,7 +32,7 @@ export interface ScenarioOptions {
 }
 
 /** What a packet carries: a message between shards by its kind, a command, or a reply. */
-export function kindOf({ bytes }: Packet): string {
+export function packetKind({ bytes }: Packet): string {
   const packet = fieldsOf(JSON.parse(new TextDecoder().decode(bytes)));
   const message = fieldsOf(fieldsOf(packet['envelope'])['message']);
   if (packet['kind'] === 'reply') return 'reply';

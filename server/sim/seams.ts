@@ -4,7 +4,7 @@ import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { InlineStores } from '#server/journal/persister/backend-inline.ts';
 import type { Persister } from '#server/journal/persister/persister.ts';
 import type { MemoryDisk } from '#server/journal/disk/memory.ts';
-import type { ListingIndex } from '#server/listing-index/listing-index.ts';
+import type { ListingIndexService } from '#server/listing-index/service.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
@@ -15,8 +15,8 @@ export interface Seams {
   readonly disk?: (disk: MemoryDisk) => void;
   readonly stores?: (stores: InlineStores) => InlineStores;
   readonly persister?: (persister: Persister, node: string) => Persister;
-  /** The index of a life, as its feed and whoever searches has it. */
-  readonly index?: (index: ListingIndex, node: string) => ListingIndex;
+  /** The index of a life, as its feed and its searches have it. */
+  readonly index?: (index: ListingIndexService, node: string) => ListingIndexService;
   readonly bus?: (bus: Bus) => Bus;
   readonly machine?: (machine: Machine) => Machine;
   /** The rules that shards keep, in place of those that the checkers know. */

@@ -1,6 +1,6 @@
 /**
  * Searches during the storm: somebody pages through what a node's index has, and every page must be the one that a slow search over the
- * durable rows gives, as of what the node knows to be durable at that moment.
+ * durable rows gives, as of some moment between the question, which names what the node knows to be durable, and the answer.
  */
 import { marketOf } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
@@ -8,6 +8,7 @@ import type { Criteria, Sort } from '#shared/criteria.ts';
 import type { Prng } from '#shared/prng.ts';
 import { compareListings, matches, type IndexedListing, type SearchContext } from '#shared/search.ts';
 import { durationMs, gold, playerId, type Instant, type ShardId } from '#shared/units.ts';
+import { AT_LEAST_WAIT_MS } from '#server/listing-index/service.ts';
 import type { GavelNode } from '#server/node.ts';
 import { isSame, type Checker } from './checker.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
@@ -22,7 +23,7 @@ export interface SearchSetup {
 const SEARCH: Pick<Checker, 'name' | 'sentence'> = {
   name: 'a search finds what is durable, once and in order',
   sentence:
-    'each page is that of a slow search over the durable rows, of the very moment; of a listing that stands meanwhile the pages together have one',
+    'each page is that of a slow search over the durable rows, of a moment no earlier than the question; of a listing that stands meanwhile the pages together have one',
 };
 const PROMPT: Pick<Checker, 'name' | 'sentence'> = {
   name: 'the index is not behind',
@@ -35,6 +36,8 @@ const PAGE_US_MAX = [4_000, 400_000] as const;
 const PAGES_MAX = 24;
 /** Longer than any disk stands still. */
 const LAG_MS_MAX = 60_000;
+/** Longer than a search waits for what it asks for, and late timers. */
+const ANSWER_US_MAX = (AT_LEAST_WAIT_MS + 50) * 1_000;
 
 /** What is searched for, and how. */
 interface Wanted {
@@ -42,6 +45,19 @@ interface Wanted {
   readonly sort: Sort;
   readonly limit: number;
   readonly self: ShardId;
+}
+
+/** One search of one life of a node. */
+interface Searching {
+  readonly name: string;
+  readonly node: GavelNode;
+  readonly wanted: Wanted;
+  readonly isAlive: () => boolean;
+}
+
+interface FoundPage {
+  readonly found: readonly IndexedListing[];
+  readonly cursor: string | undefined;
 }
 
 /** See the head of this file. */
@@ -76,56 +92,81 @@ export class SearchWatch {
   async #pages(prng: Prng, name: string, node: GavelNode, wanted: Wanted): Promise<void> {
     const { scheduler, listings, nodes } = this.#setup.world;
     const isAlive = (): boolean => nodes.some((each) => each.node === node);
-    const first = node.persister.durable;
+    const searching: Searching = { name, node, wanted, isAlive };
+    const first = node.durable;
     const thinkUsMax = prng.pick(PAGE_US_MAX);
     const seen: string[] = [];
     let after: IndexedListing | undefined;
     let cursor: string | undefined;
     for (let page = 0; page < PAGES_MAX; page++) {
       if (!isAlive()) return;
-      const rows = this.#page(name, node, wanted, after, cursor);
+      const rows = await this.#page(searching, after, cursor);
       if (rows === undefined) return;
       seen.push(...rows.found.map(({ id }) => id));
       after = rows.found.at(-1);
       cursor = rows.cursor;
-      if (cursor === undefined) return this.#compare(seen, name, node, wanted, listings.standing(name, first, node.persister.durable));
+      if (cursor === undefined) return this.#compare(seen, name, node, wanted, listings.standing(name, first, node.durable));
       await scheduler.pause(prng.integer(0, thinkUsMax));
     }
   }
 
-  /** One page, held against what a slow search gives; `undefined` if the index says that it is behind. */
-  #page(
-    name: string,
-    node: GavelNode,
-    { criteria, sort, limit, self }: Wanted,
+  /** One page, held against what a slow search gives; `undefined` if the index says that it is behind, or its node has died. */
+  async #page(
+    { name, node, wanted, isAlive }: Searching,
     after: IndexedListing | undefined,
     cursor: string | undefined,
-  ): { readonly found: readonly IndexedListing[]; readonly cursor: string | undefined } | undefined {
+  ): Promise<FoundPage | undefined> {
     const { world } = this.#setup;
-    const { referee, listings, trace } = world;
+    const { referee, scheduler, trace } = world;
+    const { criteria, sort, limit, self } = wanted;
     const context = this.#context(node, self);
     const query = { market: marketOf(self), criteria, sort, limit, now: context.now, self: playerOf(self) };
-    const result = node.index.search(cursor === undefined ? query : { ...query, cursor });
+    const atLeast = node.durable;
+    const search = node.index.search(cursor === undefined ? query : { ...query, cursor }, { atLeast });
+    const result = await Promise.race([search, scheduler.pause(ANSWER_US_MAX)]);
+    if (!isAlive()) return undefined;
+    if (result === undefined || result.kind === 'unavailable') {
+      referee.complain(PROMPT, `${name} does not answer a search`);
+      return undefined;
+    }
     if (result.kind === 'bad-cursor') {
       referee.complain(SEARCH, `${name} does not know its own cursor ${cursor ?? ''}`);
       return undefined;
     }
-    const lagMs = node.indexLagMs();
-    if (lagMs > LAG_MS_MAX) referee.complain(PROMPT, `the index of ${name} is ${lagMs} ms behind`);
-    if (lagMs > 0) return undefined;
-    const { durable } = node.persister;
-    // What a shard that cannot be loaded has for sale may be left out, or not.
-    const isThere = ({ id, shard }: IndexedListing): boolean => !world.isOutOfIndex(shard) || node.index.get(id) !== undefined;
-    const all = listings.standing(name, durable).filter((row) => isThere(row) && matches(criteria, row, context));
-    const rest = after === undefined ? all : all.filter((row) => compareListings(sort, row, after) > 0);
-    const expected = rest.toSorted((a, b) => compareListings(sort, a, b)).slice(0, limit);
+    if (result.lagMs > LAG_MS_MAX) referee.complain(PROMPT, `the index of ${name} is ${result.lagMs} ms behind`);
+    if (result.lagMs > 0) return undefined;
     trace.add('finds', name, result.rows.length, `of ${result.total}`);
-    const asked = `${JSON.stringify({ criteria, sort, limit, after: after?.id })} at ${name}, durable up to ${durable},`;
-    if (!isSame(result.rows.map(withoutVersion), expected.map(withoutVersion)))
-      referee.complain(SEARCH, `${asked} finds ${inWords(result.rows)}, and it must be ${inWords(expected)}`);
-    if (result.total !== all.length) referee.complain(SEARCH, `${asked} says that ${result.total} match, and it is ${all.length}`);
-    if ((result.cursor !== undefined) !== rest.length > limit) referee.complain(SEARCH, `${asked} is ${result.cursor ?? 'at its end'}`);
+    const { durable } = node;
+    const isRight = (position: number): boolean => {
+      const { all, rest } = this.#expected(name, wanted, context, after, position);
+      const shown = rest.slice(0, limit).map(withoutVersion);
+      const isMore = rest.length > limit;
+      return isSame(result.rows.map(withoutVersion), shown) && result.total === all.length && (result.cursor !== undefined) === isMore;
+    };
+    if (!rangeOf(atLeast, durable).some(isRight)) {
+      const { all, rest } = this.#expected(name, wanted, context, after, durable);
+      const asked = `${JSON.stringify({ criteria, sort, limit, after: after?.id })} at ${name}, durable from ${atLeast} to ${durable},`;
+      const found = `${inWords(result.rows)} of ${result.total}, ${result.cursor === undefined ? 'no more' : 'and more'}`;
+      referee.complain(SEARCH, `${asked} finds ${found}, and it must be ${inWords(rest.slice(0, limit))} of ${all.length}`);
+    }
     return { found: result.rows, cursor: result.cursor };
+  }
+
+  /** What matches as of a position, and what of it is left for this page and those after it. */
+  #expected(
+    name: string,
+    { criteria, sort }: Wanted,
+    context: SearchContext,
+    after: IndexedListing | undefined,
+    position: number,
+  ): { readonly all: readonly IndexedListing[]; readonly rest: readonly IndexedListing[] } {
+    const { world } = this.#setup;
+    const index = world.nodes.find((each) => each.name === name)?.index;
+    // What a shard that cannot be loaded has for sale may be left out, or not.
+    const isThere = ({ id, shard }: IndexedListing): boolean => !world.isOutOfIndex(shard) || index?.get(id) !== undefined;
+    const all = world.listings.standing(name, position).filter((row) => isThere(row) && matches(criteria, row, context));
+    const rest = after === undefined ? all : all.filter((row) => compareListings(sort, row, after) > 0);
+    return { all, rest: rest.toSorted((a, b) => compareListings(sort, a, b)) };
   }
 
   #compare(seen: readonly string[], name: string, node: GavelNode, wanted: Wanted, standing: readonly IndexedListing[]): void {
@@ -169,6 +210,11 @@ function wantedFrom(prng: Prng, self: ShardId): Wanted {
 /** What a row was fed with: its shard's version of then, which is that of the posting, or of its return from a damaged file. */
 function withoutVersion({ version: _version, ...row }: IndexedListing): Omit<IndexedListing, 'version'> {
   return row;
+}
+
+/** Whole numbers from the first to the last. */
+function rangeOf(first: number, last: number): readonly number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
 }
 
 function inWords(rows: readonly IndexedListing[]): string {

@@ -37,7 +37,7 @@ export interface Packet {
 }
 
 /** What a directed test wants done with a packet: let it go, lose it, or have it come again (also) after so much time. */
-export type Ruling = { readonly kind: 'pass' } | { readonly kind: 'lose' } | { readonly kind: 'again'; readonly afterUs: number };
+export type PacketFate = { readonly kind: 'pass' } | { readonly kind: 'lose' } | { readonly kind: 'again'; readonly afterUs: number };
 
 type Receiver = (from: NodeName, bytes: Uint8Array) => void;
 
@@ -48,7 +48,7 @@ export class SimulatedBus {
   readonly #receivers = new Map<NodeName, Receiver>();
   readonly #cutOff = new Set<NodeName>();
   #weather: BusWeather = CALM_WEATHER;
-  #rule: (packet: Packet) => Ruling = () => ({ kind: 'pass' });
+  #rule: (packet: Packet) => PacketFate = () => ({ kind: 'pass' });
 
   constructor(scheduler: Scheduler, prng: Prng) {
     this.#scheduler = scheduler;
@@ -61,7 +61,7 @@ export class SimulatedBus {
   }
 
   /** Has a directed test decide about every packet. */
-  rule(rule: (packet: Packet) => Ruling): void {
+  rule(rule: (packet: Packet) => PacketFate): void {
     this.#rule = rule;
   }
 

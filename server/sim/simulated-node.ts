@@ -18,14 +18,16 @@ import { openPersister } from '#server/journal/persister/open-persister.ts';
 import { DataDirectoryError, type Persister } from '#server/journal/persister/persister.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
 import { InjectedFailure } from '#server/journal/disk/memory-writes.ts';
-import { createListingIndex } from '#server/listing-index/listing-index.ts';
+import { createListingIndex, type ListingIndex } from '#server/listing-index/listing-index.ts';
+import { localListingIndex } from '#server/listing-index/local.ts';
+import type { ListingIndexService } from '#server/listing-index/service.ts';
 import type { Machine, ReportedEvent } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import { NodeStartError, openNode, type GavelNode } from '#server/node.ts';
-import { persisterWith } from './persister-with.ts';
+import { override } from './override.ts';
 import type { Seams } from './seams.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimulatedBus } from './simulated-bus.ts';
@@ -51,6 +53,8 @@ export interface NodeSetup {
   readonly delays: InlineDelays;
   /** Folds and image passes come so many times as often as in production. */
   readonly persisterHaste: number;
+  /** How long a batch is on its way to the index; no time unless given. */
+  readonly indexMs?: () => number;
   readonly wallOffsetMs: WallOffset;
   /** Hears what becomes durable, what is reported, and what nobody expected. */
   readonly witness: NodeWitness;
@@ -76,18 +80,26 @@ export interface NodeWitness {
   toldTime(node: string, latest: Instant, now: Instant): void;
 }
 
+/** How far a life has come. */
+type LifeState =
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'serving'; readonly node: GavelNode }
+  /** `isFollowed`: the next life begins when this one has ended. */
+  | { readonly kind: 'stopping'; readonly node: GavelNode; readonly isFollowed: boolean }
+  | { readonly kind: 'over' };
+
 interface Running extends Life {
-  isOver: boolean;
+  state: LifeState;
   wallOffsetMs: number;
-  isStalled: boolean;
-  isStopping: boolean;
-  /** Whether the next life is to begin when this one ends. */
-  isFollowed: boolean;
   /** Hears what came of a start that must be refused. */
   readonly onTried: ((what: Tried) => void) | undefined;
-  /** Who waits for the stall to end. */
-  readonly waiting: (() => void)[];
-  node: GavelNode | undefined;
+  /** While the disk is stalled: what waits for the end of the stall. */
+  stalled: (() => void)[] | undefined;
+  readonly index: ListingIndex;
+}
+
+function nodeOf(life: Running | undefined): GavelNode | undefined {
+  return life?.state.kind === 'serving' || life?.state.kind === 'stopping' ? life.state.node : undefined;
 }
 
 /** What came of a start that must be refused: refused, served all the same, or it ended before. */
@@ -120,12 +132,17 @@ export class SimulatedNode {
 
   /** The running node, or `undefined` while it is down or recovers. */
   get node(): GavelNode | undefined {
-    return this.#life?.node;
+    return nodeOf(this.#life);
+  }
+
+  /** What the running node has fed its index with so far. */
+  get index(): ListingIndex | undefined {
+    return this.node === undefined ? undefined : this.#life?.index;
   }
 
   /** The time of the node; of its last life, while it is down. */
   get time(): Instant {
-    return this.#life?.node?.platform.clock.now() ?? this.#latest;
+    return this.node?.platform.clock.now() ?? this.#latest;
   }
 
   /** The rules under which the node took its turns at that time. */
@@ -147,14 +164,15 @@ export class SimulatedNode {
 
   /** Hands a message to the node; one that is down says `unavailable`. The promise never settles if the node dies first. */
   accept(envelope: Envelope): Promise<Reply> {
-    const node = this.#life?.node;
+    const { node } = this;
     return node === undefined ? Promise.resolve(refusal('unavailable')) : node.world.accept(envelope);
   }
 
   /** Begins a life, unless there is one; after the present one, if that is about to end. */
   start(): void {
-    if (this.#life === undefined) this.#begin();
-    else this.#life.isFollowed = this.#life.isStopping;
+    const life = this.#life;
+    if (life === undefined) this.#begin();
+    else if (life.state.kind === 'stopping') life.state = { ...life.state, isFollowed: true };
   }
 
   /** A start that must be refused: the data are not what they should be. In the same event as its end, `onTried` hears of it. */
@@ -166,14 +184,14 @@ export class SimulatedNode {
   #begin(onTried?: (what: Tried) => void): void {
     const { witness } = this.#setup;
     const life: Running = {
-      isOver: false,
-      isStalled: false,
-      isStopping: false,
-      isFollowed: false,
+      state: { kind: 'starting' },
+      get isOver() {
+        return life.state.kind === 'over';
+      },
       onTried,
-      waiting: [],
+      stalled: undefined,
+      index: createListingIndex(this.#setup.catalogue.itemClasses),
       wallOffsetMs: this.#nextWallOffset(),
-      node: undefined,
       onThrow: (error) => {
         witness.broke(this.name, error);
         this.#end(life, 'broke');
@@ -189,7 +207,7 @@ export class SimulatedNode {
       (node) => {
         if (life.isOver) return;
         if (onTried !== undefined) return this.#end(life, 'serves, and must not', 'served');
-        life.node = node;
+        life.state = { kind: 'serving', node };
         this.#rules.push({ from: node.platform.clock.now(), rules });
         witness.toldTime(this.name, this.#latest, this.time);
         witness.changed(this.name, 'serves');
@@ -214,26 +232,27 @@ export class SimulatedNode {
   /** The process is told to stop: it lets out what was done, closes its journal, and ends. */
   stop(): void {
     const life = this.#life;
-    if (life?.node === undefined) return this.kill();
-    if (life.isStopping) return;
-    life.isStopping = true;
+    if (life?.state.kind === 'stopping') return;
+    if (life?.state.kind !== 'serving') return this.kill();
+    const { node } = life.state;
+    life.state = { kind: 'stopping', node, isFollowed: false };
     this.#setup.witness.changed(this.name, 'is told to stop');
-    void life.node.close(STOP_MS).then(() => this.#end(life, 'stops'));
+    void node.close(STOP_MS).then(() => this.#end(life, 'stops'));
   }
 
   /** Somebody sets the wall clock of the life that serves: one that is still starting would refuse a clock that is too far behind. */
   setWall(offsetMs: number): void {
-    if (this.#life?.node !== undefined) this.#life.wallOffsetMs = offsetMs;
+    if (this.#life !== undefined && this.node !== undefined) this.#life.wallOffsetMs = offsetMs;
   }
 
   /** For so long, or until the life ends, the disk says that it is behind, and no turn may start. */
   stall(forUs: number): void {
     const life = this.#life;
-    if (life === undefined || life.isStalled) return;
-    life.isStalled = true;
+    if (life === undefined || life.stalled !== undefined) return;
+    const waiting: (() => void)[] = [];
+    life.stalled = waiting;
     this.#setup.scheduler.after(forUs, () => {
-      life.isStalled = false;
-      const waiting = life.waiting.splice(0);
+      life.stalled = undefined;
       if (!life.isOver) for (const wake of waiting) wake();
     });
   }
@@ -250,7 +269,7 @@ export class SimulatedNode {
     const real = virtualMachine(scheduler, prng.fork(`life ${this.#lives}`), life);
     const machine = seams.machine?.(real) ?? real;
     const port: Bus = bus.port(this.name, life);
-    const index = createListingIndex(catalogue.itemClasses);
+    const index = this.#slowed(localListingIndex(life.index, machine.timers), machine);
     return openNode({
       machine,
       isClockTrusted: false,
@@ -275,10 +294,26 @@ export class SimulatedNode {
     });
   }
 
+  /** The index, but that batches are on their way to it for a while. */
+  #slowed(real: ListingIndexService, { timers }: Machine): ListingIndexService {
+    const { indexMs } = this.#setup;
+    if (indexMs === undefined) return real;
+    const apply: ListingIndexService['apply'] = async (batch) => {
+      await new Promise<void>((resolve) => timers.after(indexMs(), resolve));
+      return real.apply(batch);
+    };
+    return override(real, { apply });
+  }
+
   #stalling(real: Persister, life: Running): Persister {
-    return persisterWith(real, {
-      isFull: () => life.isStalled || real.isFull,
-      whenReady: () => (life.isStalled ? new Promise((resolve) => life.waiting.push(resolve)) : real.whenReady()),
+    return override(real, {
+      get isFull() {
+        return life.stalled !== undefined || real.isFull;
+      },
+      whenReady: () => {
+        const { stalled } = life;
+        return stalled === undefined ? real.whenReady() : new Promise((resolve) => stalled.push(resolve));
+      },
     });
   }
 
@@ -291,14 +326,15 @@ export class SimulatedNode {
   }
 
   #end(life: Running, how: string, tried: Tried = 'interrupted'): void {
-    if (life.isOver) return;
+    const { state } = life;
+    if (state.kind === 'over') return;
     this.#latest = this.time;
-    life.isOver = true;
+    life.state = { kind: 'over' };
     this.#life = undefined;
     this.#crashes++;
     this.#setup.witness.changed(this.name, how);
     life.onTried?.(tried);
-    if (life.isFollowed) this.#setup.scheduler.after(RESTART_US, () => this.start());
+    if (state.kind === 'stopping' && state.isFollowed) this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
 }
 

@@ -10,6 +10,7 @@ import { instant, nodeName, type Instant, type NodeName, type ShardId } from '#s
 import type { InlineDelays } from '#server/journal/persister/backend-inline.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#shared/cell.ts';
+import type { Feature } from '#server/market/feature.ts';
 import { marketFeatures } from '#server/market/market.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
@@ -25,6 +26,7 @@ import type { Seams } from './seams.ts';
 import { SimulatedBus } from './simulated-bus.ts';
 import { SimulatedNode, type WallOffset } from './simulated-node.ts';
 import { Trace } from './trace.ts';
+import { tradeEffectOf } from './trade-effect.ts';
 import { tradeCheckers } from './trade-checkers.ts';
 import { turnCheckers } from './turn-checkers.ts';
 
@@ -33,6 +35,7 @@ export interface NodeNature {
   readonly memoryBudgetBytes: number;
   readonly delays: InlineDelays;
   readonly persisterHaste: number;
+  readonly indexMs?: () => number;
   readonly wallOffsetMs: WallOffset;
 }
 
@@ -88,8 +91,10 @@ export class SimulatedWorld {
   readonly bus: SimulatedBus;
   readonly model: Model;
   readonly book: AnswerBook;
-  readonly listings = new ListingBook((name) => this.nodes.find((node) => node.name === name)?.node?.index);
+  readonly listings = new ListingBook((name) => this.nodes.find((node) => node.name === name)?.index);
   readonly referee: Referee;
+  /** The market as it was agreed: what checkers and players know of it. */
+  readonly features: readonly Feature[];
   readonly nodes: readonly SimulatedNode[];
   readonly #options: WorldOptions;
   /** Until when the image of a shard is, or was, damaged, in virtual time. */
@@ -102,14 +107,17 @@ export class SimulatedWorld {
     const nowUs = (): number => this.scheduler.nowUs;
     this.trace = new Trace(nowUs, options.isTraceEndless === true);
     this.bus = new SimulatedBus(this.scheduler, prng.fork('bus'));
+    const featuresOf = (agreed: Rules): readonly Feature[] => {
+      return marketFeatures({ rules: agreed, regions: [REGION], catalogue: BUILT_IN_CATALOGUE });
+    };
+    this.features = featuresOf(rules);
     const powerupsOf = (agreed: Rules): readonly Powerup[] => {
-      const kept = seams.rules?.(agreed) ?? agreed;
-      const market = marketFeatures({ rules: kept, regions: [REGION], catalogue: BUILT_IN_CATALOGUE });
+      const market = featuresOf(seams.rules?.(agreed) ?? agreed);
       return seams.powerups?.(market) ?? market;
     };
     const definition = defineShard(powerupsOf(rules));
     this.model = new Model(definition, (turn) => {
-      for (const { cause } of turn.changes.ledger) if (cause === 'purchase') this.#purchases++;
+      for (const line of turn.changes.ledger) if (tradeEffectOf(line) === 'purchase') this.#purchases++;
       this.trace.add('durable', turn.node, turn.position, turn.changes.shard, turn.changes.version, wordsOf(turn.deltas));
       this.referee.turn(turn);
     });
@@ -117,9 +125,13 @@ export class SimulatedWorld {
     this.book = new AnswerBook(this.model, clocks, (checker, detail) => this.referee.complain(checker, detail));
     const rulesOf = (name: string, at: Instant): Rules => this.nodes.find((node) => node.name === name)?.rulesAt(at) ?? rules;
     const ofMarket = marketCheckers({ rulesOf, bodyOf: (shard, key) => this.book.bodyOf(shard, key) });
-    const ofTrades = tradeCheckers({ timeOf: clocks.of, isDamaged: (shard) => this.isDamaged(shard) });
+    const ofTrades = tradeCheckers({
+      timeOf: clocks.of,
+      isDamaged: (shard) => this.isDamaged(shard),
+      kinds: Object.fromEntries(this.features.flatMap(({ trades = {} }) => Object.entries(trades))),
+    });
     this.referee = new Referee(
-      [...turnCheckers(), ...ofTrades, ...ofMarket, ...this.book.checkers, this.listings, ...quietCheckers],
+      [...turnCheckers(this.features), ...ofTrades, ...ofMarket, ...this.book.checkers, this.listings, ...quietCheckers],
       nowUs,
     );
     const names = Array.from({ length: options.nodes }, (_, index) => nodeName(`node-${index + 1}`));

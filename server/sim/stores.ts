@@ -2,47 +2,8 @@
 import type { InlineStores } from '#server/journal/persister/backend-inline.ts';
 import type { MemoryDisk } from '#server/journal/disk/memory.ts';
 import type { Position } from '#server/journal/persister/persister.ts';
-import type { Batch, ImageStore, JournalStore } from '#server/journal/disk/storage.ts';
-
-/** A journal with some of its calls replaced; everything else is as it was. */
-export function journalWith(
-  journal: JournalStore,
-  changes: Partial<Pick<JournalStore, 'commit' | 'drop' | 'read' | 'batch' | 'imageVersionOf'>>,
-): JournalStore {
-  return {
-    get state() {
-      return journal.state;
-    },
-    read: (after, bytesMax) => journal.read(after, bytesMax),
-    batch: (first) => journal.batch(first),
-    imageVersionOf: (shard) => journal.imageVersionOf(shard),
-    setAsideOf: (shard) => journal.setAsideOf(shard),
-    setAsideBytesByShard: () => journal.setAsideBytesByShard(),
-    close: () => journal.close(),
-    extendLease: (until) => journal.extendLease(until),
-    storeImageVersions: (versions, setAside) => journal.storeImageVersions(versions, setAside),
-    drop: (through, recordsMax) => journal.drop(through, recordsMax),
-    commit: (batch) => journal.commit(batch),
-    ...changes,
-  };
-}
-
-/** Images with some of their calls replaced; everything else is as it was. */
-export function imagesWith(images: ImageStore, changes: Partial<Omit<ImageStore, 'published'>>): ImageStore {
-  return {
-    get published() {
-      return images.published;
-    },
-    read: (shard) => images.read(shard),
-    shards: () => images.shards(),
-    mark: (through) => images.mark(through),
-    draft: (shard) => images.draft(shard),
-    sync: (shards) => images.sync(shards),
-    publish: (shards) => images.publish(shards),
-    syncDirectories: (shards) => images.syncDirectories(shards),
-    ...changes,
-  };
-}
+import type { Batch } from '#server/journal/disk/storage.ts';
+import { override } from './override.ts';
 
 /** Who hears of what becomes durable. */
 export interface BatchListener {
@@ -68,7 +29,7 @@ export function observedStores(disk: MemoryDisk, listener: BatchListener): Inlin
     }
   };
   return {
-    journal: journalWith(journal, { commit: (batch) => telling(() => journal.commit(batch)) }),
+    journal: override(journal, { commit: (batch) => telling(() => journal.commit(batch)) }),
     images,
     projections,
     settle: () => telling(() => disk.settle()),

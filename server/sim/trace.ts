@@ -1,4 +1,8 @@
-/** The last things that happened in a simulation, for whoever has to find out why. Kept as parts; put into words only when asked for. */
+/**
+ * The last things that happened in a simulation, to explain a violation. Kept as parts; formatted
+ * only when printed.
+ */
+import { hashOf } from '#shared/hash.ts';
 
 interface Entry {
   readonly atUs: number;
@@ -13,7 +17,7 @@ export class Trace {
   readonly #isEndless: boolean;
   #entries: Entry[] = [];
   #count = 0;
-  #hash = 0x811c9dc5;
+  #hash = hashOf('');
 
   /** `nowUs` is the virtual time; an endless trace forgets nothing. */
   constructor(nowUs: () => number, isEndless = false) {
@@ -26,7 +30,7 @@ export class Trace {
     const atUs = this.#nowUs();
     this.#entries.push({ atUs, parts });
     this.#count++;
-    this.#mix(`${atUs} ${String(parts[0])} ${String(parts[1])}`);
+    this.#hash = hashOf(`${atUs} ${String(parts[0])} ${String(parts[1])}`, this.#hash);
     if (!this.#isEndless && this.#entries.length >= KEPT * 2) this.#entries = this.#entries.slice(-KEPT);
   }
 
@@ -38,10 +42,6 @@ export class Trace {
   /** The newest entries in words, oldest first. */
   lines(count = KEPT): readonly string[] {
     return this.#entries.slice(-count).map(({ atUs, parts }) => `${(atUs / 1_000).toFixed(3)} ms  ${parts.map(inWords).join(' ')}`);
-  }
-
-  #mix(text: string): void {
-    for (let index = 0; index < text.length; index++) this.#hash = Math.imul(this.#hash ^ text.charCodeAt(index), 0x01000193);
   }
 }
 

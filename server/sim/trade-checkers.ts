@@ -1,16 +1,26 @@
-/** Checkers of trades: what holder and decider may do, from their durable rows alone. T1 to T9 of the design. */
+/**
+ * Checkers of trades: what holder and decider may do, from their durable rows and ledger lines
+ * alone. T1 to T9 of the design. They know no kind of trade, but for what each declares: a kind
+ * that may accept and decide later has a `stand`. What a line does is read from the places that it
+ * moves between, and its cause must be the one that its kind declares for that.
+ */
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { listing } from '#server/market/listing/listing.ts';
+import type { RowOf } from '#server/shard/entity.ts';
+import type { MarketTrade } from '#server/market/feature.ts';
 import { decision, hold } from '#server/trade/entities.ts';
-import { isSame, type Checker, type Complain } from './checker.ts';
-import type { DurableTurn, RowDelta } from './model.ts';
-import { fieldsOf, rowAs } from './row-decode.ts';
+import { checkRules, isSame, whereOf, type Checker, type Complain, type CheckerRule } from './checker.ts';
+import type { DurableTurn } from './model.ts';
+import { rowAs } from './row-decode.ts';
+import { tradeEffectOf, type TradeEffect } from './trade-effect.ts';
+
+type HoldRow = RowOf<(typeof hold)['attributes']>;
+type DecisionRow = RowOf<(typeof decision)['attributes']>;
 
 /** What the journals have said of one transaction. */
 interface Transaction {
   readonly tx: string;
-  readonly holder: string;
+  readonly trade: string;
   readonly price: number;
   readonly offerUntil: number;
   verdict: 'committed' | 'aborted' | undefined;
@@ -18,34 +28,36 @@ interface Transaction {
   readonly clearing: Map<string, number>;
 }
 
-type Transactions = Map<string, Transaction>;
-
 /** What the checkers have to know besides the turns. */
 export interface TradeFacts {
   /** The time of the node of a shard. */
   readonly timeOf: (shard: ShardId) => Instant;
   /** Whether the image of a shard is damaged, or was a moment ago. */
   readonly isDamaged: (shard: string) => boolean;
+  /** All kinds of trade, by name. */
+  readonly kinds: Readonly<Record<string, MarketTrade>>;
+}
+
+/** What the checkers of one simulation know together. */
+interface Known extends TradeFacts {
+  readonly transactions: Map<string, Transaction>;
+  /** When each shard came to be. */
+  readonly createdAt: Map<string, number>;
 }
 
 /** New ones for one simulation. They share what they know, and the first of them keeps it. */
 export function tradeCheckers(facts: TradeFacts): readonly Checker[] {
-  const transactions: Transactions = new Map();
-  const createdAt = new Map<string, number>();
-  const endedListings = new Set<string>();
+  const known: Known = { ...facts, transactions: new Map(), createdAt: new Map() };
   return [
     {
       name: 'T1 T2 a hold goes only with the outcome',
       sentence: 'a hold is made once, never changed, and goes only after the decider has durably decided, in the way that it decided',
-      onTurn: (turn, complain) => {
-        if (turn.previous === undefined) createdAt.set(turn.changes.shard, turn.changes.now);
-        forEachHold(turn, (delta) => checkHold(transactions, createdAt, facts, turn, delta, complain));
-      },
+      onTurn: (turn, complain) => checkHolds(known, turn, complain),
     },
     {
       name: 'T3 T4 a decision is final',
       sentence: 'a transaction is decided once, for a durable hold, in time if it commits, with all effects of its side or none',
-      onTurn: (turn, complain) => checkDecisions(transactions, turn, complain),
+      onTurn: (turn, complain) => checkDecisions(known, turn, complain),
     },
     {
       name: 'T5 a trade has its effects once',
@@ -53,9 +65,14 @@ export function tradeCheckers(facts: TradeFacts): readonly Checker[] {
       onTurn: effectsOnce(),
     },
     {
+      name: 'a line of a trade has its cause',
+      sentence: 'the cause of a ledger line is the one that the kind of its trade declares for what the line does',
+      onTurn: (turn, complain) => checkCauses(known, turn, complain),
+    },
+    {
       name: 'T9 a decision goes when it is of no more use, and not before',
       sentence: 'a decision is settled only after its holder has acted, and forgotten only when its offer can no longer be accepted',
-      onTurn: (turn, complain) => checkSettling(transactions, turn, complain),
+      onTurn: (turn, complain) => checkSettling(known, turn, complain),
     },
     {
       name: 'T9 decisions are bounded',
@@ -65,126 +82,164 @@ export function tradeCheckers(facts: TradeFacts): readonly Checker[] {
     {
       name: 'T7 clearing is empty in the end',
       sentence: 'what a sale leaves between the two shards is exactly what the purchase takes, and nothing is left of a settled trade',
-      onTurn: (turn, complain) => checkClearing(transactions, turn, complain),
+      onTurn: (turn, complain) => checkClearing(known, turn, complain),
       onQuiet: (_quiet, complain) => {
-        for (const { tx, clearing } of transactions.values())
+        for (const { tx, clearing } of known.transactions.values())
           if (clearing.size > 0) complain(`${tx} still has ${inWords(clearing)} in clearing`);
       },
-    },
-    {
-      name: 'each listing ends once',
-      sentence: 'a listing ends once, by sale, cancel or expiry, and never comes back',
-      onTurn: (turn, complain) => checkListings(endedListings, turn, complain),
     },
   ];
 }
 
-function forEachHold({ deltas }: DurableTurn, visit: (delta: RowDelta) => void): void {
-  for (const delta of deltas) if (delta.entity === hold.name) visit(delta);
-}
-
-function checkHold(
-  transactions: Transactions,
-  createdAt: ReadonlyMap<string, number>,
-  { timeOf, isDamaged }: TradeFacts,
-  { changes }: DurableTurn,
-  { before, after }: RowDelta,
-  complain: Complain,
-): void {
-  const old = rowAs(hold, hold.name, before);
-  const row = rowAs(hold, hold.name, after);
-  if (old === undefined && row !== undefined) {
-    if (transactions.has(row.tx)) complain(`${row.tx} is minted twice`);
-    const { tx, gold: price, offerUntil } = row;
-    const fresh = { verdict: undefined, resolution: undefined, clearing: new Map<string, number>() };
-    transactions.set(tx, { tx, holder: changes.shard, price, offerUntil, ...fresh });
-  } else if (old !== undefined && row !== undefined) {
-    const isKept = old.tx === row.tx && old.gold === row.gold && old.decider === row.decider && old.offerUntil === row.offerUntil;
-    if (!isKept || !isSame(old.terms, row.terms)) complain(`the hold of ${old.tx} was changed`);
-  } else if (old !== undefined) {
-    const known = transactions.get(old.tx);
-    const causes = changes.ledger.filter(({ tx }) => tx === old.tx).map(({ cause }) => cause);
-    const resolution = causes.length === 1 ? causes[0] : undefined;
-    if (known === undefined || (resolution !== 'purchase' && resolution !== 'release')) {
-      return complain(`the hold of ${old.tx} went with the ledger lines [${causes.join(', ')}]`);
-    }
-    known.resolution = resolution;
-    // Where there is no shard, nothing can be written down: its cell aborts what is late, and the shard may come to be a moment later.
-    const hasComeAt = createdAt.get(old.decider) ?? Number.POSITIVE_INFINITY;
-    const isOfNobody = hasComeAt > old.offerUntil;
-    // Nor where it cannot be loaded. That it has decided nothing is seen here by its journal, and that it never will, by `checkNewDecision`.
-    const isOfDamaged = isDamaged(old.decider) && changes.now > old.offerUntil;
-    if (known.verdict === undefined && resolution === 'release' && (isOfNobody || isOfDamaged)) {
-      const earlyMs = old.offerUntil - timeOf(old.decider);
-      if (earlyMs > 0) complain(`the hold of ${old.tx} is released ${earlyMs} ms too early: nobody has decided, and somebody still may`);
-      return;
-    }
-    const expected = resolution === 'purchase' ? 'committed' : 'aborted';
-    if (known.verdict !== expected)
-      complain(`the hold of ${old.tx} became a ${resolution}, and its decider has ${known.verdict ?? 'decided nothing'}`);
+function checkHolds(known: Known, turn: DurableTurn, complain: Complain): void {
+  const { changes, previous, deltas } = turn;
+  if (previous === undefined) known.createdAt.set(changes.shard, changes.now);
+  for (const { entity, before, after } of deltas) {
+    const [old, row] = [rowAs(hold, entity, before), rowAs(hold, entity, after)];
+    if (old === undefined) {
+      if (row !== undefined) noteHold(known, row, complain);
+    } else if (row === undefined) checkHoldGone(known, turn, old, complain);
+    else if (!isSame(promiseOf(old), promiseOf(row))) complain(`the hold of ${old.tx} was changed`);
   }
 }
 
-function checkDecisions(transactions: Transactions, turn: DurableTurn, complain: Complain): void {
+function noteHold({ transactions }: Known, { tx, trade, gold: price, offerUntil }: HoldRow, complain: Complain): void {
+  if (transactions.has(tx)) complain(`${tx} is minted twice`);
+  transactions.set(tx, { tx, trade, price, offerUntil, verdict: undefined, resolution: undefined, clearing: new Map() });
+}
+
+/** What never changes of a hold. */
+function promiseOf({ tx, trade, gold, decider, offerUntil, terms }: HoldRow): object {
+  return { tx, trade, gold, decider, offerUntil, terms };
+}
+
+const VERDICT_FOR = { purchase: 'committed', release: 'aborted' } as const;
+
+function checkHoldGone(known: Known, { changes }: DurableTurn, old: HoldRow, complain: Complain): void {
+  const transaction = known.transactions.get(old.tx);
+  const lines = changes.ledger.filter(({ tx }) => tx === old.tx);
+  const resolution = lines.length === 1 ? lines.map(tradeEffectOf)[0] : undefined;
+  if (transaction === undefined || (resolution !== 'purchase' && resolution !== 'release')) {
+    return complain(`the hold of ${old.tx} went with the ledger lines [${lines.map(({ cause }) => cause).join(', ')}]`);
+  }
+  transaction.resolution = resolution;
+  const { verdict } = transaction;
+  if (verdict === undefined && resolution === 'release' && mayGoUndecided(known, old, changes.now)) {
+    const earlyMs = old.offerUntil - known.timeOf(old.decider);
+    if (earlyMs > 0) complain(`the hold of ${old.tx} is released ${earlyMs} ms too early: nobody has decided, and somebody still may`);
+  } else if (verdict !== VERDICT_FOR[resolution]) {
+    complain(`the hold of ${old.tx} became a ${resolution}, and its decider has ${verdict ?? 'decided nothing'}`);
+  }
+}
+
+/**
+ * Where there is no decider to write a decision down: its shard was created after the offer was
+ * late, if ever, and until then its cell aborts what is late; or it cannot be loaded. That it has
+ * decided nothing is seen here by its journal, and that it never will, by `checkDecisions`.
+ */
+function mayGoUndecided({ createdAt, isDamaged }: Known, { decider, offerUntil }: HoldRow, now: number): boolean {
+  return (createdAt.get(decider) ?? Number.POSITIVE_INFINITY) > offerUntil || (isDamaged(decider) && now > offerUntil);
+}
+
+function checkDecisions(known: Known, turn: DurableTurn, complain: Complain): void {
+  const say = (detail: string): void => complain(`${whereOf(turn)} ${detail}`);
+  for (const { entity, before, after } of turn.deltas) {
+    const row = rowAs(decision, entity, after);
+    if (row !== undefined) checkDecision(known, turn, rowAs(decision, entity, before), row, say);
+  }
+  for (const line of turn.changes.ledger) {
+    if (tradeEffectOf(line) !== 'sale') continue;
+    const verdict = known.transactions.get(line.tx ?? '')?.verdict;
+    if (verdict !== 'committed') say(`sells for ${String(line.tx)}, of which the verdict is ${verdict ?? 'none'}`);
+  }
+}
+
+type DecisionState = DecisionRow['state'];
+
+/**
+ * What a decision may become in one turn. Whether a kind of trade may begin with `accepted`, it
+ * declares.
+ */
+const NEXT_STATES: Readonly<Record<DecisionState | 'unknown', readonly DecisionState[]>> = {
+  unknown: ['accepted', 'committed', 'aborted'],
+  accepted: ['accepted', 'committed', 'aborted'],
+  committed: ['committed', 'settled'],
+  aborted: ['aborted', 'settled'],
+  settled: ['settled'],
+};
+
+function checkDecision(known: Known, turn: DurableTurn, old: DecisionRow | undefined, row: DecisionRow, say: Complain): void {
+  const { tx, state } = row;
+  const from = old?.state ?? 'unknown';
+  if (!NEXT_STATES[from].includes(state)) return say(`has a decision of ${tx} that goes from ${from} to ${state}`);
+  const transaction = known.transactions.get(tx);
+  if (transaction === undefined) return say(`decides ${tx}, for which there is no durable hold`);
+  const decided: Decided = { turn, row, transaction, kind: known.kinds[transaction.trade] };
+  if (old === undefined) checkRules(FIRST_RULES, decided, say);
+  else if (from !== 'accepted' && row.verdict !== null && !isSame(row.verdict, old.verdict)) say(`changes the verdict of ${tx}`);
+  if (state === from || (state !== 'committed' && state !== 'aborted')) return;
+  checkRules(state === 'committed' ? COMMIT_RULES : ABORT_RULES, decided, say);
+  // A late double of an offer that is long settled is aborted anew; its holder has nothing to lose by then.
+  transaction.verdict ??= state;
+}
+
+/** A transaction as a turn of its decider decides it. */
+interface Decided {
+  readonly turn: DurableTurn;
+  readonly row: DecisionRow;
+  readonly transaction: Transaction;
+  readonly kind: MarketTrade | undefined;
+}
+
+/** Of the first that is known of an offer. Only an abort may be late. */
+const FIRST_RULES: readonly CheckerRule<Decided>[] = [
+  {
+    isBroken: ({ row, transaction }) => row.offerUntil !== transaction.offerUntil,
+    detail: ({ row, transaction }) => `believes that ${row.tx} is offered until ${row.offerUntil}, not ${transaction.offerUntil}`,
+  },
+  {
+    isBroken: ({ turn, row }) => row.state !== 'aborted' && turn.changes.now > row.offerUntil,
+    detail: ({ turn, row }) => `has ${row.tx} ${row.state} ${turn.changes.now - row.offerUntil} ms too late`,
+  },
+  {
+    isBroken: ({ row, kind }) => row.state === 'accepted' && kind?.stand === undefined,
+    detail: ({ row, transaction }) => `accepts ${row.tx}, and a ${transaction.trade} is decided at once`,
+  },
+];
+
+const COMMIT_RULES: readonly CheckerRule<Decided>[] = [
+  {
+    isBroken: ({ transaction }) => (transaction.verdict ?? transaction.resolution) !== undefined,
+    detail: ({ row, transaction }) => `commits ${row.tx}, which has its ${String(transaction.verdict ?? transaction.resolution)} already`,
+  },
+  { isBroken: (decided) => takenBy(decided) === undefined, detail: ({ row }) => `commits ${row.tx} without its sale` },
+  {
+    isBroken: (decided) => (takenBy(decided) ?? 0) > decided.transaction.price,
+    detail: (decided) => `takes ${String(takenBy(decided))} for ${decided.row.tx}, which holds ${decided.transaction.price}`,
+  },
+];
+
+const ABORT_RULES: readonly CheckerRule<Decided>[] = [
+  {
+    isBroken: ({ transaction }) => transaction.verdict === 'committed' && transaction.resolution === undefined,
+    detail: ({ row }) => `aborts ${row.tx}, which is committed, before its holder knows`,
+  },
+];
+
+/** The gold that the decider's sale takes of the transaction; `undefined` if it makes none. */
+function takenBy({ turn, row }: Decided): number | undefined {
+  const sale = turn.changes.ledger.find((line) => line.tx === row.tx && tradeEffectOf(line) === 'sale');
+  return sale?.postings.reduce((sum, { place, asset, amount }) => (place === 'clearing' && asset === 'gold' ? sum - amount : sum), 0);
+}
+
+function checkSettling({ transactions }: Known, turn: DurableTurn, complain: Complain): void {
+  const where = whereOf(turn);
   for (const { entity, before, after } of turn.deltas) {
     const old = rowAs(decision, entity, before);
     const row = rowAs(decision, entity, after);
-    if (old === undefined && row !== undefined) checkNewDecision(transactions, turn, row, complain);
-    if (old !== undefined) checkOldDecision(turn, old, row, complain);
-  }
-  for (const { cause, tx } of turn.changes.ledger) {
-    if (cause !== 'sale') continue;
-    const known = tx === null ? undefined : transactions.get(tx);
-    if (known?.verdict !== 'committed')
-      complain(`${turn.changes.shard} sells for ${String(tx)}, of which the verdict is ${known?.verdict ?? 'none'}`);
-  }
-}
-
-type DecisionRow = NonNullable<ReturnType<typeof rowAs<(typeof decision)['attributes']>>>;
-
-function checkNewDecision(transactions: Transactions, { changes, deltas }: DurableTurn, row: DecisionRow, complain: Complain): void {
-  const known = transactions.get(row.tx);
-  const where = `${changes.shard} version ${changes.version}`;
-  if (known === undefined) return complain(`${where} decides ${row.tx}, for which there is no durable hold`);
-  if (row.state !== 'committed' && row.state !== 'aborted')
-    return complain(`${where} has a first decision of ${row.tx} that is ${row.state}`);
-  if (row.offerUntil !== known.offerUntil)
-    complain(`${where} believes that ${row.tx} is offered until ${row.offerUntil}, not ${known.offerUntil}`);
-  if (row.state === 'committed') {
-    if (changes.now > row.offerUntil) complain(`${where} commits ${row.tx} ${changes.now - row.offerUntil} ms too late`);
-    const isOver = known.verdict ?? known.resolution;
-    if (isOver !== undefined) complain(`${where} commits ${row.tx}, which has its ${isOver} already`);
-    if (!changes.ledger.some(({ cause, tx }) => cause === 'sale' && tx === row.tx)) complain(`${where} commits ${row.tx} without its sale`);
-    const verdict = row.verdict?.value;
-    const paid = fieldsOf(verdict?.kind === 'committed' ? verdict.result : undefined)['paid'];
-    const sold = deltas.flatMap(({ entity, before, after }) => (after === undefined ? (rowAs(listing, entity, before) ?? []) : []));
-    if (sold.length !== 1 || sold[0]?.buyout !== paid)
-      complain(`${where} takes ${String(paid)} for ${row.tx}, and no listing of that price ends`);
-    if (typeof paid !== 'number' || paid > known.price)
-      complain(`${where} takes ${String(paid)} for ${row.tx}, which holds ${known.price}`);
-  } else if (known.verdict === 'committed' && known.resolution === undefined) {
-    complain(`${where} aborts ${row.tx}, which is committed, before its holder knows`);
-  }
-  // A late double of an offer that is long settled is aborted anew; its holder has nothing to lose by then.
-  known.verdict ??= row.state;
-}
-
-function checkOldDecision({ changes }: DurableTurn, old: DecisionRow, row: DecisionRow | undefined, complain: Complain): void {
-  if (row === undefined) return;
-  const where = `${changes.shard} version ${changes.version}`;
-  if (row.state !== old.state && row.state !== 'settled') complain(`${where}: ${old.tx} goes from ${old.state} to ${row.state}`);
-  if (row.verdict !== null && !isSame(row.verdict, old.verdict)) complain(`${where}: the verdict of ${old.tx} is changed`);
-}
-
-function checkSettling(transactions: Transactions, { changes, deltas }: DurableTurn, complain: Complain): void {
-  const where = `${changes.shard} version ${changes.version}`;
-  for (const { entity, before, after } of deltas) {
-    const old = rowAs(decision, entity, before);
-    const row = rowAs(decision, entity, after);
     if (old === undefined || (row !== undefined && row.state !== 'settled')) continue;
-    const known = transactions.get(old.tx);
-    if (known?.resolution === undefined) complain(`${where} takes ${old.tx} for settled, and its holder still holds`);
-    if (row === undefined && changes.now <= old.offerUntil) complain(`${where} forgets ${old.tx}, which may still be offered`);
+    if (transactions.get(old.tx)?.resolution === undefined) complain(`${where} takes ${old.tx} for settled, and its holder still holds`);
+    if (row === undefined && turn.changes.now <= old.offerUntil) complain(`${where} forgets ${old.tx}, which may still be offered`);
   }
 }
 
@@ -195,7 +250,8 @@ const TURNS_TO_FORGET = 4 * limits.tidyEveryTurns;
 
 function decisionsBounded(): (turn: DurableTurn, complain: Complain) => void {
   const overdueByShard = new Map<string, { readonly id: number; readonly turns: number }>();
-  return ({ changes, shard }, complain) => {
+  return (turn, complain) => {
+    const { changes, shard } = turn;
     let oldest: DecisionRow | undefined;
     for (const row of shard.rowsByEntity.get(decision.name)?.values() ?? []) {
       const known = rowAs(decision, decision.name, row);
@@ -205,66 +261,62 @@ function decisionsBounded(): (turn: DurableTurn, complain: Complain) => void {
     const before = overdueByShard.get(changes.shard);
     const turns = before?.id === oldest.id ? before.turns + 1 : 1;
     overdueByShard.set(changes.shard, { id: oldest.id, turns });
-    if (turns >= TURNS_TO_FORGET)
-      complain(`${changes.shard} version ${changes.version} still has the decision on ${oldest.tx}, after ${turns} turns`);
+    if (turns >= TURNS_TO_FORGET) complain(`${whereOf(turn)} still has the decision on ${oldest.tx}, after ${turns} turns`);
   };
 }
 
-/** The lines of a trade, and which of them exclude each other. */
-const EFFECTS: Readonly<Record<string, 'hold' | 'sale' | 'end'>> = { buyout: 'hold', sale: 'sale', purchase: 'end', release: 'end' };
+/** Effects of one group exclude each other: a trade has each at most once. */
+const EFFECT_GROUPS: Readonly<Record<TradeEffect, 'hold' | 'sale' | 'end'>> = {
+  hold: 'hold',
+  sale: 'sale',
+  purchase: 'end',
+  release: 'end',
+};
 
 function effectsOnce(): (turn: DurableTurn, complain: Complain) => void {
   const causeByEffect = new Map<string, string>();
-  return ({ changes }, complain) => {
-    for (const { cause, tx } of changes.ledger) {
-      const effect = EFFECTS[cause];
-      if (effect === undefined || tx === null) continue;
-      const key = `${effect} ${tx}`;
+  return (turn, complain) => {
+    for (const line of turn.changes.ledger) {
+      const effect = tradeEffectOf(line);
+      if (effect === undefined) continue;
+      const { tx, cause } = line;
+      const key = `${EFFECT_GROUPS[effect]} ${String(tx)}`;
       const earlier = causeByEffect.get(key);
-      if (earlier !== undefined) complain(`${changes.shard} version ${changes.version}: ${tx} has a ${cause} after its ${earlier}`);
+      if (earlier !== undefined) complain(`${whereOf(turn)}: ${String(tx)} has a ${cause} after its ${earlier}`);
       causeByEffect.set(key, cause);
     }
   };
 }
 
-function checkClearing(transactions: Transactions, { changes }: DurableTurn, complain: Complain): void {
-  for (const { cause, tx, postings } of changes.ledger) {
-    for (const { place, asset, amount } of postings) {
-      if (place !== 'clearing') continue;
-      const clearing = tx === null ? undefined : transactions.get(tx)?.clearing;
-      if (clearing === undefined) {
-        complain(`${changes.shard} version ${changes.version}: ${cause} moves ${asset} through the clearing of no transaction`);
-        continue;
-      }
-      const sum = (clearing.get(asset) ?? 0) + amount;
-      if (sum === 0) clearing.delete(asset);
-      else clearing.set(asset, sum);
-    }
-    const known = tx === null ? undefined : transactions.get(tx);
-    if (cause === 'purchase' && known !== undefined && known.clearing.size > 0) {
-      complain(`${known.tx} is bought and sold, and ${inWords(known.clearing)} is left in clearing`);
-    }
+/** What a kind of trade calls the cause of each effect. */
+const CAUSE_NAMES = { hold: 'held', sale: 'decided', purchase: 'committed', release: 'released' } as const;
+
+function checkCauses({ transactions, kinds }: Known, turn: DurableTurn, complain: Complain): void {
+  for (const line of turn.changes.ledger) {
+    const effect = tradeEffectOf(line);
+    const kind = kinds[transactions.get(line.tx ?? '')?.trade ?? ''];
+    if (effect === undefined || kind === undefined) continue;
+    const expected = kind.causes[CAUSE_NAMES[effect]];
+    if (line.cause !== expected) complain(`${whereOf(turn)}: line ${line.seq} is a ${line.cause}, and does what a ${expected} does`);
   }
 }
 
-const ENDINGS: ReadonlySet<string> = new Set(['sale', 'cancelled', 'expired']);
-
-function checkListings(ended: Set<string>, { changes, deltas }: DurableTurn, complain: Complain): void {
-  for (const { entity, id, before, after } of deltas) {
-    const old = rowAs(listing, entity, before);
-    const row = rowAs(listing, entity, after);
-    const key = `${id}.${changes.shard}`;
-    if (row !== undefined && ended.has(key)) complain(`the listing ${key} has ended, and is there again`);
-    if (old === undefined || row !== undefined) continue;
-    ended.add(key);
-    const endings = changes.ledger.filter(({ cause, postings }) => {
-      return ENDINGS.has(cause) && postings.some(({ place, asset }) => place === 'listed' && asset === `item:${old.item.value.id}`);
-    });
-    if (endings.length !== 1) complain(`the listing ${key} ends ${endings.length} times in one turn`);
-    const isEarly = endings[0]?.cause === 'expired' && changes.now < old.endsAt;
-    const isLate = endings[0]?.cause === 'sale' && (changes.now >= old.endsAt || changes.now < old.startsAt);
-    if (isEarly || isLate)
-      complain(`the listing ${key} of ${old.startsAt} to ${old.endsAt} is ${String(endings[0]?.cause)} at ${changes.now}`);
+function checkClearing({ transactions }: Known, turn: DurableTurn, complain: Complain): void {
+  for (const line of turn.changes.ledger) {
+    const { cause, tx, postings } = line;
+    const transaction = tx === null ? undefined : transactions.get(tx);
+    for (const { place, asset, amount } of postings) {
+      if (place !== 'clearing') continue;
+      if (transaction === undefined) {
+        complain(`${whereOf(turn)}: ${cause} moves ${asset} through the clearing of no transaction`);
+        continue;
+      }
+      const sum = (transaction.clearing.get(asset) ?? 0) + amount;
+      if (sum === 0) transaction.clearing.delete(asset);
+      else transaction.clearing.set(asset, sum);
+    }
+    if (transaction !== undefined && transaction.clearing.size > 0 && tradeEffectOf(line) === 'purchase')
+      complain(`${transaction.tx} is bought and sold, and ${inWords(transaction.clearing)} is left in clearing`);
   }
 }
 

@@ -1,30 +1,53 @@
-/** Checkers of single turns: rows and ledger agree, and the counters of a shard do what they must. */
-import { balanceAfter, unbalancedAsset } from '#server/shard/change-set.ts';
-import { completed } from '#server/market/completed/completed.ts';
-import { wallet } from '#server/market/goods/wallet.ts';
+/**
+ * Checkers of single turns: rows and ledger agree, and the counters of a shard do what they must.
+ *
+ * What a row holds and which attributes are alarms is asked of the features. That none forgets to
+ * say so is seen all the same: places come from the record format, so what a ledger line moves to a
+ * place must be in some row, and `features.test.ts` looks at the entities.
+ */
+import type { ProtocolPart } from '#shared/protocol/part.ts';
+import { PROTOCOL_PARTS } from '#shared/protocol/parts.ts';
+import { instant } from '#shared/units.ts';
+import { balanceAfter, PLACES, unbalancedAsset, type LedgerEntry, type Place, type ShardHeader } from '#server/shard/change-set.ts';
+import type { Feature, Holding } from '#server/market/feature.ts';
+import type { AnyRow, Entity } from '#server/shard/entity.ts';
 import { failure } from '#server/shard/failures.ts';
 import { operation } from '#server/shard/operations.ts';
 import { operationPack } from '#server/shard/operation-pack.ts';
-import { hold } from '#server/trade/entities.ts';
-import { isSame, type Checker } from './checker.ts';
+import { checkRules, isSame, whereOf, type Checker, type Complain, type CheckerRule } from './checker.ts';
 import { rowsOfShard, type DurableTurn, type RowDelta, type ShardModel } from './model.ts';
-import { holdingsOf, rowAs } from './row-decode.ts';
+import { rowAs } from './row-decode.ts';
 
-/** Places that rows show. The others are only in the ledger. */
-const ROW_PLACES: ReadonlySet<string> = new Set(['wallet', 'stash', 'hold', 'escrow', 'listed', 'completed']);
+/**
+ * Places that no row shows: the world's edge, and what is between two shards. All others are some
+ * player's.
+ */
+const OUTSIDE: ReadonlySet<Place> = new Set<Place>(['clearing', 'minted', 'burned']);
+const ROW_PLACES: ReadonlySet<Place> = new Set(PLACES.filter((place) => !OUTSIDE.has(place)));
+
+/** What a row holds, by the feature that has its entity. */
+export type HoldingsOf = (entity: string, row: AnyRow | undefined) => readonly Holding[];
+
+/** The holdings of all features; a row of no such entity holds nothing. */
+export function holdingsOfAll(features: readonly Feature[]): HoldingsOf {
+  const all = features.flatMap(({ holdings = [] }) => holdings);
+  const ofByEntity = new Map(all.map(({ entity, of }) => [entity.name, of]));
+  return (entity, row) => (row === undefined ? [] : (ofByEntity.get(entity)?.(row) ?? []));
+}
 
 /** New ones for one simulation. */
-export function turnCheckers(): readonly Checker[] {
+export function turnCheckers(features: readonly Feature[]): readonly Checker[] {
+  const holdingsOf = holdingsOfAll(features);
   return [
     ledgerBalances,
-    rowsFollowLedger,
-    linesTellTheTruth,
-    worldConserved(),
-    itemInOnePlace(),
-    walletParts,
+    causesAreDeclared,
+    rowsFollowLedger(holdingsOf),
+    linesTellTheTruth(),
+    worldConserved(holdingsOf),
+    itemInOnePlace(holdingsOf),
     counters,
     nodeOrder(),
-    wakeIsEarliestAlarm,
+    wakeIsEarliestAlarm(features.flatMap(({ entities }) => entities)),
     nothingFails,
     answersStand,
   ];
@@ -33,171 +56,184 @@ export function turnCheckers(): readonly Checker[] {
 const ledgerBalances: Checker = {
   name: 'T7 the ledger balances',
   sentence: "every turn's ledger lines sum to zero per currency and per item",
-  onTurn: ({ changes }, complain) => {
-    for (const { cause, postings } of changes.ledger) {
+  onTurn: (turn, complain) => {
+    for (const { cause, postings } of turn.changes.ledger) {
       const asset = unbalancedAsset(postings);
-      if (asset !== undefined) complain(`${changes.shard} version ${changes.version}: ${cause} does not sum to zero in ${asset}`);
+      if (asset !== undefined) complain(`${whereOf(turn)}: ${cause} does not sum to zero in ${asset}`);
     }
   },
 };
 
-const rowsFollowLedger: Checker = {
-  name: 'T7 rows follow the ledger',
-  sentence: 'what a turn does to the rows is exactly what its ledger lines say, place by place',
-  onTurn: ({ changes, deltas }, complain) => {
-    const net = new Map<string, number>();
-    const add = (place: string, asset: string, amount: number): void => {
-      const key = `${place} ${asset}`;
-      net.set(key, (net.get(key) ?? 0) + amount);
-    };
-    for (const { entity, before, after } of deltas) {
-      if (before !== undefined) for (const { place, asset, amount } of holdingsOf(entity, before)) add(place, asset, -amount);
-      if (after !== undefined) for (const { place, asset, amount } of holdingsOf(entity, after)) add(place, asset, amount);
-    }
-    for (const { postings } of changes.ledger) {
-      for (const { place, asset, amount } of postings) if (ROW_PLACES.has(place)) add(place, asset, -amount);
-    }
-    for (const [key, amount] of net) {
-      if (amount !== 0) complain(`${changes.shard} version ${changes.version}: rows and ledger differ by ${amount} of ${key}`);
+const CAUSES: ReadonlySet<string> = new Set(PROTOCOL_PARTS.flatMap((part: ProtocolPart) => part.causes ?? []));
+
+const causesAreDeclared: Checker = {
+  name: 'each line has a cause',
+  sentence: 'the cause of a ledger line is one that the protocol tells clients of',
+  onTurn: (turn, complain) => {
+    for (const { seq, cause } of turn.changes.ledger) {
+      if (!CAUSES.has(cause)) complain(`${whereOf(turn)}: line ${seq} has the cause ${cause}, which the protocol does not know`);
     }
   },
 };
 
-/** The gold of a player that a wallet shows, by the ledger's names of the places. */
-const GOLD_PLACES: ReadonlySet<string> = new Set(['wallet', 'hold', 'completed']);
-
-const linesTellTheTruth: Checker = {
-  name: 'each line tells when and what is left',
-  sentence:
-    "a ledger line is dated by its turn, and tells what gold is left right after it at each of its player's places that it is about",
-  onTurn: ({ changes, deltas, shard }, complain) => {
-    if (changes.ledger.length === 0) return;
-    const where = `${changes.shard} version ${changes.version}`;
-    const goldByPlace = goldBefore(shard, deltas);
-    for (const entry of changes.ledger) {
-      const { seq, at, cause, balance, postings } = entry;
-      const line = `${where}: line ${seq}, ${cause},`;
-      if (at !== changes.now) complain(`${line} is dated ${at}, and its turn ${changes.now}`);
-      const ofPlayer = postings.filter(({ place, asset }) => asset === 'gold' && GOLD_PLACES.has(place));
-      for (const { place, amount } of ofPlayer) goldByPlace.set(place, (goldByPlace.get(place) ?? 0) + amount);
-      const inWallet = goldByPlace.get('wallet') ?? 0;
-      if (balance !== inWallet) complain(`${line} says that ${balance} is left, and it is ${inWallet}`);
-      for (const posting of ofPlayer) {
-        const [told, left] = [balanceAfter(entry, posting), goldByPlace.get(posting.place)];
-        if (told !== left) complain(`${line} says that ${told} is left at ${posting.place}, and it is ${left}`);
-      }
-    }
-  },
-};
-
-/** The gold in each place of a player before the turn. */
-function goldBefore(shard: ShardModel, deltas: readonly RowDelta[]): Map<string, number> {
-  const changed = deltas.find(({ entity }) => entity === wallet.name);
-  const purse = changed === undefined ? rowsOfShard(shard, wallet)[0] : changed.before;
-  const holdings = purse === undefined ? [] : holdingsOf(wallet.name, purse);
-  return new Map(holdings.map(({ place, amount }) => [place, amount]));
+/** What the rows of a turn gain and lose. */
+function* rowMovements(holdingsOf: HoldingsOf, deltas: readonly RowDelta[]): Generator<Holding> {
+  for (const { entity, before, after } of deltas) {
+    for (const { place, asset, amount } of holdingsOf(entity, before)) yield { place, asset, amount: -amount };
+    yield* holdingsOf(entity, after);
+  }
 }
 
-function worldConserved(): Checker {
+/** Exported for its test: what it notices of a feature that forgets what its rows hold. */
+export function rowsFollowLedger(holdingsOf: HoldingsOf): Checker {
+  return {
+    name: 'T7 rows follow the ledger',
+    sentence: 'what a turn does to the rows is exactly what its ledger lines say, place by place',
+    onTurn: (turn, complain) => {
+      const net = new Map<string, number>();
+      const add = ({ place, asset }: Holding, amount: number): void => {
+        const key = `${asset} at ${place}`;
+        net.set(key, (net.get(key) ?? 0) + amount);
+      };
+      for (const moved of rowMovements(holdingsOf, turn.deltas)) add(moved, moved.amount);
+      for (const posting of turn.changes.ledger.flatMap(({ postings }) => postings)) {
+        if (ROW_PLACES.has(posting.place)) add(posting, -posting.amount);
+      }
+      for (const [key, amount] of net) if (amount !== 0) complain(`${whereOf(turn)}: rows and ledger differ by ${amount} of ${key}`);
+    },
+  };
+}
+
+function linesTellTheTruth(): Checker {
+  const goldByShard = new Map<string, Map<Place, number>>();
+  return {
+    name: 'each line tells when and what is left',
+    sentence:
+      "a ledger line is dated by its turn, and tells what gold is left right after it at each of its player's places that it is about",
+    onTurn: (turn, complain) => {
+      const { shard, now, ledger } = turn.changes;
+      // The sum of all lines before; `rowsFollowLedger` holds it against the rows.
+      const goldByPlace = goldByShard.get(shard) ?? new Map<Place, number>();
+      goldByShard.set(shard, goldByPlace);
+      for (const entry of ledger) {
+        const say = (detail: string): void => complain(`${whereOf(turn)}: line ${entry.seq}, ${entry.cause}, ${detail}`);
+        if (entry.at !== now) say(`is dated ${entry.at}, and its turn ${now}`);
+        checkBalances(goldByPlace, entry, say);
+      }
+    },
+  };
+}
+
+function checkBalances(goldByPlace: Map<Place, number>, entry: LedgerEntry, say: Complain): void {
+  const ofPlayer = entry.postings.filter(({ place, asset }) => asset === 'gold' && ROW_PLACES.has(place));
+  for (const { place, amount } of ofPlayer) goldByPlace.set(place, (goldByPlace.get(place) ?? 0) + amount);
+  const inWallet = goldByPlace.get('wallet') ?? 0;
+  if (entry.balance !== inWallet) say(`says that ${entry.balance} is left, and it is ${inWallet}`);
+  for (const posting of ofPlayer) {
+    const [told, left] = [balanceAfter(entry, posting), goldByPlace.get(posting.place)];
+    if (told !== left) say(`says that ${told} is left at ${posting.place}, and it is ${left}`);
+  }
+}
+
+function worldConserved(holdingsOf: HoldingsOf): Checker {
   const sumByAsset = new Map<string, bigint>();
   return {
     name: 'T7 the world is conserved',
     sentence:
       'gold and goods of all rows, and what is between two shards, are what was minted less what was burned, on every prefix of the journals',
-    onTurn: ({ changes, deltas }, complain) => {
+    onTurn: (turn, complain) => {
       const touched = new Set<string>();
-      const add = (asset: string, amount: number): void => {
+      const add = ({ asset, amount }: Holding): void => {
         touched.add(asset);
         sumByAsset.set(asset, (sumByAsset.get(asset) ?? 0n) + BigInt(amount));
       };
-      for (const { entity, before, after } of deltas) {
-        if (before !== undefined) for (const { asset, amount } of holdingsOf(entity, before)) add(asset, -amount);
-        if (after !== undefined) for (const { asset, amount } of holdingsOf(entity, after)) add(asset, amount);
-      }
-      for (const { postings } of changes.ledger) {
-        for (const { place, asset, amount } of postings) if (!ROW_PLACES.has(place)) add(asset, amount);
-      }
+      for (const moved of rowMovements(holdingsOf, turn.deltas)) add(moved);
+      for (const posting of turn.changes.ledger.flatMap(({ postings }) => postings)) if (OUTSIDE.has(posting.place)) add(posting);
       for (const asset of touched) {
         const sum = sumByAsset.get(asset) ?? 0n;
-        if (sum !== 0n) complain(`after ${changes.shard} version ${changes.version} the world has ${sum} too much of ${asset}`);
+        if (sum !== 0n) complain(`after ${whereOf(turn)} the world has ${sum} too much of ${asset}`);
       }
     },
   };
 }
 
-function itemInOnePlace(): Checker {
-  const placeByItem = new Map<string, string>();
+function itemInOnePlace(holdingsOf: HoldingsOf): Checker {
+  const rowByItem = new Map<string, string>();
+  const itemsOf = (entity: string, row: AnyRow | undefined): readonly string[] =>
+    holdingsOf(entity, row).flatMap(({ asset }) => (asset.startsWith('item:') ? [asset] : []));
   return {
     name: 'T8 each item is in one place',
     sentence: 'every item is in exactly one row of one shard, or between the two shards of one trade',
-    onTurn: ({ changes, deltas }, complain) => {
-      const where = `${changes.shard} version ${changes.version}`;
-      for (const { entity, id, before, after } of deltas) {
-        for (const { asset } of before === undefined ? [] : holdingsOf(entity, before)) {
-          if (asset.startsWith('item:') && placeByItem.get(asset) === `${changes.shard} ${entity} ${id}`) placeByItem.delete(asset);
-        }
-        if (
-          after !== undefined &&
-          before !== undefined &&
-          entity !== 'wallet' &&
-          !isSame(holdingsOf(entity, before), holdingsOf(entity, after))
-        ) {
-          if (entity !== 'commodity') complain(`${where}: the goods of row ${id} of ${entity} were changed in place`);
-        }
+    onTurn: (turn, complain) => {
+      const rowOf = ({ entity, id }: RowDelta): string => `${turn.changes.shard} ${entity} ${id}`;
+      for (const delta of turn.deltas) {
+        const { entity, id, before, after } = delta;
+        const items = itemsOf(entity, before);
+        for (const asset of items) if (rowByItem.get(asset) === rowOf(delta)) rowByItem.delete(asset);
+        const isKept = before !== undefined && after !== undefined;
+        if (isKept && !isSame(items, itemsOf(entity, after)))
+          complain(`${whereOf(turn)}: the goods of row ${id} of ${entity} were changed in place`);
       }
-      for (const { entity, id, after } of deltas) {
-        for (const { asset } of after === undefined ? [] : holdingsOf(entity, after)) {
-          if (!asset.startsWith('item:')) continue;
-          const other = placeByItem.get(asset);
-          const here = `${changes.shard} ${entity} ${id}`;
-          if (other !== undefined && other !== here) complain(`${where}: ${asset} is in ${here} and in ${other}`);
-          placeByItem.set(asset, here);
+      for (const delta of turn.deltas) {
+        const here = rowOf(delta);
+        for (const asset of itemsOf(delta.entity, delta.after)) {
+          const other = rowByItem.get(asset);
+          if (other !== undefined && other !== here) complain(`${whereOf(turn)}: ${asset} is in ${here} and in ${other}`);
+          rowByItem.set(asset, here);
         }
       }
     },
   };
 }
 
-const walletParts: Checker = {
-  name: 'the wallet adds up',
-  sentence:
-    'held gold is the sum of the holds, unclaimed gold is the sum of the completed entries, and nothing is negative or above 2^53 - 1',
-  onTurn: ({ changes, shard }, complain) => {
-    const purse = rowsOfShard(shard, wallet)[0];
-    if (purse === undefined) return complain(`${shard.id} has no wallet`);
-    const held = rowsOfShard(shard, hold).reduce((sum, row) => sum + row.gold, 0);
-    const unclaimed = rowsOfShard(shard, completed).reduce((sum, row) => sum + (row.gold ?? 0), 0);
-    const where = `${shard.id} version ${changes.version}`;
-    if (purse.held !== held) complain(`${where}: ${purse.held} is held, and the holds sum to ${held}`);
-    if (purse.unclaimed !== unclaimed) complain(`${where}: ${purse.unclaimed} is unclaimed, and the entries sum to ${unclaimed}`);
-    const parts = [purse.gold, purse.held, purse.unclaimed];
-    if (parts.some((part) => part < 0)) complain(`${where}: a part of the wallet is negative: ${parts.join(', ')}`);
-    if (!Number.isSafeInteger(parts.reduce((sum, part) => sum + part, 0))) complain(`${where}: the wallet holds more than 2^53 - 1`);
+type Counters = Pick<ShardHeader, 'version' | 'now' | 'nextId' | 'generation' | 'seq' | 'ledgerSeq'>;
+
+/** The counters of a shard that has had no turn. */
+const NO_TURN: Counters = { version: 0, now: instant(0), nextId: 1, generation: 0, seq: 0, ledgerSeq: 0 };
+
+/** The counters of a shard before a turn and after it. */
+interface Step {
+  readonly was: Counters;
+  readonly is: Counters;
+}
+
+const COUNTER_RULES: readonly CheckerRule<Step>[] = [
+  { isBroken: ({ was, is }) => is.version !== was.version + 1, detail: ({ was }) => `follows version ${was.version}` },
+  { isBroken: ({ was, is }) => is.now < was.now, detail: ({ was, is }) => `has a time that runs back from ${was.now} to ${is.now}` },
+  { isBroken: ({ was, is }) => is.nextId < was.nextId, detail: () => 'has row ids that run back' },
+  {
+    isBroken: ({ was, is }) => is.generation < was.generation || is.seq < was.seq,
+    detail: () => 'has transaction numbers that run back',
   },
-};
+];
+
+const ROW_ID_RULES: readonly CheckerRule<Step & RowDelta>[] = [
+  {
+    isBroken: ({ was, id, before, after }) => before === undefined && after !== undefined && id < was.nextId,
+    detail: ({ id, entity }) => `gives the row id ${id} of ${entity} again`,
+  },
+  {
+    isBroken: ({ was, id, before, after }) => before === undefined && after === undefined && id < was.nextId,
+    detail: ({ id, entity }) => `removes the row ${id} of ${entity}, which is not there`,
+  },
+  { isBroken: ({ is, id }) => id >= is.nextId, detail: ({ id, entity }) => `has the row id ${id} of ${entity}, which was never given` },
+];
 
 const counters: Checker = {
   name: 'counters only grow',
   sentence:
     "a shard's versions and ledger numbers have no gaps, its time, row ids and transaction numbers never run back, and no row id is given twice",
-  onTurn: ({ changes, previous, deltas }, complain) => {
-    const where = `${changes.shard} version ${changes.version}`;
-    if (changes.version !== (previous?.version ?? 0) + 1) complain(`${where} follows version ${previous?.version ?? 0}`);
-    if (previous !== undefined) {
-      if (changes.now < previous.now) complain(`${where}: time runs back from ${previous.now} to ${changes.now}`);
-      if (changes.nextId < previous.nextId) complain(`${where}: row ids run back`);
-      if (changes.generation < previous.generation || changes.seq < previous.seq) complain(`${where}: transaction numbers run back`);
-    }
-    const firstFree = previous?.nextId ?? 1;
-    for (const { entity, id, before, after } of deltas) {
-      if (before === undefined && after !== undefined && id < firstFree) complain(`${where}: row id ${id} of ${entity} is given again`);
-      if (before === undefined && after === undefined && id < firstFree)
-        complain(`${where}: row ${id} of ${entity} is removed, and is not there`);
-      if (id >= changes.nextId) complain(`${where}: row id ${id} of ${entity} was never given`);
-    }
-    let seq = previous?.ledgerSeq ?? 0;
-    for (const entry of changes.ledger) if (entry.seq !== ++seq) complain(`${where}: ledger line ${entry.seq} stands where ${seq} must`);
-    if (seq !== changes.ledgerSeq) complain(`${where}: the last ledger line is ${seq}, and the counter says ${changes.ledgerSeq}`);
+  onTurn: (turn, complain) => {
+    const { changes, previous = NO_TURN, deltas } = turn;
+    const say = (detail: string): void => complain(`${whereOf(turn)} ${detail}`);
+    const step: Step = { was: previous, is: changes };
+    checkRules(COUNTER_RULES, step, say);
+    for (const delta of deltas) checkRules(ROW_ID_RULES, { ...step, ...delta }, say);
+    const seqs = changes.ledger.map(({ seq }) => seq);
+    const misplaced = seqs.findIndex((seq, index) => seq !== previous.ledgerSeq + 1 + index);
+    if (misplaced >= 0) say(`has ledger line ${seqs[misplaced]} where ${previous.ledgerSeq + 1 + misplaced} must stand`);
+    const last = previous.ledgerSeq + seqs.length;
+    if (last !== changes.ledgerSeq) say(`has ledger lines to ${last}, and the counter says ${changes.ledgerSeq}`);
   },
 };
 
@@ -215,42 +251,37 @@ function nodeOrder(): Checker {
   };
 }
 
-const wakeIsEarliestAlarm: Checker = {
-  name: 'no alarm is lost',
-  sentence: 'each turn writes down the earliest alarm of any row of its shard',
-  onTurn: ({ changes, shard }, complain) => {
-    if (rowsOfShard(shard, failure).length > 0) return;
-    let earliest = 0;
-    for (const due of alarmsOf(shard)) if (earliest === 0 || due < earliest) earliest = due;
-    if (changes.wakeAt !== earliest)
-      complain(`${shard.id} version ${changes.version} wakes at ${changes.wakeAt}, and its earliest alarm is ${earliest}`);
-  },
-};
+function wakeIsEarliestAlarm(entities: readonly Entity[]): Checker {
+  const timed = entities.filter(({ alarms }) => alarms.length > 0);
+  return {
+    name: 'no alarm is lost',
+    sentence: 'each turn writes down the earliest alarm of any row of its shard',
+    onTurn: (turn, complain) => {
+      const { changes, shard } = turn;
+      if (rowsOfShard(shard, failure).length > 0) return;
+      const earliest = earliestAlarm(timed, shard);
+      if (changes.wakeAt !== earliest) complain(`${whereOf(turn)} wakes at ${changes.wakeAt}, and its earliest alarm is ${earliest}`);
+    },
+  };
+}
 
-const ALARM_ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
-  listing: ['endsAt'],
-  hold: ['repeatAt'],
-  decision: ['repeatAt'],
-};
-
-function* alarmsOf(shard: ShardModel): Generator<number> {
-  for (const [entity, attributes] of Object.entries(ALARM_ATTRIBUTES)) {
-    for (const row of shard.rowsByEntity.get(entity)?.values() ?? []) {
-      for (const attribute of attributes) {
-        const due = row[attribute];
-        if (typeof due === 'number') yield due;
-      }
+function earliestAlarm(timed: readonly Entity[], shard: ShardModel): number {
+  let earliest = Number.POSITIVE_INFINITY;
+  for (const { name, alarms } of timed) {
+    for (const row of shard.rowsByEntity.get(name)?.values() ?? []) {
+      for (const { read } of alarms) earliest = Math.min(earliest, Number(read(row) ?? Number.POSITIVE_INFINITY));
     }
   }
+  return earliest === Number.POSITIVE_INFINITY ? 0 : earliest;
 }
 
 const nothingFails: Checker = {
   name: 'T6 no shard is quarantined and no turn fails',
   sentence: 'no handler throws, and no shard ever hears of an outcome that it cannot know',
-  onTurn: ({ changes, deltas }, complain) => {
-    for (const { entity, after } of deltas) {
+  onTurn: (turn, complain) => {
+    for (const { entity, after } of turn.deltas) {
       const row = rowAs(failure, entity, after);
-      if (row !== undefined) complain(`${changes.shard} version ${changes.version} notes the failure ${row.key}: ${row.error}`);
+      if (row !== undefined) complain(`${whereOf(turn)} notes the failure ${row.key}: ${row.error}`);
     }
   },
 };
@@ -261,8 +292,9 @@ const answersStand: Checker = {
   onTurn: (turn, complain) => checkOperations(turn, complain),
 };
 
-function checkOperations({ changes, deltas }: DurableTurn, complain: (detail: string) => void): void {
-  const where = `${changes.shard} version ${changes.version}`;
+function checkOperations(turn: DurableTurn, complain: Complain): void {
+  const { deltas } = turn;
+  const where = whereOf(turn);
   // Simulations are far shorter than the time for which operations of the service and of staff are remembered.
   const gone = deltas.filter(
     ({ entity, before, after }) => after === undefined && rowAs(operation, entity, before)?.state === 'kept',

@@ -2,20 +2,19 @@
  * The workload: clients that trade at random, over all players and through all nodes, and behave as clients do: they buy what is gone,
  * name a wrong price, run into each other, give up and ask again with the same op.
  */
-import { listingId } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
+import { isChangingCommand, parseCommand } from '#shared/protocol.ts';
 import type { Rules } from '#shared/rules.ts';
 import { operationId, type ShardId } from '#shared/units.ts';
 import { player } from '#server/market/account/player.ts';
-import { completed } from '#server/market/completed/completed.ts';
-import { item } from '#server/market/goods/stash.ts';
-import { listing } from '#server/market/listing/listing.ts';
 import type { Opening } from '#server/market/account/opening.ts';
+import type { Step } from '#server/market/feature.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import type { Asked } from './answer-book.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
 import { fieldsOf } from './row-decode.ts';
+import { Sights } from './sights.ts';
 
 /** A player who may come later, with gold and goods: others may have wanted to buy from it before. */
 export interface Latecomer {
@@ -37,14 +36,11 @@ export interface WorkloadSetup {
   readonly detourShare: number;
 }
 
-/** What a client would like to do; `to` is the shard that is asked, the player's own unless given. */
-interface Wish {
-  readonly to?: ShardId;
-  readonly command: Omit<Command, 'op'>;
-}
-
 /** One of the things that a client may do; `undefined` if there is nothing to do it with. */
-type Idea = (prng: Prng, who: ShardId) => Wish | undefined;
+interface Idea {
+  readonly weight: number;
+  readonly ask: (prng: Prng, who: ShardId) => Asked | undefined;
+}
 
 const PATIENCE_US = { min: 400_000, max: 12_000_000 } as const;
 /** How often a client asks again before it gives up for good. */
@@ -53,21 +49,25 @@ const ASKS_MAX = 12;
 /** See the head of this file. */
 export class Workload {
   readonly #setup: WorkloadSetup;
-  readonly #ideas: readonly { readonly weight: number; readonly idea: Idea }[];
+  readonly #sights: Sights;
+  readonly #ideas: readonly Idea[];
   #isOver = false;
   #busy = 0;
   #operations = 0;
 
   constructor(setup: WorkloadSetup) {
     this.#setup = setup;
+    const { world, rules, latecomers } = setup;
+    this.#sights = new Sights(
+      world,
+      rules,
+      latecomers.map(({ shard }) => shard),
+    );
     this.#ideas = [
-      { weight: 30, idea: (prng, who) => this.#sell(prng, who) },
-      { weight: 42, idea: (prng, who) => this.#buy(prng, who) },
-      { weight: 4, idea: (prng, who) => this.#cancel(prng, who) },
-      { weight: 16, idea: (prng, who) => this.#claim(prng, who) },
-      { weight: 5, idea: (prng) => this.#look(prng) },
-      { weight: 2, idea: (prng, who) => this.#freeze(prng, who) },
-      { weight: 1, idea: (prng, who) => this.#open(prng, who) },
+      ...world.features.flatMap(({ steps = [] }) => steps.map((step) => this.#ideaOf(step))),
+      { weight: 5, ask: (prng) => this.#look(prng) },
+      { weight: 2, ask: (prng, who) => this.#freeze(prng, who) },
+      { weight: 1, ask: (prng, who) => this.#open(prng, who) },
     ];
   }
 
@@ -95,10 +95,7 @@ export class Workload {
   async thawAll(): Promise<void> {
     for (const shard of this.#players()) {
       if (this.#setup.world.model.rows(shard, player)[0]?.frozen !== true) continue;
-      await this.#perform(this.#setup.prng, {
-        shard,
-        command: { kind: 'freeze', issuer: 'staff', op: this.#op(), body: { frozen: false } },
-      });
+      await this.#perform(this.#setup.prng, this.#staff(shard, false));
     }
   }
 
@@ -106,9 +103,7 @@ export class Workload {
   async moderate(): Promise<void> {
     const { prng, players } = this.#setup;
     const shard = prng.pick(players);
-    const asked = Array.from({ length: MODERATIONS }, (): Asked => {
-      return { shard, command: { kind: 'freeze', issuer: 'staff', op: this.#op(), body: { frozen: false } } };
-    });
+    const asked = Array.from({ length: MODERATIONS }, () => this.#staff(shard, false));
     await Promise.all(asked.map((each) => this.#perform(prng, each)));
     await this.askAgain(asked.slice(0, MODERATIONS_REPEATED));
   }
@@ -126,10 +121,8 @@ export class Workload {
         continue;
       }
       const who = prng.pick(this.#players());
-      const wish = prng.pickWeighted(this.#ideas, ({ weight }) => weight).idea(prng, who);
-      if (wish === undefined) continue;
-      const { to = who, command } = wish;
-      const asked: Asked = { shard: to, command: isReading(command) ? command : { ...command, op: this.#op() } };
+      const asked = prng.pickWeighted(this.#ideas, ({ weight }) => weight).ask(prng, who);
+      if (asked === undefined) continue;
       const isFinal = await this.#perform(prng, asked);
       last = isFinal && asked.command.op !== undefined ? asked : undefined;
     }
@@ -180,63 +173,44 @@ export class Workload {
     return [...players, ...latecomers.map(({ shard }) => shard).filter((shard) => world.model.shards.has(shard))];
   }
 
-  /** Now and then somebody comes of whom others may have wanted to buy before. */
-  #open(prng: Prng, who: ShardId): Wish {
+  /** A step of a feature, as a command of the player's client. */
+  #ideaOf({ weight, wish }: Step): Idea {
+    return {
+      weight,
+      ask: (prng, who) => {
+        const wished = wish(this.#sights.of(who), prng);
+        if (wished === undefined || !isChangingCommand(wished.type)) return undefined;
+        const [op, kind] = [this.#op(), wished.type];
+        const parsed = parseCommand(kind, { ...wished.body, op });
+        // What the edge would refuse goes on as it is: the shard must refuse it by itself.
+        const { op: _op, ...body } = fieldsOf(parsed.kind === 'command' ? parsed.request : wished.body);
+        return { shard: who, command: { kind, issuer: 'client', op, body } };
+      },
+    };
+  }
+
+  /** Now and then a player comes of whom others may have wanted to buy before. */
+  #open(prng: Prng, who: ShardId): Asked {
     const { shard, opening } = prng.chance(0.1) ? prng.pick(this.#setup.latecomers) : { shard: who, opening: { name: nameOf(who) } };
-    return { to: shard, command: { kind: 'open', issuer: 'service', body: opening } };
+    return { shard, command: { kind: 'open', issuer: 'service', body: opening } };
   }
 
-  #sell(prng: Prng, who: ShardId): Wish | undefined {
-    const items = this.#setup.world.model.rows(who, item);
-    if (items.length === 0) return undefined;
-    const { durationMinMs } = this.#setup.rules;
-    const itemId = prng.chance(0.03) ? 'an-item-of-nobody' : prng.pick(items).itemId;
-    const buyout = prng.chance(0.02) ? 0 : prng.integer(10, 3_000);
-    const durationMs = prng.chance(0.03) ? 1 : durationMinMs + prng.integer(0, prng.chance(0.3) ? 3_000 : 120_000);
-    return { command: { kind: 'sell', issuer: 'client', body: { itemId, buyout, durationMs } } };
-  }
-
-  #buy(prng: Prng, who: ShardId): Wish | undefined {
-    const { world, latecomers } = this.#setup;
-    if (prng.chance(0.02)) {
-      const { shard } = prng.pick(latecomers);
-      const body = { listingId: listingId(prng.integer(1, 40), shard), price: prng.integer(1, 500) };
-      return { command: { kind: 'buyout', issuer: 'client', body } };
-    }
-    const offers = world.model.allRows(listing);
+  /** Asks a seller for one of its listings. */
+  #look(prng: Prng): Asked | undefined {
+    const offers = this.#setup.world.listings.live();
     if (offers.length === 0) return undefined;
-    // Many want the newest: so buyers run into each other.
-    const { shard, row } = prng.chance(0.3) ? (offers.at(-1) ?? prng.pick(offers)) : prng.pick(offers);
-    if (shard === who && prng.chance(0.9)) return undefined;
-    const name = prng.chance(0.03) ? listingId(prng.integer(1, row.id), shard) : listingId(row.id, shard);
-    const price = prng.chance(0.85) ? row.buyout : row.buyout + prng.integer(-5, 100);
-    return { command: { kind: 'buyout', issuer: 'client', body: { listingId: name, price: Math.max(1, price) } } };
+    const { id, shard } = prng.pick(offers);
+    return { shard, command: { kind: 'listing', issuer: 'client', body: { listingId: id } } };
   }
 
-  #cancel(prng: Prng, who: ShardId): Wish | undefined {
-    const own = this.#setup.world.model.rows(who, listing);
-    if (own.length === 0) return undefined;
-    return { command: { kind: 'cancel', issuer: 'client', body: { listingId: listingId(prng.pick(own).id, who) } } };
-  }
-
-  #claim(prng: Prng, who: ShardId): Wish | undefined {
-    const entries = this.#setup.world.model.rows(who, completed);
-    if (entries.length === 0 && prng.chance(0.9)) return undefined;
-    const body = entries.length > 0 && prng.chance(0.4) ? { entryId: prng.pick(entries).id } : { all: true };
-    return { command: { kind: 'claim', issuer: 'client', body } };
-  }
-
-  #look(prng: Prng): Wish | undefined {
-    const offers = this.#setup.world.model.allRows(listing);
-    if (offers.length === 0) return undefined;
-    const { shard, row } = prng.pick(offers);
-    return { to: shard, command: { kind: 'listing', issuer: 'client', body: { listingId: listingId(row.id, shard) } } };
-  }
-
-  #freeze(prng: Prng, who: ShardId): Wish | undefined {
+  #freeze(prng: Prng, who: ShardId): Asked | undefined {
     const isFrozen = this.#setup.world.model.rows(who, player)[0]?.frozen === true;
-    if (isFrozen === prng.chance(0.8)) return { command: { kind: 'freeze', issuer: 'staff', body: { frozen: !isFrozen } } };
-    return undefined;
+    return isFrozen === prng.chance(0.8) ? this.#staff(who, !isFrozen) : undefined;
+  }
+
+  /** A member of staff freezes the player, or thaws it. */
+  #staff(shard: ShardId, frozen: boolean): Asked {
+    return { shard, command: { kind: 'freeze', issuer: 'staff', op: this.#op(), body: { frozen } } };
   }
 }
 
@@ -246,10 +220,6 @@ const REPEAT_SHARE = 0.06;
 /** More than keep their rows, by a pack and a half. */
 const MODERATIONS = limits.operationsAnsweredMax + limits.operationsPerPack * 2.5;
 const MODERATIONS_REPEATED = 10;
-
-function isReading({ kind }: Pick<Command, 'kind'>): boolean {
-  return kind === 'listing' || kind === 'open';
-}
 
 function nameOf(shard: ShardId): string {
   return shard.slice(0, shard.indexOf('@'));

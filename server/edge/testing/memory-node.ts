@@ -3,15 +3,17 @@
  * that is kept in memory and is durable one turn of the event loop after an append. Nothing
  * outlives it, and no shard ever leaves it.
  */
-import { listingId, marketName, MODES } from '#shared/address.ts';
+import { marketName, MODES } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
 import type { ShardId } from '#shared/units.ts';
-import { createCellParts, type CellJournal, type CellPartsOptions } from '#server/cell/cell-parts.ts';
+import { createCellParts, type CellJournal } from '#server/cell/cell-parts.ts';
 import { OwnCells } from '#server/cell/own-cells.ts';
-import { createListingIndex, type FeedChange, type ListingIndex } from '#server/listing-index/listing-index.ts';
-import type { IndexedRows } from '#server/market/feature.ts';
+import { ListingFeed } from '#server/listing-index/listing-feed.ts';
+import { createListingIndex } from '#server/listing-index/listing-index.ts';
+import { localListingIndex } from '#server/listing-index/local.ts';
+import { readYourWrites } from '#server/listing-index/read-your-writes.ts';
 import { indexedRowsOf, tellIndexedRows } from '#server/market/indexed-rows.ts';
 import { marketFeatures } from '#server/market/market.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
@@ -34,7 +36,6 @@ export interface MemoryNode {
 
 const CELLS = 2;
 const NODE = 'test';
-const INCARNATION = 'memory';
 
 /** Starts a node of the regions given, under development rules unless others are given. */
 export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'], rules: Rules = RULES_PROFILES.dev): MemoryNode {
@@ -44,7 +45,18 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const features = marketFeatures({ rules, regions, catalogue: BUILT_IN_CATALOGUE });
   const journal = new InstantJournal(platform);
   const world = new World();
-  const index = createListingIndex(BUILT_IN_CATALOGUE.itemClasses);
+  const index = localListingIndex(createListingIndex(BUILT_IN_CATALOGUE.itemClasses), platform.timers);
+  const rows = indexedRowsOf(features);
+  const feed = new ListingFeed({
+    index,
+    node: NODE,
+    incarnation: 'memory',
+    cellsPerMarket: CELLS,
+    platform,
+    snapshot: () => Promise.resolve({ position: 0, rows: [] }),
+    rowsOf: () => Promise.resolve([]),
+    indexed: rows.indexed,
+  });
   const parts = createCellParts({
     platform,
     journal,
@@ -56,14 +68,18 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     onFault: (fault) => {
       throw fault;
     },
-    onChanges: feedTo(index, indexedRowsOf(features)),
+    onChanges: (position, changes) => tellIndexedRows(rows, position, changes, (change) => feed.take(change)),
     onUnloadable: () => undefined,
     onLoadable: () => undefined,
   });
   const cells = new OwnCells(parts);
   for (const market of regions.flatMap((region) => MODES.map((mode) => marketName(region, mode)))) {
     world.add(market, new Region(CELLS));
-    for (let cell = 0; cell < CELLS; cell++) world.replace(market, cell, cells.open({ market, cell, epoch: FIRST_EPOCH }));
+    for (let cell = 0; cell < CELLS; cell++) {
+      const cellEpoch = { market, cell, epoch: FIRST_EPOCH };
+      world.replace(market, cell, cells.open(cellEpoch));
+      void feed.openCells([cellEpoch]);
+    }
   }
   world.open();
   const backend: Backend = {
@@ -74,11 +90,17 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     owns: (shard) => cells.of(shard) !== undefined,
     subscribe: (shard, listener) => cells.of(shard)?.subscribe(shard, listener) ?? UNAVAILABLE,
     unsubscribe: (shard, listener) => cells.unsubscribe(shard, listener),
-    index,
-    indexLagMs: () => 0,
+    index: readYourWrites(NODE, index, feed),
+    get durable() {
+      return journal.durable;
+    },
     history: (shard, before, limit) => Promise.resolve(journal.history(shard, before, limit)),
   };
-  return { backend, platform, reported, stop: () => parts.stop() };
+  const stop = (): void => {
+    feed.stop();
+    parts.stop();
+  };
+  return { backend, platform, reported, stop };
 }
 
 /** The least of a journal that cells can run on. */
@@ -127,18 +149,4 @@ class InstantJournal implements CellJournal {
     }
     return position;
   }
-}
-
-/** The listings of every change set, as the index takes them. */
-function feedTo(index: ListingIndex, rows: IndexedRows): CellPartsOptions['onChanges'] {
-  let to = 0;
-  index.apply({ node: NODE, incarnation: INCARNATION, from: 0, to: 0, snapshot: true, changes: [] });
-  return (position, changeSet) => {
-    const changes: FeedChange[] = [];
-    tellIndexedRows(rows, position, changeSet, {
-      put: (_position, shard, version, row) => changes.push({ kind: 'put', row: rows.indexed(shard, version, row) }),
-      remove: (_position, shard, version, id) => changes.push({ kind: 'remove', id: listingId(id, shard), version }),
-    });
-    index.apply({ node: NODE, incarnation: INCARNATION, from: to, to: ++to, changes });
-  };
 }

@@ -5,6 +5,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
+import { hashOf } from '#shared/hash.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import type { ShardHeader } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/record/reader.ts';
@@ -179,10 +180,9 @@ function shardOfFile(name: string): ShardId {
   return name.slice(0, -SUFFIX.length).replaceAll(/\+([a-z])/g, (_, letter: string) => letter.toUpperCase()) as ShardId;
 }
 
-/** One of 256 directories, by a hash of the shard: FNV-1a, folded to a byte. */
+/** One of 256 directories, by the hash of the shard, folded to a byte. */
 export function directoryName(shard: ShardId): string {
-  let hash = 0x811c_9dc5;
-  for (let index = 0; index < shard.length; index++) hash = Math.imul(hash ^ shard.charCodeAt(index), 0x0100_0193);
+  const hash = hashOf(shard);
   return hexByte((hash ^ (hash >>> 8) ^ (hash >>> 16) ^ (hash >>> 24)) & 0xff);
 }
 

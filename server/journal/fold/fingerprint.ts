@@ -4,7 +4,7 @@
 export const FINGERPRINT_BYTES = 4;
 
 /** The hash of the UTF-8 text in `bytes` from `start` to `end`: FNV-1a of 32 bits. */
-export function hashOf(bytes: Uint8Array, start: number, end: number): number {
+export function fingerprintHash(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0x811c_9dc5;
   for (let index = start; index < end; index++) hash = Math.imul(hash ^ (bytes[index] ?? 0), 0x0100_0193);
   return hash >>> 0;
@@ -19,6 +19,6 @@ export function writeFingerprint(target: Buffer, at: number, hash: number): void
 export function fingerprint(transaction: string): Uint8Array {
   const bytes = Buffer.from(transaction);
   const target = Buffer.alloc(FINGERPRINT_BYTES);
-  writeFingerprint(target, 0, hashOf(bytes, 0, bytes.length));
+  writeFingerprint(target, 0, fingerprintHash(bytes, 0, bytes.length));
   return target;
 }

@@ -5,7 +5,7 @@
  */
 import { marketOf } from '#shared/address.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { FINGERPRINT_BYTES, hashOf, writeFingerprint } from './fingerprint.ts';
+import { FINGERPRINT_BYTES, fingerprintHash, writeFingerprint } from './fingerprint.ts';
 import type { Position } from '../persister/persister.ts';
 import type { RecordSkimmer } from '#server/shard/record/cursor.ts';
 import type { AlarmChange, FoldDelta, LedgerSegment, RowChange } from '../disk/storage.ts';
@@ -145,7 +145,7 @@ export class FoldChunk {
       if (chunk.firstSeq === 0) chunk.firstSeq = skimmer.entrySeq;
       chunk.lastSeq = skimmer.entrySeq;
       const { transactionStart, transactionEnd } = skimmer;
-      if (transactionEnd > transactionStart) addHash(chunk.transactions, hashOf(records, transactionStart, transactionEnd));
+      if (transactionEnd > transactionStart) addHash(chunk.transactions, fingerprintHash(records, transactionStart, transactionEnd));
       while (skimmer.nextPosting()) chunk.sums.add(skimmer.placeNumber, skimmer.assetClass(), skimmer.amount);
     }
     if (start !== 0) chunk.lines.push(buffer, start, skimmer.end);

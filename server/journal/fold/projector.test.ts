@@ -5,15 +5,15 @@ import { cellOf, FIRST_EPOCH } from '#shared/cell.ts';
 import { instant, type Market } from '#shared/units.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
+import { override } from '#server/sim/override.ts';
 import { sealed } from '../disk/checksums.ts';
 import { fingerprint } from './fingerprint.ts';
 import { unpackRows } from './projected-row.ts';
 import { Projector } from './projector.ts';
 import type { ProjectionScope } from '../persister/persister.ts';
-import type { ProjectionStore } from '../disk/storage.ts';
 import { MemoryDisk } from '../disk/memory.ts';
 import { Sums } from './sums.ts';
-import { DEFINITION, offer, picker, sampleShard, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { cellEpoch, DEFINITION, offer, picker, sampleShard, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
 import { slowFold, sortedRows } from '../testing/slow-fold.ts';
 
 /** A journal of these turns, in batches of random sizes. */
@@ -114,20 +114,41 @@ describe('the projector', () => {
     ];
     const disk = journalOf(turns, () => 0);
     const applied: number[] = [];
-    const store: ProjectionStore = {
-      ...boundTo(disk.projections),
+    const store = override(disk.projections, {
       apply: (delta) => {
         applied.push(delta.rows.length);
         disk.projections.apply(delta);
       },
-      get folded() {
-        return disk.projections.folded;
-      },
-    };
+    });
     const projector = new Projector(disk.journal, store, SCHEMA_BY_TABLE, DEFINITION);
     projector.foldChunk(3);
     expect(applied).toEqual([0]);
     expect(projector.answer('projection', [offer.name], 4).rows.shards).toHaveLength(1);
+  });
+
+  it('tells apart what a shard did in two epochs of its cell, also within a chunk', () => {
+    const shard = new SampleShard(1, picker(3));
+    const first = Array.from({ length: 10 }, (_, turn) => shard.turn(1_000 + turn));
+    shard.epoch = 2;
+    const second = Array.from({ length: 10 }, (_, turn) => shard.turn(2_000 + turn));
+    const turns = [...first, ...second];
+    const lines = slowFold(turns, offer.schema.table).lines(shard.id).toReversed();
+    for (const [epochs, present] of [
+      [[], first],
+      [[cellEpoch(shard.id, 2)], second],
+    ] as const) {
+      const disk = journalOf(turns, picker(4));
+      const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, { ...DEFINITION, epochs });
+      const { rows } = projector.answer('projection', [offer.name], turns.length);
+      const expected = slowFold(present, offer.schema.table);
+      expect(sortedRows(unpackRows(rows, SCHEMA_BY_TABLE))).toEqual(expected.rows);
+      expect(new Map(projector.totals().totals.map(({ key, amount }) => [key, amount]))).toEqual(
+        new Map(expected.totals.map(({ key, amount }) => [key, amount])),
+      );
+      // The alarm is that of the last turn.
+      expect(projector.due(instant(1e9), 9).map((due) => due.shard)).toEqual(present === second ? [shard.id] : []);
+      expect(projector.history(shard.id, Number.MAX_SAFE_INTEGER, 1_000)).toEqual(lines);
+    }
   });
 
   it('refuses a journal that does not go on where the fold has ended', () => {
@@ -138,20 +159,6 @@ describe('the projector', () => {
     expect(() => projector.foldThrough(10)).toThrow('the journal goes on at 4, after 0');
   });
 });
-
-/** The calls of a store, to put one's own in the place of some. */
-function boundTo(store: ProjectionStore): Omit<ProjectionStore, 'folded' | 'apply'> {
-  return {
-    upkeep: store.upkeep,
-    due: (now, limit, after) => store.due(now, limit, after),
-    segments: (shard, before, lines) => store.segments(shard, before, lines),
-    segmentsWith: (shard, print) => store.segmentsWith(shard, print),
-    rows: (entity, of, shard) => store.rows(entity, of, shard),
-    totals: (of) => store.totals(of),
-    setEpochs: (epochs) => store.setEpochs(epochs),
-    close: () => store.close(),
-  };
-}
 
 describe('sums', () => {
   it('are exact beyond 2^53', () => {

@@ -15,12 +15,13 @@ export const search: Read<'search'> = async (services, { player, shard }, reques
   const market = marketOf(shard);
   const now = services.now();
   const result = await services.search({ market, criteria, sort, limit, now, self: player, ...(cursor === undefined ? {} : { cursor }) });
+  if (result.kind === 'unavailable') return refusal('unavailable');
   if (result.kind === 'bad-cursor') return refusal('bad-request', { fault: 'cursor: must be one that this search gave' });
   const found: CommandAnswer<'search'> = {
     listings: result.rows.map((row) => listingOf(row, player)),
     total: result.total,
     ...(result.cursor === undefined ? {} : { cursor: result.cursor }),
-    lagMs: durationMs(Math.max(0, Math.round(services.indexLagMs()))),
+    lagMs: durationMs(Math.round(result.lagMs)),
   };
   return answer(found);
 };

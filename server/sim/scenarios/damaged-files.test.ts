@@ -23,7 +23,7 @@ async function damagedSeller(node: 0 | 1) {
   return { scenario, seller, id };
 }
 
-const isShown = (scenario: Scenario, seller: ShardId): boolean => (scenario.nodeOf(seller).node?.index.stats().rows ?? 0) > 0;
+const isShown = (scenario: Scenario, seller: ShardId): boolean => (scenario.nodeOf(seller).index?.stats().rows ?? 0) > 0;
 
 describe('a seller whose file is damaged', () => {
   it('costs the first buyer ten seconds, and the next one nothing; once the file is whole, all is for sale again', async () => {

@@ -3,18 +3,18 @@ import { describe, expect, it } from '@jest/globals';
 import { limits } from '#shared/limits.ts';
 import { decision } from '#server/trade/entities.ts';
 import type { Reply } from '#server/shard/message.ts';
-import type { Ruling } from '../simulated-bus.ts';
-import { kindOf, Scenario } from '../scenario.ts';
+import type { PacketFate } from '../simulated-bus.ts';
+import { packetKind, Scenario } from '../scenario.ts';
 
-const LOSE: Ruling = { kind: 'lose' };
-const PASS: Ruling = { kind: 'pass' };
+const LOSE: PacketFate = { kind: 'lose' };
+const PASS: PacketFate = { kind: 'pass' };
 
 function losing(scenario: Scenario, ...kinds: readonly string[]): void {
-  scenario.world.bus.rule((packet) => (kinds.includes(kindOf(packet)) ? LOSE : PASS));
+  scenario.world.bus.rule((packet) => (kinds.includes(packetKind(packet)) ? LOSE : PASS));
 }
 
 function repeating(scenario: Scenario, kind: string, afterMs: number): void {
-  scenario.world.bus.rule((packet) => (kindOf(packet) === kind ? { kind: 'again', afterUs: afterMs * 1_000 } : PASS));
+  scenario.world.bus.rule((packet) => (packetKind(packet) === kind ? { kind: 'again', afterUs: afterMs * 1_000 } : PASS));
 }
 
 describe('a decider', () => {

@@ -5,9 +5,9 @@ import { onMessage, type Powerup } from '#server/shard/powerup.ts';
 import { ImageError } from '#server/journal/disk/storage.ts';
 import { hold } from '#server/trade/entities.ts';
 import type { Outcome } from '#server/trade/messages.ts';
-import { kindOf, Scenario } from '../scenario.ts';
+import { override } from '../override.ts';
+import { packetKind, Scenario } from '../scenario.ts';
 import type { Seams } from '../seams.ts';
-import { imagesWith } from '../stores.ts';
 
 describe('a shard that hears of an outcome that it cannot know (T6)', () => {
   it('is closed, answers nothing, and tells nobody that the trade is settled', async () => {
@@ -15,7 +15,7 @@ describe('a shard that hears of an outcome that it cannot know (T6)', () => {
     const { bus, model, referee } = scenario.world;
     const sent: string[] = [];
     bus.rule((packet) => {
-      sent.push(kindOf(packet));
+      sent.push(packetKind(packet));
       return { kind: 'pass' };
     });
     scenario.hearOf(`7.1.${scenario.buyer}`);
@@ -65,7 +65,7 @@ describe('an image that cannot be read once', () => {
     const seams: Seams = {
       stores: (stores) => ({
         ...stores,
-        images: imagesWith(stores.images, {
+        images: override(stores.images, {
           read: (shard) => {
             if (failures-- > 0) throw new ImageError('the disk hiccups');
             return stores.images.read(shard);

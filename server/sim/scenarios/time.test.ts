@@ -1,7 +1,7 @@
 /** What a node has said of time stays true in its next life, however its wall clock is set meanwhile. */
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '#shared/limits.ts';
-import { kindOf, Scenario } from '../scenario.ts';
+import { packetKind, Scenario } from '../scenario.ts';
 
 /** The next lives of the seller's node have a wall clock that is behind by nearly as much as a start bears. */
 const BEHIND_MS = limits.clockBehindMaxMs - 2 * limits.timeLeaseMs;
@@ -17,7 +17,7 @@ function withClocksBehind(): Promise<Scenario> {
 function stray(scenario: Scenario, kind: string): void {
   let strays = 0;
   scenario.world.bus.rule((packet) =>
-    kindOf(packet) === kind && strays++ === 0 ? { kind: 'again', afterUs: STRAY_MS * 1_000 } : { kind: 'pass' },
+    packetKind(packet) === kind && strays++ === 0 ? { kind: 'again', afterUs: STRAY_MS * 1_000 } : { kind: 'pass' },
   );
 }
 
@@ -73,7 +73,7 @@ describe('a node that starts again with a clock that is behind', () => {
     const node = scenario.nodeOf(buyer);
     const stillAt = node.time;
     expect(await scenario.tell(buyer, scenario.buyout(first))).toMatchObject({ kind: 'answer' });
-    world.bus.rule((packet) => (kindOf(packet) === 'offer' ? { kind: 'lose' } : { kind: 'pass' }));
+    world.bus.rule((packet) => (packetKind(packet) === 'offer' ? { kind: 'lose' } : { kind: 'pass' }));
     const askedAtUs = world.scheduler.nowUs;
     expect(await scenario.tell(buyer, scenario.buyout(second))).toMatchObject({ name: 'outcome-unknown' });
     expect(world.scheduler.nowUs - askedAtUs).toBeLessThan(limits.offerWindowMs * 1_000);
