@@ -96,7 +96,6 @@ type Attempt = { readonly kind: 'answered'; readonly value: unknown } | { readon
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The static block below gives the class a method for each command.
 const EmitterWithCommands = EventEmitter as unknown as new () => EventEmitter<GameEvents> & CommandMethods;
 
-/** See the head of this file. */
 export class GameClient extends EmitterWithCommands {
   static {
     for (const type of COMMAND_TYPES) {

@@ -60,7 +60,7 @@ export function decode<Schema extends z.ZodType>(schema: Schema, value: unknown)
 }
 
 /** The error that an answer with a refusal stands for. */
-export function refusedBy(body: unknown, status: number): Error {
+function refusedBy(body: unknown, status: number): Error {
   const refusal = refusalSchema.safeParse(body);
   return refusal.success ? new RefusedError(refusal.data) : new ProtocolError(`the server answered ${status} without a refusal`);
 }

@@ -5,6 +5,7 @@ import { fieldComment, parseDocComments } from './reference-pages/doc-comments.t
 import { table, withUnit } from './reference-pages/markdown.ts';
 import { protocolPage } from './reference-pages/protocol-page.ts';
 import { demandsOf, fieldsOf, namedSchemas, scalarText } from './reference-pages/schema-text.ts';
+import { configurationPage } from './reference-pages/configuration-page.ts';
 import { limitsPage, refusalsPage, rulesPage } from './reference-pages/value-pages.ts';
 
 describe('the reference', () => {
@@ -19,7 +20,7 @@ describe('the reference', () => {
   });
 
   it('says something about every limit and rule', () => {
-    for (const page of [limitsPage(), rulesPage(), refusalsPage()]) expect(page).not.toMatch(/\| +\|/);
+    for (const page of [configurationPage(), limitsPage(), rulesPage(), refusalsPage()]) expect(page).not.toMatch(/\| +\|/);
   });
 });
 
@@ -54,26 +55,26 @@ describe('comments of a source', () => {
   const comments = parseDocComments(`
 const priceShape = {
   /** What it costs. */
-  price: 1,
+  price: z.int(),
 };
 /** The rules,
  * all of them. */
-export const rules = {
-  /** From and to. */
+export const rules = z.object({
+  /** From. */
   from: 1,
   to: 2,
 
   plain: 3,
   /** What guests get. */
-  guest: {
+  guest: z.object({
     gold: 4,
-  },
-};
+  }),
+});
 `);
 
   it('belong to the constant or the fields that follow', () => {
     expect([...comments.constants]).toEqual([['rules', 'The rules, all of them.']]);
-    expect(['from', 'to', 'plain'].map((field) => fieldComment(comments, field))).toEqual(['From and to.', 'From and to.', '']);
+    expect(['from', 'to', 'plain'].map((field) => fieldComment(comments, field))).toEqual(['From.', '', '']);
   });
 
   it('are looked for in the path, then in shapes, then in what the field is part of', () => {

@@ -23,7 +23,6 @@ export interface Ending {
   readonly tookMs: number;
 }
 
-/** See the head of this file. */
 export class ServerChild {
   readonly #child: ChildProcess;
   readonly #exit: Promise<void>;

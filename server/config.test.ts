@@ -70,6 +70,11 @@ describe('the configuration', () => {
     expect(faultOf({ env: { GAVEL_CLOCK_IS_RIGHT: 'yes' } })).toContain('--clock-is-right must be true or false');
   });
 
+  it('takes an empty value for none where there need not be one', () => {
+    const env = { GAVEL_ORIGINS: '', GAVEL_CATALOG: '', GAVEL_SESSION_RATE: '' };
+    expect(load({ env })).toMatchObject({ origins: [], sessionRate: { perSecond: 1_000 } });
+  });
+
   it('reads rules from a file', () => {
     expect(load({ args: ['--rules', 'r.json'], files: { 'r.json': '{"extends": "dev", "stashSlots": 20}' } }).rules.stashSlots).toBe(20);
   });
@@ -94,6 +99,12 @@ describe('the configuration', () => {
   it.each([
     [{ args: ['--prot', '1'] }, 'There is no option "--prot"; --help lists them all.'],
     [{ args: ['start'] }, 'There is no option "start"; --help lists them all.'],
+    [{ args: ['-p'] }, 'There is no option "-p"; --help lists them all.'],
+    [{ args: ['--'] }, 'There is no option "--"; --help lists them all.'],
+    [{ args: ['--constructor', 'x'] }, 'There is no option "--constructor"; --help lists them all.'],
+    [{ args: ['--clock-is-right', 'yes'] }, 'There is no option "yes"; --help lists them all.'],
+    [{ args: ['--session-rate', '0'] }, '--session-rate must be a whole number from 1 to 1000000; not "0".'],
+    [{ args: ['--regions', ''] }, '--regions must name regions, in lower-case letters, digits and dashes; not "".'],
     [{ args: ['--port'] }, '--port wants a value.'],
     [{ args: ['--port', '--host', 'x'] }, '--port wants a value.'],
     [{ args: ['--port', '1', '--port=2'] }, '--port is given twice.'],
@@ -110,6 +121,10 @@ describe('the configuration', () => {
     [{ args: ['--rules', 'none.json'] }, '--rules names the file "none.json", which does not exist.'],
     [{ args: ['--rules', 'r'], files: { r: '{' } }, 'The file "r" is not JSON.'],
     [{ args: ['--rules', 'r'], files: { r: '{"stashSlot": 1}' } }, 'The rules in "r" cannot be used: unknown field "stashSlot".'],
+    [
+      { args: ['--rules', 'r'], files: { r: '{"marketScope": "world"}' } },
+      'The rules in "r" cannot be used: marketScope must be region: nobody can search a market of the whole world yet.',
+    ],
     [{ args: ['--catalog', 'c'], files: { c: '{}' } }, expect.stringMatching(/^The catalogue in "c" cannot be used: .*\.$/)],
     [{ env: { GAVEL_PROT: '1' } }, 'There is no setting "GAVEL_PROT", which is in the environment.'],
     [{ env: { GAVEL_PORT: 'x' } }, '--port must be a whole number from 0 to 65535; not "x".'],

@@ -1,15 +1,18 @@
 /**
- * Configuration: flags over the environment (`GAVEL_*`) over `gavel.config.json`, checked before anything is started. Pure: whoever
- * calls gives the arguments, the environment and a way to read files.
+ * Configuration: flags over the environment (`GAVEL_*`) over `gavel.config.json`, checked before anything is started. One table,
+ * `settingsSchema`, names each setting, how it is read and what is said about it; flags, environment, file, `--help` and
+ * docs/reference/configuration.md are made from it. Pure: the caller gives the arguments, the environment and a way to read files.
  *
  * Secrets come from the environment alone, where no list of processes and no file in the repository shows them. In development they
  * are made up at each start; in production there is no start without them.
  */
+import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { isRegionName } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { CatalogueError, parseCatalogue } from '#shared/catalog/parse-catalogue.ts';
+import { limits } from '#shared/limits.ts';
 import { isRulesProfile, parseRules, RULES_PROFILES, RulesError, type Rules } from '#shared/rules.ts';
 import { faultOf } from '#shared/schemas.ts';
 
@@ -65,70 +68,128 @@ export interface ConfigSource {
 /** What a start asks for. */
 export type Started = { readonly kind: 'help'; readonly text: string } | { readonly kind: 'config'; readonly config: Config };
 
-/** One setting, in all three places: `--port`, `GAVEL_PORT`, `port` in the file. */
-interface Setting {
-  readonly name: string;
-  /** What stands for its value in the help; nothing for a switch, which is `true` where it is named without a value. */
+/** What is said about a setting: `value` stands for its value in the help, and is empty for a switch, which may stand alone. */
+interface SettingText {
   readonly value: string;
   readonly fallback: string;
-  readonly summary: string;
+  readonly help: string;
 }
 
-/** Every setting, in the order of the help. */
-export const SETTINGS = [
-  { name: 'data', value: 'DIR', fallback: './data', summary: 'Where everything durable is kept.' },
-  { name: 'host', value: 'ADDRESS', fallback: '127.0.0.1', summary: 'The address to listen on.' },
-  { name: 'port', value: 'N', fallback: '2567', summary: 'The port to listen on; 0 for any that is free.' },
-  { name: 'profile', value: 'dev|production', fallback: 'dev', summary: 'Whether guests are let in and secrets are made up.' },
-  { name: 'rules', value: 'dev|diablo3|FILE', fallback: 'dev', summary: 'The rules of the market: a built-in profile, or a JSON file.' },
-  { name: 'catalog', value: 'FILE', fallback: '', summary: 'The item catalogue, a JSON file; built in unless given.' },
-  { name: 'regions', value: 'A,B,...', fallback: 'americas,europe,asia', summary: 'The regions of the world.' },
-  { name: 'origins', value: 'URL,...', fallback: '', summary: 'Origins of web pages that may use the server, besides its own.' },
-  {
-    name: 'session-rate',
+const settingTexts = z.registry<SettingText>();
+
+/** One setting: how its text becomes its value. A message that ends in `; not` is completed with what was given. */
+function setting<Schema extends z.core.$ZodType<unknown, string>>(schema: Schema, text: SettingText) {
+  const read = z.string().prefault(text.fallback).pipe(schema);
+  settingTexts.add(read, text);
+  return read;
+}
+
+const nonEmpty = z.string().refine((text) => text !== '' && !text.includes('\0'), 'must not be empty');
+
+const integerBetween = (min: number, max: number) =>
+  z
+    .string()
+    .refine(
+      (text) => /^[0-9]{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max,
+      `must be a whole number from ${min} to ${max}; not`,
+    )
+    .transform(Number);
+
+const split = z.string().transform((text) => text.split(','));
+
+/** Empty text stands for nothing. */
+const absentIfEmpty = z.string().transform((text) => (text === '' ? undefined : text));
+
+const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
+
+/** Every setting by its name, in the order of the help: `--port`, `GAVEL_PORT`, `port` in the file. */
+const settingsSchema = z.object({
+  data: setting(nonEmpty, {
+    value: 'DIR',
+    fallback: './data',
+    help: 'Where everything durable is kept: on a local file system, not on a network.',
+  }),
+  host: setting(nonEmpty, { value: 'ADDRESS', fallback: '127.0.0.1', help: 'The address to listen on.' }),
+  port: setting(integerBetween(0, 65_535), { value: 'N', fallback: '2567', help: 'The port to listen on; 0 for any that is free.' }),
+  profile: setting(z.enum(['dev', 'production'], 'must be dev or production; not'), {
+    value: 'dev|production',
+    fallback: 'dev',
+    help: 'Whether guests are let in and secrets are made up (dev), or neither (production).',
+  }),
+  rules: setting(z.string(), {
+    value: 'dev|diablo3|FILE',
+    fallback: 'dev',
+    help: 'The rules of the market: a built-in profile, or a JSON file.',
+  }),
+  catalog: setting(absentIfEmpty, {
+    value: 'FILE',
+    fallback: '',
+    help: 'The item catalogue, a JSON file; built in unless given.',
+  }),
+  regions: setting(
+    split
+      .pipe(z.array(z.string().refine(isRegionName, 'must name regions, in lower-case letters, digits and dashes; not')))
+      .refine((regions) => new Set(regions).size === regions.length, 'names a region twice'),
+    { value: 'A,B,...', fallback: 'americas,europe,asia', help: 'The regions of the world.' },
+  ),
+  origins: setting(
+    absentIfEmpty.pipe(
+      split.pipe(z.array(z.string().refine(isOrigin, 'must name origins such as https://play.example.org; not'))).optional(),
+    ),
+    { value: 'URL,...', fallback: '', help: 'Origins of web pages that may use the server, besides its own.' },
+  ),
+  'session-rate': setting(absentIfEmpty.pipe(integerBetween(1, 1_000_000).optional()), {
     value: 'N',
     fallback: '',
-    summary: 'Sessions per second that one address may open; 1,000 in development, 20 in production unless given.',
-  },
-  {
-    name: 'clock-is-right',
-    value: '',
-    fallback: 'false',
-    summary: 'Starts although the clock is far from the last time that the data know; see docs/operations.md.',
-  },
-] as const satisfies readonly Setting[];
+    help: 'Sessions per second that one address may open; 1,000 in development, 20 in production unless given.',
+  }),
+  'clock-is-right': setting(
+    z.enum(['true', 'false'], 'must be true or false, or stand alone; not').transform((text) => text === 'true'),
+    {
+      value: '',
+      fallback: 'false',
+      help: 'Starts although the clock is far from the last time that the data know; see docs/operations.md.',
+    },
+  ),
+});
+
+/** Every setting, in the order of the help; `fallback` is empty where there is none. */
+export const SETTINGS = Object.entries(settingsSchema.shape).flatMap(([name, schema]) => {
+  const text = settingTexts.get(schema);
+  if (text === undefined) return [];
+  return [{ ...text, name, flag: `--${name} ${text.value}`.trimEnd(), variable: `GAVEL_${name.replaceAll('-', '_').toUpperCase()}` }];
+});
 
 /** The environment's secrets. */
 export const SECRETS = [
-  { variable: 'GAVEL_JWT_SECRET', summary: 'Signs session tokens; two keys, `new,old`, while one replaces the other.' },
-  { variable: 'GAVEL_SERVICE_KEY', summary: 'What game servers show to grant and charge.' },
+  { variable: 'GAVEL_JWT_SECRET', help: 'Signs session tokens; two keys, `new,old`, while one replaces the other.' },
+  { variable: 'GAVEL_SERVICE_KEY', help: 'What game servers show to grant and charge.' },
 ] as const;
 
-type SettingName = (typeof SETTINGS)[number]['name'];
-type Values = Readonly<Record<SettingName, string>>;
-
-const CONFIG_FILE = 'gavel.config.json';
-/** HS256 wants a key as long as its hash. */
-const SECRET_LENGTH_MIN = 32;
+/** The file of settings, in the directory where the server is started. */
+export const CONFIG_FILE = 'gavel.config.json';
 const SESSION_RATE = { dev: 1_000, production: 20 } as const;
 
 /** The configuration, or the help that was asked for. Throws `ConfigError`. */
 export function loadConfig(source: ConfigSource): Started {
-  const flags = parseFlags(source.args);
+  const flags = fromFlags(source.args);
   if (flags === 'help') return { kind: 'help', text: helpText() };
-  const values = merge(flags, fromEnvironment(source.env), fromFile(source));
-  const profile = parseProfile(values.profile);
+  const texts = { ...fromFile(source), ...fromEnvironment(source.env), ...flags };
+  const parsed = settingsSchema.safeParse(texts);
+  if (!parsed.success) throw new ConfigError(sentenceOf(parsed.error, texts));
+  const { data, host, port, profile, rules, catalog, regions, origins = [], ...rest } = parsed.data;
+  const perSecond = rest['session-rate'] ?? SESSION_RATE[profile];
   const config: Config = {
     profile,
-    dataDirectory: nonEmpty('data', values.data),
-    host: nonEmpty('host', values.host),
-    port: parseInteger('port', values.port, 0, 65_535),
-    regions: parseRegions(values.regions),
-    rules: loadRules(source, values.rules),
-    catalogue: values.catalog === '' ? BUILT_IN_CATALOGUE : loadCatalogue(source, values.catalog),
-    origins: parseOrigins(values.origins),
-    sessionRate: parseSessionRate(values['session-rate'], profile),
-    isClockRight: parseSwitch('clock-is-right', values['clock-is-right']),
+    dataDirectory: data,
+    host,
+    port,
+    regions,
+    rules: loadRules(source, rules),
+    catalogue: catalog === undefined ? BUILT_IN_CATALOGUE : fromJsonFile(source, 'catalog', catalog, parseCatalogue),
+    origins,
+    sessionRate: { perSecond, burst: perSecond * 5 },
+    isClockRight: rest['clock-is-right'],
     secrets: loadSecrets(source, profile),
   };
   return { kind: 'config', config };
@@ -136,11 +197,10 @@ export function loadConfig(source: ConfigSource): Started {
 
 /** What `--help` prints. */
 export function helpText(): string {
-  const flags = SETTINGS.map(({ name, value }) => `--${name} ${value}`.trimEnd());
-  const width = Math.max(...flags.map((flag) => flag.length)) + 2;
-  const lines = SETTINGS.map(({ value, fallback, summary }, index) => {
+  const width = Math.max(...SETTINGS.map(({ flag }) => flag.length)) + 2;
+  const lines = SETTINGS.map(({ flag, value, fallback, help }) => {
     const standard = value === '' || fallback === '' ? '' : ` (default ${fallback})`;
-    return `  ${(flags[index] ?? '').padEnd(width)}${summary}${standard}`;
+    return `  ${flag.padEnd(width)}${help}${standard}`;
   });
   return [
     'Gavel: an auction house that keeps every player in a small store of its own.',
@@ -153,44 +213,45 @@ export function helpText(): string {
     `Each setting may also stand in the environment (GAVEL_PORT) or in ${CONFIG_FILE} ("port"); flags come first, then the environment.`,
     'Secrets, from the environment alone, made up in development:',
     '',
-    ...SECRETS.map(({ variable, summary }) => `  ${variable.padEnd(width)}${summary}`),
+    ...SECRETS.map(({ variable, help }) => `  ${variable.padEnd(width)}${help}`),
     '',
   ].join('\n');
 }
 
-function isSettingName(text: string): text is SettingName {
-  return SETTINGS.some(({ name }) => name === text);
+type Texts = Readonly<Record<string, string>>;
+
+/** The first fault in one sentence. In a list, what was given is the element that is wrong. */
+function sentenceOf({ issues: [issue] }: z.ZodError, texts: Texts): string {
+  const [name = '', index] = issue?.path ?? [];
+  const text = texts[String(name)] ?? '';
+  const given = typeof index === 'number' ? (text.split(',')[index] ?? '') : text;
+  const message = issue?.message ?? 'cannot be used';
+  return `--${String(name)} ${message}${message.endsWith('; not') ? ` ${quote(given)}` : ''}.`;
 }
 
-function parseFlags(args: readonly string[]): Partial<Values> | 'help' {
-  const values: Partial<Record<SettingName, string>> = {};
-  for (let index = 0; index < args.length; index++) {
-    const arg = args[index] ?? '';
-    if (arg === '--help' || arg === '-h') return 'help';
-    const [, name = '', attached] = /^--([^=]*)(?:=(.*))?$/s.exec(arg) ?? [];
-    if (!isSettingName(name)) throw new ConfigError(`There is no option ${quote(arg)}; --help lists them all.`);
+function isSettingName(text: string): boolean {
+  return Object.hasOwn(settingsSchema.shape, text);
+}
+
+function fromFlags(args: readonly string[]): Texts | 'help' {
+  const options = Object.fromEntries(
+    SETTINGS.map(({ name, value }) => [name, { type: value === '' ? ('boolean' as const) : ('string' as const) }]),
+  );
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: { ...options, help: { type: 'boolean', short: 'h' } },
+    strict: false,
+    tokens: true,
+  });
+  const values: Record<string, string> = {};
+  for (const token of tokens) {
+    if (token.kind !== 'option' || (token.name !== 'help' && !isSettingName(token.name)))
+      throw new ConfigError(`There is no option ${quote(args[token.index] ?? '')}; --help lists them all.`);
+    const { name, inlineValue, value = options[name]?.type === 'boolean' ? 'true' : undefined } = token;
+    if (name === 'help') return 'help';
     if (values[name] !== undefined) throw new ConfigError(`--${name} is given twice.`);
-    const value = attached ?? (isSwitch(name) ? 'true' : args[++index]);
-    if (value === undefined || (attached === undefined && value.startsWith('--'))) throw new ConfigError(`--${name} wants a value.`);
+    if (value === undefined || (inlineValue === false && value.startsWith('--'))) throw new ConfigError(`--${name} wants a value.`);
     values[name] = value;
-  }
-  return values;
-}
-
-function isSwitch(name: SettingName): boolean {
-  return SETTINGS.find((setting) => setting.name === name)?.value === '';
-}
-
-function fromEnvironment(env: ConfigSource['env']): Partial<Values> {
-  const values: Partial<Record<SettingName, string>> = {};
-  const known = new Set<string>([...SETTINGS.map(({ name }) => variableOf(name)), ...SECRETS.map(({ variable }) => variable)]);
-  for (const variable of Object.keys(env)) {
-    const isOurs = variable.startsWith('GAVEL_') && !FOREIGN_VARIABLES.has(variable);
-    if (isOurs && !known.has(variable)) throw new ConfigError(`There is no setting ${quote(variable)}, which is in the environment.`);
-  }
-  for (const { name } of SETTINGS) {
-    const value = env[variableOf(name)];
-    if (value !== undefined) values[name] = value;
   }
   return values;
 }
@@ -198,116 +259,50 @@ function fromEnvironment(env: ConfigSource['env']): Partial<Values> {
 /** Variables with our prefix that are read by tools beside the server. */
 const FOREIGN_VARIABLES: ReadonlySet<string> = new Set(['GAVEL_TEST_SUMMARY']);
 
-function variableOf(name: SettingName): string {
-  return `GAVEL_${name.replaceAll('-', '_').toUpperCase()}`;
-}
-
-const fileSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]));
-
-function fromFile({ readText }: ConfigSource): Partial<Values> {
-  const content = readJson(readText, CONFIG_FILE);
-  if (content === undefined) return {};
-  const parsed = fileSchema.safeParse(content.value);
-  if (!parsed.success) throw new ConfigError(`${CONFIG_FILE}: ${faultOf(parsed.error)}.`);
-  const values: Partial<Record<SettingName, string>> = {};
-  for (const [key, value] of Object.entries(parsed.data)) {
-    if (!isSettingName(key)) throw new ConfigError(`${CONFIG_FILE}: there is no setting ${quote(key)}.`);
-    values[key] = Array.isArray(value) ? value.join(',') : String(value);
+function fromEnvironment(env: ConfigSource['env']): Texts {
+  const names = new Map(SETTINGS.map(({ name, variable }) => [variable, name]));
+  const values: Record<string, string> = {};
+  for (const [variable, text] of Object.entries(env)) {
+    const name = names.get(variable);
+    if (name !== undefined && text !== undefined) values[name] = text;
+    const isKnown = name !== undefined || FOREIGN_VARIABLES.has(variable) || SECRETS.some((secret) => secret.variable === variable);
+    if (variable.startsWith('GAVEL_') && !isKnown)
+      throw new ConfigError(`There is no setting ${quote(variable)}, which is in the environment.`);
   }
   return values;
 }
 
-function merge(...sources: readonly Partial<Values>[]): Values {
-  const valueOf = (name: SettingName): string =>
-    sources.find((source) => source[name] !== undefined)?.[name] ?? SETTINGS.find((setting) => setting.name === name)?.fallback ?? '';
-  return {
-    data: valueOf('data'),
-    host: valueOf('host'),
-    port: valueOf('port'),
-    profile: valueOf('profile'),
-    rules: valueOf('rules'),
-    catalog: valueOf('catalog'),
-    regions: valueOf('regions'),
-    origins: valueOf('origins'),
-    'session-rate': valueOf('session-rate'),
-    'clock-is-right': valueOf('clock-is-right'),
-  };
+const fileSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]));
+
+function fromFile({ readText }: ConfigSource): Texts {
+  const content = readJson(readText, CONFIG_FILE);
+  if (content === undefined) return {};
+  const parsed = fileSchema.safeParse(content.value);
+  if (!parsed.success) throw new ConfigError(`${CONFIG_FILE}: ${faultOf(parsed.error)}.`);
+  const unknown = Object.keys(parsed.data).find((name) => !isSettingName(name));
+  if (unknown !== undefined) throw new ConfigError(`${CONFIG_FILE}: there is no setting ${quote(unknown)}.`);
+  return Object.fromEntries(Object.entries(parsed.data).map(([name, value]) => [name, String(value)]));
 }
 
-function nonEmpty(name: SettingName, value: string): string {
-  if (value === '' || value.includes('\0')) throw new ConfigError(`--${name} must not be empty.`);
-  return value;
-}
-
-function parseInteger(name: SettingName, text: string, min: number, max: number): number {
-  const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : undefined;
-  if (value === undefined || value < min || value > max) {
-    throw new ConfigError(`--${name} must be a whole number from ${min} to ${max}; not ${quote(text)}.`);
-  }
-  return value;
-}
-
-function parseSwitch(name: SettingName, text: string): boolean {
-  if (text === 'true' || text === 'false') return text === 'true';
-  throw new ConfigError(`--${name} must be true or false, or stand alone; not ${quote(text)}.`);
-}
-
-function parseProfile(text: string): Profile {
-  if (text === 'dev' || text === 'production') return text;
-  throw new ConfigError(`--profile must be dev or production; not ${quote(text)}.`);
-}
-
-function parseRegions(text: string): readonly string[] {
-  const regions = text.split(',');
-  for (const region of regions) {
-    if (!isRegionName(region))
-      throw new ConfigError(`--regions must name regions, in lower-case letters, digits and dashes; not ${quote(region)}.`);
-  }
-  if (new Set(regions).size < regions.length) throw new ConfigError('--regions names a region twice.');
-  return regions;
-}
-
-function parseOrigins(text: string): readonly string[] {
-  const origins = text === '' ? [] : text.split(',');
-  for (const origin of origins) {
-    const url = URL.canParse(origin) ? new URL(origin) : undefined;
-    if (url === undefined || url.origin !== origin) {
-      throw new ConfigError(`--origins must name origins such as https://play.example.org; not ${quote(origin)}.`);
-    }
-  }
-  return origins;
-}
-
-function parseSessionRate(text: string, profile: Profile): Config['sessionRate'] {
-  const perSecond = text === '' ? SESSION_RATE[profile] : parseInteger('session-rate', text, 1, 1_000_000);
-  return { perSecond, burst: perSecond * 5 };
-}
-
-function loadRules({ readText }: ConfigSource, text: string): Rules {
+function loadRules(source: ConfigSource, text: string): Rules {
   if (isRulesProfile(text)) return RULES_PROFILES[text];
-  try {
-    const rules = parseRules(fileContent(readText, 'rules', text));
-    if (rules.marketScope === 'region') return rules;
-    throw new RulesError('marketScope must be region: nobody can search a market of the whole world yet');
-  } catch (error) {
-    if (error instanceof RulesError) throw new ConfigError(`The rules in ${quote(text)} cannot be used: ${error.message}.`);
-    throw error;
-  }
+  const rules = fromJsonFile(source, 'rules', text, parseRules);
+  if (rules.marketScope === 'region') return rules;
+  throw new ConfigError(
+    `The rules in ${quote(text)} cannot be used: marketScope must be region: nobody can search a market of the whole world yet.`,
+  );
 }
 
-function loadCatalogue({ readText }: ConfigSource, path: string): Catalogue {
-  try {
-    return parseCatalogue(fileContent(readText, 'catalog', path));
-  } catch (error) {
-    if (error instanceof CatalogueError) throw new ConfigError(`The catalogue in ${quote(path)} cannot be used: ${error.message}.`);
-    throw error;
-  }
-}
-
-function fileContent(readText: ConfigSource['readText'], name: SettingName, path: string): unknown {
+/** The value that the file of a setting stands for. */
+function fromJsonFile<Value>({ readText }: ConfigSource, name: string, path: string, parse: (content: unknown) => Value): Value {
   const content = readJson(readText, path);
   if (content === undefined) throw new ConfigError(`--${name} names the file ${quote(path)}, which does not exist.`);
-  return content.value;
+  try {
+    return parse(content.value);
+  } catch (error) {
+    if (!(error instanceof RulesError || error instanceof CatalogueError)) throw error;
+    throw new ConfigError(`The ${name === 'catalog' ? 'catalogue' : name} in ${quote(path)} cannot be used: ${error.message}.`);
+  }
 }
 
 function readJson(readText: ConfigSource['readText'], path: string): { readonly value: unknown } | undefined {
@@ -334,11 +329,11 @@ function loadSecrets({ env, newSecret }: ConfigSource, profile: Profile): Secret
   }
   const jwtKeys = jwt === undefined ? [newSecret()] : jwt.split(',');
   if (jwtKeys.length > 2) throw new ConfigError('GAVEL_JWT_SECRET must be one key, or two with a comma between them.');
-  if (jwtKeys.some((key) => key.length < SECRET_LENGTH_MIN)) {
-    throw new ConfigError(`A key in GAVEL_JWT_SECRET must have at least ${SECRET_LENGTH_MIN} characters.`);
+  if (jwtKeys.some((key) => key.length < limits.secretLengthMin)) {
+    throw new ConfigError(`A key in GAVEL_JWT_SECRET must have at least ${limits.secretLengthMin} characters.`);
   }
-  if (service !== undefined && service.length < SECRET_LENGTH_MIN) {
-    throw new ConfigError(`GAVEL_SERVICE_KEY must have at least ${SECRET_LENGTH_MIN} characters.`);
+  if (service !== undefined && service.length < limits.secretLengthMin) {
+    throw new ConfigError(`GAVEL_SERVICE_KEY must have at least ${limits.secretLengthMin} characters.`);
   }
   return { jwtKeys, serviceKey: service ?? newSecret(), isMadeUp: jwt === undefined || service === undefined };
 }

@@ -18,8 +18,6 @@ import { NodeStartError, openNode, type GavelNode } from '#server/node.ts';
 /** The name of the world and of its one node, until there are several. */
 const WORLD = 'gavel';
 const NODE = nodeName('node-1');
-/** Shards in memory may take this much, about; the rest of the machine is for the index, the sockets and the page cache. */
-const MEMORY_BUDGET_BYTES = 2 * 2 ** 30;
 
 const machine = nodeMachine();
 
@@ -75,7 +73,7 @@ function openOwnNode(config: Config): Promise<GavelNode> {
     world: WORLD,
     node: NODE,
     openPersister: (definition) => openFilePersister({ machine, definition, directory: dataDirectory }),
-    memoryBudgetBytes: MEMORY_BUDGET_BYTES,
+    memoryBudgetBytes: limits.memoryBudgetBytes,
     onFault: (fault) =>
       die(
         `a fault of the data directory, or of the program, ends the process, so that nothing is claimed that is not durable: ${fault.message}`,

@@ -227,6 +227,7 @@ describe('a node that closes a cell and opens it again', () => {
     await bench.run(1_000);
     await closing;
     expect([node.owns(ada), node.owns(bob)]).toEqual([false, true]);
+    expect(await node.index.stats()).toMatchObject({ rows: 1, feeds: [{ cells: 4 * limits.cellsPerRegion }] });
     expect(await send(node, ada, command('claim', { all: true }, 'claim'))).toEqual(refusal('unavailable'));
     expect(await node.subscribe(ada, () => undefined)).toEqual(refusal('unavailable'));
     const bought = send(node, bob, command('buyout', { listingId: id, price: 500 }, 'buy'));
@@ -238,6 +239,7 @@ describe('a node that closes a cell and opens it again', () => {
     const again = send(node, bob, command('buyout', { listingId: id, price: 500 }, 'buy'));
     await bench.run(1_000);
     expect([node.owns(ada), (await again).kind]).toEqual([true, 'answer']);
+    expect(await node.index.stats()).toMatchObject({ rows: 0 });
     await bench.close(node);
   });
 });

@@ -28,11 +28,6 @@ export function isRegionName(text: string): boolean {
   return REGION_PATTERN.test(text);
 }
 
-/** Whether a text names a game mode. */
-export function isMode(text: string): text is Mode {
-  return text === 'softcore' || text === 'hardcore';
-}
-
 /** The address of a player's shard in one region and mode; throws `UnitError` if a part is malformed. */
 export function shardId(player: string, region: string, mode: Mode): ShardId {
   if (!isName(player)) throw new UnitError('a player id is 1 to 64 of A-Z a-z 0-9 _ -');

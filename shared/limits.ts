@@ -1,5 +1,6 @@
 /**
- * Limits: every bound of Gavel, with its unit in its name and its reason beside it.
+ * Limits: every bound that a client, an operator or another file depends on, with its unit in its name and its reason beside it.
+ * A bound that only the code next to it depends on stands beside that code.
  *
  * These are bounds of the machine, the same in every world. What a game designer sets (fees, durations,
  * capacities) is in `rules.ts`. How the bounds relate is asserted in `limits.test.ts`.
@@ -13,7 +14,7 @@ const KIB = 1_024;
 const MIB = 1_024 * KIB;
 const GIB = 1_024 * MIB;
 
-/** Every bound by name; `Ms` are milliseconds, `Bytes` are bytes, anything else counts. */
+/** The bounds by name; `Ms` are milliseconds, `Bytes` are bytes, anything else counts. */
 export const limits = {
   /**
    * How long after its hold an offer may still be accepted. Long enough for a hop and a slow commit, short enough to wait for. A release that
@@ -113,13 +114,35 @@ export const limits = {
   claimEntriesMax: 50,
   /** The token to resume a session with; a client asks for the next one before it ends. */
   sessionTokenMs: durationMs(15 * MINUTE),
+  /** How long sessions may be resumed one after the other until the studio has to be asked again: a long evening of play. */
+  sessionResumedMs: durationMs(12 * HOUR),
+  /** How far the clocks of studio and server may differ in what a token says of time. */
+  tokenLeewayMs: durationMs(5 * SECOND),
+  /** The longest token that a client may show, in characters. */
+  tokenLengthMax: 4_096,
+  /** The shortest secret, in characters: HS256 wants a key as long as its hash. */
+  secretLengthMin: 32,
+  /** Connections of one player to one shard, seats not yet taken included: many devices, few enough to bound what a player costs. */
+  connectionsPerPlayerMax: 64,
+  /** How long a dropped connection may come back to its seat, by the SDK's own reconnection. */
+  reconnectionMs: durationMs(15 * SECOND),
   /** Requests per second that one client may keep up. */
   clientRequestsPerSecond: 20,
   /** Requests that a client may send at once before `clientRequestsPerSecond` holds it. */
   clientRequestsBurst: 60,
+  /** The body of an HTTP request: the largest is a session with a token. */
+  httpBodyBytesMax: 8 * KIB,
+  /** How long a client may take for the headers of a request. */
+  httpHeadersMs: durationMs(5 * SECOND),
+  /** How long a client may take for its whole request. */
+  httpRequestMs: durationMs(10 * SECOND),
+  /** How long a connection may idle between two requests. */
+  httpKeepAliveMs: durationMs(5 * SECOND),
   /** Bytes waiting for a slow reader before its connection is closed. */
   clientBufferedBytesMax: 1 * MIB,
 
+  /** What shards in memory may take, about; the rest of the machine is for the index, the sockets and the page cache. */
+  memoryBudgetBytes: 2 * GIB,
   /** Fixed slices of a region's shards: the unit of ownership. Enough to spread over dozens of nodes. */
   cellsPerRegion: 64,
   /** Committed records that are in no image yet. Past it, turns wait: the disk must catch up. */

@@ -6,6 +6,7 @@
  * Answers are data for clients: amounts are whole coins, instants are milliseconds since the epoch.
  */
 import { z } from 'zod';
+import { limits } from './limits.ts';
 import { composed } from './protocol/part.ts';
 import { PROTOCOL_PARTS } from './protocol/parts.ts';
 import { refusal, REFUSAL_NAMES, type Refusal } from './refusals.ts';
@@ -43,7 +44,7 @@ export const sessionRequestSchema = z
       .string()
       .regex(/^[A-Za-z0-9_-]{1,58}$/, 'must be 1 to 58 of A-Z a-z 0-9 _ -')
       .exactOptional(),
-    token: textSchema(4_096).exactOptional(),
+    token: textSchema(limits.tokenLengthMax).exactOptional(),
     region: regionSchema,
     mode: modeSchema.default('softcore'),
   })
@@ -54,7 +55,7 @@ export const sessionRequestSchema = z
  * is.
  */
 export const sessionAnswerSchema = z.strictObject({
-  token: textSchema(4_096),
+  token: textSchema(limits.tokenLengthMax),
   player: playerIdSchema,
   shard: textSchema(128),
   seat: z.record(z.string(), z.unknown()),

@@ -60,7 +60,7 @@ export function compareListings(sort: Sort, a: IndexedListing, b: IndexedListing
 }
 
 /** The order of two places, as `compareListings`. */
-export function comparePlaces(sort: Sort, a: SortPlace, b: SortPlace): number {
+function comparePlaces(sort: Sort, a: SortPlace, b: SortPlace): number {
   const keyA = sortKey(sort, a.value);
   const keyB = sortKey(sort, b.value);
   if (keyA !== keyB) return keyA < keyB ? -1 : 1;
@@ -79,7 +79,7 @@ export function sortKey(sort: Sort, value: number | undefined): number {
 }
 
 /** The value of a stat: an affix (the first of that id), damage or armor; undefined if the item has none. */
-export function statOf(item: Item, stat: string): number | undefined {
+function statOf(item: Item, stat: string): number | undefined {
   if (stat === 'dps') return item.dps;
   if (stat === 'armor') return item.armor;
   return item.affixes.find((affix) => affix.id === stat)?.value;

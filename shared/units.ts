@@ -55,7 +55,7 @@ export function gold(value: number): Gold {
 }
 
 /** Whether a number is an amount of gold. */
-export function isGold(value: number): value is Gold {
+function isGold(value: number): value is Gold {
   return Number.isSafeInteger(value) && value >= 0;
 }
 

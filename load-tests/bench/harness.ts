@@ -73,7 +73,7 @@ const templates: readonly Item[] = Array.from({ length: TEMPLATES }, (_, number)
 );
 
 /** A rolled item with an id of its own. */
-export function benchItem(id: string): Item {
+function benchItem(id: string): Item {
   const template = templates[Math.floor(prng.next() * TEMPLATES)];
   if (template === undefined) throw new Error('there are no templates');
   return { ...template, id: itemId(id) };

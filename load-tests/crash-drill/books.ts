@@ -45,7 +45,6 @@ interface Account {
   readonly gainedByItem: Map<string, number>;
 }
 
-/** See the head of this file. */
 export class Books {
   readonly #accountByPlayer = new Map<string, Account>();
   readonly #postingById = new Map<string, Posting>();

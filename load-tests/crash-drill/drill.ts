@@ -50,7 +50,7 @@ const WORK_MAX_MS = 170;
 const STOP_KILL_MAX_MS = 150;
 const STARTS_KILLED_MAX = 3;
 
-/** See the head of this file. One per data directory. */
+/** One per data directory. */
 export class Drill {
   readonly #directory: string;
   readonly #prng: Prng;

@@ -33,7 +33,6 @@ const KEPT_FOR_SURE = limits.operationsAnsweredMax - 4 * COMMANDS_AT_ONCE;
 /** How long a command may take to its answer after a restart: offers that were under way are repeated after seconds. */
 const ANSWER_MS = 20_000;
 
-/** See the head of this file. */
 export class Player {
   readonly role: Role;
   readonly #books: Books;

@@ -15,7 +15,6 @@ interface Account {
   readonly items: Set<string>;
 }
 
-/** See the head of this file. */
 export class StoryBooks {
   readonly #accounts = new Map<string, Account>();
   #started = 0;

@@ -17,7 +17,6 @@ export type Say = (line: string) => void;
 
 const WIDTH = 78;
 
-/** See the head of this file. */
 export class Narrator {
   readonly #stage: Stage;
   #steps = 0;

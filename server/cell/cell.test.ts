@@ -124,7 +124,7 @@ describe('the output gate of a cell', () => {
     expect(order).toEqual(['0', '1', '2', '3', '4']);
   });
 
-  it('stays shut after a fault: what was not durable is never answered, and no turn happens any more (§2.6)', async () => {
+  it('stays shut after a fault: what was not durable is never answered, and no turn happens any more', async () => {
     const disk = new MemoryDisk(defineShard([counting]).schemas);
     const bench = await Bench.open({ disk });
     await bench.create(ADA);

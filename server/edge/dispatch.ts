@@ -22,7 +22,7 @@ export interface DispatchServices {
   readonly reads: ReadTable;
 }
 
-/** The final word to a message of a client. See the head of this file. */
+/** The final word to a message of a client. */
 export async function dispatch(services: DispatchServices, caller: Caller, type: string, payload: unknown): Promise<Reply> {
   let isChanging = false;
   try {

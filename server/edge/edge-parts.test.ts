@@ -2,8 +2,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { instant } from '#shared/units.ts';
-import { isOriginAllowed } from './origins.ts';
-import { AddressLimiter, TokenBucket } from './token-bucket.ts';
+import { isOriginAllowed } from '#server/http/origins.ts';
+import { AddressLimiter, TokenBucket } from '#server/http/token-bucket.ts';
 
 describe('a token bucket', () => {
   it('never lets through more than its burst and its rate since the start', () => {

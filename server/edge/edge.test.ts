@@ -4,6 +4,7 @@ import { CloseCode, matchMaker } from '@colyseus/core';
 import { Client } from '@colyseus/sdk';
 import { SignJWT } from 'jose';
 import { request } from 'node:http';
+import { z } from 'zod';
 import { NoAnswerError, RefusedError } from '#client/errors.ts';
 import { GameClient } from '#client/game-client.ts';
 import { openSession, type Credentials, type Session } from '#client/session.ts';
@@ -31,6 +32,11 @@ const open = async (edge: Edge, credentials: Credentials, region = 'europe', mod
   onClose(async () => session.room.connection.close(CloseCode.CONSENTED));
   return session;
 };
+
+const responseSchema = z.object({ content: z.object({ 'application/json': z.object({ schema: z.record(z.string(), z.unknown()) }) }) });
+const descriptionSchema = z.object({
+  paths: z.record(z.string(), z.record(z.string(), z.object({ responses: z.record(z.string(), responseSchema) }))),
+});
 
 const closeCodeOf = (socket: WebSocket): Promise<number> =>
   new Promise((resolve) => socket.addEventListener('close', ({ code }) => resolve(code)));
@@ -366,6 +372,27 @@ describe('everything else', () => {
     expect(await statuses()).toEqual([200, 503]);
     state.isReady = true;
     expect(await statuses()).toEqual([200, 200]);
+  });
+
+  it('describes itself: what is answered is what the description says', async () => {
+    const { edge } = await startTestEdge({ sessionRate: { perSecond: 0.001, burst: 4 } });
+    const { paths } = descriptionSchema.parse(await (await fetch(`${edge.url}/openapi.json`)).json());
+    expect(Object.keys(paths).sort()).toEqual(['/livez', '/matchmake/reconnect/{roomId}', '/openapi.json', '/readyz', '/session']);
+    const documented = paths['/session']?.['post']?.responses ?? {};
+    for (const [body, status] of [
+      [{ guest: 'ada', region: 'europe' }, 200],
+      [{ region: 'europe' }, 400],
+      [{ token: 'x', region: 'europe' }, 401],
+      ['x'.repeat(10_000), 413],
+      [{}, 429],
+    ] as const) {
+      const answered = await post(edge, '/session', body);
+      expect(answered.status).toBe(status);
+      const schema = documented[status]?.content['application/json'].schema;
+      expect(schema).toMatchObject(
+        status === 200 ? { type: 'object', required: ['token', 'player', 'shard', 'seat'] } : { $ref: expect.any(String) },
+      );
+    }
   });
 
   it('reads only JSON of a reasonable size', async () => {

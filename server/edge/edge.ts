@@ -10,20 +10,22 @@ import { setLogger } from '@colyseus/core/Logger';
 import { Encoder } from '@colyseus/schema';
 import { WebSocketTransport } from '@colyseus/ws-transport';
 import type { Server } from 'node:http';
-import { z } from 'zod';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
+import { createHttpServer, withBody, type Admit, type HttpAnswer, type Route } from '#server/http/http-server.ts';
+import { openApiDocument } from '#server/http/openapi.ts';
+import { OPERATIONS } from '#server/http/operations.ts';
+import { isOriginAllowed, type OriginRules } from '#server/http/origins.ts';
+import { AddressLimiter, TokenBucket, type Rate } from '#server/http/token-bucket.ts';
 import type { Platform } from '#server/platform/platform.ts';
+import { within } from '#server/platform/within.ts';
 import { readTableOf } from '#server/market/command-table.ts';
 import type { Backend } from './backend.ts';
-import { createHttpServer, type HttpAnswer, type HttpRequest, type Route } from './http-server.ts';
-import { isOriginAllowed, type OriginRules } from './origins.ts';
 import { playerRoomClass } from './player-room.ts';
 import { PLAYER_ROOM, RoomDirectory } from './room-directory.ts';
 import { openSession, type SessionServices } from './sessions.ts';
 import { guardSocket, type GuardedSocket } from './socket-guard.ts';
-import { AddressLimiter, TokenBucket, type Rate } from './token-bucket.ts';
 import { Tokens } from './tokens.ts';
 
 /** What the edge needs. */
@@ -83,7 +85,9 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     },
     close: async (deadlineMs) => {
       state.isDraining = true;
-      await within(platform, deadlineMs, stopMatchMaker());
+      await within(platform.timers, deadlineMs, stopMatchMaker()).catch((error: unknown) =>
+        platform.report({ level: 'warning', message: 'the rooms could not be closed in order', error }),
+      );
       transport.shutdown();
       server.closeAllConnections();
     },
@@ -108,35 +112,38 @@ function originGuard(origins: OriginRules): BeforeUpgradeHandler {
 function routesOf(options: EdgeOptions, sessions: SessionServices, state: { readonly isDraining: boolean }): readonly Route[] {
   const { platform } = options;
   const limiter = new AddressLimiter(options.sessionRate);
-  const admit = ({ address }: Omit<HttpRequest, 'body'>): ReturnType<NonNullable<Route['admit']>> => {
+  const admit: Admit = (address) => {
     if (state.isDraining) return refusal('unavailable', { reason: 'the server is stopping' });
     return limiter.take(address, platform.readings.monotonicMs()) ? undefined : refusal('rate-limited');
   };
   const isReady = (): boolean => !state.isDraining && options.isReady();
+  const description = openApiDocument(Object.values(OPERATIONS));
   return [
     {
-      method: 'POST',
-      path: '/session',
+      operation: OPERATIONS.openSession,
       admit,
-      handle: async ({ body }) => {
+      handle: withBody(OPERATIONS.openSession.body, async (body) => {
         const opened = await openSession(sessions, body);
         return 'kind' in opened ? opened : { kind: 'json', value: opened };
-      },
+      }),
     },
-    // The one route of Colyseus' own matchmaking that may stay: the SDK's way back to a seat that is still kept.
-    { method: 'POST', path: '/matchmake/reconnect/*', admit, handle: reconnect },
-    { method: 'GET', path: '/livez', handle: () => ({ kind: 'json', value: { live: true } }) },
-    { method: 'GET', path: '/readyz', handle: () => ({ kind: 'json', status: isReady() ? 200 : 503, value: { ready: isReady() } }) },
+    {
+      operation: OPERATIONS.reconnect,
+      admit,
+      handle: withBody(OPERATIONS.reconnect.body, (body, { parameters }) => reconnect(parameters['roomId'] ?? '', body)),
+    },
+    { operation: OPERATIONS.isLive, handle: () => ({ kind: 'json', value: { live: true } }) },
+    {
+      operation: OPERATIONS.isReady,
+      handle: () => ({ kind: 'json', status: isReady() ? 200 : 503, value: { ready: isReady() } }),
+    },
+    { operation: OPERATIONS.describe, handle: () => ({ kind: 'json', value: description }) },
   ];
 }
 
-const reconnectionSchema = z.strictObject({ reconnectionToken: z.string().max(64) });
-
-async function reconnect({ path, body }: HttpRequest): Promise<HttpAnswer> {
-  const asked = reconnectionSchema.safeParse(body);
-  if (!asked.success) return refusal('bad-request', { fault: 'reconnectionToken: must be one that a room gave' });
+async function reconnect(roomId: string, body: { readonly reconnectionToken: string }): Promise<HttpAnswer> {
   try {
-    const seat: unknown = await matchMaker.controller.invokeMethod('reconnect', path.slice(path.lastIndexOf('/') + 1), asked.data);
+    const seat: unknown = await matchMaker.controller.invokeMethod('reconnect', roomId, body);
     return { kind: 'json', value: seat };
   } catch {
     return refusal('unauthorized', { reason: 'no seat is kept for that token' });
@@ -165,21 +172,6 @@ function listen(server: Server, port: number, host: string): Promise<number> {
       const address = server.address();
       if (address === null || typeof address === 'string') reject(new Error('the server has no port'));
       else resolve(address.port);
-    });
-  });
-}
-
-/** Waits for the work, but no longer than that. */
-async function within(platform: Platform, deadlineMs: number, work: Promise<void>): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const cancel = platform.timers.after(deadlineMs, resolve);
-    const done = (): void => {
-      cancel();
-      resolve();
-    };
-    work.then(done, (error: unknown) => {
-      platform.report({ level: 'warning', message: 'the rooms could not be closed in order', error });
-      done();
     });
   });
 }

@@ -9,15 +9,16 @@
 import { ErrorCode, Room, ServerError, type Client, type MessageContext } from '@colyseus/core';
 import { z } from 'zod';
 import { parseShardId, shardId } from '#shared/address.ts';
+import { limits } from '#shared/limits.ts';
 import { COMMAND_TYPES } from '#shared/protocol.ts';
 import type { PlayerState } from '#shared/state.ts';
 import type { PlayerId, ShardId } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/active-shard.ts';
+import { publicRefusal } from '#server/http/public-refusal.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { CLOSE_CODES } from './close-codes.ts';
 import { dispatch, type DispatchServices } from './dispatch.ts';
 import { Presenter } from './presenter.ts';
-import { publicRefusal } from './public-refusal.ts';
 import type { RoomDirectory } from './room-directory.ts';
 
 /** What a room needs from its surroundings. */
@@ -28,10 +29,6 @@ export interface RoomServices extends DispatchServices {
 
 /** The longest interval that a timer takes: patches go out by hand, and an idle room costs nothing. */
 const NEVER_MS = 2 ** 31 - 1;
-/** Connections of one player at once, seats not yet taken included: many devices, few enough to bound what one player costs. */
-const CONNECTIONS_MAX = 64;
-/** How long a dropped connection may come back to its seat, by the SDK's own reconnection. */
-const RECONNECTION_SECONDS = 15;
 /** What the WebSocket protocol itself closes for: its rules broken, data of a wrong kind, or more than fits (RFC 6455). */
 const WEBSOCKET_FAULTS: readonly number[] = [1002, 1003, 1007, 1009];
 /** Who was closed for a reason of ours comes back by a session of its own, if at all. */
@@ -47,10 +44,10 @@ interface Place {
   readonly listener: (news: ShardNews) => void;
 }
 
-/** See the head of this file. Colyseus makes the instances: see `playerRoomClass`. */
-export class PlayerRoom extends Room<{ state: PlayerState }> {
+/** Colyseus makes the instances: see `playerRoomClass`. */
+class PlayerRoom extends Room<{ state: PlayerState }> {
   override patchRate = NEVER_MS;
-  override maxClients = CONNECTIONS_MAX;
+  override maxClients = limits.connectionsPerPlayerMax;
   readonly #services: RoomServices;
   #place: Place | undefined;
 
@@ -90,7 +87,7 @@ export class PlayerRoom extends Room<{ state: PlayerState }> {
   override onDrop(client: Client, code?: number): void {
     if (code !== undefined && NOT_RECONNECTABLE.has(code)) return;
     // The seat is kept for a while; that nobody came back for it is no failure.
-    Promise.resolve(this.allowReconnection(client, RECONNECTION_SECONDS)).catch(() => undefined);
+    Promise.resolve(this.allowReconnection(client, limits.reconnectionMs / 1_000)).catch(() => undefined);
   }
 
   override onDispose(): void {

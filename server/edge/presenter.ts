@@ -16,7 +16,6 @@ import type { ShardNews } from '#server/cell/active-shard.ts';
 import type { Feature, RowFold, View } from '#server/market/feature.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 
-/** See the head of this file. */
 export class Presenter {
   readonly state: PlayerState;
   readonly #shard: ShardId;

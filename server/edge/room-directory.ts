@@ -25,7 +25,7 @@ type Listing = Awaited<ReturnType<typeof matchMaker.createRoom>>;
 const ATTEMPTS = 5;
 const PAUSE_MS = 20;
 
-/** See the head of this file. One per process: so is Colyseus' matchmaker. */
+/** One per process: so is Colyseus' matchmaker. */
 export class RoomDirectory {
   readonly #platform: Pick<Platform, 'timers'>;
   readonly #roomByShard = new Map<ShardId, Promise<Listing>>();

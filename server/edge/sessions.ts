@@ -1,17 +1,16 @@
 /**
  * Sessions: `POST /session` answers a player with a seat in the room of its shard, and a token to come back with.
  *
- * 1. Who it is comes first: nothing is opened for nobody.
+ * 1. Authenticate first: an unauthenticated request opens no shard and no room.
  * 2. A session creates its shard if there is none; only guests of a development world start with goods.
  * 3. The answer is given by the node that owns the shard.
- * 4. Tokens are about the time of day, on which whoever signs them agrees with us: they are judged by the wall clock, however far the
+ * 4. Tokens are dated by the studio, whose clock is the time of day: they are judged by the wall clock, however far the
  *    market's time is from it.
  */
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { shardId } from '#shared/address.ts';
-import { sessionRequestSchema, type SessionAnswer, type SessionRequest } from '#shared/protocol.ts';
+import type { SessionAnswer, SessionRequest } from '#shared/protocol.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
-import { faultOf } from '#shared/schemas.ts';
 import { playerId, type ShardId } from '#shared/units.ts';
 import type { Opening } from '#server/market/market.ts';
 import type { Platform } from '#server/platform/platform.ts';
@@ -32,14 +31,12 @@ export interface SessionServices {
   readonly guests: boolean;
 }
 
-/** A session for whoever the body says, or why not. Rejects only on a bug. */
-export async function openSession(services: SessionServices, body: unknown): Promise<SessionAnswer | Refusal> {
-  const parsed = sessionRequestSchema.safeParse(body);
-  if (!parsed.success) return refusal('bad-request', { fault: faultOf(parsed.error) });
+/** Opens the session that the request asks for, or refuses. Rejects only on a bug. */
+export async function openSession(services: SessionServices, request: SessionRequest): Promise<SessionAnswer | Refusal> {
   const { backend, directory, platform, tokens } = services;
-  const { region, mode } = parsed.data;
+  const { region, mode } = request;
   if (!backend.regions.includes(region)) return refusal('bad-request', { fault: `region: must be one of ${backend.regions.join(', ')}` });
-  const identity = await identify(services, parsed.data);
+  const identity = await identify(services, request);
   if ('kind' in identity) return identity;
 
   const shard = shardId(identity.player, region, mode);

@@ -11,11 +11,11 @@ import { getMessageBytes, Protocol, ResponseStatus } from '@colyseus/core';
 import { isCommandType } from '#shared/protocol.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
+import { publicRefusal } from '#server/http/public-refusal.ts';
+import { TokenBucket } from '#server/http/token-bucket.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { CLOSE_CODES } from './close-codes.ts';
 import { isFaultResponse, readFrame } from './frame.ts';
-import { publicRefusal } from './public-refusal.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 /** What the guard uses of a WebSocket of the package `ws`. */
 export interface GuardedSocket {

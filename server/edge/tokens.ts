@@ -1,9 +1,9 @@
 /**
  * Tokens: who a client says it is, signed by somebody that the server trusts.
  *
- * The studio signs the first token (`aud: "gavel"`); the server signs short-lived ones to resume with, which have an audience of
- * their own and never outlive `RESUMED_MS` since the studio's word. Always HS256, whatever a token claims of itself; two keys at
- * once, so that a key can be changed while tokens of the old one are about: the first signs, all verify.
+ * The studio signs the first token (`aud: "gavel"`). The server signs short-lived ones to resume with, which have an audience
+ * of their own and end at the latest `limits.sessionResumedMs` after the studio signed. The algorithm is HS256, whatever a
+ * token's header claims. Two keys may hold at once, so that a key can be replaced: the first signs, all verify.
  */
 import { compactVerify, SignJWT } from 'jose';
 import { z } from 'zod';
@@ -24,10 +24,6 @@ export interface Identity {
 const STUDIO = 'gavel';
 const RESUME = 'gavel-resume';
 const ALGORITHM = 'HS256';
-/** How long resumed tokens may follow each other before the studio has to be asked again: a long evening of play. */
-const RESUMED_MS = 12 * 60 * 60 * 1_000;
-/** Clocks of studio and server may differ by this much. */
-const LEEWAY_MS = 5_000;
 
 const claimsSchema = z.looseObject({
   aud: z.union([z.literal(STUDIO), z.literal(RESUME)]),
@@ -67,10 +63,10 @@ export class Tokens {
     const claims = claimsSchema.safeParse(await this.#payloadOf(token));
     if (!claims.success) return undefined;
     const { aud, exp, nbf, sub, name, guest, since } = claims.data;
-    if (exp * 1_000 + LEEWAY_MS <= now || (nbf !== undefined && nbf * 1_000 - LEEWAY_MS > now)) return undefined;
+    if (exp * 1_000 + limits.tokenLeewayMs <= now || (nbf !== undefined && nbf * 1_000 - limits.tokenLeewayMs > now)) return undefined;
     if (aud === STUDIO) return { player: sub, name: name ?? sub, isGuest: false, since: now };
     // Tokens of the server itself: it always names all of these.
-    if (since === undefined || since + RESUMED_MS <= now || since > now + LEEWAY_MS) return undefined;
+    if (since === undefined || since + limits.sessionResumedMs <= now || since > now + limits.tokenLeewayMs) return undefined;
     return { player: sub, name: name ?? sub, isGuest: guest === true, since: instant(Math.min(since, now)) };
   }
 

@@ -22,7 +22,6 @@ export type ExtendLease = (until: Instant) => Promise<void>;
 /** Extended when half of it is left, so that the disk may be busy for as long as the other half. */
 const EXTEND_EVERY_MS = limits.timeLeaseMs / 2;
 
-/** See the head of this file. */
 export class NodeClock implements Clock {
   readonly #machine: ClockMachine;
   readonly #extendLease: ExtendLease;

@@ -68,7 +68,7 @@ function nextId(): string {
 }
 
 /** One line per event: level, sentence, details as JSON; the stack of an error follows. */
-export function reportToStandardError({ level, message, error, details }: ReportedEvent): void {
+function reportToStandardError({ level, message, error, details }: ReportedEvent): void {
   const suffix = details === undefined ? '' : ` ${JSON.stringify(details)}`;
   const cause = error === undefined ? '' : `\n${inspect(error)}`;
   process.stderr.write(`gavel ${level}: ${message}${suffix}${cause}\n`);

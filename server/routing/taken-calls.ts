@@ -22,7 +22,7 @@ export type Reception = 'take' | 'forget' | 'turn-away';
 /** How long after it was sent a command may be taken. Its sender waits longer. */
 export const TAKE_MS = durationMs(4_000);
 
-/** See the head of this file. One per life of a node. */
+/** One per life of a node. */
 export class TakenCalls {
   readonly #startedAt: Instant;
   /**

@@ -14,7 +14,6 @@ export interface Counters {
   readonly ledgerSeq: number;
 }
 
-/** See the head of this file. */
 export class ShardState implements TableOwner {
   readonly shard: ShardId;
   readonly cell: number;

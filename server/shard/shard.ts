@@ -47,7 +47,6 @@ export interface TurnResult {
 
 const QUIET: Pick<TurnResult, 'changes' | 'emitted' | 'completed'> = { changes: undefined, emitted: [], completed: [] };
 
-/** See the head of this file. */
 export class Shard {
   readonly #definition: ShardDefinition;
   readonly #state: ShardState;

@@ -47,7 +47,6 @@ export interface TableOwner {
 
 const NO_INDEXES: readonly never[] = [];
 
-/** See the head of this file. */
 export class Table {
   readonly entity: Entity;
   readonly alarms: readonly AlarmIndex[];

@@ -14,7 +14,7 @@ export interface Neighbours {
   isUnloadable(shard: ShardId): boolean;
 }
 
-/** See the head of this file. Lives for one turn. */
+/** Lives for one turn. */
 export interface Turn {
   readonly shard: ShardId;
   /** The shard's time: never earlier than in any turn before. */

@@ -48,7 +48,6 @@ interface Page {
   isPacked: boolean;
 }
 
-/** See the head of this file. */
 export class AnswerBook {
   readonly checkers: readonly Checker[];
   readonly #model: Model;

@@ -5,7 +5,7 @@ import type { SimulatedNode } from './simulated-node.ts';
 /** Says that the promise was broken, and how. */
 export type Complain = (detail: string) => void;
 
-/** See the head of this file. One per simulation: it may remember what it has seen. */
+/** One per simulation: it may remember what it has seen. */
 export interface Checker {
   readonly name: string;
   /** The promise. */

@@ -33,7 +33,6 @@ const EARLIER_US_MAX = 20_000_000;
 const DAMAGED_US_MAX = 15_000_000;
 const ANSWER_US = 3_000_000;
 
-/** See the head of this file. */
 export class Damage {
   readonly #setup: DamageSetup;
   /** Shards whose image is damaged. */

@@ -32,7 +32,7 @@ const OPERATIONS: readonly MemoryOperation[] = [
 ];
 const FAILURES: readonly Outcome[] = ['fail', 'write-then-fail', 'write-unsynced', 'write-unsynced'];
 
-/** See the head of this file. Nothing happens before `start`, and nothing new after `stop`. */
+/** Nothing happens before `start`, and nothing new after `stop`. */
 export class Faults {
   readonly #setup: FaultSetup;
   #isOver = false;

@@ -19,7 +19,6 @@ interface Posted {
   until: number;
 }
 
-/** See the head of this file. */
 export class ListingBook implements Checker {
   readonly name = 'G1 the index has what is durable';
   readonly sentence = 'the index of a node is fed with what is on its disk, and not before';

@@ -40,7 +40,6 @@ export interface DurableTurn {
   readonly shard: ShardModel;
 }
 
-/** See the head of this file. */
 export class Model {
   readonly definition: ShardDefinition;
   readonly shards = new Map<ShardId, ShardModel>();

@@ -5,7 +5,6 @@ import type { DurableTurn } from './model.ts';
 /** More than a few tell nothing new. */
 const VIOLATIONS_MAX = 8;
 
-/** See the head of this file. */
 export class Referee {
   readonly #checkers: readonly Checker[];
   readonly #nowUs: () => number;

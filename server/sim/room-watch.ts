@@ -30,7 +30,6 @@ const TOLD: Pick<Checker, 'name' | 'sentence'> = {
 const TOLD_US_MAX = 2_000_000;
 const OPEN_US_MAX = 8_000_000;
 
-/** See the head of this file. */
 export class RoomWatch {
   readonly #setup: RoomSetup;
   #isOver = false;

@@ -16,7 +16,7 @@ import { override } from './override.ts';
 import { onPowerup, wrapHandler, type Sabotage } from './sabotage.ts';
 import type { Seams } from './seams.ts';
 
-/** See the head of this file. */
+/** Every sabotage of the rules of the market. */
 export const MARKET_SABOTAGES: readonly Sabotage[] = [
   { name: 'cancelling leaves the listing where it is', seams: () => wrapHandler('stall', 'cancel', leavingListing) },
   { name: 'a listing is cancelled when it is too late', seams: () => wrapHandler('stall', 'cancel', cancellingLate) },

@@ -9,7 +9,7 @@ import { operation } from '#server/shard/operations.ts';
 import { override } from './override.ts';
 import type { Sabotage } from './sabotage.ts';
 
-/** See the head of this file. */
+/** Every sabotage of what stores keep. */
 export const STORE_SABOTAGES: readonly Sabotage[] = [
   { name: 'the output gate lets out what is not durable', seams: () => ({ persister: withoutGate }) },
   { name: 'the journal acknowledges before it has written', seams: () => ({ stores: acknowledgingEarly }) },

@@ -16,7 +16,7 @@ import { wrapAlarm, wrapHandler, type Sabotage, type Wrap } from './sabotage.ts'
 import { Scenario } from './scenario.ts';
 import type { Seams } from './seams.ts';
 
-/** See the head of this file. */
+/** Every sabotage of trades. */
 export const TRADE_SABOTAGES: readonly Sabotage[] = [
   { name: 'a doubled command is taken twice', seams: () => ({ bus: doublingCommands() }), isRare: true },
   { name: 'a holder gives up alone after its offer is late', seams: () => tradeAlarm('repeat-offer', givingUpAlone) },

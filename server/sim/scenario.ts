@@ -45,7 +45,6 @@ const PATIENCE_US = 30_000_000;
 /** How many names are tried to find one that lives on a certain node. */
 const NAMES_MAX = 100;
 
-/** See the head of this file. */
 export class Scenario {
   readonly world: SimulatedWorld;
   readonly buyer: ShardId;

@@ -21,7 +21,7 @@ export function promisesSettled(): Promise<void> {
   return new Promise((resolve) => process.nextTick(resolve));
 }
 
-/** See the head of this file. Times are microseconds of virtual time since the start of the simulation. */
+/** Times are microseconds of virtual time since the start of the simulation. */
 export class Scheduler {
   readonly #heap: Event[] = [];
   #nowUs = 0;

@@ -60,7 +60,6 @@ interface FoundPage {
   readonly cursor: string | undefined;
 }
 
-/** See the head of this file. */
 export class SearchWatch {
   readonly #setup: SearchSetup;
   #isOver = false;

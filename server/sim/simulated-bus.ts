@@ -41,7 +41,6 @@ export type PacketFate = { readonly kind: 'pass' } | { readonly kind: 'lose' } |
 
 type Receiver = (from: NodeName, bytes: Uint8Array) => void;
 
-/** See the head of this file. */
 export class SimulatedBus {
   readonly #scheduler: Scheduler;
   readonly #prng: Prng;

@@ -110,7 +110,6 @@ const STOP_MS = 2_000;
 /** How long a node stays down after its disk failed. */
 export const RESTART_US = 400_000;
 
-/** See the head of this file. */
 export class SimulatedNode {
   readonly name: NodeName;
   readonly disk: MemoryDisk;

@@ -84,7 +84,6 @@ const CHECK_US_MAX = 60_000_000;
 /** Without faults everything must be settled within this: a few of the longest pauses between repeats. */
 const SETTLE_US_MAX = 4 * limits.retryMaxMs * 1_000;
 
-/** See the head of this file. */
 export class SimulatedWorld {
   readonly scheduler = new Scheduler();
   readonly trace: Trace;

@@ -5,7 +5,7 @@ import type { Cancel, Machine, Platform, ReportedEvent } from '#server/platform/
 import type { Scheduler } from './scheduler.ts';
 
 /** The wall time at which every simulation starts: some day in 2026. */
-export const EPOCH_MS = 1_780_000_000_000;
+const EPOCH_MS = 1_780_000_000_000;
 
 /** What one life of a node runs on. */
 export interface Life {

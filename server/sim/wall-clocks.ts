@@ -23,7 +23,6 @@ const POWER_CUT_US_MAX = 15_000_000;
 /** Between two settings of one clock, at most. */
 const SETTING_US_MAX = 40_000_000;
 
-/** See the head of this file. */
 export class WallClocks {
   readonly #kind: 'near' | 'wild' | 'leap';
   readonly #prng: Prng;

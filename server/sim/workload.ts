@@ -46,7 +46,6 @@ const PATIENCE_US = { min: 400_000, max: 12_000_000 } as const;
 /** How often a client asks again before it gives up for good. */
 const ASKS_MAX = 12;
 
-/** See the head of this file. */
 export class Workload {
   readonly #setup: WorkloadSetup;
   readonly #sights: Sights;

@@ -2,70 +2,80 @@
  * The rules of the house that the linter cannot express, as one table. Each row carries an example that it must catch
  * and one that it must leave alone, so that the test proves every rule able to fail.
  */
-import { lineAt, type Comment, type SourceText } from './source-text.ts';
-import type { Fault } from './layers.ts';
+import { Visitor } from 'oxc-parser';
+import type { Fault, Repository, TidyRule } from './repository.ts';
+import { lineAt, type Comment, type SourceFile } from './source-file.ts';
 
-/** One rule about a source file, with its proof. `bad` and `good` are whole files, at `examplePath` or in a folder of the server. */
-export interface SourceRule {
-  readonly name: string;
-  readonly examplePath?: string;
-  readonly bad: string;
-  readonly good: string;
-  readonly find: (source: SourceText) => readonly Fault[];
-}
-
-/** Every rule, in no order of weight. */
-export const SOURCE_RULES: readonly SourceRule[] = [
+/** Rules about one file at a time. */
+export const SOURCE_RULES: readonly TidyRule[] = [
   {
     name: 'file names are in kebab-case',
-    examplePath: 'server/shard/badName.ts',
-    bad: '',
-    good: '',
-    find: ({ path }) => {
+    bad: { 'server/shard/badName.ts': '' },
+    good: { 'server/shard/good-name.test.ts': '' },
+    find: each(({ path }) => {
       const isKebab = path.split('/').every((part) => /^\.?[a-z0-9]+(?:[-.][a-z0-9]+)*$/.test(part));
       return isKebab ? [] : [{ path, line: 1, problem: 'file and folder names are in kebab-case' }];
-    },
+    }),
   },
   {
     name: 'no banners',
     bad: '// ---------- helpers ----------\n',
     good: '// A range such as 1-5, or a -- b.\n/** | a | b |\n * | --- | --- | */\n',
-    find: (source) => commentFaults(source, isBanner, 'a banner: split the file instead'),
+    find: each((source) => commentFaults(source, isBanner, 'a banner: split the file instead')),
   },
   {
     name: 'a TODO has a reason',
     bad: '// TODO\n// TODO: later\n',
     good: '// TODO: the SDK answers late here until its issue 812 is fixed\n',
-    find: (source) => commentFaults(source, hasBareTodo, 'a TODO without a reason'),
+    find: each((source) => commentFaults(source, hasBareTodo, 'a TODO without a reason')),
   },
   {
     name: 'no code that is commented out',
     bad: '// const total = sum(a, b);\n',
     good: '// Return the rest; the hold stays.\n// if the seller is gone, the outcome is unknown\n// const, let and var are words here.\n',
-    find: (source) => commentFaults(source, isCommentedOutCode, 'code that is commented out: delete it'),
+    find: each((source) => commentFaults(source, isCommentedOutCode, 'code that is commented out: delete it')),
   },
   {
     name: 'a rule is only switched off with a reason',
     bad: '// oxlint-disable-next-line no-var\n',
     good: '// oxlint-disable-next-line no-var -- the old SDK looks for a global\n',
-    find: (source) => commentFaults(source, isBareSuppression, 'a rule switched off without a reason (add `-- reason`)'),
+    find: each((source) => commentFaults(source, isBareSuppression, 'a rule switched off without a reason (add `-- reason`)')),
   },
   {
-    name: 'exported declarations have a doc comment',
-    bad: 'export const LIMIT = 3;\n',
-    good: '/** How many. */\nexport const LIMIT = 3;\nexport type { Gold } from "#shared/units.ts";\nexport { a, b };\n',
-    find: undocumentedExports,
+    name: 'a doc comment says something itself',
+    bad: '/** See the head of this file. */\nexport class Turn {}\n/** */\nconst a = 1;\n',
+    good: '/** One turn. See the head of `turn.ts`. */\nexport class Turn {}\n',
+    find: each((source) =>
+      commentFaults(
+        source,
+        (line) => /see the head of this file|^\/\*\*[\s*]*\/$/i.test(line),
+        'a pointer to the head: say it, or nothing',
+      ),
+    ),
   },
   {
     name: 'a skipped test prints why, and no test runs alone',
-    examplePath: 'server/shard/entity.test.ts',
-    bad: "it.skip('opens old files', () => {});\n",
-    good: "const onLinux = isLinux ? it : it.skip;\nonLinux('syncs directories (skipped: needs Linux)', () => {});\n",
-    find: skippedTests,
+    bad: { 'server/shard/entity.test.ts': "it.skip('opens old files', () => {});\n" },
+    good: {
+      'server/shard/entity.test.ts':
+        "const onLinux = isLinux ? it : it.skip;\nonLinux('syncs directories (skipped: needs Linux)', () => {});\nconst text = 'it.only(';\n",
+    },
+    find: each(skippedTests),
+  },
+  {
+    name: 'no test keeps the others from running',
+    bad: { 'server/shard/entity.test.ts': "describe.only('an entity', () => {});\n" },
+    good: { 'server/shard/entity.test.ts': "describe('an entity', () => {});\n" },
+    find: each(loneTests),
   },
 ];
 
-function commentFaults(source: SourceText, isBad: (line: string, comment: Comment) => boolean, problem: string): readonly Fault[] {
+/** A rule about each source by itself. */
+function each(find: (source: SourceFile) => readonly Fault[]): TidyRule['find'] {
+  return ({ sources }: Repository) => sources.flatMap(find);
+}
+
+function commentFaults(source: SourceFile, isBad: (line: string, comment: Comment) => boolean, problem: string): readonly Fault[] {
   return source.comments.flatMap((comment) =>
     comment.text
       .split('\n')
@@ -102,34 +112,31 @@ function isBareSuppression(line: string): boolean {
   return mark.test(line);
 }
 
-const EXPORTED =
-  /^export (?:default )?(?:declare )?(?:abstract )?(?:async )?(?:const|let|function\*?|class|interface|type|enum) ?([A-Za-z0-9_$]+)/gm;
+const TEST_WORDS: ReadonlySet<string> = new Set(['it', 'test', 'describe']);
 
-function undocumentedExports(source: SourceText): readonly Fault[] {
-  const { path, code, comments } = source;
-  const isPublic = (path.startsWith('shared/') || path.startsWith('server/')) && !path.endsWith('.test.ts');
-  if (!isPublic) return [];
-  const documentedLines = new Set(comments.filter(({ text }) => text.startsWith('/**')).map(({ lastLine }) => lastLine + 1));
-  const documentedNames = new Set<string>();
-  return [...code.matchAll(EXPORTED)].flatMap((match) => {
-    const name = match[1] ?? '';
-    const line = lineAt(code, match.index);
-    if (documentedLines.has(line)) documentedNames.add(name);
-    return documentedNames.has(name) ? [] : [{ path, line, problem: `${name} is exported without a doc comment` }];
-  });
+/** Where a test is marked with one of these words: `it.skip`, `describe.each(...).only`, `xit`. */
+function marks({ program, text }: SourceFile, words: readonly string[], prefix: string): readonly number[] {
+  const lines: number[] = [];
+  new Visitor({
+    MemberExpression: ({ start, object, property }) => {
+      const isTest = object.type === 'Identifier' && TEST_WORDS.has(object.name);
+      if (isTest && property.type === 'Identifier' && words.includes(property.name)) lines.push(lineAt(text, start));
+    },
+    CallExpression: ({ start, callee }) => {
+      const isMarked = callee.type === 'Identifier' && callee.name.startsWith(prefix) && TEST_WORDS.has(callee.name.slice(prefix.length));
+      if (isMarked) lines.push(lineAt(text, start));
+    },
+  }).visit(program);
+  return lines;
 }
 
-const SKIP = /\b(?:it|test|describe)\s*(?:\.\w+)*\.(skip|todo|failing|only)\b|\b(?:xit|xtest|xdescribe|fit|fdescribe)\s*\(/g;
+function skippedTests(source: SourceFile): readonly Fault[] {
+  if (!source.path.endsWith('.test.ts') || /\(skipped: \S+ \S+/.test(source.text)) return [];
+  const problem = "a skipped test whose name does not say why: '... (skipped: reason)'";
+  return marks(source, ['skip', 'todo', 'failing'], 'x').map((line) => ({ path: source.path, line, problem }));
+}
 
-function skippedTests(source: SourceText): readonly Fault[] {
+function loneTests(source: SourceFile): readonly Fault[] {
   if (!source.path.endsWith('.test.ts')) return [];
-  const printsReason = /\(skipped: \S+ \S+/.test(source.text);
-  return [...source.code.matchAll(SKIP)].flatMap((match) => {
-    const isAlone = match[1] === 'only' || match[0].startsWith('f');
-    if (printsReason && !isAlone) return [];
-    const problem = isAlone
-      ? 'a test that keeps the others from running'
-      : "a skipped test whose name does not say why: '... (skipped: reason)'";
-    return [{ path: source.path, line: lineAt(source.code, match.index), problem }];
-  });
+  return marks(source, ['only'], 'f').map((line) => ({ path: source.path, line, problem: 'a test that keeps the others from running' }));
 }

@@ -19,7 +19,7 @@ export type Decision =
   | { readonly kind: 'abort'; readonly reason: RefusalName }
   | { readonly kind: 'accept'; readonly askAgainAt: Instant };
 
-/** See the head of this file. */
+/** One kind of trade. */
 export interface TradeKind {
   /** Whether a hold is one of this kind: what its outcome will ask of it, it must be able to give. Asked of what somebody has edited. */
   readonly isHold: (hold: Hold) => boolean;

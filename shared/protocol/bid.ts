@@ -4,7 +4,7 @@ import { ItemState } from '../item-state.ts';
 import type { ProtocolPart } from './part.ts';
 
 /** One own bid, with the maximum that is held for it. */
-export const BidState = schema(
+const BidState = schema(
   {
     listingId: t.string(),
     item: t.ref(ItemState),
@@ -17,7 +17,7 @@ export const BidState = schema(
 );
 
 /** An instance of `BidState`. */
-export type BidState = SchemaType<typeof BidState>;
+type BidState = SchemaType<typeof BidState>;
 
 /** What bids add to the protocol. */
 export const bidPart = { state: { bids: t.map(BidState) } } as const satisfies ProtocolPart;

@@ -3,7 +3,7 @@ import { schema, t, type SchemaType } from '@colyseus/schema';
 import type { ProtocolPart } from './part.ts';
 
 /** One own standing buy order: of a commodity, or of items that meet criteria (as JSON). */
-export const OrderState = schema(
+const OrderState = schema(
   {
     id: t.number(),
     commodity: t.string().optional(),
@@ -17,7 +17,7 @@ export const OrderState = schema(
 );
 
 /** An instance of `OrderState`. */
-export type OrderState = SchemaType<typeof OrderState>;
+type OrderState = SchemaType<typeof OrderState>;
 
 /** What orders add to the protocol. */
 export const orderPart = { state: { orders: t.map(OrderState) } } as const satisfies ProtocolPart;

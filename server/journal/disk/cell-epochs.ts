@@ -9,7 +9,6 @@ export interface CellFacts extends Pick<PersisterDefinition, 'epochs'> {
   readonly world: Pick<PersisterDefinition['world'], 'cellsPerRegion'>;
 }
 
-/** See the head of this file. Fixed for the life of an open data directory. */
 export class CellEpochs {
   readonly #cellsPerRegion: number;
   readonly #epochByCell: ReadonlyMap<string, Epoch>;

@@ -35,7 +35,6 @@ interface KnownCells {
   readonly idByCell: Map<string, number>;
 }
 
-/** See the head of this file. One per handle of the database. */
 export class CellTable {
   readonly #database: Database.Database;
   readonly #all: Database.Statement<[]>;

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 /** A file that is open for writing. */
 export type OpenFile = number;
 
-/** See the head of this file. What is read needs no seam. */
+/** What is read needs no seam. */
 export interface Files {
   /** Creates a file, or empties it, and writes all of its content. Neither that nor its name is durable. */
   write(path: string, bytes: Uint8Array): OpenFile;

@@ -10,7 +10,7 @@ const DATABASES = ['journal.db', 'node.db', 'lock.db'] as const;
 const DIRECTORIES = ['images', 'staging'] as const;
 const NAMES = [...DATABASES, ...DIRECTORIES];
 
-/** See the head of this file. Each thread that writes by path, or answers for what it wrote, has one of its own. */
+/** Each thread that writes by path, or answers for what it wrote, has one of its own. */
 export class DirectoryIdentity {
   readonly #path: string;
   readonly #identityByName: ReadonlyMap<string, string | undefined>;

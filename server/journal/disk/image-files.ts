@@ -4,8 +4,8 @@
  */
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { hashOf } from '#shared/hash.ts';
+import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import type { ShardHeader } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/record/reader.ts';
@@ -22,7 +22,7 @@ const DIRECTORIES = 256;
 /** Directories synced at once. */
 const DIRECTORIES_AT_ONCE = 16;
 
-/** See the head of this file. Owned by one thread. */
+/** Owned by one thread. */
 export class FileImages implements ImageStore {
   readonly #directory: string;
   readonly #images: string;

@@ -19,7 +19,6 @@ interface PublishedImage {
   readonly before: { readonly bytes: Uint8Array | undefined } | undefined;
 }
 
-/** See the head of this file. */
 export class MemoryImages implements ImageStore {
   readonly #schemas: Schemas;
   readonly #write: Write;

@@ -13,7 +13,6 @@ export interface JournalContent {
   readonly versions: ReadonlyMap<ShardId, Omit<ImageVersion, 'shard'>>;
 }
 
-/** See the head of this file. */
 export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
   readonly #write: Transact;
   #versions = new Map<ShardId, Omit<ImageVersion, 'shard'>>();

@@ -19,7 +19,6 @@ export interface ProjectionContent {
   readonly entities: readonly string[] | undefined;
 }
 
-/** See the head of this file. */
 export class MemoryProjections implements ProjectionStore, Restorable<ProjectionContent> {
   readonly upkeep: MemoryUpkeep;
   readonly #write: Transact;

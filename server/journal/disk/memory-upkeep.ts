@@ -38,7 +38,6 @@ export function addTotals(totals: Map<string, CellTotal>, added: readonly CellTo
   }
 }
 
-/** See the head of this file. */
 export class MemoryUpkeep implements ProjectionUpkeep {
   readonly #write: Transact;
   readonly #mirror: MemoryMirror;

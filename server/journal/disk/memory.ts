@@ -24,7 +24,7 @@ export interface DiskContent {
   readonly projections: ProjectionContent;
 }
 
-/** See the head of this file. It outlives the node that uses it, as a disk does. */
+/** It outlives the node that uses it, as a disk does. */
 export class MemoryDisk {
   readonly journal: JournalStore;
   readonly images: ImageStore;

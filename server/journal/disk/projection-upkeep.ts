@@ -41,7 +41,7 @@ const SHARDS_AT_ONCE = 1_000;
 /** A shard that could not be loaded is due at once: it is looked at again and again, until its file is whole. */
 const DUE_AT_ONCE = 1;
 
-/** See the head of this file. `FileProjections` owns the database and the row that says what is mirrored. */
+/** `FileProjections` owns the database and the row that says what is mirrored. */
 export class FileUpkeep implements ProjectionUpkeep {
   readonly #database: Database.Database;
   readonly #cells: CellTable;

@@ -27,7 +27,6 @@ interface TotalRow {
 }
 type Segment = LedgerSegment & { readonly sum: number };
 
-/** See the head of this file. */
 export class FileProjections implements ProjectionStore {
   readonly instance: string;
   readonly upkeep: FileUpkeep;

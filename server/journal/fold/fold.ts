@@ -37,7 +37,7 @@ interface ShardChunk {
   readonly transactions: number[];
 }
 
-/** See the head of this file. One per chunk. */
+/** One per chunk. */
 export class FoldChunk {
   readonly #skimmer: RecordSkimmer;
   readonly #entities: readonly string[];

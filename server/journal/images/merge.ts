@@ -56,7 +56,7 @@ export function applyChanges(image: RawChangeSet | undefined, changes: RawChange
 }
 
 /** The lines that an image keeps. */
-export function newestLines(old: readonly LedgerEntry[], added: readonly LedgerEntry[]): readonly LedgerEntry[] {
+function newestLines(old: readonly LedgerEntry[], added: readonly LedgerEntry[]): readonly LedgerEntry[] {
   return [...old, ...added].slice(-limits.ledgerLinesKept);
 }
 

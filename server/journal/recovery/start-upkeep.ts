@@ -33,7 +33,7 @@ export interface StartUpkeepOptions {
   readonly projected: readonly string[];
 }
 
-/** See the head of this file. One per start. */
+/** One per start. */
 export class StartUpkeep {
   readonly #options: StartUpkeepOptions;
   readonly #entities: readonly string[];

@@ -26,6 +26,7 @@ export class Death extends Error {
 }
 
 /** The recorder. */
+/** The files of one machine, through all lives of the programs that use them. */
 export class RecordedFiles implements Files {
   /** Every call of this life, as `verb path`, in order. */
   readonly calls: string[] = [];

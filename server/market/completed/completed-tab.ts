@@ -9,7 +9,7 @@ import { completed, type CompletedRow } from './completed.ts';
 import { completedSteps } from './steps.ts';
 import { completedView } from './view.ts';
 
-/** See the head of this file. */
+/** The completed tab under these rules: its entries, and the command that claims them. */
 export function completedFeature(rules: Rules): Feature {
   return {
     name: 'completed',

@@ -120,7 +120,7 @@ function isHold({ terms, gold: held }: Hold): boolean {
 }
 
 /** The buyout as a kind of trade. */
-export const buyoutTrade: MarketTrade = {
+const buyoutTrade: MarketTrade = {
   isHold,
   decide,
   commit,

@@ -15,7 +15,7 @@ import { show, showListing } from './show.ts';
 import { stallSteps } from './steps.ts';
 import { listingHoldings, listingView } from './view.ts';
 
-/** See the head of this file. */
+/** What a player has on sale, under these rules and of this catalogue. */
 export function stallFeature({ rules, catalogue }: Pick<MarketOptions, 'rules' | 'catalogue'>): Feature {
   const postingRules: PostingRules = { rules, isTradable: tradability(catalogue) };
   return {

@@ -58,7 +58,7 @@ export interface TwoNodesOptions {
   readonly memoryBudgetBytes?: number;
 }
 
-/** See the head of this file. Owned by one test. */
+/** Owned by one test. */
 export class TwoNodes {
   readonly scheduler = new Scheduler();
   readonly bus: SimulatedBus;

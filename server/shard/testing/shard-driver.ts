@@ -31,7 +31,7 @@ export function command(kind: string, body: unknown, op?: string, issuer: Issuer
   return { kind, issuer, body, ...(op === undefined ? {} : { op: operationId(op) }) };
 }
 
-/** See the head of this file. Owned by one test. */
+/** Owned by one test. */
 export class ShardDriver {
   readonly id: ShardId;
   /** The platform's time; a test moves it. */

@@ -31,7 +31,7 @@ interface Letter {
 
 const CALM: BusFaults = { loss: 0, doubling: 0 };
 
-/** See the head of this file. Owned by one test. */
+/** Owned by one test. */
 export class ShardNetwork {
   readonly drivers: ReadonlyMap<ShardId, ShardDriver>;
   /** Every ledger line so far. */

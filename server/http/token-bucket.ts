@@ -1,6 +1,6 @@
 /**
- * Token buckets: so many at once, so many per second, for one client or for each of many addresses. By the monotonic milliseconds of the
- * machine: no clock that jumps, or stands still, gives or takes a token.
+ * Token buckets: a rate limit with a burst, for one client or for each of many addresses. They run on the machine's monotonic
+ * milliseconds, so that a wall clock that jumps or stands still neither gives nor takes a token.
  */
 
 /** What a bucket allows. */
@@ -9,7 +9,7 @@ export interface Rate {
   readonly burst: number;
 }
 
-/** One bucket, full at first. Owned by whoever it limits. */
+/** One bucket, full at first. */
 export class TokenBucket {
   readonly #rate: Rate;
   #tokens: number;
@@ -32,7 +32,7 @@ export class TokenBucket {
   }
 }
 
-/** Addresses remembered at most. Who is forgotten starts with a full bucket, which an attacker with so many addresses has anyway. */
+/** The least recently used address is forgotten first, and starts again with a full bucket: an attacker with this many has that anyway. */
 const ADDRESSES_MAX = 10_000;
 
 /** One bucket per address. */

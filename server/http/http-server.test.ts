@@ -1,0 +1,121 @@
+/** The HTTP server over real sockets, where only bytes tell what a connection does. */
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { connect } from 'node:net';
+import { z } from 'zod';
+import { limits } from '#shared/limits.ts';
+import { refusal } from '#shared/refusals.ts';
+import type { ReportedEvent } from '#server/platform/platform.ts';
+import { createHttpServer, withBody, type Route } from './http-server.ts';
+
+const servers: Server[] = [];
+
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close().closeAllConnections();
+});
+
+const echoBody = z.strictObject({ word: z.string() });
+const echo: Route = {
+  operation: {
+    method: 'post',
+    path: '/echo/{id}',
+    summary: '',
+    parameters: { id: z.string().regex(/^\w+$/) },
+    body: echoBody,
+    answers: {},
+    refusals: [],
+  },
+  handle: withBody(echoBody, async ({ word }, { parameters }) => ({ kind: 'json', value: [parameters['id'], word] })),
+};
+
+async function start(...routes: readonly Route[]): Promise<{ readonly port: number; readonly reported: readonly ReportedEvent[] }> {
+  const reported: ReportedEvent[] = [];
+  const platform = { report: (event: ReportedEvent): void => void reported.push(event) };
+  const server = createHttpServer({ platform, origins: { loopback: false, named: [] }, routes });
+  servers.push(server);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return { port: address.port, reported };
+}
+
+/** All that the server says to these bytes until it closes the connection; the client closes its half only when asked to. */
+async function say(port: number, bytes: string, isEnding = false): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(bytes);
+  if (isEnding) socket.end();
+  let said = '';
+  for await (const chunk of socket) said += String(chunk);
+  return said;
+}
+
+const post = (path: string, body: string, ...headers: readonly string[]): string =>
+  [`POST ${path} HTTP/1.1`, 'host: x', 'content-type: application/json', ...headers, '', body].join('\r\n');
+const statuses = (said: string): readonly string[] => [...said.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status = '']) => status);
+const SMUGGLED = 'GET /livez HTTP/1.1\r\nhost: x\r\n\r\n';
+
+describe('a connection', () => {
+  it('serves one request after the other', async () => {
+    const { port } = await start(echo);
+    const ask = post('/echo/a', '{"word":"b"}', 'content-length: 12');
+    const said = await say(port, ask + ask.replace('host: x', 'host: x\r\nconnection: close'));
+    expect(statuses(said)).toEqual(['200', '200']);
+    expect(said).toContain('["a","b"]');
+  });
+
+  it('is refused before its body comes, and closed with the body unread', async () => {
+    const { port } = await start({ ...echo, admit: () => refusal('rate-limited') });
+    const said = await say(port, post('/echo/a', '', 'content-length: 100'));
+    expect(statuses(said)).toEqual(['429']);
+    expect(said.toLowerCase()).toContain('connection: close');
+  });
+
+  it.each([
+    ['that says how long it is', `content-length: ${limits.httpBodyBytesMax + 1}`, ''],
+    [
+      'that does not',
+      'transfer-encoding: chunked',
+      `${(limits.httpBodyBytesMax + 1).toString(16)}\r\n${'x'.repeat(limits.httpBodyBytesMax + 1)}\r\n`,
+    ],
+  ])('is closed for a body too large %s, and what follows is no request', async (_, header, body) => {
+    const { port } = await start(echo);
+    const said = await say(port, post('/echo/a', body, header) + SMUGGLED);
+    expect(statuses(said)).toEqual(['413']);
+  });
+
+  it('takes a body in chunks that fits', async () => {
+    const { port } = await start(echo);
+    const said = await say(port, post('/echo/a', 'c\r\n{"word":"b"}\r\n0\r\n\r\n', 'transfer-encoding: chunked', 'connection: close'));
+    expect(statuses(said)).toEqual(['200']);
+  });
+
+  it('that ends in the middle of its request is no failure of the server', async () => {
+    const { port, reported } = await start(echo);
+    await say(port, post('/echo/a', '{"wo', 'content-length: 12'), true);
+    expect(reported).toEqual([]);
+  });
+
+  it.each([
+    ['a host that is none', 'GET /livez HTTP/1.1\r\nhost: a b\r\nconnection: close\r\n\r\n', '400'],
+    ['no host, as old programs do', 'GET /livez HTTP/1.0\r\n\r\n', '404'],
+    ['a parameter of rubbish', post('/echo/%00', '{"word":"b"}', 'content-length: 12', 'connection: close'), '404'],
+    ['a body that is not as its schema says', post('/echo/a', '{"word":1}', 'content-length: 10', 'connection: close'), '400'],
+  ])('with %s gets the security headers all the same', async (_, bytes, status) => {
+    const { port, reported } = await start(echo);
+    const said = await say(port, bytes);
+    expect(statuses(said)).toEqual([status]);
+    expect(said.toLowerCase()).toContain('x-content-type-options: nosniff');
+    expect(reported).toEqual([]);
+  });
+
+  it('hears `internal` when a handler throws, and the operator hears why', async () => {
+    const fault = new Error('a bug');
+    const { port, reported } = await start({
+      operation: { method: 'get', path: '/bug', summary: '', answers: {}, refusals: [] },
+      handle: () => Promise.reject(fault),
+    });
+    expect(statuses(await say(port, 'GET /bug HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'))).toEqual(['500']);
+    expect(reported).toEqual([{ level: 'error', message: 'GET /bug failed', error: fault }]);
+  });
+});

@@ -1,0 +1,168 @@
+/**
+ * The HTTP server of a node: one Hono app for all routes, each JSON in and JSON out, with a bound on everything that a stranger
+ * can send. WebSocket upgrades do not pass through it: Node hands them to whoever listens for `upgrade`.
+ *
+ * 1. Every answer has the same security headers; web pages of other origins are let in by name, never with credentials.
+ * 2. A request is admitted before its body is read, and its body has a bound. A connection whose request body was not read to
+ *    its end is closed after the answer, so that the rest of the body is never taken for the next request.
+ * 3. A handler that throws is reported and answered `internal`; it takes nothing else with it.
+ */
+import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { Hono, type Context } from 'hono';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { z } from 'zod';
+import { limits } from '#shared/limits.ts';
+import { refusal, type Refusal } from '#shared/refusals.ts';
+import { faultOf } from '#shared/schemas.ts';
+import type { Platform } from '#server/platform/platform.ts';
+import type { Operation } from './operation.ts';
+import { isOriginAllowed, type OriginRules } from './origins.ts';
+import { httpStatusOf, publicRefusal } from './public-refusal.ts';
+
+/** A request that was admitted. */
+export interface HttpRequest {
+  readonly parameters: Readonly<Record<string, string>>;
+  /** The body as JSON; `undefined` where the operation has none. */
+  readonly body: unknown;
+}
+
+/** An answer: a value for the body, with a status of its own (default 200), or a refusal. */
+export type HttpAnswer = { readonly kind: 'json'; readonly status?: number; readonly value: unknown } | Refusal;
+
+/** Asked before the body is read, with the address of the peer (forwarded headers are not believed): a refusal saves reading it. */
+export type Admit = (address: string) => Refusal | undefined;
+
+/** An operation and what serves it. */
+export interface Route {
+  readonly operation: Operation;
+  readonly admit?: Admit;
+  readonly handle: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
+}
+
+/** What the HTTP server needs from its surroundings. */
+export interface HttpServices {
+  readonly platform: Pick<Platform, 'report'>;
+  readonly origins: OriginRules;
+  readonly routes: readonly Route[];
+}
+
+/** The handler of an operation with a body: it is called with what the body's schema lets through; anything else is refused. */
+export function withBody<Body>(
+  schema: z.ZodType<Body>,
+  handle: (body: Body, request: HttpRequest) => Promise<HttpAnswer>,
+): (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer> {
+  return (request) => {
+    const body = schema.safeParse(request.body);
+    return body.success ? handle(body.data, request) : refusal('bad-request', { fault: faultOf(body.error) });
+  };
+}
+
+type Bindings = { readonly Bindings: HttpBindings };
+
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+const PREFLIGHT_HEADERS: Readonly<Record<string, string>> = {
+  'access-control-allow-methods': 'GET, POST',
+  'access-control-allow-headers': 'content-type, authorization',
+  'access-control-max-age': '600',
+};
+
+const NOTHING_HERE = malformed(404, 'there is nothing here');
+
+/** A server that does not listen yet. */
+export function createHttpServer(services: HttpServices): Server {
+  const app = appOf(services);
+  const listener = getRequestListener((request, env) => app.fetch(request, env), {
+    overrideGlobalObjects: false,
+    autoCleanupIncoming: false,
+    hostname: 'localhost',
+    errorHandler: () => new Response(null, { status: 400, headers: SECURITY_HEADERS }),
+  });
+  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
+  server.headersTimeout = limits.httpHeadersMs;
+  server.requestTimeout = limits.httpRequestMs;
+  server.keepAliveTimeout = limits.httpKeepAliveMs;
+  return server;
+}
+
+function appOf({ platform, origins, routes }: HttpServices): Hono<Bindings> {
+  const app = new Hono<Bindings>();
+  app.use(async (context, next) => {
+    const { incoming } = context.env;
+    const { origin, host } = incoming.headers;
+    const isAllowed = isOriginAllowed(origins, origin, host);
+    if (!isAllowed) context.res = responseOf(refusal('unauthorized', { reason: 'this origin is not allowed' }));
+    else if (context.req.method === 'OPTIONS') context.res = new Response(null, { status: 204, headers: PREFLIGHT_HEADERS });
+    else await next();
+    const headers = {
+      ...SECURITY_HEADERS,
+      ...(isAllowed && origin !== undefined ? { 'access-control-allow-origin': origin, vary: 'origin' } : {}),
+      ...(incoming.complete ? {} : { connection: 'close' }),
+    };
+    for (const [name, value] of Object.entries(headers)) context.res.headers.set(name, value);
+  });
+  for (const route of routes) {
+    const path = route.operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    app.on(route.operation.method.toUpperCase(), path, async (context) => responseOf(await answerOf(route, context)));
+  }
+  app.notFound(() => responseOf(NOTHING_HERE));
+  app.onError((error, { env: { incoming }, req }) => {
+    // A caller that has hung up in the middle of its request hears no answer, and is no fault of the server.
+    const isGone = incoming.destroyed && !incoming.complete;
+    if (!isGone) platform.report({ level: 'error', message: `${req.method} ${req.path} failed`, error });
+    return responseOf(refusal('internal'));
+  });
+  return app;
+}
+
+async function answerOf({ operation, admit, handle }: Route, context: Context<Bindings>): Promise<HttpAnswer> {
+  const parameters = context.req.param();
+  const isFound = Object.entries(operation.parameters ?? {}).every(([name, schema]) => schema.safeParse(parameters[name]).success);
+  if (!isFound) return NOTHING_HERE;
+  const { incoming } = context.env;
+  const refused = admit?.(incoming.socket.remoteAddress ?? '');
+  if (refused !== undefined) return refused;
+  if (operation.body === undefined) return handle({ parameters, body: undefined });
+  if (!/^application\/json\b/i.test(incoming.headers['content-type'] ?? '')) return malformed(415, 'the body must be application/json');
+  const text = await readBody(incoming);
+  if (text === undefined) return malformed(413, `the body must have at most ${limits.httpBodyBytesMax} bytes`);
+  const body = parseJson(text);
+  return body === undefined ? malformed(400, 'the body is not JSON') : handle({ parameters, body: body.value });
+}
+
+function malformed(status: number, fault: string): HttpAnswer {
+  return { kind: 'json', status, value: publicRefusal(refusal('bad-request', { fault })) };
+}
+
+/** The body as text, or `undefined` if there is too much of it; the rest is then not read. */
+async function readBody(incoming: IncomingMessage): Promise<string | undefined> {
+  if (Number(incoming.headers['content-length'] ?? 0) > limits.httpBodyBytesMax) return undefined;
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of incoming) {
+    if (!(chunk instanceof Uint8Array)) continue;
+    length += chunk.length;
+    if (length > limits.httpBodyBytesMax) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string): { readonly value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
+}
+
+function responseOf(answered: HttpAnswer): Response {
+  if (answered.kind === 'json') return Response.json(answered.value, { status: answered.status ?? 200 });
+  const refused = publicRefusal(answered);
+  return Response.json(refused, { status: httpStatusOf(refused) });
+}
