@@ -1,6 +1,7 @@
 /**
- * `node.db`: what the journal folds into. Written and read by one thread. Every row carries a CRC-32 of its values: neither SQLite nor a
- * disk tells a flipped bit, and what is folded here is in no image.
+ * `node.db`: what the journal folds into. Written and read by one thread. Every row carries a
+ * CRC-32 of its values: neither SQLite nor a disk tells a flipped bit, and what is folded here is
+ * in no image.
  */
 import type Database from 'better-sqlite3';
 import { FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
@@ -159,7 +160,10 @@ export class FileProjections implements ProjectionStore {
     return of !== undefined && this.#epochs.isPresent(of);
   }
 
-  /** The numbers of the cells of a chunk, each looked up once: the fold has one object for each of them. */
+  /**
+   * The numbers of the cells of a chunk, each looked up once: the fold has one object for each of
+   * them.
+   */
   #idsByCell(): IdOf {
     const idByCell = new Map<CellEpoch, number>();
     return (of) => {
@@ -255,14 +259,20 @@ const ROW = 'SELECT cell, shard, id, version, record, sum FROM projected';
 /** The rows of an entity in one cell: found by the key. */
 export const ROWS_OF_CELL = `${ROW} WHERE entity = ? AND cell = ?`;
 
-/** Ledger lines are nowhere else: only who asks for these very ones is told that they are damaged, and all others have theirs. */
+/**
+ * Ledger lines are nowhere else: only who asks for these very ones is told that they are damaged,
+ * and all others have theirs.
+ */
 function whole(segment: Segment): LedgerSegment {
   const { shard, epoch, firstSeq, lastSeq, transactions, lines, sum } = segment;
   if (sum === segmentSum(segment)) return { shard, epoch, firstSeq, lastSeq, transactions, lines };
   throw new ShardFault(`the ledger of ${shard} (node.db) is damaged in its lines ${firstSeq} to ${lastSeq}`);
 }
 
-/** Reads of the ledger of a shard. A tree that does not hang together there costs only who asks, as a damaged line does. */
+/**
+ * Reads of the ledger of a shard. A tree that does not hang together there costs only who asks, as
+ * a damaged line does.
+ */
 function ofLedger<T>(shard: ShardId, read: () => T): T {
   try {
     return read();

@@ -13,7 +13,7 @@ import { Projector } from './projector.ts';
 import type { ProjectionScope } from '../persister/persister.ts';
 import { MemoryDisk } from '../disk/memory.ts';
 import { Sums } from './sums.ts';
-import { DEFINITION, offer, picker, sampleShard, SampleShard } from '../testing/sample.ts';
+import { cellEpoch, DEFINITION, offer, picker, sampleShard, SampleShard } from '../testing/sample.ts';
 import { slowFold, sortedRows } from '../testing/slow-fold.ts';
 
 /** A journal of these turns, in batches of random sizes. */
@@ -124,6 +124,31 @@ describe('the projector', () => {
     projector.foldChunk(3);
     expect(applied).toEqual([0]);
     expect(projector.answer('projection', [offer.name], 4).rows.shards).toHaveLength(1);
+  });
+
+  it('tells apart what a shard did in two epochs of its cell, also within a chunk', () => {
+    const shard = new SampleShard(1, picker(3));
+    const first = Array.from({ length: 10 }, (_, turn) => shard.turn(1_000 + turn));
+    shard.epoch = 2;
+    const second = Array.from({ length: 10 }, (_, turn) => shard.turn(2_000 + turn));
+    const turns = [...first, ...second];
+    const lines = slowFold(turns, offer.schema.table).lines(shard.id).toReversed();
+    for (const [epochs, present] of [
+      [[], first],
+      [[cellEpoch(shard.id, 2)], second],
+    ] as const) {
+      const disk = journalOf(turns, picker(4));
+      const projector = new Projector(disk.journal, disk.projections, { ...DEFINITION, epochs });
+      const { rows } = projector.answer('projection', [offer.name], turns.length);
+      const expected = slowFold(present, offer.schema.table);
+      expect(sortedRows(unpackRows(rows, DEFINITION))).toEqual(expected.rows);
+      expect(new Map(projector.totals().totals.map(({ key, amount }) => [key, amount]))).toEqual(
+        new Map(expected.totals.map(({ key, amount }) => [key, amount])),
+      );
+      // The alarm is that of the last turn.
+      expect(projector.due(instant(1e9), 9).map((due) => due.shard)).toEqual(present === second ? [shard.id] : []);
+      expect(projector.history(shard.id, Number.MAX_SAFE_INTEGER, 1_000)).toEqual(lines);
+    }
   });
 
   it('refuses a journal that does not go on where the fold has ended', () => {

@@ -1,4 +1,7 @@
-/** Sums by cell, place and asset class, exact beyond 2^53: of a chunk of the journal, or of the whole ledger. */
+/**
+ * Sums by cell, place and asset class, exact beyond 2^53: of a chunk of the journal, or of the
+ * whole ledger.
+ */
 import { marketOf } from '#shared/address.ts';
 import type { CellEpoch } from '#shared/cell.ts';
 import type { Epoch, Market } from '#shared/units.ts';
@@ -8,7 +11,10 @@ import { asBuffer } from '#server/shard/record/format.ts';
 import type { CellTotals, LedgerSegment } from '../disk/storage.ts';
 import type { Total } from '../persister/persister.ts';
 
-/** The part of a sum that has left the safe integers goes into a BigInt; the rest stays a number, which is far cheaper. */
+/**
+ * The part of a sum that has left the safe integers goes into a BigInt; the rest stays a number,
+ * which is far cheaper.
+ */
 class Sum {
   #carried = 0n;
   #rest = 0;
@@ -62,10 +68,15 @@ export class CellSums {
   }
 }
 
-/** The sums of all cells, with one `CellEpoch` for each cell and epoch: so these can be told apart as objects. */
+/**
+ * The sums of all cells, with one `CellEpoch` for each cell and epoch: so these can be told apart
+ * as objects.
+ */
 export class Sums {
   readonly #all: CellSums[] = [];
-  /** Of each cell of each market those that were asked for last: nearly always there are no others. */
+  /**
+   * Of each cell of each market those that were asked for last: nearly always there are no others.
+   */
   readonly #lastByMarket = new Map<Market, (CellSums | undefined)[]>();
   readonly #places: readonly string[];
   readonly #skimmer: RecordCursor;
@@ -115,7 +126,10 @@ export interface CellTotal {
   readonly amount: bigint;
 }
 
-/** What these come to by market, in the order of their keys. What comes to nothing is left out: between cells of a market gold is cleared. */
+/**
+ * What these come to by market, in the order of their keys. What comes to nothing is left out:
+ * between cells of a market gold is cleared.
+ */
 export function byMarket(totals: Iterable<CellTotal>): readonly Total[] {
   const amountByKey = new Map<string, bigint>();
   for (const { of, key, amount } of totals) {

@@ -1,9 +1,11 @@
 /**
  * What a start makes anew in the projections before anybody asks.
  *
- * 1. What is mirrored is of all shards, of the entities that this program projects, and as it was written; else it is made anew from the
- *    shards, as they are after the fold. A crash in the middle starts it over.
- * 2. A shard that cannot be loaded then is left out and due at once, and every start tries it again.
+ * 1. What is mirrored is of all shards, of the entities that this program projects, and as it was
+ *    written; else it is made anew from the shards, as they are after the fold. A crash in the
+ *    middle starts it over.
+ * 2. A shard that cannot be loaded then is left out and due at once, and every start tries it
+ *    again.
  * 3. Totals that are damaged are summed up again from the ledger.
  */
 import type { CellEpoch } from '#shared/cell.ts';
@@ -53,8 +55,8 @@ export class StartUpkeep {
   }
 
   /**
-   * What there is to do so that everything up to that position is folded, and all of it is true: one thing after the other. Each may be done
-   * again if it failed.
+   * What there is to do so that everything up to that position is folded, and all of it is true:
+   * one thing after the other. Each may be done again if it failed.
    */
   *steps(projector: Projector, position: Position): Generator<() => void> {
     const { epochs } = projector;
