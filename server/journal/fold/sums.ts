@@ -79,12 +79,12 @@ export class Sums {
    */
   readonly #lastByMarket = new Map<Market, (CellSums | undefined)[]>();
   readonly #places: readonly string[];
-  readonly #skimmer: RecordCursor;
+  readonly #cursor: RecordCursor;
 
   constructor(places: readonly string[]) {
     this.#places = places;
     // Ledger lines name no tables.
-    this.#skimmer = new RecordCursor({ schemas: new Map(), places });
+    this.#cursor = new RecordCursor({ schemas: new Map(), places });
   }
 
   /** The sums of a cell in an epoch. */
@@ -107,8 +107,8 @@ export class Sums {
   addSegment({ shard, epoch, lines }: LedgerSegment, cell: number): void {
     const sums = this.of(marketOf(shard), cell, epoch);
     const bytes = asBuffer(lines);
-    for (let offset = 0; offset < bytes.length; offset = this.#skimmer.offset) {
-      for (const { place, asset, amount } of this.#skimmer.entry(bytes, offset).postings)
+    for (let offset = 0; offset < bytes.length; offset = this.#cursor.offset) {
+      for (const { place, asset, amount } of this.#cursor.entry(bytes, offset).postings)
         sums.add(this.#places.indexOf(place), assetClass(asset), amount);
     }
   }

@@ -138,7 +138,7 @@ export class ImagePass {
         if (decision.kind === 'fault') return this.#fault(shard, decision.why, end, facts.image === undefined);
         return { kind: 'written-before', version: { shard, version: draft.version, now: draft.now, epoch: draft.epoch } };
       }
-      const changes = mergeRecords(this.#records.skimmer, news);
+      const changes = mergeRecords(this.#records.cursor, news);
       draft.stage(changes);
       return { kind: 'staged', version: { shard, version: changes.version, now: changes.now, epoch: epoch(changes.epoch) } };
     } catch (error) {
@@ -148,10 +148,10 @@ export class ImagePass {
   }
 
   #fault(shard: ShardId, why: string, end: number, isOfDisk: boolean): Outcome {
-    const { skimmer } = this.#records;
+    const { cursor } = this.#records;
     const setAside = this.#records.pending(shard, end).map(({ bytes, offset }) => {
-      skimmer.key(bytes, offset);
-      return { shard, version: skimmer.version, record: new Uint8Array(bytes.subarray(offset, skimmer.end)) };
+      cursor.key(bytes, offset);
+      return { shard, version: cursor.version, record: new Uint8Array(bytes.subarray(offset, cursor.end)) };
     });
     return { kind: 'fault', sentence: `shard ${shard} keeps its old image: ${why}`, isOfDisk, setAside };
   }

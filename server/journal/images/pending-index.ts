@@ -37,7 +37,7 @@ const PAGE_RECORDS = 1 << 16;
 
 /** The addresses of pending records, by shard. */
 export class PendingIndex {
-  readonly #skimmer: RecordCursor;
+  readonly #cursor: RecordCursor;
   readonly #newestByShard = new Map<ShardId, { record: number }>();
   readonly #pages = new Map<number, Page>();
   #batches: BatchPlace[] = [];
@@ -47,8 +47,8 @@ export class PendingIndex {
   #floorAddress = 0;
 
   /** `through` is the position after which batches will be added. */
-  constructor(skimmer: RecordCursor, through: Position) {
-    this.#skimmer = skimmer;
+  constructor(cursor: RecordCursor, through: Position) {
+    this.#cursor = cursor;
     this.#through = through;
   }
 
@@ -77,10 +77,10 @@ export class PendingIndex {
     if (first !== this.#through + 1) throw JournalError.of(`it goes on with turn ${first}, after ${this.#through}`);
     const address = this.#nextAddress;
     const bytes = asBuffer(records);
-    const skimmer = this.#skimmer;
-    for (let offset = 0; offset < bytes.length; offset = skimmer.end) {
-      skimmer.key(bytes, offset);
-      this.#addRecord(skimmer.shard, address + offset);
+    const cursor = this.#cursor;
+    for (let offset = 0; offset < bytes.length; offset = cursor.end) {
+      cursor.key(bytes, offset);
+      this.#addRecord(cursor.shard, address + offset);
     }
     this.#batches.push({ first, last, address, bytes: bytes.length });
     this.#nextAddress += bytes.length;

@@ -25,7 +25,7 @@ const CACHE_BYTES = 64 * 1024 * 1024;
 /** What the journal has of shards beyond their images. */
 export class ShardRecords {
   readonly journal: JournalReader;
-  readonly skimmer: RecordCursor;
+  readonly cursor: RecordCursor;
   /** The present epochs of cells: an image of another one is not the shard's. */
   readonly epochs: CellEpochs;
   readonly #index: PendingIndex;
@@ -40,7 +40,7 @@ export class ShardRecords {
   constructor(journal: JournalReader, format: RecordFormat, dropped: Position, epochs: CellEpochs) {
     this.epochs = epochs;
     this.journal = journal;
-    this.skimmer = new RecordCursor(format);
+    this.cursor = new RecordCursor(format);
     this.#index = new PendingIndex(new RecordCursor(format), dropped);
     this.#setAsideBytesByShard = journal.setAsideBytesByShard();
   }
@@ -101,8 +101,8 @@ export class ShardRecords {
 
   versions(records: readonly RecordPlace[]): readonly number[] {
     return records.map(({ bytes, offset }) => {
-      this.skimmer.key(bytes, offset);
-      return this.skimmer.version;
+      this.cursor.key(bytes, offset);
+      return this.cursor.version;
     });
   }
 

@@ -36,7 +36,7 @@ export interface StartUpkeepOptions {
 export class StartUpkeep {
   readonly #options: StartUpkeepOptions;
   readonly #entities: readonly string[];
-  readonly #skimmer: RecordCursor;
+  readonly #cursor: RecordCursor;
   readonly #writer: RecordWriter;
   readonly #remarks: string[] = [];
   /** Why the mirror is made anew, if it has to be. */
@@ -45,7 +45,7 @@ export class StartUpkeep {
   constructor(options: StartUpkeepOptions) {
     this.#options = options;
     this.#entities = options.definition.projected.toSorted();
-    this.#skimmer = new RecordCursor(options.definition);
+    this.#cursor = new RecordCursor(options.definition);
     this.#writer = new RecordWriter(options.definition);
   }
 
@@ -140,11 +140,11 @@ export class StartUpkeep {
     if (live.length === 0) return [];
     this.#writer.raw({ ...rest, shard, version, puts: live, removes: [], ledger: [] });
     const bytes = asBuffer(this.#writer.take());
-    const skimmer = this.#skimmer;
+    const cursor = this.#cursor;
     const rows: LiveRow[] = [];
-    skimmer.open(bytes, 0);
-    while (skimmer.nextPut()) {
-      const { table, id, putStart, putEnd } = skimmer;
+    cursor.open(bytes, 0);
+    while (cursor.nextPut()) {
+      const { table, id, putStart, putEnd } = cursor;
       rows.push({ entity: entityOf(table), shard, id, version, record: bytes.subarray(putStart, putEnd) });
     }
     return rows;
