@@ -20,7 +20,6 @@ export const SHARED_NAMES: Exceptions = {
 /** Exports that nothing but tests uses, or nothing at all. */
 export const UNUSED_EXPORTS: Exceptions = {
   'client-sim/testing.ts post': 'what tests and drills send past the typed client',
-  'server/journal/images/image-bytes.ts writeImage': 'open: used by tests alone',
   'server/sim/virtual-platform.ts virtualPlatform': 'open: used by tests alone',
   'server/sim/scenario.ts packetKind': 'the scenarios are tests',
   'server/trade/decider.ts decideAccepted':

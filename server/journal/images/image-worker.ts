@@ -5,9 +5,8 @@
 import { parentPort, type MessagePort } from 'node:worker_threads';
 import type { ShardId } from '#shared/units.ts';
 import type { ImageVersionApi, OpenedDirectory } from '../commit/commit-worker.ts';
-import { drivePass, type PassHands } from './drive-pass.ts';
 import type { LoadedShard, PersisterDefinition, Position } from '../persister/persister.ts';
-import { ImagePass, type PassResult } from './image-pass.ts';
+import { ImagePass, type PassHands, type PassResult } from './image-pass.ts';
 import { packShard, type PackedShard } from './packed-shard.ts';
 import { ShardLoader } from './shard-loader.ts';
 import { ShardRecords } from './shard-records.ts';
@@ -99,7 +98,7 @@ const api = {
   },
   pass(through: Position): Promise<PassResult> {
     const { pass, hands } = opened();
-    return drivePass(pass.steps(through), hands);
+    return pass.run(through, hands);
   },
   close() {
     state.open?.journal.close();

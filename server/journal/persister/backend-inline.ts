@@ -6,7 +6,6 @@
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Timers } from '#server/platform/platform.ts';
 import type { Backend, Opened } from './backend.ts';
-import { drivePass } from '../images/drive-pass.ts';
 import type { QueryCalls } from './node-queries.ts';
 import type { LoadedShard, PersisterDefinition, Position, QueryName } from './persister.ts';
 import { Projector } from '../fold/projector.ts';
@@ -124,7 +123,7 @@ export class InlineBackend implements Backend {
 
   pass(through: Position): Promise<PassResult> {
     const { journal, images } = this.#stores;
-    return drivePass(this.#opened().pass.steps(through), {
+    return this.#opened().pass.run(through, {
       images: {
         mark: (marked) => images.mark(marked),
         sync: (shards) => this.#step().then(() => images.sync(shards)),

@@ -11,7 +11,6 @@ import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { sealed } from '../disk/checksums.ts';
-import { drivePass } from '../images/drive-pass.ts';
 import { ShardFault, type Position, type Total } from '../persister/persister.ts';
 import { unpackRows } from '../fold/projected-row.ts';
 import { Projector } from '../fold/projector.ts';
@@ -23,7 +22,7 @@ import { journalPath, openDirectory, projectionsPath } from '../disk/directory.t
 import { FileImages } from '../disk/image-files.ts';
 import { FileJournalReader } from '../disk/sqlite-journal.ts';
 import { FileProjections } from '../disk/sqlite-projections.ts';
-import { DEFINITION, EPOCHS, offer, picker, SampleShard, sampleShard } from './sample.ts';
+import { DEFINITION, EPOCHS, offer, passHands, picker, SampleShard, sampleShard } from './sample.ts';
 
 const SHARDS = 5;
 
@@ -78,12 +77,7 @@ export class SampleDirectory {
     cpSync(join(this.#parent, 'older-killed'), join(this.#parent, 'older'), { recursive: true });
     openDirectory(join(this.#parent, 'older'), DEFINITION, instance).close();
     projector.foldThrough(16);
-    await drivePass(pass.steps(16), {
-      images,
-      pause: () => Promise.resolve(),
-      storeImageVersions: (versions, setAside) => Promise.resolve(journal.storeImageVersions(versions, setAside)),
-      drop: (through, recordsMax) => Promise.resolve(journal.drop(through, recordsMax)),
-    });
+    await pass.run(16, passHands(journal, images));
     for (let round = 0; round < 2; round++) take([...shards.slice(0, 2), ...shards.slice(4)]);
     projector.foldThrough(22);
     take(shards.slice(0, 2));
