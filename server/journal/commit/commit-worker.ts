@@ -17,24 +17,6 @@ export interface OpenedDirectory extends Opened {
   readonly instance: string;
 }
 
-/** What the main thread may ask for. */
-export interface CommitApi {
-  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): OpenedDirectory;
-  /** Lets the thread that writes images store their versions, over a port of its own. */
-  attach(port: MessagePort): void;
-  /** Returns the position up to which the journal is durable then. */
-  commit(batch: Batch): Patient<Position>;
-  /** Also the watch over the directory: rejects if it is no longer the one that was opened. */
-  extendLease(until: Instant): Patient<void>;
-  close(): void;
-}
-
-/** What the thread that writes images may ask for. */
-export interface ImageVersionApi {
-  storeImageVersions(versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]): Patient<void>;
-  drop(through: Position, recordsMax: number): Patient<Position>;
-}
-
 const state: { open: { readonly directory: OpenDirectory; readonly patience: LockPatience } | undefined } = { open: undefined };
 
 function opened(): NonNullable<typeof state.open> {
@@ -46,11 +28,17 @@ function write<T>(run: (journal: FileJournal) => T): Patient<T> {
   return patiently('journal.db', opened().patience.journalLockedMs, () => run(opened().directory.journal));
 }
 
+/** What the thread that writes images may ask for. */
+export type ImageVersionApi = typeof imageVersionApi;
+
 const imageVersionApi = {
   storeImageVersions: (versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]) =>
     write((journal) => journal.storeImageVersions(versions, setAside)),
   drop: (through: Position, recordsMax: number) => write((journal) => journal.drop(through, recordsMax)),
 };
+
+/** What the main thread may ask for. */
+export type CommitApi = typeof commitApi;
 
 const commitApi = {
   open(path: string, definition: PersisterDefinition, newInstance: string, patience: LockPatience): OpenedDirectory {
@@ -59,12 +47,15 @@ const commitApi = {
     const { journal, instance, remarks } = directory;
     return { ...journal.state, instance, remarks };
   },
-  attach: (port: MessagePort) => serve(port, imageVersionApi satisfies ImageVersionApi),
+  /** Lets the thread that writes images store their versions, over a port of its own. */
+  attach: (port: MessagePort) => serve(port, imageVersionApi),
+  /** Returns the position up to which the journal is durable then. */
   commit: (batch: Batch) =>
     write((journal) => {
       journal.commit(batch);
       return journal.state.position;
     }),
+  /** Also the watch over the directory: rejects if it is no longer the one that was opened. */
   extendLease(until: Instant): Patient<void> {
     // What is committed since would be in files that no start finds: the node must not have time to
     // go on.
@@ -77,4 +68,4 @@ const commitApi = {
   },
 };
 
-if (parentPort !== null) serve(parentPort, commitApi satisfies CommitApi);
+if (parentPort !== null) serve(parentPort, commitApi);

@@ -85,7 +85,7 @@ export class ImagePass {
     if (end === undefined)
       return { imaged: through, imagesWritten: 0, droppedBytes: 0, setAsideBytes: this.#records.setAsideBytes, faults };
 
-    await this.#records.read(batches, hands);
+    await this.#records.read(batches, () => hands.pause());
     const endAddress = end.address + end.bytes;
     const shards = this.#records.shardsBefore(endAddress);
     const written: ImageVersion[] = [];

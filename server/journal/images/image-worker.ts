@@ -21,16 +21,6 @@ import { Caller, serve } from '../threads/worker-port.ts';
 export type SentShard =
   { readonly kind: 'found' | 'edited'; readonly shard: PackedShard } | { readonly kind: Extract<LoadedShard['kind'], 'absent'> };
 
-/** What the main thread may ask for. */
-export interface ImageApi {
-  /** Takes up what is pending between two positions. */
-  open(directory: string, definition: PersisterDefinition, opened: OpenedDirectory, port: MessagePort): void;
-  hintDurable(through: Position): void;
-  load(shard: ShardId, through: Position): SentShard;
-  pass(through: Position): Promise<PassResult>;
-  close(): void;
-}
-
 interface Open {
   readonly records: ShardRecords;
   readonly loader: ShardLoader;
@@ -74,7 +64,11 @@ function watched(images: FileImages, identity: DirectoryIdentity): PassHands['im
   };
 }
 
+/** What the main thread may ask for. */
+export type ImageApi = typeof api;
+
 const api = {
+  /** Takes up what is pending between two positions. */
   open(directory: string, definition: PersisterDefinition, { instance, dropped, position }: OpenedDirectory, port: MessagePort): void {
     const journal = FileJournalReader.open(journalPath(directory));
     const identity = new DirectoryIdentity(directory);
@@ -107,4 +101,4 @@ const api = {
   },
 };
 
-if (parentPort !== null) serve(parentPort, api satisfies ImageApi);
+if (parentPort !== null) serve(parentPort, api);

@@ -11,7 +11,6 @@ import type { ShardId } from '#shared/units.ts';
 import { RecordCursor } from '#server/shard/record/cursor.ts';
 import { asBuffer, type RecordFormat } from '#server/shard/record/format.ts';
 import { BatchCache } from './batch-cache.ts';
-import type { PassHands } from './image-pass.ts';
 import type { RecordPlace } from './merge.ts';
 import { PendingIndex, type BatchPlace } from './pending-index.ts';
 import type { Position } from '../persister/persister.ts';
@@ -120,10 +119,10 @@ export class ShardRecords {
   }
 
   /**
-   * Reads these batches, which follow one another, into memory, until `drop`. Lets others work after
-   * each read.
+   * Reads these batches, which follow one another, into memory, until `drop`. `pause` lets others work
+   * after each read.
    */
-  async read(batches: readonly BatchPlace[], hands: Pick<PassHands, 'pause'>): Promise<void> {
+  async read(batches: readonly BatchPlace[], pause: () => Promise<void>): Promise<void> {
     this.#bufferByFirst.clear();
     const last = batches.at(-1)?.last ?? 0;
     let after = (batches[0]?.first ?? 1) - 1;
@@ -132,7 +131,7 @@ export class ShardRecords {
         if (batch.last <= last) this.#bufferByFirst.set(batch.first, asBuffer(batch.records));
         after = batch.last;
       }
-      await hands.pause();
+      await pause();
     }
   }
 

@@ -6,8 +6,8 @@
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Timers } from '#server/platform/platform.ts';
 import type { Backend, Opened } from './backend.ts';
-import type { QueryCalls } from './node-queries.ts';
-import type { LoadedShard, PersisterDefinition, Position, QueryName } from './persister.ts';
+import type { Query } from './node-queries.ts';
+import type { LoadedShard, PersisterDefinition, Position } from './persister.ts';
 import { Projector } from '../fold/projector.ts';
 import { decide, STORE_ROWS } from '../recovery/recovery.ts';
 import { ImagePass, type PassResult } from '../images/image-pass.ts';
@@ -56,6 +56,11 @@ export class InlineBackend implements Backend {
     this.#delays = delays;
   }
 
+  readonly query: Query = async (name, parameters, through) => {
+    await this.#step();
+    return this.#opened().projector.answer(name, parameters, through);
+  };
+
   async open(definition: PersisterDefinition): Promise<Opened> {
     await this.#step();
     // Two steps, as of files: what was written by a process that was killed is read back before it
@@ -76,8 +81,8 @@ export class InlineBackend implements Backend {
     const records = new ShardRecords(journal, definition, dropped, projector.epochs);
     const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
     records.catchUp(position);
-    const upkeep = new StartUpkeep({ store: projections, loader: () => loader, definition });
-    for (const run of upkeep.steps(projector, position)) {
+    const upkeep = new StartUpkeep({ store: projections, projector, loader: () => loader, definition });
+    for (const run of upkeep.steps(position)) {
       run();
       await this.#step();
     }
@@ -133,15 +138,6 @@ export class InlineBackend implements Backend {
       storeImageVersions: (versions, setAside) => this.#step().then(() => journal.storeImageVersions(versions, setAside)),
       drop: (upTo, recordsMax) => this.#step().then(() => journal.drop(upTo, recordsMax)),
     });
-  }
-
-  async query<Name extends QueryName>(
-    name: Name,
-    parameters: Parameters<QueryCalls[Name]>,
-    through: Position,
-  ): Promise<ReturnType<QueryCalls[Name]>> {
-    await this.#step();
-    return this.#opened().projector.answer(name, parameters, through);
   }
 
   onFault(): void {

@@ -64,7 +64,7 @@ export class SampleDirectory {
     const directory = openDirectory(path, DEFINITION, instance);
     const { journal } = directory;
     const { pass, images, projector, upkeep, close } = openReaders(path, 0, instance);
-    for (const run of upkeep.steps(projector, 0)) run();
+    for (const run of upkeep.steps(0)) run();
     const take = (some: readonly SampleShard[]): void => {
       const first = journal.state.position + 1;
       for (const shard of some) writer.changeSet(shard.turn(1_700_000_000_000 + first));
@@ -116,7 +116,7 @@ export function startOn(path: string): Found {
     const { records, loader, projector, upkeep, close } = openReaders(path, dropped, directory.instance);
     readers.close = close;
     records.catchUp(position);
-    for (const run of upkeep.steps(projector, position)) run();
+    for (const run of upkeep.steps(position)) run();
     const remarks = [...directory.remarks, ...upkeep.remarks];
     const rows = unpackRows(projector.projection(offer.name).rows, DEFINITION);
     const { totals } = projector.totals();
@@ -151,13 +151,14 @@ function openReaders(path: string, dropped: Position, instance: string) {
   const images = new FileImages(path, DEFINITION, instance);
   const records = new ShardRecords(journal, DEFINITION, dropped, EPOCHS);
   const loader = new ShardLoader(records, images);
+  const projector = new Projector(journal, projections, DEFINITION);
   return {
     images,
     records,
     loader,
     pass: new ImagePass(records, images),
-    upkeep: new StartUpkeep({ store: projections, loader: () => loader, definition: DEFINITION }),
-    projector: new Projector(journal, projections, DEFINITION),
+    upkeep: new StartUpkeep({ store: projections, projector, loader: () => loader, definition: DEFINITION }),
+    projector,
     close: () => {
       projections.close();
       journal.close();

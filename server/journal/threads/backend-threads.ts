@@ -16,8 +16,8 @@ import type { CommitApi } from '../commit/commit-worker.ts';
 import type { FoldApi } from '../fold/fold-worker.ts';
 import type { ImageApi } from '../images/image-worker.ts';
 import { unpackShard } from '../images/packed-shard.ts';
-import type { QueryCalls } from '../persister/node-queries.ts';
-import type { LoadedShard, PersisterDefinition, Position, QueryName } from '../persister/persister.ts';
+import type { Query } from '../persister/node-queries.ts';
+import type { LoadedShard, PersisterDefinition, Position } from '../persister/persister.ts';
 import type { PassResult } from '../images/image-pass.ts';
 import type { Batch } from '../disk/storage.ts';
 import type { LockPatience } from './worker-patience.ts';
@@ -56,6 +56,9 @@ class ThreadBackend implements Backend {
     this.#folds = this.#start(new Worker(new URL('../fold/fold-worker.ts', import.meta.url)));
   }
 
+  // `call` types the answer as that of any query; the thread answers the one of this name.
+  readonly query: Query = (...question) => this.#folds.caller.call('query', question) as Promise<never>;
+
   async open(definition: PersisterDefinition): Promise<Opened> {
     try {
       this.#schemas = definition.schemas;
@@ -65,10 +68,10 @@ class ThreadBackend implements Backend {
       await this.#commits.caller.call('attach', [port1], [port1]);
       await Promise.all([
         this.#images.caller.call('open', [directory, definition, opened, port2], [port2]),
-        this.#folds.caller.call('open', [directory, definition, opened.instance, this.#patience]),
+        this.#folds.caller.call('open', [directory, definition, opened, this.#patience]),
       ]);
       // The image worker has read every batch by now: the journal is known to be whole.
-      const remarks = await this.#folds.caller.call('recover', [opened]);
+      const remarks = await this.#folds.caller.call('recover', [opened.position]);
       return { ...opened, remarks: [...opened.remarks, ...remarks] };
     } catch (error) {
       await this.close().catch(() => undefined);
@@ -100,15 +103,6 @@ class ThreadBackend implements Backend {
 
   pass(through: Position): Promise<PassResult> {
     return this.#images.caller.call('pass', [through]);
-  }
-
-  query<Name extends QueryName>(
-    name: Name,
-    parameters: Parameters<QueryCalls[Name]>,
-    through: Position,
-  ): Promise<ReturnType<QueryCalls[Name]>> {
-    // `call` types the answer as that of any query; the thread answers the one of this name.
-    return this.#folds.caller.call('query', [name, parameters, through]) as Promise<ReturnType<QueryCalls[Name]>>;
   }
 
   onFault(listener: (fault: Error) => void): void {
