@@ -134,7 +134,8 @@ function pickSpoiling(disk: MemoryDisk, earlier: DiskContent, prng: Prng): Spoil
   const { journal, projections } = disk;
   const { position, dropped } = journal.state;
   const ways: Spoiling[] = [];
-  if (position > dropped) ways.push({ what: 'a changed byte in its journal', run: () => disk.flip((below) => prng.integer(0, below - 1)) });
+  if (position > dropped)
+    ways.push({ what: 'a changed byte in its journal', run: () => journal.flip((below) => prng.integer(0, below - 1)) });
   if (earlier.journal.state.position < projections.folded)
     ways.push({
       what: `a journal of turn ${earlier.journal.state.position}, of ${position}`,

@@ -34,7 +34,7 @@ export const STORE_SABOTAGES: readonly Sabotage[] = [
     name: 'a start believes what it sees before it is durable',
     seams: () => ({ stores: (stores) => ({ ...stores, settle: () => undefined }) }),
   },
-  { name: 'the journal is believed without a look at its checksums', seams: () => ({ disk: (disk) => disk.trust() }) },
+  { name: 'the journal is believed without a look at its checksums', seams: () => ({ disk: (disk) => disk.journal.trust() }) },
   { name: 'databases of yesterday are believed beside images of today', seams: () => ({ stores: withoutMark }) },
   { name: 'a damaged image is taken for a new player', seams: () => ({ stores: withoutImageErrors }) },
   { name: 'ids are the same in every life', seams: () => ({ machine: withoutIds }), isRare: true },

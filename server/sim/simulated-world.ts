@@ -185,14 +185,14 @@ export class SimulatedWorld {
   damage(shard: ShardId, how: 'garble' | 'remove' = 'garble'): void {
     this.trace.add('damage', how, shard);
     this.#damagedUntilUs.set(shard, Number.POSITIVE_INFINITY);
-    this.ownerOf(shard).disk.damage(shard, how);
+    this.ownerOf(shard).disk.images.damage(shard, how);
   }
 
   /** Puts the image back as it was. */
   repair(shard: ShardId): void {
     this.trace.add('repair', shard);
     this.#damagedUntilUs.set(shard, this.scheduler.nowUs);
-    this.ownerOf(shard).disk.repair(shard);
+    this.ownerOf(shard).disk.images.repair(shard);
   }
 
   /** Whether the image of a shard is damaged, or was a moment ago: what that led to may still be on its way to the disk. */

@@ -100,6 +100,10 @@ export class MemoryImages implements ImageStore {
     });
   }
 
+  /**
+   * The power fails: `survives` decides of each image that was published and is not in its place
+   * durably whether it is there afterwards.
+   */
   cutPower(survives: () => boolean): void {
     for (const [shard, { bytes, before }] of this.#published) {
       const present = before === undefined || survives() ? bytes : before.bytes;
@@ -109,18 +113,21 @@ export class MemoryImages implements ImageStore {
     for (const [shard, { isSynced }] of this.#staged) if (!isSynced) this.#staged.delete(shard);
   }
 
+  /** Removes what was left in the staging area, as a start does. Returns the number of images. */
   clearStaging(): number {
     const { size } = this.#staged;
     this.#staged.clear();
     return size;
   }
 
+  /** Damages the image of a shard, or removes it: for tests of what must be told loudly. */
   damage(shard: ShardId, how: 'garble' | 'remove'): void {
     if (!this.#saved.has(shard)) this.#saved.set(shard, this.#published.get(shard)?.bytes);
     if (how === 'remove') this.#published.delete(shard);
     else this.#published.set(shard, { bytes: new Uint8Array(0), before: undefined });
   }
 
+  /** Puts back the image of a shard as it was when it was damaged, as an operator would. */
   repair(shard: ShardId): void {
     if (!this.#saved.has(shard)) return;
     const bytes = this.#saved.get(shard);
