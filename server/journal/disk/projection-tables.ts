@@ -128,8 +128,10 @@ export class ProjectionTables {
     try {
       this.#database
         .transaction(() => {
-          node = { ...node, ...run() };
-          if (node !== this.#node) this.#statements.setNode.run(node.instance, node.folded, node.mirrored, nodeSum(node));
+          const change = run();
+          if (change === undefined) return;
+          node = { ...node, ...change };
+          this.#statements.setNode.run(node.instance, node.folded, node.mirrored, nodeSum(node));
         })
         .immediate();
       this.#node = node;

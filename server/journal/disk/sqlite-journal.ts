@@ -98,6 +98,9 @@ function layout(instance: string): Layout {
   return {
     version: JOURNAL_VERSION,
     table: 'journal',
+    pageBytes: PAGE_BYTES,
+    cacheBytes: 8 * MEBIBYTE,
+    checkpointBytes: 4 * MEBIBYTE,
     make: (database) => {
       database.exec(SCHEMA);
       const counters = { position: 0, dropped: 0, now: 0, lease: 0, setAsideBytes: 0 } as const;
@@ -215,14 +218,7 @@ export class FileJournal extends FileJournalReader implements JournalStore {
 
   /** Opens the journal at that path, or makes a new one that belongs to `instance`. */
   static openFor(path: string, instance: string): FileJournal {
-    const files = { path, pageBytes: PAGE_BYTES, cacheBytes: 8 * MEBIBYTE, checkpointBytes: 4 * MEBIBYTE };
-    const database = openVersioned(files, layout(instance));
-    try {
-      return new FileJournal(database);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
+    return openVersioned(path, layout(instance), (database) => new FileJournal(database));
   }
 
   get state(): JournalState {

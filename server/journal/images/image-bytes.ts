@@ -12,7 +12,7 @@ import { existsSync } from 'node:fs';
 import type { Instant } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue } from '#server/shard/change-set.ts';
 import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
-import type { Schemas, ColumnSchema } from '#server/shard/row.ts';
+import { KEPT_AS, type AttributeType, type ColumnSchema, type Schemas } from '#server/shard/row.ts';
 import {
   assertSealed,
   decodeImage,
@@ -153,26 +153,14 @@ function assertAscending(table: string, ids: readonly unknown[]): void {
 /** A value as the codec has it: whole and safe numbers, text, plain bytes. */
 function valueOf(table: string, { name, type, nullable }: ColumnSchema, value: RawValue | undefined): RawValue {
   if (value === null && nullable) return null;
-  switch (type) {
-    case 'text':
-    case 'enum':
-      if (typeof value === 'string') return value;
-      break;
-    case 'json':
-      if (typeof value === 'string' && typeof JSON.parse(value) === 'object') return value;
-      break;
-    case 'bytes':
-      if (value instanceof Uint8Array) return new Uint8Array(value);
-      break;
-    case 'boolean':
-      if (value === 0 || value === 1) return value;
-      break;
-    case 'integer':
-    case 'gold':
-    case 'timestamp':
-    case 'reference':
-      if (Number.isSafeInteger(value)) return value as number;
-      break;
-  }
+  if (isOfType(type, value)) return value instanceof Uint8Array ? new Uint8Array(value) : value;
   throw new ImageError(`its image has a ${name} in ${table} that is no ${type}`);
+}
+
+function isOfType(type: AttributeType, value: RawValue | undefined): value is RawValue {
+  if (type === 'boolean') return value === 0 || value === 1;
+  if (type === 'json') return typeof value === 'string' && typeof JSON.parse(value) === 'object';
+  const kept = KEPT_AS[type];
+  if (kept === 'number') return Number.isSafeInteger(value);
+  return kept === 'text' ? typeof value === 'string' : value instanceof Uint8Array;
 }

@@ -6,7 +6,7 @@ import { FIRST_EPOCH } from '#shared/cell.ts';
 import type { Epoch, Gold, Instant, ShardId } from '#shared/units.ts';
 import type { RawPut, RawValue, ShardHeader } from '../change-set.ts';
 import { SINGLE_THING_PREFIX, SINGLE_THINGS, type LedgerEntry, type Posting } from '../ledger.ts';
-import type { EntitySchema } from '../row.ts';
+import { KEPT_AS, type EntitySchema } from '../row.ts';
 import {
   CodecError,
   hasBalance,
@@ -113,7 +113,7 @@ export class RecordCursor {
         {
           schema,
           isNullable: schema.columns.map(({ nullable }) => nullable),
-          isCounted: schema.columns.map(({ type }) => type === 'text' || type === 'enum' || type === 'json' || type === 'bytes'),
+          isCounted: schema.columns.map(({ type }) => KEPT_AS[type] !== 'number'),
         },
       ]),
     );

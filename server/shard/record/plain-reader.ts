@@ -5,7 +5,7 @@
 import type { Gold, Instant, ShardId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '../change-set.ts';
 import type { LedgerEntry, Posting } from '../ledger.ts';
-import type { ColumnSchema } from '../row.ts';
+import { KEPT_AS, type ColumnSchema } from '../row.ts';
 import { asBuffer, CodecError, hasBalance, LARGE_MARK, LENGTH_BYTES, placeOfNumber, schemaOf, type RecordFormat } from './format.ts';
 
 /** Reads records one after the other. Throws `CodecError` on bytes that are none. */
@@ -73,20 +73,9 @@ export class PlainRecordReader {
 
   #column(column: ColumnSchema): RawValue {
     if (column.nullable && this.#count() === 0) return null;
-    switch (column.type) {
-      case 'text':
-      case 'enum':
-      case 'json':
-        return this.#text();
-      case 'bytes':
-        return this.#bytes();
-      case 'integer':
-      case 'gold':
-      case 'boolean':
-      case 'timestamp':
-      case 'reference':
-        return this.#signed();
-    }
+    const kept = KEPT_AS[column.type];
+    if (kept === 'number') return this.#signed();
+    return kept === 'text' ? this.#text() : this.#bytes();
   }
 
   #ledgerEntry(): LedgerEntry {
