@@ -44,25 +44,15 @@ export function defineShard(
 ): ShardDefinition {
   if (places.length > BALANCE_FOLLOWS) throw new Error(`there are more than ${BALANCE_FOLLOWS} places`);
   const powerups = [installation, operations, failures, ...installed].toSorted((a, b) => (b.priority ?? 0) - (a.priority ?? 0));
-  const entities = unique(
-    'entity',
-    powerups.flatMap((powerup) => powerup.entities.map((entity) => [entity.name, entity] as const)),
-  );
-  unique(
-    'powerup',
-    powerups.map((powerup) => [powerup.name, powerup] as const),
-  );
-  const alarms = unique(
-    'alarm',
-    powerups.flatMap((powerup) => Object.entries(powerup.alarms ?? {})),
-  );
+  const all = <T>(what: string, of: (powerup: Powerup) => readonly (readonly [string, T])[]): ReadonlyMap<string, T> =>
+    unique(what, powerups.flatMap(of));
+  all('powerup', (powerup) => [[powerup.name, powerup]]);
+  const entities = all('entity', (powerup) => powerup.entities.map((entity) => [entity.name, entity]));
+  const alarms = all('alarm', (powerup) => Object.entries(powerup.alarms ?? {}));
   const declared = unique('alarm attribute', [...entities.values()].flatMap(alarmsOf));
   for (const name of declared.keys()) if (!alarms.has(name)) throw new Error(`nobody handles the alarm ${name}`);
   for (const name of alarms.keys()) if (!declared.has(name)) throw new Error(`no attribute sets the alarm ${name}`);
-  const upgraders = unique(
-    'upgrade',
-    powerups.flatMap((powerup) => (powerup.upgraders ?? []).map((one) => [one.from.table, one] as const)),
-  );
+  const upgraders = all('upgrade', (powerup) => (powerup.upgraders ?? []).map((one) => [one.from.table, one]));
   const schemas = new Map<string, EntitySchema>();
   for (const { from } of upgraders.values()) schemas.set(from.table, from);
   for (const { schema } of entities.values()) schemas.set(schema.table, schema);
@@ -73,10 +63,7 @@ export function defineShard(
     build,
     powerups,
     entityByName: entities,
-    handlers: unique(
-      'message',
-      powerups.flatMap((powerup) => Object.entries(powerup.handlers ?? {})),
-    ),
+    handlers: all('message', (powerup) => Object.entries(powerup.handlers ?? {})),
     alarms,
     guards: powerups.flatMap(({ guard }) => guard ?? []),
     tidies: powerups.flatMap(({ tidy }) => tidy ?? []),

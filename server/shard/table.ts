@@ -7,10 +7,9 @@
  * 1. A row is never changed, only replaced.
  * 2. Every index holds exactly the rows of the table; a `unique` value is held by one row at most.
  */
-import { AlarmIndex } from './alarm-index.ts';
 import type { Entity } from './entity.ts';
 import { IdMap } from './id-map.ts';
-import { PlainIndex, UniqueIndex } from './table-index.ts';
+import { AlarmIndex, PlainIndex, UniqueIndex } from './table-index.ts';
 import type { UndoLog } from './undo-log.ts';
 import type { AnyRow } from './row.ts';
 

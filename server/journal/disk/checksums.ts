@@ -6,7 +6,7 @@
 import { crc32 } from 'node:zlib';
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import type { Epoch, Instant, ShardId } from '#shared/units.ts';
-import { JournalError, ShardEntryError, type Batch, type JournalState, type SetAsideRecord } from './storage.ts';
+import { JournalError, type Batch, type JournalState, type SetAsideRecord } from './storage.ts';
 
 /**
  * The checksum of a row: of its small values as one text, and of its bytes, if it has any, in their
@@ -63,15 +63,4 @@ export function laterEpoch(epoch: Epoch): string {
 /** The checksum of a record that is put aside. */
 export function keptSum({ shard, version, record }: SetAsideRecord): number {
   return checksum(`${shard} ${version}`, record);
-}
-
-/** Whether a record is what was put aside, for the shard that it says. */
-export function isKeptWhole(kept: SetAsideRecord, sum: number): boolean {
-  return keptSum(kept) === sum;
-}
-
-/** The record itself. Throws `ShardEntryError` if it is not what was put aside. */
-export function checkedKept(kept: SetAsideRecord, sum: number): Uint8Array {
-  if (isKeptWhole(kept, sum)) return kept.record;
-  throw new ShardEntryError(`its record of version ${kept.version}, which was put aside, is damaged`);
 }

@@ -112,9 +112,7 @@ export class FoldChunk {
       transactions: [],
     };
     this.#chunkByShard.set(shard, chunk);
-    const ofCell = this.#chunksByCell.get(chunk.sums);
-    if (ofCell === undefined) this.#chunksByCell.set(chunk.sums, [chunk]);
-    else ofCell.push(chunk);
+    this.#chunksByCell.getOrInsertComputed(chunk.sums, () => []).push(chunk);
     return chunk;
   }
 

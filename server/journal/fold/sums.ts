@@ -89,11 +89,7 @@ export class Sums {
 
   /** The sums of a cell in an epoch. */
   of(market: Market, cell: number, epoch: Epoch): CellSums {
-    let last = this.#lastByMarket.get(market);
-    if (last === undefined) {
-      last = [];
-      this.#lastByMarket.set(market, last);
-    }
+    const last = this.#lastByMarket.getOrInsertComputed(market, () => []);
     const sums = last[cell];
     if (sums?.of.epoch === epoch) return sums;
     const other = sums && this.#all.find(({ of }) => of.market === market && of.cell === cell && of.epoch === epoch);

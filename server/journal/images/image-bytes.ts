@@ -29,12 +29,14 @@ import {
 import { ImageError } from '../disk/storage.ts';
 import { errorMessage } from '../disk/disk-errors.ts';
 
+/** All that is in an image. */
+interface WholeImage {
+  readonly image: RawChangeSet;
+  readonly origin: ImageOrigin;
+}
+
 /** An image as a whole, and where it comes from. Throws `ImageError` if it is damaged, newer than this program, or none. */
-export function readImage(
-  bytes: Buffer,
-  format: RecordFormat,
-  path?: string,
-): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
+export function readImage(bytes: Buffer, format: RecordFormat, path?: string): WholeImage {
   return orImageError(() => {
     if (!isUntouched(bytes)) return readEdited(bytes, format, path);
     const rows = parseImage(bytes);
@@ -52,10 +54,7 @@ export function readRows(bytes: Buffer, format: RecordFormat, path?: string): Im
 }
 
 /** Reads a whole image with SQLite. Throws `ImageError` if it is damaged, or has tables or values that this program does not know. */
-export function readWithSqlite(
-  bytes: Buffer,
-  { schemas, places }: RecordFormat,
-): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
+export function readWithSqlite(bytes: Buffer, { schemas, places }: RecordFormat): WholeImage {
   return orImageError(() => {
     const database = new Database(withoutLog(bytes));
     try {
@@ -70,11 +69,7 @@ export function readWithSqlite(
   });
 }
 
-function readEdited(
-  bytes: Buffer,
-  format: RecordFormat,
-  path: string | undefined,
-): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
+function readEdited(bytes: Buffer, format: RecordFormat, path: string | undefined): WholeImage {
   const log = ['-wal', '-journal'].find((ending) => path !== undefined && existsSync(path + ending));
   if (log !== undefined) throw new ImageError(`its image has a ${log} beside it: whoever edits it has not finished, or was interrupted`);
   const { image, origin } = readWithSqlite(bytes, format);

@@ -6,8 +6,7 @@
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Timers } from '#server/platform/platform.ts';
 import type { Backend, Opened } from './backend.ts';
-import type { Query } from './node-queries.ts';
-import type { LoadedShard, PersisterDefinition, Position } from './persister.ts';
+import type { LoadedShard, PersisterDefinition, Position, Query } from './persister.ts';
 import { Projector } from '../fold/projector.ts';
 import { decide, STORE_ROWS } from '../recovery/recovery.ts';
 import { ImagePass, type PassResult } from '../images/image-pass.ts';

@@ -4,8 +4,7 @@
  * environment unless the words say otherwise.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { Query } from './node-queries.ts';
-import type { LoadedShard, PersisterDefinition, Position } from './persister.ts';
+import type { LoadedShard, PersisterDefinition, Position, Query } from './persister.ts';
 import type { PassResult } from '../images/image-pass.ts';
 import type { Batch } from '../disk/storage.ts';
 

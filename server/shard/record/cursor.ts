@@ -177,7 +177,7 @@ export class RecordCursor {
     this.table = this.#word();
     this.id = this.#count();
     this.columnsStart = this.#offset;
-    this.#skipColumns(this.#plan());
+    this.#skipColumns(this.#planOf(this.table));
     this.putEnd = this.#offset;
     return true;
   }
@@ -277,10 +277,6 @@ export class RecordCursor {
     const postings: Posting[] = [];
     for (let left = this.#count(); left > 0; left--) postings.push(this.#posting());
     return { seq, at, cause, tx: tx === '' ? null : tx, balance, postings };
-  }
-
-  #plan(): TablePlan {
-    return this.#planOf(this.table);
   }
 
   #planOf(table: string): TablePlan {
