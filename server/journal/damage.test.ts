@@ -11,7 +11,7 @@ import { openFilePersister } from './persister/open-file-persister.ts';
 import { openDirectory } from './disk/directory.ts';
 import { DIRECTORY_FORMAT } from './recovery/recovery.ts';
 import { readImage } from './images/image-bytes.ts';
-import { directoryName, fileName } from './disk/image-files.ts';
+import { directoryName, fileName, writeMark } from './disk/image-files.ts';
 import { SAMPLE_SHARDS, SampleDirectory, startOn, type Found } from './testing/storage-sample.ts';
 import { DEFINITION, picker, SCHEMA_BY_TABLE, writeImage } from './testing/sample.ts';
 

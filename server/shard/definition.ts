@@ -5,7 +5,7 @@ import { installation } from './install.ts';
 import { operations } from './operations.ts';
 import type { AlarmHandler, Handler, Powerup, Upgrader } from './powerup.ts';
 import { BALANCE_FOLLOWS, type RecordFormat } from './record/format.ts';
-import type { EntitySchema } from './row.ts';
+import type { AnyRow, EntitySchema } from './row.ts';
 
 /** What all shards of a world are made of, and what their records are read by. */
 export interface ShardDefinition extends RecordFormat {
@@ -74,6 +74,25 @@ export function defineShard(
     projected: [...projected],
     projectedTables: new Set([...schemas.values()].filter(({ name }) => projected.has(name)).map(({ table }) => table)),
   };
+}
+
+/** The present row that an old one becomes, whose table it names. Throws `Error` if there is no way from there. Nothing is checked. */
+export function upgradedRow(
+  definition: ShardDefinition,
+  fromTable: string,
+  old: AnyRow,
+): { readonly entity: string; readonly row: AnyRow } {
+  let table = fromTable;
+  let row = old;
+  while (!definition.entityByTable.has(table)) {
+    const step = definition.upgraders.get(table);
+    if (step === undefined) throw new Error(`there is no upgrade from ${table}`);
+    row = step.upgrade(row);
+    table = step.to.table;
+  }
+  const schema = definition.schemas.get(table);
+  if (schema === undefined) throw new Error(`the upgrade of ${fromTable} leads to ${table}, which nobody defines`);
+  return { entity: schema.name, row };
 }
 
 function alarmsOf(entity: Entity): readonly (readonly [string, Entity])[] {

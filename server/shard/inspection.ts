@@ -5,10 +5,9 @@
  * They say that the shard is well-formed, not that the edit was right: gold that somebody has added is in no ledger.
  */
 import { rowFromRaw, type RawChangeSet, type RawPut } from './change-set.ts';
-import type { ShardDefinition } from './definition.ts';
+import { upgradedRow, type ShardDefinition } from './definition.ts';
 import type { Entity } from './entity.ts';
 import { Json } from './json.ts';
-import { upgradedRow } from './upgrade-row.ts';
 import type { AnyRow } from './row.ts';
 
 /** Throws `Error` with one sentence for the first thing that is wrong with a shard as it was kept. */

@@ -62,6 +62,7 @@ export const MIRROR_TABLES = ['alarm', 'projected', 'left_out'];
  */
 export const LEDGER_INDEX = 'CREATE INDEX ledger_segment_by_shard ON ledger_segment(shard, first_seq);';
 
+/** The ledger of all shards, in pieces. */
 export const LEDGER_SCHEMA = `
   CREATE TABLE ledger_segment(
     id INTEGER PRIMARY KEY,

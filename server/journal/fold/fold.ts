@@ -6,7 +6,7 @@
  */
 import { marketOf } from '#shared/address.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { FINGERPRINT_BYTES, fingerprintHash, writeFingerprint } from './fingerprint.ts';
+import { FINGERPRINT_BYTES, fingerprintHash } from './fingerprint.ts';
 import type { Position } from '../persister/persister.ts';
 import type { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { AlarmChange, FoldDelta, LedgerSegment, RowChange } from '../disk/storage.ts';
@@ -171,7 +171,7 @@ export class FoldChunk {
 
   #segment({ shard, sums, firstSeq, lastSeq, lines, transactions }: ShardChunk): LedgerSegment {
     const fingerprints = Buffer.allocUnsafe(transactions.length * FINGERPRINT_BYTES);
-    transactions.forEach((hash, index) => writeFingerprint(fingerprints, index * FINGERPRINT_BYTES, hash));
+    transactions.forEach((hash, index) => fingerprints.writeUInt32LE(hash, index * FINGERPRINT_BYTES));
     return { shard, epoch: sums.of.epoch, firstSeq, lastSeq, transactions: fingerprints, lines: this.#joined(lines) };
   }
 

@@ -64,12 +64,7 @@ export class PendingIndex {
 
   /** The addresses of a shard's records, oldest first, those before `end` only. */
   addresses(shard: ShardId, end = Number.POSITIVE_INFINITY): readonly number[] {
-    const addresses: number[] = [];
-    this.#newestFirst(shard, (address) => {
-      if (address < end) addresses.push(address);
-      return true;
-    });
-    return addresses.reverse();
+    return [...this.#newestFirst(shard)].filter((address) => address < end).reverse();
   }
 
   /** Adds the next batch. */
@@ -105,14 +100,7 @@ export class PendingIndex {
 
   /** Shards that have a record before that address. */
   shardsBefore(end: number): readonly ShardId[] {
-    return [...this.#newestByShard.keys()].filter((shard) => {
-      const found = { any: false };
-      this.#newestFirst(shard, (address) => {
-        found.any = address < end;
-        return !found.any;
-      });
-      return found.any;
-    });
+    return [...this.#newestByShard.keys()].filter((shard) => this.#newestFirst(shard).some((address) => address < end));
   }
 
   /** Forgets the oldest batches, up to that position. */
@@ -129,13 +117,14 @@ export class PendingIndex {
     }
   }
 
-  /** Visits the addresses of a shard, from the newest on, until the visitor has seen enough. */
-  #newestFirst(shard: ShardId, visit: (address: number) => boolean): void {
+  /** The addresses of a shard, from the newest on. */
+  *#newestFirst(shard: ShardId): Generator<number, void> {
     let record = this.#newestByShard.get(shard)?.record ?? -1;
     while (record >= 0) {
       const page = this.#pages.get(Math.floor(record / PAGE_RECORDS));
       const address = page?.addresses[record % PAGE_RECORDS] ?? -1;
-      if (page === undefined || address < this.#floorAddress || !visit(address)) return;
+      if (page === undefined || address < this.#floorAddress) return;
+      yield address;
       record = page.previous[record % PAGE_RECORDS] ?? -1;
     }
   }

@@ -67,7 +67,8 @@ export class InlineBackend implements Backend {
     this.#stores.settle();
     await this.#step();
     const { journal, images, projections } = this.#stores;
-    const { position, dropped, lease, bytes, setAsideBytes } = journal.state;
+    const { state } = journal;
+    const { position, dropped } = state;
     const remarks = decide(STORE_ROWS, {
       instance: '',
       journal: { kind: 'open', instance: '', position, dropped, damage: undefined, imageVersions: 0 },
@@ -86,7 +87,7 @@ export class InlineBackend implements Backend {
       await this.#step();
     }
     this.#open = { records, loader, pass, projector };
-    return { position, dropped, lease, bytes, setAsideBytes, remarks: [...remarks, ...upkeep.remarks] };
+    return { ...state, remarks: [...remarks, ...upkeep.remarks] };
   }
 
   /** The process is gone: nothing that was asked for happens any more, and nobody is told. */

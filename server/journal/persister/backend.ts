@@ -6,17 +6,10 @@
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { LoadedShard, PersisterDefinition, Position, Query } from './persister.ts';
 import type { PassResult } from '../images/image-pass.ts';
-import type { Batch } from '../disk/storage.ts';
+import type { Batch, JournalState } from '../disk/storage.ts';
 
 /** What is there when the data are open. Everything up to `position` is folded. */
-export interface Opened {
-  readonly position: Position;
-  readonly dropped: Position;
-  readonly lease: Instant | 0;
-  /** Bytes of the journal that are not dropped. */
-  readonly bytes: number;
-  /** Bytes of the records that are set aside. */
-  readonly setAsideBytes: number;
+export interface Opened extends Omit<JournalState, 'now'> {
   readonly remarks: readonly string[];
 }
 

@@ -30,11 +30,7 @@ interface Thread<A extends Serves<A>> {
 }
 
 /** The backend over a data directory, which need not exist yet. */
-export function fileBackend(machine: Pick<Machine, 'random' | 'timers'>, directory: string, patience: LockPatience = limits): Backend {
-  return new ThreadBackend(machine, directory, patience);
-}
-
-class ThreadBackend implements Backend {
+export class ThreadBackend implements Backend {
   readonly #machine: Pick<Machine, 'random' | 'timers'>;
   readonly #directory: string;
   readonly #patience: LockPatience;
@@ -45,7 +41,7 @@ class ThreadBackend implements Backend {
   #schemas: Schemas = new Map();
   #phase: Phase = 'open';
 
-  constructor(machine: Pick<Machine, 'random' | 'timers'>, directory: string, patience: LockPatience) {
+  constructor(machine: Pick<Machine, 'random' | 'timers'>, directory: string, patience: LockPatience = limits) {
     this.#machine = machine;
     this.#directory = directory;
     // The numbers alone: they go to other threads.
