@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { createPrng } from '#shared/prng.ts';
-import { listingId, marketOf, shardId } from '#shared/address.ts';
+import { listingId, marketOf, shardId, marketName } from '#shared/address.ts';
 import { cellOf, epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import { gold, itemId, nodeName, operationId, type ShardId } from '#shared/units.ts';
+import { gold, itemId, nodeName, operationId, position, type ShardId } from '#shared/units.ts';
 import type { CommandAnswer } from '#shared/protocol.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { rollItem } from '#shared/catalog/loot.ts';
@@ -184,7 +184,7 @@ describe('a node', () => {
     const europe = await bench.open(['europe']);
     await bench.run(2 * MINUTE_MS);
     const query = {
-      market: 'europe.softcore',
+      market: marketName('europe', 'softcore'),
       criteria: {},
       sort: { by: 'buyout' },
       limit: 10,
@@ -262,7 +262,7 @@ describe('a seller whose file is damaged', () => {
     const records = [ADA, BOB].flatMap((shard) => net.driver(shard).records);
     const writer = new RecordWriter();
     for (const record of records) writer.raw(record, SCHEMAS);
-    journal.commit(sealed({ first: 1, last: records.length, now: net.now, records: writer.take() }));
+    journal.commit(sealed({ first: position(1), last: position(records.length), now: net.now, records: writer.take() }));
     const ada = net.driver(ADA).image();
     images.draft(ADA).stage(ada);
     await images.sync([ADA]);

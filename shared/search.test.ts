@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { listingId, shardId } from './address.ts';
+import { listingId, shardId, marketName } from './address.ts';
 import type { Criteria, Sort } from './criteria.ts';
 import { limits } from './limits.ts';
 import { cursorSchema } from './schemas.ts';
@@ -24,7 +24,7 @@ const listing = (change: ListingChange = {}): IndexedListing => ({
   id: listingId(1, shard),
   shard,
   seller: playerId('bob'),
-  market: 'europe.softcore',
+  market: marketName('europe', 'softcore'),
   buyout: gold(100),
   startsAt: instant(0),
   endsAt: instant(5_000),

@@ -14,7 +14,7 @@ import type { Item } from '#shared/item.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import { gold, instant, itemId, playerId } from '#shared/units.ts';
+import { gold, instant, itemId, nodeName, playerId } from '#shared/units.ts';
 import { createListingIndex, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import type { CellChanges } from '#server/listing-index/service.ts';
 
@@ -89,7 +89,7 @@ function fill(index: ListingIndex, listings: number, prng: Prng): number {
       rollItem(BUILT_IN_CATALOGUE, prng, { id: itemId('template'), level: prng.integer(1, levelMax), itemClass: id }),
     ),
   );
-  const from = { node: 'bench', incarnation: 'only' };
+  const from = { node: nodeName('bench'), incarnation: 'only' };
   index.apply({ ...from, kind: 'open', cells: Array.from({ length: limits.cellsPerRegion }, (_, cell) => cellEpoch(cell)) });
   let spentMs = 0;
   for (let made = 0; made < listings; made += PART) {

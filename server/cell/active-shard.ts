@@ -34,8 +34,8 @@ import { assert } from '#shared/assert.ts';
 import type { CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
-import { ShardFault, type LoadedShard, type Position } from '#server/journal/persister/persister.ts';
+import { type Instant, NO_POSITION, type Position, type ShardId } from '#shared/units.ts';
+import { ShardFault, type LoadedShard } from '#server/journal/persister/persister.ts';
 import { TAKEN, type Envelope } from '#server/routing/part.ts';
 import type { ChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import type { AnyRow } from '#server/shard/entity.ts';
@@ -316,7 +316,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
       return this.#unloadable(error, loaded.kind === 'edited' ? undefined : loaded.shard.now);
     }
     const { shard, upgrade } = opened;
-    const active: Active = { kind: 'active', shard, position: 0 };
+    const active: Active = { kind: 'active', shard, position: NO_POSITION };
     this.#state = active;
     backoff.succeeded(this.id, loaded.shard.version, (entity) => shard.rows(entity));
     this.#charge(active);
@@ -349,7 +349,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     const { loop, backoff, definition } = this.#parts;
     const shard = Shard.create(definition, this.id, cell, epoch, loop.turnTime);
     const result = shard.turn(message, loop.turnTime, backoff);
-    const active: Active = { kind: 'active', shard, position: 0 };
+    const active: Active = { kind: 'active', shard, position: NO_POSITION };
     if (result.changes !== undefined) this.#state = active;
     this.#settle(active, result, respond);
     if (result.failed !== undefined) this.#report(`${this.id} could not be created`, result.failed);

@@ -8,13 +8,14 @@
  * 3. After `shut` nothing is released any more.
  */
 import { assert } from '#shared/assert.ts';
+import type { Position } from '#shared/units.ts';
 import { Queue } from './lists/queue.ts';
 
 /** What the gate has to know of the journal. */
 export interface Durability {
-  readonly appended: number;
-  readonly durable: number;
-  onDurable(listener: (durable: number) => void): void;
+  readonly appended: Position;
+  readonly durable: Position;
+  onDurable(listener: (durable: Position) => void): void;
 }
 
 /** Holds back what is not durable. One per node. */
@@ -58,7 +59,7 @@ export class OutputGate {
     this.#positions.clear();
   }
 
-  #open(durable: number): void {
+  #open(durable: Position): void {
     assert(durable <= this.#journal.durable, 'the gate is opened above what is durable');
     for (let position = this.#positions.first; position !== undefined && position <= durable; position = this.#positions.first) {
       this.#positions.shift();

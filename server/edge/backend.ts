@@ -1,7 +1,7 @@
 /** What the edge needs of a node: the consumer declares the seam. */
 import type { Rules } from '#shared/rules.ts';
 import type { Refusal } from '#shared/refusals.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { Position, ShardId } from '#shared/units.ts';
 import type { Part } from '#server/routing/part.ts';
 import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { NodeIndex } from '#server/listing-index/read-your-writes.ts';
@@ -25,7 +25,7 @@ export interface Backend {
   /** The world data. */
   readonly index: Pick<NodeIndex, 'search'>;
   /** The position of this node's journal up to which everything survives any crash. */
-  readonly durable: number;
+  readonly durable: Position;
   /** Ledger lines of an own shard with `seq` below `before`, newest first, durable ones only; a refusal if they cannot be read for now. */
   history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[] | Refusal>;
 }

@@ -4,7 +4,7 @@ import Database from 'better-sqlite3';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ShardId } from '#shared/units.ts';
+import { position, type ShardId } from '#shared/units.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { openFilePersister } from './persister/open-file-persister.ts';
@@ -122,8 +122,8 @@ const MADE_CASES: readonly Case[] = [
     ['flipped bit', flipAt(MARK, 30), refused('published.json is damaged')],
     ['cut', cut(MARK, 0.5), refused('published.json is damaged')],
     ['older', exchange(MARK, 'older'), refused('images) are older than the journal')],
-    ['older', (path) => writeMark(path, 'sample', 99), refused('is older than the shard images'), 'the databases'],
-    ['foreign', (path) => writeMark(path, 'other', 16), refused('images) are of another data directory')],
+    ['older', (path) => writeMark(path, 'sample', position(99)), refused('is older than the shard images'), 'the databases'],
+    ['foreign', (path) => writeMark(path, 'other', position(16)), refused('images) are of another data directory')],
     ['edited', write(MARK, '{}'), refused('published.json is damaged')],
     ['missing', remove(MARK), asBefore('published.json was missing')],
     ['doubled', copy(MARK, `${MARK}.bak`), asBefore()],

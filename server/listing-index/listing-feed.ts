@@ -18,7 +18,7 @@
 import { listingId } from '#shared/address.ts';
 import type { CellEpoch } from '#shared/cell.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import type { ShardId } from '#shared/units.ts';
+import { NO_POSITION, type NodeName, type Position, position, type ShardId } from '#shared/units.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
 import { ChangesByCell, OpenCells, type OpenCell } from './open-cells.ts';
 import { PendingChanges, type ListingChange } from './pending-changes.ts';
@@ -26,14 +26,14 @@ import type { CellChanges, FeedAnswer, FeedMessage, ListingIndexService } from '
 
 /** All rows of some cells as of one durable position. */
 export interface FeedSnapshot {
-  readonly position: number;
+  readonly position: Position;
   readonly rows: readonly IndexedListing[];
 }
 
 /** What a feed needs. `Row` is a listing as its shard has it. */
 export interface ListingFeedOptions<Row> {
   readonly index: Pick<ListingIndexService, 'apply'>;
-  readonly node: string;
+  readonly node: NodeName;
   /** Random per start of the node. */
   readonly incarnation: string;
   readonly cellsPerMarket: number;
@@ -62,7 +62,7 @@ type State =
  * The position of what is not in the journal: that a shard cannot be loaded, and that it can again. It follows every
  * snapshot, as that may have been read, or sent in part, before it. A later change of the journal takes its place.
  */
-const NOT_IN_JOURNAL = Number.POSITIVE_INFINITY;
+const NOT_IN_JOURNAL = position(Number.MAX_SAFE_INTEGER);
 /** Removes a row whatever version it was fed with. */
 const ANY_VERSION = Number.MAX_SAFE_INTEGER;
 /** Rows of a snapshot that are sent at once: each part holds up the node for a few milliseconds. */
@@ -82,9 +82,9 @@ export class ListingFeed<Row extends { readonly id: number }> {
   readonly #hidden = new Set<ShardId>();
   #state: State = { kind: 'current' };
   /** The last position of which a change was heard, or of a snapshot. */
-  #heardTo = 0;
+  #heardTo = NO_POSITION;
   /** Up to where the index knows the journal; `undefined` if it does not know this life, or no longer. */
-  #fedTo: number | undefined;
+  #fedTo: Position | undefined;
   /** Snapshots under way, until every open cell is live. */
   #snapshots: Promise<void> | undefined;
 
@@ -143,9 +143,9 @@ export class ListingFeed<Row extends { readonly id: number }> {
   }
 
   /** Sends what waits now; returns the position that the index has to reach to know all that `atLeast` asks for. */
-  flush(atLeast: number): number {
+  flush(atLeast: Position): Position {
     this.#send();
-    return Math.min(atLeast, this.#heardTo);
+    return atLeast < this.#heardTo ? atLeast : this.#heardTo;
   }
 
   /** Feeds no more. */
@@ -193,7 +193,8 @@ export class ListingFeed<Row extends { readonly id: number }> {
     if (state.kind === 'sending') state.isUrgent = true;
     if (state.kind === 'sending' || state.kind === 'stopped' || this.#fedTo === undefined) return;
     const { cells, isHeld } = this.#drained();
-    const [from, to] = [this.#fedTo, isHeld ? this.#fedTo : Math.max(this.#fedTo, this.#heardTo)];
+    const from = this.#fedTo;
+    const to = isHeld || this.#heardTo < from ? from : this.#heardTo;
     this.#cancelTimer();
     const sinceMs = state.kind === 'behind' ? state.sinceMs : this.#nowMs;
     if (cells.length === 0 && from === to) {
@@ -287,7 +288,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
   }
 
   /** Gives the index the rows of these cells as of the position returned; `undefined` if it has lost its place. */
-  async #snapshotPosition(cells: readonly CellEpoch[]): Promise<number | undefined> {
+  async #snapshotPosition(cells: readonly CellEpoch[]): Promise<Position | undefined> {
     // An index that does not answer is found out before all rows are read for it.
     if (this.#fedTo === undefined && !(await this.#isApplied({ kind: 'open', cells: [] }))) return undefined;
     const { position, rows } = await this.#options.snapshot(cells);
@@ -310,13 +311,13 @@ export class ListingFeed<Row extends { readonly id: number }> {
   }
 
   /** The index has everything of these cells up to a position: what waits and is not later has gone with it. */
-  #goLive(opened: ReadonlySet<OpenCell>, position: number): void {
+  #goLive(opened: ReadonlySet<OpenCell>, position: Position): void {
     this.#pending.dropThrough(position, (shard) => {
       const open = this.#cells.of(shard);
       return open !== undefined && opened.has(open);
     });
     for (const open of opened) open.phase = 'live';
-    this.#heardTo = Math.max(this.#heardTo, position);
+    if (position > this.#heardTo) this.#heardTo = position;
     this.#send();
   }
 

@@ -3,12 +3,12 @@
  *
  * Kept by shard, and within a shard as a list: the id of a listing is a text that would have to be made for each change.
  */
-import type { ShardId } from '#shared/units.ts';
+import type { Position, ShardId } from '#shared/units.ts';
 
 /** What became of a listing in a turn. Without a row it was removed. */
 export interface ListingChange<Row> {
   /** Of the turn, in the node's journal. */
-  readonly position: number;
+  readonly position: Position;
   readonly shard: ShardId;
   /** Of the shard, after the turn. */
   readonly version: number;
@@ -60,7 +60,7 @@ export class PendingChanges<Row> {
   }
 
   /** Forgets what is not later than a position, of the shards named. */
-  dropThrough(position: number, isOfShard: (shard: ShardId) => boolean): void {
+  dropThrough(position: Position, isOfShard: (shard: ShardId) => boolean): void {
     for (const [shard, newest] of this.#newestByShard) {
       if (!isOfShard(shard)) continue;
       let later: Pending<Row> | undefined;

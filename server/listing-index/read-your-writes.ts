@@ -2,6 +2,7 @@
  * What makes a node find in the index what its own journal has: a search first has the feed send what waits, and then
  * asks the index for an answer that includes it.
  */
+import { type NodeName, type Position, position } from '#shared/units.ts';
 import type { ListingFeed } from './listing-feed.ts';
 import type { BadCursor, FoundListings, IndexStats, IndexUnavailable, ListingIndexService, SearchQuery } from './service.ts';
 
@@ -14,14 +15,14 @@ export type FoundAtNode = (FoundListings & { readonly lagMs: number }) | BadCurs
 /** The listing index as one node asks it. */
 export interface NodeIndex {
   /** The answer includes everything up to `atLeast`, a durable position of this node's journal, unless it says otherwise. */
-  search(query: SearchQuery, options: { readonly atLeast: number }): Promise<FoundAtNode>;
+  search(query: SearchQuery, options: { readonly atLeast: Position }): Promise<FoundAtNode>;
   /** Sizes; what waits is sent first. Rejects if the index does not answer. */
   stats(): Promise<IndexStats>;
 }
 
 /** The index of a node that feeds it. */
 export function readYourWrites(
-  node: string,
+  node: NodeName,
   index: Pick<ListingIndexService, 'search' | 'stats'>,
   feed: Pick<ListingFeed<never>, 'flush' | 'lagMs'>,
 ): NodeIndex {
@@ -34,7 +35,7 @@ export function readYourWrites(
       return { ...found, lagMs: isBehind ? Math.max(1, feed.lagMs) : 0 };
     },
     stats: () => {
-      feed.flush(Number.POSITIVE_INFINITY);
+      feed.flush(position(Number.MAX_SAFE_INTEGER));
       return index.stats();
     },
   };

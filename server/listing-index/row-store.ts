@@ -7,7 +7,7 @@
  * version never falls while the row is there.
  */
 import type { IndexedListing } from '#shared/search.ts';
-import type { ListingId } from '#shared/units.ts';
+import type { ListingId, Market } from '#shared/units.ts';
 import { ClassTable } from './class-table.ts';
 import { NameDictionary } from './name-dictionary.ts';
 import { decodeRow, encodeRow } from './row-codec.ts';
@@ -16,7 +16,7 @@ import { decodeRow, encodeRow } from './row-codec.ts';
 export class RowStore {
   readonly names = new NameDictionary();
   readonly #tables: ClassTable[] = [];
-  readonly #tableNumbersByMarket = new Map<string, Map<string, number>>();
+  readonly #tableNumbersByMarket = new Map<Market, Map<string, number>>();
   readonly #handleById = new Map<ListingId, number>();
   readonly #rowCounts: number[] = [];
   readonly #ids: (ListingId | undefined)[] = [];
@@ -43,7 +43,7 @@ export class RowStore {
   }
 
   /** The tables of a market, in no order of meaning. */
-  tablesOf(market: string): readonly ClassTable[] {
+  tablesOf(market: Market): readonly ClassTable[] {
     const numbers = this.#tableNumbersByMarket.get(market)?.values() ?? [];
     return [...numbers].flatMap((number) => this.#tables[number] ?? []);
   }
@@ -116,7 +116,7 @@ export class RowStore {
     this.#freeHandles.push(handle);
   }
 
-  #tableNumber(market: string, itemClass: string): number {
+  #tableNumber(market: Market, itemClass: string): number {
     const numbers = this.#tableNumbersByMarket.get(market) ?? new Map<string, number>();
     const known = numbers.get(itemClass);
     if (known !== undefined) return known;

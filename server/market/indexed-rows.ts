@@ -3,7 +3,7 @@
  * node's database.
  */
 import type { IndexedListing } from '#shared/search.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { Position, ShardId } from '#shared/units.ts';
 import type { ChangeSet, RawPut } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { AnyRow } from '#server/shard/entity.ts';
@@ -16,7 +16,7 @@ import type { Feature, IndexedRows } from './feature.ts';
  * no row if it was removed.
  */
 interface RowChange {
-  readonly position: number;
+  readonly position: Position;
   readonly shard: ShardId;
   readonly version: number;
   readonly id: number;
@@ -33,7 +33,7 @@ export function indexedRowsOf(features: readonly Feature[]): IndexedRows {
 /** Tells what a change set, at its position in the journal, means for the index. */
 export function tellIndexedRows(
   { entity: indexed }: IndexedRows,
-  position: number,
+  position: Position,
   changes: ChangeSet,
   take: (change: RowChange) => void,
 ): void {

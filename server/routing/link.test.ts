@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { refusal } from '#shared/refusals.ts';
-import { instant, nodeName, type NodeName } from '#shared/units.ts';
+import { instant, nodeName, type NodeName, position } from '#shared/units.ts';
 import { OutputGate } from '#server/cell/output-gate.ts';
 import type { Envelope, Part } from './part.ts';
 import { Hand, Journal } from '#server/cell/testing/hand.ts';
@@ -92,15 +92,15 @@ describe('a link', () => {
 
   it('lets nothing leave before the gate does, neither the question nor the reply', async () => {
     const { one, two, deliver, sent } = wire();
-    one.journal.appended = 5;
+    one.journal.appended = position(5);
     void one.link.remoteCell(TWO).accept({ to: BOB, message: command('look', {}) });
     expect(sent).toEqual([]);
-    one.journal.confirm(5);
+    one.journal.confirm(position(5));
     expect(sent).toHaveLength(1);
-    two.journal.appended = 9;
+    two.journal.appended = position(9);
     await deliver();
     expect(sent).toEqual([]);
-    two.journal.confirm(9);
+    two.journal.confirm(position(9));
     expect(sent).toHaveLength(1);
   });
 

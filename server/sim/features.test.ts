@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { shardId } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
-import { gold, instant } from '#shared/units.ts';
+import { gold, instant, nodeName, position } from '#shared/units.ts';
 import { marketFeatures } from '#server/market/market.ts';
 import type { RawChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import { hold } from '#server/trade/entities.ts';
@@ -43,15 +43,15 @@ describe('a feature that forgets to say what its rows hold', () => {
     const item = { id: 1, itemId: 'axe', item: { value: { id: 'axe' } } };
     const listing = { id: 2, item: { value: { id: 'axe' } } };
     const turn: DurableTurn = {
-      node: 'node-1',
-      position: 1,
+      node: nodeName('node-1'),
+      position: position(1),
       previous: undefined,
       changes,
       deltas: [
         { entity: 'item', id: 1, before: item, after: undefined },
         { entity: 'listing', id: 2, before: undefined, after: listing },
       ],
-      shard: { id: shard, node: 'node-1', header, rowsByEntity: new Map(), ledger: [] },
+      shard: { id: shard, node: nodeName('node-1'), header, rowsByEntity: new Map(), ledger: [] },
     };
     const complaintsBy = (known: typeof features): readonly string[] => {
       const found: string[] = [];

@@ -3,7 +3,7 @@
  * nothing with the shards that keep them.
  */
 import type { Rules } from '#shared/rules.ts';
-import type { Instant } from '#shared/units.ts';
+import type { Instant, NodeName } from '#shared/units.ts';
 import { player } from '#server/market/account/player.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import { item } from '#server/market/goods/stash.ts';
@@ -19,7 +19,7 @@ import { fieldsOf, rowAs } from './row-decode.ts';
 /** What these checkers have to know besides the turns. */
 export interface MarketFacts {
   /** The rules under which a node took its turns at that time. */
-  rulesOf(node: string, at: Instant): Rules;
+  rulesOf(node: NodeName, at: Instant): Rules;
   /** The body of the command that a client sent with that operation, as `issuer/op`. */
   bodyOf(shard: string, key: string): unknown;
 }

@@ -4,7 +4,7 @@
  *
  * It hears of a turn when the turn is on a disk, and of nothing else: so it is always what a crash would leave.
  */
-import type { ShardId } from '#shared/units.ts';
+import { NO_POSITION, type NodeName, type Position, type ShardId } from '#shared/units.ts';
 import type { LedgerEntry, RawChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import { RecordReader, rowFromRaw } from '#server/shard/record/reader.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
@@ -16,7 +16,7 @@ import { rowAs } from './row-decode.ts';
 export interface ShardModel {
   readonly id: ShardId;
   /** The node whose journal it is in. */
-  readonly node: string;
+  readonly node: NodeName;
   header: ShardHeader;
   readonly rowsByEntity: Map<string, Map<number, AnyRow>>;
   readonly ledger: LedgerEntry[];
@@ -32,8 +32,8 @@ export interface RowDelta {
 
 /** One durable turn, with the shard as it stands after it. */
 export interface DurableTurn {
-  readonly node: string;
-  readonly position: number;
+  readonly node: NodeName;
+  readonly position: Position;
   readonly previous: ShardHeader | undefined;
   readonly changes: RawChangeSet;
   readonly deltas: readonly RowDelta[];
@@ -44,7 +44,7 @@ export class Model {
   readonly definition: ShardDefinition;
   readonly shards = new Map<ShardId, ShardModel>();
   readonly #onTurn: (turn: DurableTurn) => void;
-  readonly #positionByNode = new Map<string, number>();
+  readonly #positionByNode = new Map<NodeName, Position>();
 
   /** `onTurn` hears of each turn, in the order in which they became durable. */
   constructor(definition: ShardDefinition, onTurn: (turn: DurableTurn) => void) {
@@ -53,13 +53,13 @@ export class Model {
   }
 
   /** The last position of a node's journal. */
-  position(node: string): number {
-    return this.#positionByNode.get(node) ?? 0;
+  position(node: NodeName): Position {
+    return this.#positionByNode.get(node) ?? NO_POSITION;
   }
 
   /** Takes in what a node's disk makes durable. */
-  listener(node: string): { readonly told: number; readonly hear: (batch: Batch) => void } {
-    const told = (): number => this.position(node);
+  listener(node: NodeName): { readonly told: Position; readonly hear: (batch: Batch) => void } {
+    const told = (): Position => this.position(node);
     return {
       get told() {
         return told();
@@ -68,7 +68,7 @@ export class Model {
     };
   }
 
-  #observe(node: string, batch: Batch): void {
+  #observe(node: NodeName, batch: Batch): void {
     const reader = new RecordReader(batch.records);
     for (let position = batch.first; !reader.done; position++) {
       this.#turn(node, position, reader.changeSet(this.definition.schemas));
@@ -87,7 +87,7 @@ export class Model {
     return [...this.shards.keys()].flatMap((shard) => this.rows(shard, entity).map((row) => ({ shard, row })));
   }
 
-  #turn(node: string, position: number, changes: RawChangeSet): void {
+  #turn(node: NodeName, position: Position, changes: RawChangeSet): void {
     const known = this.shards.get(changes.shard);
     const shard: ShardModel = known ?? { id: changes.shard, node, header: changes, rowsByEntity: new Map(), ledger: [] };
     const previous = known?.header;

@@ -2,7 +2,7 @@
 import { marketOf, parseListingId } from '#shared/address.ts';
 import { cellOf, FIRST_EPOCH } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
-import { durationMs, gold, NO_GOLD } from '#shared/units.ts';
+import { durationMs, gold, NO_GOLD, NO_POSITION } from '#shared/units.ts';
 import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { FeedChange, ListingIndexService } from '#server/listing-index/service.ts';
 import { player } from '#server/market/account/player.ts';
@@ -174,7 +174,7 @@ function withoutChanges(real: ListingIndexService, isLost: (change: FeedChange) 
 /** The index answers as it stands, and says that it is as new as was asked for. */
 function forgettingAtLeast(real: ListingIndexService): ListingIndexService {
   const search: ListingIndexService['search'] = async (query, { atLeast }) => {
-    const answer = await real.search(query, { atLeast: { ...atLeast, position: 0 } });
+    const answer = await real.search(query, { atLeast: { ...atLeast, position: NO_POSITION } });
     return answer.kind === 'found' ? { ...answer, isBehind: false } : answer;
   };
   return override(real, { search });

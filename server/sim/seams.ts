@@ -1,5 +1,6 @@
 /** The seams of a simulated node at which something else can be put in: for deliberate faults, never for what is tested. */
 import type { Rules } from '#shared/rules.ts';
+import type { NodeName } from '#shared/units.ts';
 import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { InlineStores } from '#server/journal/persister/backend-inline.ts';
 import type { Persister } from '#server/journal/persister/persister.ts';
@@ -14,9 +15,9 @@ export interface Seams {
   /** The disk of a node, before its first life. */
   readonly disk?: (disk: MemoryDisk) => void;
   readonly stores?: (stores: InlineStores) => InlineStores;
-  readonly persister?: (persister: Persister, node: string) => Persister;
+  readonly persister?: (persister: Persister, node: NodeName) => Persister;
   /** The index of a life, as its feed and its searches have it. */
-  readonly index?: (index: ListingIndexService, node: string) => ListingIndexService;
+  readonly index?: (index: ListingIndexService, node: NodeName) => ListingIndexService;
   readonly bus?: (bus: Bus) => Bus;
   readonly machine?: (machine: Machine) => Machine;
   /** The rules that shards keep, in place of those that the checkers know. */

@@ -7,7 +7,7 @@ import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Criteria, Sort } from '#shared/criteria.ts';
 import type { Prng } from '#shared/prng.ts';
 import { compareListings, matches, type IndexedListing, type SearchContext } from '#shared/search.ts';
-import { durationMs, gold, playerId, type Instant, type ShardId } from '#shared/units.ts';
+import { durationMs, gold, type Instant, type NodeName, playerId, type Position, position, type ShardId } from '#shared/units.ts';
 import { AT_LEAST_WAIT_MS } from '#server/listing-index/service.ts';
 import type { GavelNode } from '#server/node.ts';
 import { isSame, type Checker } from './checker.ts';
@@ -49,7 +49,7 @@ interface Wanted {
 
 /** One search of one life of a node. */
 interface Searching {
-  readonly name: string;
+  readonly name: NodeName;
   readonly node: GavelNode;
   readonly wanted: Wanted;
   readonly isAlive: () => boolean;
@@ -88,7 +88,7 @@ export class SearchWatch {
   }
 
   /** Pages through one search, for as long as that life of the node lasts. */
-  async #pages(prng: Prng, name: string, node: GavelNode, wanted: Wanted): Promise<void> {
+  async #pages(prng: Prng, name: NodeName, node: GavelNode, wanted: Wanted): Promise<void> {
     const { scheduler, listings, nodes } = this.#setup.world;
     const isAlive = (): boolean => nodes.some((each) => each.node === node);
     const searching: Searching = { name, node, wanted, isAlive };
@@ -136,7 +136,7 @@ export class SearchWatch {
     if (result.lagMs > 0) return undefined;
     trace.add('finds', name, result.rows.length, `of ${result.total}`);
     const { durable } = node;
-    const isRight = (position: number): boolean => {
+    const isRight = (position: Position): boolean => {
       const { all, rest } = this.#expected(name, wanted, context, after, position);
       const shown = rest.slice(0, limit).map(withoutVersion);
       const isMore = rest.length > limit;
@@ -153,11 +153,11 @@ export class SearchWatch {
 
   /** What matches as of a position, and what of it is left for this page and those after it. */
   #expected(
-    name: string,
+    name: NodeName,
     { criteria, sort }: Wanted,
     context: SearchContext,
     after: IndexedListing | undefined,
-    position: number,
+    position: Position,
   ): { readonly all: readonly IndexedListing[]; readonly rest: readonly IndexedListing[] } {
     const { world } = this.#setup;
     const index = world.nodes.find((each) => each.name === name)?.index;
@@ -168,7 +168,7 @@ export class SearchWatch {
     return { all, rest: rest.toSorted((a, b) => compareListings(sort, a, b)) };
   }
 
-  #compare(seen: readonly string[], name: string, node: GavelNode, wanted: Wanted, standing: readonly IndexedListing[]): void {
+  #compare(seen: readonly string[], name: NodeName, node: GavelNode, wanted: Wanted, standing: readonly IndexedListing[]): void {
     const { world } = this.#setup;
     const { referee } = world;
     const double = seen.find((id, index) => seen.indexOf(id) !== index);
@@ -211,9 +211,9 @@ function withoutVersion({ version: _version, ...row }: IndexedListing): Omit<Ind
   return row;
 }
 
-/** Whole numbers from the first to the last. */
-function rangeOf(first: number, last: number): readonly number[] {
-  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+/** Positions from the first to the last. */
+function rangeOf(first: Position, last: Position): readonly Position[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => position(first + index));
 }
 
 function inWords(rows: readonly IndexedListing[]): string {

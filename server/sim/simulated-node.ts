@@ -70,14 +70,14 @@ export type WallOffset = (lastOffsetMs: number | undefined) => number;
 /** Who watches a node. */
 export interface NodeWitness {
   /** Hears of what becomes durable of a node's journal. */
-  journal(node: string): BatchListener;
-  reported(node: string, event: ReportedEvent): void;
+  journal(node: NodeName): BatchListener;
+  reported(node: NodeName, event: ReportedEvent): void;
   /** The node's code threw where it must not. */
-  broke(node: string, error: unknown): void;
+  broke(node: NodeName, error: unknown): void;
   /** A life has ended or begun. */
-  changed(node: string, what: string): void;
+  changed(node: NodeName, what: string): void;
   /** The node's time was once `latest`, and in its new life it is `now`. */
-  toldTime(node: string, latest: Instant, now: Instant): void;
+  toldTime(node: NodeName, latest: Instant, now: Instant): void;
 }
 
 /** How far a life has come. */

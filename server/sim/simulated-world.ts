@@ -6,7 +6,7 @@ import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
 import type { Rules } from '#shared/rules.ts';
-import { instant, nodeName, type Instant, type NodeName, type ShardId } from '#shared/units.ts';
+import { instant, type Instant, type Market, nodeName, type NodeName, type ShardId } from '#shared/units.ts';
 import type { InlineDelays } from '#server/journal/persister/backend-inline.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#shared/cell.ts';
@@ -46,7 +46,7 @@ export interface WorldOptions {
   /** The rules of the next life of a node; always the same unless given. */
   readonly nextRules?: () => Rules;
   readonly nodes: number;
-  readonly natureOf: (node: string, prng: Prng) => NodeNature;
+  readonly natureOf: (node: NodeName, prng: Prng) => NodeNature;
   readonly seams?: Seams;
   readonly isTraceEndless?: boolean;
   /** What the operator is told may be expected: a scenario that breaks a shard hears of it. */
@@ -122,7 +122,7 @@ export class SimulatedWorld {
     });
     const clocks = { of: (shard: ShardId) => this.ownerOf(shard).time, latest: () => latestOf(this.nodes) };
     this.book = new AnswerBook(this.model, clocks, (checker, detail) => this.referee.complain(checker, detail));
-    const rulesOf = (name: string, at: Instant): Rules => this.nodes.find((node) => node.name === name)?.rulesAt(at) ?? rules;
+    const rulesOf = (name: NodeName, at: Instant): Rules => this.nodes.find((node) => node.name === name)?.rulesAt(at) ?? rules;
     const ofMarket = marketCheckers({ rulesOf, bodyOf: (shard, key) => this.book.bodyOf(shard, key) });
     const ofTrades = tradeCheckers({
       timeOf: clocks.of,
@@ -134,7 +134,7 @@ export class SimulatedWorld {
       nowUs,
     );
     const names = Array.from({ length: options.nodes }, (_, index) => nodeName(`node-${index + 1}`));
-    const ownerOf = (_market: string, cell: number): NodeName => names[cell % names.length] ?? nodeName('nobody');
+    const ownerOf = (_market: Market, cell: number): NodeName => names[cell % names.length] ?? nodeName('nobody');
     this.nodes = names.map((name) => {
       const own = prng.fork(name);
       return new SimulatedNode({
@@ -257,7 +257,7 @@ export class SimulatedWorld {
   }
 
   /** Errors are for the operator of a real node, and none of the faults of a simulation may cause one. */
-  #reported(node: string, event: ReportedEvent): void {
+  #reported(node: NodeName, event: ReportedEvent): void {
     const { level, message, error } = event;
     this.trace.add('report', node, level, message);
     if ((level !== 'error' && level !== 'alert') || this.#isOfDamage(message) || this.#options.isExpected?.(event) === true) return;

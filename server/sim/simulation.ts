@@ -7,7 +7,7 @@ import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { lootFor } from '#shared/catalog/loot.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
-import { durationMs, gold, itemId, type Gold, type ShardId } from '#shared/units.ts';
+import { durationMs, gold, type Gold, itemId, type NodeName, type ShardId } from '#shared/units.ts';
 import type { Command } from '#server/shard/message.ts';
 import type { Opening } from '#server/market/account/opening.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
@@ -141,7 +141,7 @@ function resultOf(world: SimulatedWorld, { seed, isTraceEndless = false }: Simul
 }
 
 /** Nodes differ: in speed, in memory, in how often images are written, and in what their clocks show. */
-function natureOf(clocks: WallClocks): (node: string, prng: Prng) => NodeNature {
+function natureOf(clocks: WallClocks): (node: NodeName, prng: Prng) => NodeNature {
   return (_node, prng) => {
     const commitMsMax = prng.chance(0.3) ? 20 : 2;
     const indexMsMax = prng.pick([0, 0, 10, 80]);

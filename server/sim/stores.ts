@@ -1,7 +1,7 @@
 /** The stores of a simulated disk, as one life of a node gets them: what becomes durable is told to the model. */
+import type { Position } from '#shared/units.ts';
 import type { InlineStores } from '#server/journal/persister/backend-inline.ts';
 import type { MemoryDisk } from '#server/journal/disk/memory.ts';
-import type { Position } from '#server/journal/persister/persister.ts';
 import type { Batch } from '#server/journal/disk/storage.ts';
 import { override } from './override.ts';
 

@@ -7,7 +7,7 @@
  */
 import type { ProtocolPart } from '#shared/protocol/part.ts';
 import { PROTOCOL_PARTS } from '#shared/protocol/parts.ts';
-import { instant } from '#shared/units.ts';
+import { instant, type NodeName, type Position } from '#shared/units.ts';
 import { balanceAfter, PLACES, unbalancedAsset, type LedgerEntry, type Place, type ShardHeader } from '#server/shard/change-set.ts';
 import type { Feature, Holding } from '#server/market/feature.ts';
 import type { AnyRow, Entity } from '#server/shard/entity.ts';
@@ -238,7 +238,7 @@ const counters: Checker = {
 };
 
 function nodeOrder(): Checker {
-  const positionByNode = new Map<string, number>();
+  const positionByNode = new Map<NodeName, Position>();
   return {
     name: 'journals have no gaps',
     sentence: "the positions of a node's journal have no gaps, and each shard is in one journal only",

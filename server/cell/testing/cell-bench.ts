@@ -7,7 +7,7 @@ import { epoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng } from '#shared/prng.ts';
 import { refusal } from '#shared/refusals.ts';
-import { instant, type ShardId } from '#shared/units.ts';
+import { instant, nodeName, type Position, type ShardId } from '#shared/units.ts';
 import { InlineBackend } from '#server/journal/persister/backend-inline.ts';
 import { openPersister } from '#server/journal/persister/open-persister.ts';
 import { ShardFault, type Persister } from '#server/journal/persister/persister.ts';
@@ -104,7 +104,7 @@ export class FlakyBackend extends InlineBackend {
   readonly loads: ShardId[] = [];
   failuresLeft = 0;
 
-  override async load(shard: ShardId, through: number): ReturnType<InlineBackend['load']> {
+  override async load(shard: ShardId, through: Position): ReturnType<InlineBackend['load']> {
     this.loads.push(shard);
     const raw = await super.load(shard, through);
     if (this.failuresLeft-- > 0) throw new ShardFault('the disk did not answer');
@@ -184,7 +184,7 @@ export class Bench {
       {
         schemas: [...definition.schemas.values()],
         projected: definition.projected,
-        world: { name: 'test', node: 'one', cellsPerRegion: 1 },
+        world: { name: 'test', node: nodeName('one'), cellsPerRegion: 1 },
       },
       backend,
     );

@@ -6,12 +6,11 @@ import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } fro
 import { join } from 'node:path';
 import { hashOf } from '#shared/hash.ts';
 import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
-import { instant, type ShardId } from '#shared/units.ts';
+import { instant, NO_POSITION, type Position, type ShardId } from '#shared/units.ts';
 import type { ShardHeader } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/record/reader.ts';
 import { readMark, writeMark } from './image-mark.ts';
 import { encodeImage, nextRows, type ImageOrigin } from '../images/sqlite-file/image.ts';
-import type { Position } from '../persister/persister.ts';
 import { ImageError, type Image, type ImageDraft, type ImageStore } from './storage.ts';
 import { errorCode, errorMessage } from './disk-errors.ts';
 import { machineFiles, type Files, type OpenFile } from './files.ts';
@@ -92,7 +91,8 @@ export class FileImages implements ImageStore {
   }
 
   mark(through: Position): void {
-    writeMark(this.#directory, this.#instance, Math.max(through, this.published ?? 0), this.#files);
+    const published = this.published ?? NO_POSITION;
+    writeMark(this.#directory, this.#instance, through > published ? through : published, this.#files);
   }
 
   publish(shards: readonly ShardId[]): void {

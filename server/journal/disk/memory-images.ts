@@ -1,10 +1,9 @@
 /** The shard images of a disk in memory. */
 import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
-import { instant, type ShardId } from '#shared/units.ts';
+import { instant, NO_POSITION, type Position, type ShardId } from '#shared/units.ts';
 import { RecordReader, type Schemas } from '#server/shard/record/reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { applyChanges } from '../images/merge.ts';
-import type { Position } from '../persister/persister.ts';
 import type { Write } from './memory-writes.ts';
 import { ImageError, type Image, type ImageDraft, type ImageStore } from './storage.ts';
 
@@ -26,7 +25,7 @@ export class MemoryImages implements ImageStore {
   readonly #published = new Map<ShardId, PublishedImage>();
   /** What was there, if anything, before a shard's image was damaged. */
   readonly #saved = new Map<ShardId, Uint8Array | undefined>();
-  #through: Position = 0;
+  #through = NO_POSITION;
 
   constructor(schemas: Schemas, write: Write) {
     this.#schemas = schemas;
@@ -71,7 +70,7 @@ export class MemoryImages implements ImageStore {
 
   mark(through: Position): void {
     this.#write('mark', (isSynced) => {
-      if (isSynced) this.#through = Math.max(through, this.#through);
+      if (isSynced && through > this.#through) this.#through = through;
     });
   }
 

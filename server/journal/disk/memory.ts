@@ -9,9 +9,8 @@
  * 4. A staged image is lost in a power cut unless it was synced; a published one may be in its place or not, until its directory is synced.
  * 5. What is written is copied: a caller that changes its bytes afterwards changes nothing here.
  */
-import type { ShardId } from '#shared/units.ts';
+import type { Position, ShardId } from '#shared/units.ts';
 import type { Schemas } from '#server/shard/record/reader.ts';
-import type { Position } from '../persister/persister.ts';
 import { MemoryImages } from './memory-images.ts';
 import { MemoryJournal, type JournalContent } from './memory-journal.ts';
 import { MemoryProjections, type ProjectionContent } from './memory-projections.ts';

@@ -1,7 +1,7 @@
 /** The layout of `node.db`, and how older ones become it: each step is one transaction, and runs again if it was cut off. */
 import type Database from 'better-sqlite3';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import type { Market, ShardId } from '#shared/units.ts';
+import { type Market, NO_POSITION, type Position, type ShardId } from '#shared/units.ts';
 import { Sums } from '../fold/sums.ts';
 import { CELL_SCHEMA, CellTable } from './cell-table.ts';
 import { CellEpochs } from './cell-epochs.ts';
@@ -64,7 +64,7 @@ export function projectionLayout(instance: string, cellsPerRegion: number): Layo
     table: 'node',
     make: (database) => {
       database.exec(SCHEMA);
-      setNode(database, { instance, folded: 0, mirrored: null });
+      setNode(database, { instance, folded: NO_POSITION, mirrored: null });
     },
     upgrades: { 1: toVersion2, 2: (database) => toVersion3(database, cellsPerRegion) },
   };
@@ -151,7 +151,7 @@ function totalSumOfVersion2(key: string, amount: string): number {
 
 interface NodeRow {
   readonly instance: string;
-  readonly folded: number;
+  readonly folded: Position;
   readonly mirrored: string | null;
   readonly sum: number;
 }

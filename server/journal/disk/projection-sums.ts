@@ -1,4 +1,5 @@
 /** The checksum of each kind of row of `node.db`: a CRC-32 of its values. Cells are named by their number in `cell`. */
+import type { Epoch, Market, Position } from '#shared/units.ts';
 import { checksum, laterEpoch } from './checksums.ts';
 import type { LedgerSegment } from './storage.ts';
 
@@ -9,7 +10,7 @@ export function nodeSum({
   mirrored,
 }: {
   readonly instance: string;
-  readonly folded: number;
+  readonly folded: Position;
   readonly mirrored: string | null;
 }): number {
   return checksum(`${instance} ${folded} ${mirrored ?? ''}`);
@@ -23,9 +24,9 @@ export function cellSum({
   epoch,
 }: {
   readonly id: number;
-  readonly market: string;
+  readonly market: Market;
   readonly cell: number;
-  readonly epoch: number;
+  readonly epoch: Epoch;
 }): number {
   return checksum(`${id} ${market} ${cell} ${epoch}`);
 }

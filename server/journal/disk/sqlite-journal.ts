@@ -1,10 +1,9 @@
 /** `journal.db`: one row per group commit, the notes of images, and the counters. Written by one thread, read by others. */
 import type Database from 'better-sqlite3';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import type { Epoch, Instant, ShardId } from '#shared/units.ts';
+import { type Epoch, type Instant, NO_POSITION, type Position, type ShardId } from '#shared/units.ts';
 import { asBuffer } from '../images/batch-cache.ts';
 import { batchSum, checkedBatch, checkedKept, countersSum, imageVersionSum, isKeptWhole, keptSum } from './checksums.ts';
-import type { Position } from '../persister/persister.ts';
 import {
   JournalError,
   ShardEntryError,
@@ -96,7 +95,7 @@ function layout(instance: string): Layout {
     table: 'journal',
     make: (database) => {
       database.exec(SCHEMA);
-      const counters = { position: 0, dropped: 0, now: 0, lease: 0, setAsideBytes: 0 } as const;
+      const counters = { position: NO_POSITION, dropped: NO_POSITION, now: 0, lease: 0, setAsideBytes: 0 } as const;
       database.prepare('INSERT INTO journal VALUES (1, ?, 0, 0, 0, 0, 0, ?)').run(instance, countersSum(instance, counters));
     },
     upgrades: { 1: toVersion2, 2: (database) => database.exec(TO_VERSION_3) },
@@ -258,7 +257,7 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     let dropped = start;
     let droppedBytes = 0;
     for (const row of this.#statements.oldest.iterate()) {
-      const batch = row as { readonly last: number; readonly bytes: number };
+      const batch = row as { readonly last: Position; readonly bytes: number };
       if (batch.last > through || dropped - start >= recordsMax) break;
       dropped = batch.last;
       droppedBytes += batch.bytes;

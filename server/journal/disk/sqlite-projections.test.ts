@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import { instant } from '#shared/units.ts';
+import { instant, position } from '#shared/units.ts';
 import { PROJECTIONS_VERSION } from './projection-layout.ts';
 import { FileProjections, ROWS_OF_CELL } from './sqlite-projections.ts';
 import type { FoldDelta } from './storage.ts';
@@ -19,7 +19,7 @@ afterEach(() => {
 
 const ada = sampleShard(1);
 const delta: FoldDelta = {
-  folded: 1,
+  folded: position(1),
   alarms: [{ shard: ada, of: cellEpoch(ada), due: instant(5) }],
   rows: [{ entity: 'offer', shard: ada, of: cellEpoch(ada), id: 1, version: 1, record: Uint8Array.of(1) }],
   segments: [{ shard: ada, epoch: FIRST_EPOCH, firstSeq: 1, lastSeq: 2, transactions: Uint8Array.of(1), lines: Uint8Array.of(2) }],

@@ -7,10 +7,10 @@
  * simulator). One suite holds both: `storage-contract.test.ts`.
  */
 import type { CellEpoch } from '#shared/cell.ts';
-import type { Epoch, Instant, ShardId } from '#shared/units.ts';
+import type { Epoch, Instant, Position, ShardId } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import type { CellEpochs } from './cell-epochs.ts';
-import type { DueShard, Position, Total } from '../persister/persister.ts';
+import type { DueShard, Total } from '../persister/persister.ts';
 
 /** The turns of one group commit: records as `RecordWriter` makes them, in the order of their positions. */
 export interface Batch {

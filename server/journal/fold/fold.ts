@@ -4,9 +4,8 @@
  * it does per row and per line is kept to numbers, and objects are made of what is left at the end.
  */
 import { marketOf } from '#shared/address.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, Position, ShardId } from '#shared/units.ts';
 import { FINGERPRINT_BYTES, fingerprintHash, writeFingerprint } from './fingerprint.ts';
-import type { Position } from '../persister/persister.ts';
 import type { RecordSkimmer } from '#server/shard/record/cursor.ts';
 import type { AlarmChange, FoldDelta, LedgerSegment, RowChange } from '../disk/storage.ts';
 import { Sums, type CellSums } from './sums.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { marketName, marketOf } from '#shared/address.ts';
 import { cellOf, FIRST_EPOCH } from '#shared/cell.ts';
-import { instant, type Market } from '#shared/units.ts';
+import { instant, type Market, NO_POSITION, position } from '#shared/units.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { override } from '#server/sim/override.ts';
@@ -23,7 +23,9 @@ function journalOf(turns: readonly ChangeSet[], pick: (below: number) => number)
   for (let first = 0; first < turns.length;) {
     const some = turns.slice(first, first + 1 + pick(6));
     for (const changes of some) writer.changeSet(changes);
-    disk.journal.commit(sealed({ first: first + 1, last: first + some.length, now: instant(1_000), records: writer.take() }));
+    disk.journal.commit(
+      sealed({ first: position(first + 1), last: position(first + some.length), now: instant(1_000), records: writer.take() }),
+    );
     first += some.length;
   }
   return disk;
@@ -43,11 +45,11 @@ describe('the projector', () => {
         const disk = journalOf(turns, pick);
         const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
         // Ends of batches are the positions up to which one may fold.
-        for (const { last } of disk.journal.read(0, Number.MAX_SAFE_INTEGER)) if (pick(3) === 0) projector.foldChunk(last);
+        for (const { last } of disk.journal.read(NO_POSITION, Number.MAX_SAFE_INTEGER)) if (pick(3) === 0) projector.foldChunk(last);
         const expected = slowFold(turns, offer.schema.table);
 
-        const { position, rows } = projector.answer('projection', [offer.name], turns.length);
-        expect(position).toBe(turns.length);
+        const { position: folded, rows } = projector.answer('projection', [offer.name], position(turns.length));
+        expect(folded).toBe(turns.length);
         expect(sortedRows(unpackRows(rows, SCHEMA_BY_TABLE))).toEqual(expected.rows);
         expect(new Set(projector.due(instant(1e9), 100).map(({ shard }) => shard))).toEqual(new Set(expected.due));
         const totals = projector.totals().totals.filter(({ amount }) => amount !== 0n);
@@ -75,7 +77,7 @@ describe('the projector', () => {
     for (const tx of new Set(entries.map(({ entry }) => entry.tx))) {
       if (tx === null) continue;
       const shards = [sampleShard(0), sampleShard(1), sampleShard(0), sampleShard(2), sampleShard(3)];
-      const found = projector.answer('transaction', [tx, shards], turns.length);
+      const found = projector.answer('transaction', [tx, shards], position(turns.length));
       expect(found).toEqual(entries.filter(({ entry }) => entry.tx === tx));
     }
     expect(projector.transaction('1.1.nobody@europe.softcore', [sampleShard(0)])).toEqual([]);
@@ -86,7 +88,7 @@ describe('the projector', () => {
     const turns = sampleTurns(pick, 60);
     const disk = journalOf(turns, pick);
     const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
-    projector.foldThrough(turns.length);
+    projector.foldThrough(position(turns.length));
     const rowsOf = (scope?: ProjectionScope) => unpackRows(projector.projection(offer.name, scope).rows, SCHEMA_BY_TABLE);
     const all = rowsOf();
     const { cellsPerRegion } = DEFINITION.world;
@@ -121,17 +123,17 @@ describe('the projector', () => {
       },
     });
     const projector = new Projector(disk.journal, store, SCHEMA_BY_TABLE, DEFINITION);
-    projector.foldChunk(3);
+    projector.foldChunk(position(3));
     expect(applied).toEqual([0]);
-    expect(projector.answer('projection', [offer.name], 4).rows.shards).toHaveLength(1);
+    expect(projector.answer('projection', [offer.name], position(4)).rows.shards).toHaveLength(1);
   });
 
   it('refuses a journal that does not go on where the fold has ended', () => {
     const pick = picker(5);
     const disk = journalOf(sampleTurns(pick, 10), () => 0);
-    disk.journal.drop(3, 3);
+    disk.journal.drop(position(3), 3);
     const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
-    expect(() => projector.foldThrough(10)).toThrow('the journal goes on at 4, after 0');
+    expect(() => projector.foldThrough(position(10))).toThrow('the journal goes on at 4, after 0');
   });
 });
 

@@ -6,7 +6,7 @@
  * one durable position, and nothing has to be merged with records that are not folded yet.
  */
 import { limits } from '#shared/limits.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, Position, ShardId } from '#shared/units.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { Schemas } from '#server/shard/record/reader.ts';
 import { asBuffer } from '../images/batch-cache.ts';
@@ -14,7 +14,7 @@ import { fingerprint } from './fingerprint.ts';
 import { FoldChunk } from './fold.ts';
 import { packRows } from './projected-row.ts';
 import type { QueryCalls } from '../persister/node-queries.ts';
-import type { DueShard, PersisterDefinition, Position, ProjectionScope, Queries, QueryName } from '../persister/persister.ts';
+import type { DueShard, PersisterDefinition, ProjectionScope, Queries, QueryName } from '../persister/persister.ts';
 import { RecordSkimmer } from '#server/shard/record/cursor.ts';
 import type { JournalReader, LedgerSegment, ProjectionStore } from '../disk/storage.ts';
 import { CellEpochs, type CellFacts } from '../disk/cell-epochs.ts';

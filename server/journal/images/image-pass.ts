@@ -12,11 +12,10 @@
  */
 import { epoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { Position, ShardId } from '#shared/units.ts';
 import { decideLoad, factsOf, isOfOneShard } from './load.ts';
 import { mergeRecords } from './merge.ts';
 import type { ShardRecords } from './shard-records.ts';
-import type { Position } from '../persister/persister.ts';
 import { errorCode } from '../disk/disk-errors.ts';
 import { ImageError, type ImageStore, type ImageVersion, type SetAsideRecord } from '../disk/storage.ts';
 

@@ -3,12 +3,12 @@
  * of a pass.
  */
 import { parentPort, type MessagePort } from 'node:worker_threads';
-import type { ShardId } from '#shared/units.ts';
+import type { Position, ShardId } from '#shared/units.ts';
 import type { Schemas } from '#server/shard/record/reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { ImageVersionApi, OpenedDirectory } from '../commit/commit-worker.ts';
 import { drivePass, type PassHands } from './drive-pass.ts';
-import type { LoadedShard, PersisterDefinition, Position } from '../persister/persister.ts';
+import type { LoadedShard, PersisterDefinition } from '../persister/persister.ts';
 import { ImagePass, type PassResult } from './image-pass.ts';
 import { ShardLoader } from './shard-loader.ts';
 import { ShardRecords } from './shard-records.ts';

@@ -1,7 +1,7 @@
 /** What the fault of a load says of the shard's last turn: only what the journal knows without the image. */
 import { describe, expect, it } from '@jest/globals';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import { instant } from '#shared/units.ts';
+import { instant, position } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import { ShardFault } from '../persister/persister.ts';
@@ -22,7 +22,7 @@ async function diskOf({ imaged, noted = imaged, notedAt = FIRST_AT + noted }: { 
   for (const [index, turn] of turns.entries()) {
     const writer = new RecordWriter();
     writer.changeSet(turn);
-    disk.journal.commit(sealed({ first: index + 1, last: index + 1, now: turn.now, records: writer.take() }));
+    disk.journal.commit(sealed({ first: position(index + 1), last: position(index + 1), now: turn.now, records: writer.take() }));
   }
   const image = replay(turns.slice(0, imaged));
   if (image === undefined) throw new Error('there is no image');
@@ -30,7 +30,7 @@ async function diskOf({ imaged, noted = imaged, notedAt = FIRST_AT + noted }: { 
   await disk.images.sync([id]);
   disk.images.publish([id]);
   disk.journal.storeImageVersions([{ shard: id, version: noted, now: instant(notedAt), epoch: FIRST_EPOCH }], []);
-  disk.journal.drop(Math.min(imaged, noted), 100);
+  disk.journal.drop(position(Math.min(imaged, noted)), 100);
   const fault = (journal: JournalReader = disk.journal): ShardFault => {
     const { dropped, position } = disk.journal.state;
     const loader = new ShardLoader(new ShardRecords(journal, SCHEMA_BY_TABLE, dropped, EPOCHS), disk.images);

@@ -7,14 +7,9 @@
  * `durable` has reached its position.
  */
 import type { CellEpoch } from '#shared/cell.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, NodeName, Position, ShardId } from '#shared/units.ts';
 import type { ChangeSet, LedgerEntry, RawChangeSet, RawPut } from '#server/shard/change-set.ts';
 import type { EntitySchema } from '#server/shard/entity.ts';
-
-/**
- * The place of a turn in its node's journal: 1 for the first ever, without gaps, never given twice.
- */
-export type Position = number;
 
 /** What must be known before a data directory is opened. */
 export interface PersisterDefinition {
@@ -23,7 +18,7 @@ export interface PersisterDefinition {
   /** The entities whose live rows `node.db` mirrors, for the index and the player directory. */
   readonly projected: readonly string[];
   /** What the data belong to: opening a directory of another world is refused. */
-  readonly world: { readonly name: string; readonly node: string; readonly cellsPerRegion: number };
+  readonly world: { readonly name: string; readonly node: NodeName; readonly cellsPerRegion: number };
   /** The present epoch of each cell that is not in the first one. */
   readonly epochs?: readonly CellEpoch[];
 }

@@ -6,7 +6,7 @@ import { shardId } from '#shared/address.ts';
 import { cellOf, epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng } from '#shared/prng.ts';
-import { gold, instant, type Instant, type ShardId } from '#shared/units.ts';
+import { gold, instant, type Instant, nodeName, type ShardId } from '#shared/units.ts';
 import type { ChangeSet, LedgerEntry, Put, RawChangeSet, Remove } from '#server/shard/change-set.ts';
 import { RecordReader, type Schemas } from '#server/shard/record/reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
@@ -54,7 +54,7 @@ export const SCHEMA_BY_TABLE: Schemas = new Map(SCHEMAS.map((schema) => [schema.
 export const DEFINITION: PersisterDefinition = {
   schemas: SCHEMAS,
   projected: [offer.name],
-  world: { name: 'sample', node: 'one', cellsPerRegion: limits.cellsPerRegion },
+  world: { name: 'sample', node: nodeName('one'), cellsPerRegion: limits.cellsPerRegion },
 };
 
 /** Its cells, all in the first epoch. */

@@ -7,7 +7,7 @@
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { limits } from '#shared/limits.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, Position, ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
 import { RecordReader, type Schemas } from '#server/shard/record/reader.ts';
@@ -16,7 +16,7 @@ import type { CommitApi } from '../commit/commit-worker.ts';
 import type { FoldApi } from '../fold/fold-worker.ts';
 import type { ImageApi } from '../images/image-worker.ts';
 import type { QueryCalls } from '../persister/node-queries.ts';
-import type { LoadedShard, PersisterDefinition, Position, QueryName } from '../persister/persister.ts';
+import type { LoadedShard, PersisterDefinition, QueryName } from '../persister/persister.ts';
 import type { PassResult } from '../images/image-pass.ts';
 import type { Batch } from '../disk/storage.ts';
 import type { LockPatience } from './worker-patience.ts';
