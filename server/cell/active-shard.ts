@@ -38,9 +38,9 @@ import { type Instant, NO_POSITION, type Position, type ShardId } from '#shared/
 import { ShardFault, type LoadedShard } from '#server/journal/persister/persister.ts';
 import { TAKEN, type Envelope } from '#server/routing/part.ts';
 import type { ChangeSet, ShardHeader } from '#server/shard/change-set.ts';
-import type { AnyRow } from '#server/shard/entity.ts';
 import { answer, isCommand, type Absence, type Command, type Message, type Reply } from '#server/shard/message.ts';
 import { Shard, type TurnResult } from '#server/shard/shard.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 import { NO_TIMER, type AlarmedShard } from './alarms/timers.ts';
 import type { CellParts } from './cell-parts.ts';
 import { Fifo } from './lists/fifo.ts';

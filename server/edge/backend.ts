@@ -6,8 +6,8 @@ import type { Part } from '#server/routing/part.ts';
 import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { NodeIndex } from '#server/listing-index/read-your-writes.ts';
 import type { Feature } from '#server/market/feature.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { Reply } from '#server/shard/message.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 
 /** A running node, as rooms and sessions see it. */
 export interface Backend {

@@ -3,6 +3,7 @@
  * was just written.
  */
 import type { Position } from '#shared/units.ts';
+import { asBuffer } from '#server/shard/record/format.ts';
 import type { Batch } from '../disk/storage.ts';
 
 /** A bounded cache of batches by their first position. Owned by the thread that loads shards. */
@@ -37,9 +38,4 @@ export class BatchCache {
     this.#bytes -= this.#bufferByFirst.get(first)?.length ?? 0;
     this.#bufferByFirst.delete(first);
   }
-}
-
-/** The same bytes as a `Buffer`. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -4,9 +4,9 @@
  * is answered by the `Projector`.
  */
 import { NO_POSITION, type Position } from '#shared/units.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
 import { unpackRows } from '../fold/projected-row.ts';
 import type { NodeQueries, Queries, QueryName } from './persister.ts';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 
 /** Parameters and answer of each query, in the form in which generic code can forward them. */
 export type QueryCalls = { readonly [Name in QueryName]: (...parameters: Parameters<Queries[Name]>) => ReturnType<Queries[Name]> };
@@ -29,7 +29,7 @@ export interface QueryHost {
 }
 
 /** The queries, each as of what is durable when it is asked. */
-export function nodeQueries(host: QueryHost, backend: { readonly query: Query }, schemas: Schemas): NodeQueries {
+export function nodeQueries(host: QueryHost, backend: { readonly query: Query }, format: RecordFormat): NodeQueries {
   return {
     // As of what is folded already: the alarm scan asks twice a second, and must not have a fold
     // made each time.
@@ -38,7 +38,7 @@ export function nodeQueries(host: QueryHost, backend: { readonly query: Query },
     transaction: (...parameters) => host.answered(backend.query('transaction', parameters, host.durable)),
     projection: (...parameters) =>
       host.answered(
-        backend.query('projection', parameters, host.durable).then(({ position, rows }) => ({ position, rows: unpackRows(rows, schemas) })),
+        backend.query('projection', parameters, host.durable).then(({ position, rows }) => ({ position, rows: unpackRows(rows, format) })),
       ),
     totals: () => host.answered(backend.query('totals', [], host.durable)),
   };
