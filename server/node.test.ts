@@ -9,7 +9,7 @@ import { listingId, marketOf, shardId, marketName } from '#shared/address.ts';
 import { cellOf, epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import { gold, itemId, nodeName, operationId, position, type ShardId } from '#shared/units.ts';
+import { FIRST_ROW_ID, gold, itemId, nodeName, operationId, position, type ShardId } from '#shared/units.ts';
 import type { CommandAnswer } from '#shared/protocol.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { rollItem } from '#shared/catalog/loot.ts';
@@ -256,7 +256,7 @@ describe('a seller whose file is damaged', () => {
     net.command(ADA, 'sell', { itemId: 'ada-0', buyout: 500, durationMs: rules.durationMaxMs }, 'sell');
     const [listed] = net.driver(ADA).rows(listing);
     net.wait(1);
-    net.command(BOB, 'buyout', { listingId: listingId(listed?.id ?? 0, ADA), price: 500 }, 'buy');
+    net.command(BOB, 'buyout', { listingId: listingId(listed?.id ?? FIRST_ROW_ID, ADA), price: 500 }, 'buy');
     if (isDecided) net.deliverOne();
     const bench = new NodeBench();
     const { journal, images } = bench.disk;

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { Criteria, Sort } from './criteria.ts';
 import { foldName } from './fold-name.ts';
 import type { Item } from './item.ts';
-import type { Gold, Instant, ListingId, Market, PlayerId, ShardId } from './units.ts';
+import type { Gold, Instant, ListingId, Market, PlayerId, ShardId, ShardVersion } from './units.ts';
 
 /** A listing as the index knows it. `version` is that of its shard when the row was written; the higher one is newer. */
 export interface IndexedListing {
@@ -23,7 +23,7 @@ export interface IndexedListing {
   readonly currentBid?: Gold;
   readonly startsAt: Instant;
   readonly endsAt: Instant;
-  readonly version: number;
+  readonly version: ShardVersion;
 }
 
 /** What is inside a cursor: the order that it belongs to, and the place of the last listing shown. */

@@ -10,6 +10,7 @@ import {
   multiplyGold,
   quantity,
   QUANTITY_MAX,
+  rowId,
   shareOfGold,
   subtractGold,
   sumGold,
@@ -64,7 +65,7 @@ describe('addresses', () => {
     expect(shard).toBe('Ada_1-x@asia-2.hardcore');
     expect(parseShardId(shard)).toEqual({ player: 'Ada_1-x', region: 'asia-2', mode: 'hardcore' });
     expect(marketOf(shard)).toBe('asia-2.hardcore');
-    expect(parseListingId(listingId(42, shard))).toEqual({ row: 42, shard });
+    expect(parseListingId(listingId(rowId(42), shard))).toEqual({ row: 42, shard });
   });
 
   it('are refused when malformed', () => {

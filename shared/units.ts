@@ -55,6 +55,10 @@ export const GOLD_MAX = Number.MAX_SAFE_INTEGER as Gold;
 export const NO_GOLD = 0 as Gold;
 /** The position before the first turn of a journal. */
 export const NO_POSITION = 0 as Position;
+/** The version of a shard before its first turn. */
+export const NO_VERSION = 0 as ShardVersion;
+/** The id of the first row of a shard. */
+export const FIRST_ROW_ID = 1 as RowId;
 /** The largest quantity of a commodity in one stack, order or listing (2^32 - 1). */
 export const QUANTITY_MAX = 4_294_967_295 as Quantity;
 
@@ -78,6 +82,18 @@ export function position(value: number): Position {
 /** The position after that one. Nothing is checked: it costs what the sum costs. */
 export function nextPosition(before: Position): Position {
   return (before + 1) as Position;
+}
+
+/** Takes a whole, safe number from 0 as a shard's version; throws `UnitError` otherwise. */
+export function shardVersion(value: number): ShardVersion {
+  if (!Number.isSafeInteger(value) || value < 0) throw new UnitError(`a version is a whole number from 0; not ${value}`);
+  return value as ShardVersion;
+}
+
+/** Takes a whole, safe number from 1 as the id of a row; throws `UnitError` otherwise. */
+export function rowId(value: number): RowId {
+  if (!Number.isSafeInteger(value) || value < 1) throw new UnitError(`a row's id is a whole number from 1; not ${value}`);
+  return value as RowId;
 }
 
 /** Takes a whole number from 0 to 4,294,967,295 as a quantity; throws `UnitError` otherwise. */

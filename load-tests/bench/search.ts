@@ -14,7 +14,7 @@ import type { Item } from '#shared/item.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import { gold, instant, itemId, nodeName, playerId } from '#shared/units.ts';
+import { gold, instant, itemId, nodeName, playerId, rowId, shardVersion } from '#shared/units.ts';
 import { createListingIndex, type ListingIndex } from '#server/listing-index/listing-index.ts';
 import type { CellChanges } from '#server/listing-index/service.ts';
 
@@ -116,7 +116,7 @@ function rowOf(prng: Prng, template: Item, number: number): IndexedListing {
   const player = `player-${number % 100_000}`;
   const shard = shardId(player, 'europe', 'softcore');
   return {
-    id: listingId(number + 1, shard),
+    id: listingId(rowId(number + 1), shard),
     shard,
     seller: playerId(player),
     market: MARKET,
@@ -124,7 +124,7 @@ function rowOf(prng: Prng, template: Item, number: number): IndexedListing {
     buyout: gold(prng.integer(100, 1_000_000)),
     startsAt: NOW,
     endsAt: instant(NOW + prng.integer(1, 48 * 3_600_000)),
-    version: number,
+    version: shardVersion(number),
   };
 }
 

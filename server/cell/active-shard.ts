@@ -34,7 +34,7 @@ import { assert } from '#shared/assert.ts';
 import type { CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import { type Instant, NO_POSITION, type Position, type ShardId } from '#shared/units.ts';
+import { type Instant, NO_POSITION, NO_VERSION, type Position, type ShardId } from '#shared/units.ts';
 import { ShardFault, type LoadedShard } from '#server/journal/persister/persister.ts';
 import { TAKEN, type Envelope } from '#server/routing/part.ts';
 import type { ChangeSet, ShardHeader } from '#server/shard/change-set.ts';
@@ -303,7 +303,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     if (this.#state !== LOADING) return; // Its cell was closed meanwhile.
     const { backoff, definition } = this.#parts;
     if (loaded.kind === 'absent') {
-      backoff.succeeded(this.id, 0, NO_ROWS);
+      backoff.succeeded(this.id, NO_VERSION, NO_ROWS);
       return this.#absent();
     }
     let opened: ReturnType<typeof Shard.load>;

@@ -13,6 +13,7 @@
  */
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
+import type { RowId } from '#shared/units.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
 import { answer, type Handled, type Reply } from '#server/shard/message.ts';
 import type { OutputGate } from './output-gate.ts';
@@ -29,7 +30,7 @@ export interface ReplyingShard {
 /** A command that waits for its operation to complete. */
 export interface PendingReply {
   readonly shard: ReplyingShard;
-  readonly operation: number;
+  readonly operation: RowId;
   /** `undefined` once it is answered. */
   respond: Respond | undefined;
 }
@@ -77,7 +78,7 @@ export class PendingReplies {
   }
 
   /** A turn has completed an operation of the shard. */
-  complete(shard: ReplyingShard, operation: number, reply: Reply): void {
+  complete(shard: ReplyingShard, operation: RowId, reply: Reply): void {
     if (shard.pendingReplies.length === 0) return;
     for (const pending of shard.pendingReplies) if (pending.operation === operation) this.#tell(pending, reply);
     shard.pendingReplies = shard.pendingReplies.filter(isPending);

@@ -4,7 +4,7 @@ import { listingId, marketName, shardId } from '#shared/address.ts';
 import { cellOf, epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import { gold, instant, itemId, nodeName, playerId, position, type ShardId } from '#shared/units.ts';
+import { gold, instant, itemId, nodeName, playerId, position, rowId, type RowId, type ShardId, shardVersion } from '#shared/units.ts';
 import { promisesSettled } from '#server/sim/scheduler.ts';
 import { ListingFeed, type FeedSnapshot } from './listing-feed.ts';
 import { createListingIndex, type ListingIndex } from './listing-index.ts';
@@ -16,7 +16,7 @@ const ADA = shardId('ada', 'europe', 'softcore');
 const BOB = shardId('bob', 'europe', 'softcore');
 
 interface Row {
-  readonly id: number;
+  readonly id: RowId;
   readonly price: number;
 }
 
@@ -30,11 +30,11 @@ function indexed(shard: ShardId, version: number, { id, price }: Row): IndexedLi
     buyout: gold(price),
     startsAt: instant(0),
     endsAt: instant(1_000_000),
-    version,
+    version: shardVersion(version),
   };
 }
 
-const row = (id: number, price = id): Row => ({ id, price });
+const row = (id: number, price = id): Row => ({ id: rowId(id), price });
 const listed = (id: number, version: number): IndexedListing => indexed(ADA, version, row(id));
 const rowsUpTo = (count: number): readonly IndexedListing[] => Array.from({ length: count }, (_, place) => listed(place + 1, place + 1));
 const EMPTY: FeedSnapshot = { position: position(0), rows: [] };
@@ -112,7 +112,7 @@ class Bench {
       // A shard that takes no turns: the index has what the node's database has.
       rowsOf: async (shard) => {
         if (this.lookupsToFail-- > 0) throw new Error('the disk is busy');
-        return [1, 2, 3, 4].filter((id) => this.core.get(listingId(id, shard)) !== undefined);
+        return [1, 2, 3, 4].map(rowId).filter((id) => this.core.get(listingId(id, shard)) !== undefined);
       },
       pendingMax,
       indexed,
@@ -128,11 +128,11 @@ class Bench {
   }
 
   put(at: number, shard: ShardId, version: number, listing: Row): void {
-    this.feed.take({ position: position(at), shard, version, id: listing.id, row: listing });
+    this.feed.take({ position: position(at), shard, version: shardVersion(version), id: rowId(listing.id), row: listing });
   }
 
   remove(at: number, shard: ShardId, version: number, id: number): void {
-    this.feed.take({ position: position(at), shard, version, id, row: undefined });
+    this.feed.take({ position: position(at), shard, version: shardVersion(version), id: rowId(id), row: undefined });
   }
 
   async ring(): Promise<void> {
@@ -164,7 +164,7 @@ class Bench {
 
   async has(shard: ShardId, id: number): Promise<IndexedListing | undefined> {
     await this.flushed();
-    return this.core.get(listingId(id, shard));
+    return this.core.get(listingId(rowId(id), shard));
   }
 
   /** From where to where each batch of changes went. */
@@ -191,8 +191,8 @@ describe('the feed of the index', () => {
     const last = bench.applied.at(-1);
     expect(last?.kind === 'changes' ? last.cells.flatMap(({ changes }) => changes) : []).toHaveLength(4);
     expect(bench.core.stats().rows).toBe(2);
-    expect(bench.core.get(listingId(2, BOB))?.version).toBe(1);
-    expect(bench.core.get(listingId(3, ADA))).toMatchObject({ buyout: 30, version: 6 });
+    expect(bench.core.get(listingId(rowId(2), BOB))?.version).toBe(1);
+    expect(bench.core.get(listingId(rowId(3), ADA))).toMatchObject({ buyout: 30, version: 6 });
     bench.put(12, ADA, 7, row(4));
     await bench.ring();
     expect(bench.spans.at(-1)).toEqual([10, 12]);
@@ -213,14 +213,14 @@ describe('the feed of the index', () => {
           const version = at + 1;
           if (isPut) bench.put(version, shard, version, row(id, version));
           else bench.remove(version, shard, version, id);
-          if (isPut) priceById.set(listingId(id, shard), version);
-          else priceById.delete(listingId(id, shard));
+          if (isPut) priceById.set(listingId(rowId(id), shard), version);
+          else priceById.delete(listingId(rowId(id), shard));
           if (isRinging) await bench.ring();
         }
         expect((await bench.known()).rows).toBe(priceById.size);
         for (const shard of [ADA, BOB]) {
           for (let id = 1; id <= 4; id++) {
-            const key = listingId(id, shard);
+            const key = listingId(rowId(id), shard);
             expect(bench.core.get(key)?.buyout).toBe(priceById.get(key));
           }
         }
@@ -236,9 +236,9 @@ describe('the feed of the index', () => {
       bench.pass(5);
       expect(bench.feed.lagMs).toBe(5);
       expect(bench.timers.size).toBe(1);
-      expect(bench.core.get(listingId(version, ADA))).toBeUndefined();
+      expect(bench.core.get(listingId(rowId(version), ADA))).toBeUndefined();
       expect(bench.feed.flush(position(version))).toBe(version);
-      expect(bench.core.get(listingId(version, ADA))).toBeDefined();
+      expect(bench.core.get(listingId(rowId(version), ADA))).toBeDefined();
       await promisesSettled();
       expect(bench.feed.lagMs).toBe(0);
       expect(bench.timers.size).toBe(0);
@@ -261,7 +261,7 @@ describe('the feed of the index', () => {
     const last = bench.applied.at(-1);
     expect(last?.kind === 'changes' ? last.cells.flatMap(({ changes }) => changes) : []).toHaveLength(2);
     // The listing of position 5 was gone again when the snapshot was read; the one that the snapshot has went later.
-    expect([4, 5, 7].map((id) => bench.core.get(listingId(id, ADA)) !== undefined)).toEqual([false, false, true]);
+    expect([4, 5, 7].map((id) => bench.core.get(listingId(rowId(id), ADA)) !== undefined)).toEqual([false, false, true]);
   });
 
   it('is not behind any more when a snapshot had everything that waited', async () => {
@@ -284,7 +284,7 @@ describe('the feed of the index', () => {
     await bench.ring();
     await opened;
     expect(await bench.known()).toEqual({ rows: 500, position: 601 });
-    expect(bench.core.get(listingId(501, ADA))).toBeDefined();
+    expect(bench.core.get(listingId(rowId(501), ADA))).toBeDefined();
     expect(bench.spans).toEqual([[0, 601]]);
   });
 
@@ -361,7 +361,7 @@ describe('a feed of cells', () => {
     bench.put(14, ADA, 1, row(1));
     expect(await bench.has(ADA, 1)).toBeDefined();
     expect(bench.core.positionOf(nodeName('one'))).toBe(0);
-    expect(bench.core.get(listingId(1, BOB))?.version).toBe(1);
+    expect(bench.core.get(listingId(rowId(1), BOB))?.version).toBe(1);
     await bench.ring();
     await opened;
     expect(await bench.has(BOB, 1)).toMatchObject({ version: 7 });
@@ -375,7 +375,7 @@ describe('a feed of cells', () => {
     bench.remove(3, ADA, 3, 1);
     bench.put(4, BOB, 1, row(1));
     expect(await bench.known()).toEqual({ rows: 2, position: 4 });
-    expect(bench.core.get(listingId(1, ADA))).toBeDefined();
+    expect(bench.core.get(listingId(rowId(1), ADA))).toBeDefined();
   });
 
   it('keeps nothing of what is told of a cell that it has closed', async () => {
@@ -506,7 +506,7 @@ describe('feeds of nodes between which cells move', () => {
         }
         for (let rounds = 0; rounds < 6; rounds++) for (const bench of benches) await Promise.all([bench.flushed(), bench.ring()]);
         for (const { shard, rows } of shards) {
-          const known = [1, 2, 3, 4].flatMap((id) => core.get(listingId(id, shard)) ?? []);
+          const known = [1, 2, 3, 4].flatMap((id) => core.get(listingId(rowId(id), shard)) ?? []);
           const prices = (listings: readonly IndexedListing[]) => listings.map(({ id, buyout }) => `${id} for ${buyout}`).toSorted();
           expect(prices(known)).toEqual(prices(rows));
         }
@@ -523,7 +523,7 @@ describe('listings of a shard that cannot be loaded', () => {
     await promisesSettled();
     expect(await bench.known()).toEqual({ rows: 0, position: 9 });
     bench.put(10, BOB, 1, row(1));
-    bench.feed.show(ADA, 3, [row(1), row(2, 20)]);
+    bench.feed.show(ADA, shardVersion(3), [row(1), row(2, 20)]);
     expect(await bench.known()).toEqual({ rows: 3, position: 10 });
     expect(await bench.has(ADA, 2)).toMatchObject({ buyout: 20, version: 3 });
     bench.remove(11, ADA, 4, 2);
@@ -545,19 +545,19 @@ describe('listings of a shard that cannot be loaded', () => {
     }
     expect(rows).toEqual([1, 0, 0]);
     expect(bench.reported).toEqual([`listings of ${ADA} are still shown`]);
-    bench.feed.show(ADA, 1, [row(1)]);
+    bench.feed.show(ADA, shardVersion(1), [row(1)]);
     expect((await bench.known()).rows).toBe(1);
   });
 
   it('stay if the shard was there again before they were looked up', async () => {
     const bench = await Bench.open([{ position: position(9), rows: [listed(1, 1), listed(3, 1)] }]);
     bench.feed.hide(ADA);
-    bench.feed.show(ADA, 1, [row(1), row(3)]);
+    bench.feed.show(ADA, shardVersion(1), [row(1), row(3)]);
     bench.remove(10, ADA, 2, 1);
     bench.put(11, ADA, 3, row(2));
     await promisesSettled();
     await bench.flushed();
-    expect([1, 2, 3].map((id) => bench.core.get(listingId(id, ADA))?.version)).toEqual([undefined, 3, 1]);
+    expect([1, 2, 3].map((id) => bench.core.get(listingId(rowId(id), ADA))?.version)).toEqual([undefined, 3, 1]);
   });
 
   it.each<[string, 'hide' | 'show']>([
@@ -574,14 +574,14 @@ describe('listings of a shard that cannot be loaded', () => {
     bench.disturb();
     bench.put(600, BOB, 1, row(100));
     expect((await bench.known()).rows).toBeGreaterThan(0);
-    if (end === 'show') bench.feed.show(ADA, 7, [row(1), row(2)]);
+    if (end === 'show') bench.feed.show(ADA, shardVersion(7), [row(1), row(2)]);
     else bench.feed.hide(ADA);
     await promisesSettled();
     // A change of the journal that the snapshot does not have.
     bench.put(601, BOB, 2, row(99));
     await bench.ring();
     expect(await bench.known()).toEqual({ rows: end === 'show' ? 503 : 501, position: 601 });
-    expect([1, 2].map((id) => bench.core.get(listingId(id, ADA)) !== undefined)).toEqual([end === 'show', end === 'show']);
+    expect([1, 2].map((id) => bench.core.get(listingId(rowId(id), ADA)) !== undefined)).toEqual([end === 'show', end === 'show']);
   });
 });
 

@@ -18,7 +18,16 @@
 import { listingId } from '#shared/address.ts';
 import type { CellEpoch } from '#shared/cell.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import { NO_POSITION, type NodeName, type Position, position, type ShardId } from '#shared/units.ts';
+import {
+  NO_POSITION,
+  type NodeName,
+  type Position,
+  position,
+  type RowId,
+  type ShardId,
+  type ShardVersion,
+  shardVersion,
+} from '#shared/units.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
 import { ChangesByCell, OpenCells, type OpenCell } from './open-cells.ts';
 import { PendingChanges, type ListingChange } from './pending-changes.ts';
@@ -41,11 +50,11 @@ export interface ListingFeedOptions<Row> {
   /** Reads the rows of these cells; it may give others, too. */
   readonly snapshot: (cells: readonly CellEpoch[]) => Promise<FeedSnapshot>;
   /** The rows of all listings of a shard that takes no turns meanwhile. */
-  readonly rowsOf: (shard: ShardId) => Promise<readonly number[]>;
+  readonly rowsOf: (shard: ShardId) => Promise<readonly RowId[]>;
   /** Changes that wait at most, for instance for the end of a snapshot; a million by default. */
   readonly pendingMax?: number;
   /** What the index is to know of a row that a shard of that version has. */
-  readonly indexed: (shard: ShardId, version: number, row: Row) => IndexedListing;
+  readonly indexed: (shard: ShardId, version: ShardVersion, row: Row) => IndexedListing;
 }
 
 /** How the index stands towards what the feed has heard. */
@@ -64,7 +73,7 @@ type State =
  */
 const NOT_IN_JOURNAL = position(Number.MAX_SAFE_INTEGER);
 /** Removes a row whatever version it was fed with. */
-const ANY_VERSION = Number.MAX_SAFE_INTEGER;
+const ANY_VERSION = shardVersion(Number.MAX_SAFE_INTEGER);
 /** Rows of a snapshot that are sent at once: each part holds up the node for a few milliseconds. */
 const PART_ROWS = 500;
 /** Changes wait this long for others to go with them. Listings that come and go meanwhile cost the index nearly nothing. */
@@ -75,7 +84,7 @@ const PENDING_MAX = 1_000_000;
 const SNAPSHOT_RETRY_MS = 1_000;
 
 /** The feed; `Row` is a listing as its shard has it. */
-export class ListingFeed<Row extends { readonly id: number }> {
+export class ListingFeed<Row extends { readonly id: RowId }> {
   readonly #options: ListingFeedOptions<Row>;
   readonly #cells: OpenCells;
   readonly #pending = new PendingChanges<Row>();
@@ -137,7 +146,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
   }
 
   /** Takes that a shard that was hidden is there again, as of that durable version, with these listings. */
-  show(shard: ShardId, version: number, rows: readonly Row[]): void {
+  show(shard: ShardId, version: ShardVersion, rows: readonly Row[]): void {
     if (!this.#hidden.delete(shard)) return;
     for (const row of rows) this.#add({ position: NOT_IN_JOURNAL, shard, version, id: row.id, row });
   }

@@ -20,6 +20,8 @@ import {
   playerId,
   position,
   type Position,
+  rowId,
+  shardVersion,
 } from '#shared/units.ts';
 import { createListingIndex, type ListingIndex } from './listing-index.ts';
 import type { CellChanges, FeedAnswer, FeedBatch, FeedChange, SearchQuery } from './service.ts';
@@ -45,12 +47,12 @@ const rowArbitrary: fc.Arbitrary<IndexedListing> = fc
     buyout: fc.option(fc.constantFrom(1, 2, 3, 2 ** 31, 2 ** 53 - 1), { nil: undefined }),
     currentBid: fc.option(fc.constantFrom(0, 1, 5), { nil: undefined }),
     endsAt: fc.constantFrom(-1, 0, 1, 500, 1_000).map((offset) => instant(NOW + offset)),
-    version: fc.nat(5),
+    version: fc.nat(5).map(shardVersion),
   })
   .map(({ row, player, region, seed, level, itemClass, rarity, buyout, currentBid, endsAt, version }) => {
     const shard = shardId(player, region, 'softcore');
     return {
-      id: listingId(row, shard),
+      id: listingId(rowId(row), shard),
       shard,
       seller: playerId(player),
       market: marketOf(shard),
@@ -132,7 +134,7 @@ const idOf = (change: FeedChange): ListingId => (change.kind === 'put' ? change.
 
 const byCell = (changes: readonly FeedChange[], inEpoch = FIRST_EPOCH): readonly CellChanges[] =>
   Array.from(Map.groupBy(changes, (change) => nameOf(cellOfListing(idOf(change)))).values(), (own): CellChanges => ({
-    cell: cellOfListing(own[0] === undefined ? listingId(1, ADA) : idOf(own[0]), inEpoch),
+    cell: cellOfListing(own[0] === undefined ? listingId(rowId(1), ADA) : idOf(own[0]), inEpoch),
     changes: own,
   }));
 
@@ -193,7 +195,12 @@ class Twin {
 
 const changeArbitrary: fc.Arbitrary<FeedChange> = fc.oneof(
   { weight: 3, arbitrary: rowArbitrary.map((row) => ({ kind: 'put' as const, row })) },
-  { weight: 1, arbitrary: fc.tuple(rowArbitrary, fc.nat(6)).map(([row, version]) => ({ kind: 'remove' as const, id: row.id, version })) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(rowArbitrary, fc.nat(6).map(shardVersion))
+      .map(([row, version]) => ({ kind: 'remove' as const, id: row.id, version })),
+  },
 );
 
 /** What happens to a pair of index and twin: a life of a node opens cells with some rows, or tells what changes in them. */
@@ -293,11 +300,11 @@ describe('the listing index', () => {
         const [index, twin] = openPair();
         const changes = drawn.map(([change, row], version): FeedChange => {
           const idOf = (id: ListingId): ListingId =>
-            listingId(row, shardId('ada', id.endsWith('europe.softcore') ? 'europe' : 'asia', 'softcore'));
-          if (change.kind === 'remove') return { ...change, id: idOf(change.id), version };
+            listingId(rowId(row), shardId('ada', id.endsWith('europe.softcore') ? 'europe' : 'asia', 'softcore'));
+          if (change.kind === 'remove') return { ...change, id: idOf(change.id), version: shardVersion(version) };
           const id = idOf(change.row.id);
           const shard = parseListingId(id)?.shard ?? change.row.shard;
-          return { ...change, row: { ...change.row, id, shard, seller: playerId('ada'), version } };
+          return { ...change, row: { ...change.row, id, shard, seller: playerId('ada'), version: shardVersion(version) } };
         });
         changeBoth(index, twin, changes);
         for (const query of queries) {
@@ -316,7 +323,7 @@ describe('the listing index', () => {
         feedBoth(index, twin, feeds);
         for (const player of players) {
           for (let row = 1; row <= 12; row += 1) {
-            const id = listingId(row, shardId(player, 'europe', 'softcore'));
+            const id = listingId(rowId(row), shardId(player, 'europe', 'softcore'));
             expect(index.get(id)).toEqual(twin.get(id));
           }
         }
@@ -332,7 +339,9 @@ describe('the listing index', () => {
         queryArbitrary,
         (rows, churn, query) => {
           const [index, twin] = openPair();
-          const staying = rows.filter((row) => (parseListingId(row.id)?.row ?? 0) % 2 === 0).map((row) => ({ ...row, version: 100 }));
+          const staying = rows
+            .filter((row) => (parseListingId(row.id)?.row ?? 0) % 2 === 0)
+            .map((row) => ({ ...row, version: shardVersion(100) }));
           changeBoth(
             index,
             twin,
@@ -359,9 +368,12 @@ describe('the listing index', () => {
     );
     const items = [{ ...plain, affixes }, { ...plain, affixes, dps: 7 }, { ...plain, affixes, armor: 7 }, plain, { ...plain, affixes: [] }];
     for (const [place, item] of items.entries()) {
-      const put: FeedChange = { kind: 'put', row: { ...row, item, endsAt: instant(NOW + 1), version: place } };
+      const put: FeedChange = { kind: 'put', row: { ...row, item, endsAt: instant(NOW + 1), version: shardVersion(place) } };
       // A second row, so that the one that is replaced is not always the last of its table.
-      const second: FeedChange = { kind: 'put', row: { ...put.row, id: listingId(99, row.shard), item: items.at(place - 1) ?? item } };
+      const second: FeedChange = {
+        kind: 'put',
+        row: { ...put.row, id: listingId(rowId(99), row.shard), item: items.at(place - 1) ?? item },
+      };
       changeBoth(index, twin, [put, second]);
       for (const query of queries) {
         const asked = { ...query, market: row.market, limit: 5, now: NOW };
@@ -375,10 +387,12 @@ describe('the listing index', () => {
     const [row] = fc.sample(rowArbitrary, { numRuns: 1, seed: 1 });
     if (row === undefined) throw new Error('no row');
     for (let version = 1; version <= 1_000; version += 1) {
-      changeBoth(index, twin, [{ kind: 'put', row: { ...row, item: { ...row.item, name: `Name ${version}` }, version } }]);
+      changeBoth(index, twin, [
+        { kind: 'put', row: { ...row, item: { ...row.item, name: `Name ${version}` }, version: shardVersion(version) } },
+      ]);
     }
     expect(index.stats()).toMatchObject({ rows: 1, distinctNames: 1 });
-    changeBoth(index, twin, [{ kind: 'remove', id: row.id, version: 1_000 }]);
+    changeBoth(index, twin, [{ kind: 'remove', id: row.id, version: shardVersion(1_000) }]);
     expect(index.stats()).toMatchObject({ rows: 0, distinctNames: 0, feeds: [{ node: 'node-1', rows: 0 }] });
   });
 
@@ -401,23 +415,23 @@ describe('a batch', () => {
   const listed = (row: number, version = 1): FeedChange => ({
     kind: 'put',
     row: {
-      id: listingId(row, shard),
+      id: listingId(rowId(row), shard),
       shard,
       seller: playerId('ada'),
       market: marketName('europe', 'softcore'),
       item: rollItem(BUILT_IN_CATALOGUE, createPrng(row), { id: itemId(`item-${row}`), level: 70 }),
       startsAt: NOW,
       endsAt: instant(NOW + 1),
-      version,
+      version: shardVersion(version),
     },
   });
-  const cell = cellOfListing(listingId(1, shard));
+  const cell = cellOfListing(listingId(rowId(1), shard));
   const later = { ...cell, epoch: epoch(2) };
   const one = { node: nodeName('n'), incarnation: 'a' } as const;
   const other = { node: nodeName('m'), incarnation: 'a' } as const;
   const needed = { kind: 'snapshot-needed' };
   const applied = (to: number, outdated: readonly CellEpoch[] = []) => ({ kind: 'applied', to, outdated });
-  const shown = (index: ListingIndex): readonly boolean[] => [1, 2, 3].map((row) => index.get(listingId(row, shard)) !== undefined);
+  const shown = (index: ListingIndex): readonly boolean[] => [1, 2, 3].map((row) => index.get(listingId(rowId(row), shard)) !== undefined);
 
   it('of changes goes on where the last one ended, from the opening of a cell on', () => {
     const index = createListingIndex(itemClasses);

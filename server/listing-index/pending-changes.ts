@@ -3,7 +3,7 @@
  *
  * Kept by shard, and within a shard as a list: the id of a listing is a text that would have to be made for each change.
  */
-import type { Position, ShardId } from '#shared/units.ts';
+import type { Position, RowId, ShardId, ShardVersion } from '#shared/units.ts';
 
 /** What became of a listing in a turn. Without a row it was removed. */
 export interface ListingChange<Row> {
@@ -11,14 +11,14 @@ export interface ListingChange<Row> {
   readonly position: Position;
   readonly shard: ShardId;
   /** Of the shard, after the turn. */
-  readonly version: number;
-  readonly id: number;
+  readonly version: ShardVersion;
+  readonly id: RowId;
   readonly row: Row | undefined;
 }
 
 /** The last change of one listing. */
 interface Pending<Row> {
-  readonly id: number;
+  readonly id: RowId;
   change: ListingChange<Row>;
   /** Another listing of the same shard. */
   readonly next: Pending<Row> | undefined;

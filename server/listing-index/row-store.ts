@@ -7,7 +7,7 @@
  * version never falls while the row is there.
  */
 import type { IndexedListing } from '#shared/search.ts';
-import type { ListingId, Market } from '#shared/units.ts';
+import type { ListingId, Market, ShardVersion } from '#shared/units.ts';
 import { ClassTable } from './class-table.ts';
 import { NameDictionary } from './name-dictionary.ts';
 import { decodeRow, encodeRow } from './row-codec.ts';
@@ -21,7 +21,7 @@ export class RowStore {
   readonly #rowCounts: number[] = [];
   readonly #ids: (ListingId | undefined)[] = [];
   readonly #texts: string[] = [];
-  readonly #versions: number[] = [];
+  readonly #versions: ShardVersion[] = [];
   readonly #cells: number[] = [];
   readonly #tableNumbers: number[] = [];
   readonly #slots: number[] = [];
@@ -68,7 +68,7 @@ export class RowStore {
   }
 
   /** Removes a listing's row, unless it is of a higher version. */
-  remove(id: ListingId, version: number): void {
+  remove(id: ListingId, version: ShardVersion): void {
     const handle = this.#handleById.get(id);
     if (handle !== undefined && (this.#versions[handle] ?? 0) <= version) this.#removeAt(handle, id);
   }

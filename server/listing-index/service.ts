@@ -9,11 +9,12 @@
 import type { CellEpoch } from '#shared/cell.ts';
 import type { Criteria, Sort } from '#shared/criteria.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import type { Instant, ListingId, Market, NodeName, PlayerId, Position } from '#shared/units.ts';
+import type { Instant, ListingId, Market, NodeName, PlayerId, Position, ShardVersion } from '#shared/units.ts';
 
 /** One change of what is for sale; `version` is the shard's when it was made. */
 export type FeedChange =
-  { readonly kind: 'put'; readonly row: IndexedListing } | { readonly kind: 'remove'; readonly id: ListingId; readonly version: number };
+  | { readonly kind: 'put'; readonly row: IndexedListing }
+  | { readonly kind: 'remove'; readonly id: ListingId; readonly version: ShardVersion };
 
 /** What changes in one cell, in the epoch in which it was read there. */
 export interface CellChanges {

@@ -3,7 +3,7 @@
  * node's database.
  */
 import type { IndexedListing } from '#shared/search.ts';
-import type { Position, ShardId } from '#shared/units.ts';
+import type { Position, RowId, ShardId, ShardVersion } from '#shared/units.ts';
 import { rowFromRaw, type ChangeSet, type RawPut } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import { upgradedRow } from '#server/shard/upgrade-row.ts';
@@ -17,8 +17,8 @@ import type { Feature, IndexedRows } from './feature.ts';
 interface RowChange {
   readonly position: Position;
   readonly shard: ShardId;
-  readonly version: number;
-  readonly id: number;
+  readonly version: ShardVersion;
+  readonly id: RowId;
   readonly row: AnyRow | undefined;
 }
 
@@ -42,7 +42,7 @@ export function tellIndexedRows(
 }
 
 /** A row of the node's database, and the shard whose row it is, as of that version. */
-export type MirroredRow = RawPut & { readonly shard: ShardId; readonly version: number };
+export type MirroredRow = RawPut & { readonly shard: ShardId; readonly version: ShardVersion };
 
 /** What mirrored rows are as listings. */
 export interface MirroredListings {

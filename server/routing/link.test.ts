@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { refusal } from '#shared/refusals.ts';
+import { transactionId } from '#server/trade/transaction.ts';
 import { instant, nodeName, type NodeName, position } from '#shared/units.ts';
 import { OutputGate } from '#server/cell/output-gate.ts';
 import type { Envelope, Part } from './part.ts';
@@ -13,7 +14,8 @@ import { decodeTradeMessage, messageKey } from '#server/trade/messages.ts';
 import { Link, type Bus } from './link.ts';
 import { TAKE_MS, TakenCalls } from './taken-calls.ts';
 
-const SETTLED = { kind: 'settled', key: messageKey('settled', `1.1.${ADA}`), tx: `1.1.${ADA}` };
+const TX = transactionId({ holder: ADA, generation: 1, seq: 1 });
+const SETTLED = { kind: 'settled', key: messageKey('settled', TX), tx: TX };
 const [ONE, TWO] = [nodeName('one'), nodeName('two')];
 /** A node refuses what may have been sent before its start: tests begin well after it. */
 const AFTER_START_MS = 10_000;

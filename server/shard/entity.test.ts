@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { gold as goldOf, instant } from '#shared/units.ts';
+import { gold as goldOf, instant, rowId } from '#shared/units.ts';
 import { ConstraintError } from './constraint-error.ts';
 import {
   boolean,
@@ -28,7 +28,7 @@ const JUST_FITS = 'x'.repeat(256);
 
 function faultOf(attribute: Attribute<unknown>, value: unknown): string | undefined {
   const entity: Entity = defineEntity('thing', { version: 1, attributes: { part: attribute } });
-  const row: AnyRow = { id: 1, part: value };
+  const row: AnyRow = { id: rowId(1), part: value };
   try {
     entity.rowFunctions.check(row);
     return undefined;

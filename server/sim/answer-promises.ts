@@ -3,6 +3,7 @@
  * down a second time, by hand.
  */
 import type { ChangingCommandType } from '#shared/protocol.ts';
+import { rowId } from '#shared/units.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import type { ShardModel } from './model.ts';
@@ -32,7 +33,7 @@ const PROMISES: { readonly [Type in ChangingCommandType]?: AnswerPromise } = {
   },
   claim: ({ claimed }, { shard }) => {
     const ids: readonly unknown[] = Array.isArray(claimed) ? claimed : [];
-    const left = ids.find((id) => shard?.rowsByEntity.get(completed.name)?.has(Number(id)));
+    const left = ids.find((id) => shard?.rowsByEntity.get(completed.name)?.has(rowId(Number(id))));
     return left === undefined ? undefined : `the entry ${JSON.stringify(left)} is still there`;
   },
 };

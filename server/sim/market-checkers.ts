@@ -3,7 +3,7 @@
  * nothing with the shards that keep them.
  */
 import type { Rules } from '#shared/rules.ts';
-import type { Instant, NodeName } from '#shared/units.ts';
+import type { Instant, NodeName, RowId } from '#shared/units.ts';
 import { player } from '#server/market/account/player.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import { item } from '#server/market/goods/stash.ts';
@@ -109,7 +109,7 @@ function checkWallet(turn: DurableTurn, complain: Complain): void {
 }
 
 /** Listings that a turn has posted, or ended. */
-function listingsOf({ deltas }: DurableTurn, what: 'posted' | 'ended'): readonly { readonly id: number; readonly row: Listing }[] {
+function listingsOf({ deltas }: DurableTurn, what: 'posted' | 'ended'): readonly { readonly id: RowId; readonly row: Listing }[] {
   return deltas.flatMap(({ entity, id, before, after }) => {
     const [old, row] = [rowAs(listing, entity, before), rowAs(listing, entity, after)];
     const found = what === 'posted' ? (old === undefined ? row : undefined) : row === undefined ? old : undefined;
@@ -217,7 +217,8 @@ function checkHold(facts: MarketFacts, turn: DurableTurn, complain: Complain): v
   for (const { entity, before, after } of deltas) {
     const row = before === undefined ? rowAs(hold, entity, after) : undefined;
     if (row === undefined) continue;
-    const asked = rowAs(operation, operation.name, shard.rowsByEntity.get(operation.name)?.get(row.operation ?? 0));
+    const asked =
+      row.operation === null ? undefined : rowAs(operation, operation.name, shard.rowsByEntity.get(operation.name)?.get(row.operation));
     if (asked === undefined) return complain(`${whereOf(turn)} holds ${row.gold} for no operation`);
     const { listingId, price } = fieldsOf(facts.bodyOf(changes.shard, asked.key));
     const { row: wanted, price: most } = row.terms.value;

@@ -4,7 +4,7 @@
  *
  * It hears of a turn when the turn is on a disk, and of nothing else: so it is always what a crash would leave.
  */
-import { NO_POSITION, type NodeName, type Position, type ShardId } from '#shared/units.ts';
+import { NO_POSITION, type NodeName, type Position, type RowId, type ShardId } from '#shared/units.ts';
 import { rowFromRaw, type RawChangeSet, type ShardHeader } from '#server/shard/change-set.ts';
 import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
@@ -20,14 +20,14 @@ export interface ShardModel {
   /** The node whose journal it is in. */
   readonly node: NodeName;
   header: ShardHeader;
-  readonly rowsByEntity: Map<string, Map<number, AnyRow>>;
+  readonly rowsByEntity: Map<string, Map<RowId, AnyRow>>;
   readonly ledger: LedgerEntry[];
 }
 
 /** What a turn did to one row. */
 export interface RowDelta {
   readonly entity: string;
-  readonly id: number;
+  readonly id: RowId;
   readonly before: AnyRow | undefined;
   readonly after: AnyRow | undefined;
 }
@@ -130,8 +130,8 @@ export function rowsOfShard<A extends Attributes>(shard: ShardModel, entity: Ent
   return rows.length < 2 ? rows : rows.toSorted((a, b) => a.id - b.id);
 }
 
-function rowsFor(shard: ShardModel, entity: string): Map<number, AnyRow> {
+function rowsFor(shard: ShardModel, entity: string): Map<RowId, AnyRow> {
   let rows = shard.rowsByEntity.get(entity);
-  if (rows === undefined) shard.rowsByEntity.set(entity, (rows = new Map<number, AnyRow>()));
+  if (rows === undefined) shard.rowsByEntity.set(entity, (rows = new Map<RowId, AnyRow>()));
   return rows;
 }

@@ -62,7 +62,8 @@ function leavingListing(real: Handler): Handler {
 
 function cancellingLate(real: Handler): Handler {
   return onCommand<{ readonly listingId: string }>((turn, { listingId }, command) => {
-    const row = turn.table(listing).get(parseListingId(listingId)?.row ?? 0);
+    const named = parseListingId(listingId);
+    const row = named === undefined ? undefined : turn.table(listing).get(named.row);
     if (row !== undefined) turn.put(listing, { ...row, cancelUntil: row.endsAt });
     return real(turn, command);
   });

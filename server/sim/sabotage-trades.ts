@@ -1,5 +1,5 @@
 /** Deliberate faults of trades, and of the bus that carries them. */
-import { durationMs, later, type NodeName } from '#shared/units.ts';
+import { durationMs, later, type NodeName, type RowId } from '#shared/units.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { Handled } from '#server/shard/message.ts';
@@ -9,6 +9,7 @@ import type { Turn } from '#server/shard/turn.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import type { DecisionRow } from '#server/trade/decider.ts';
 import { messageKey, type Offer, type Outcome, type Settled } from '#server/trade/messages.ts';
+import { transactionId } from '#server/trade/transaction.ts';
 import type { Hold } from '#server/trade/trade-kind.ts';
 import type { Violation } from './checker.ts';
 import { override } from './override.ts';
@@ -140,7 +141,7 @@ function applyingTwice(real: Handler): Handler {
   });
 }
 
-function withoutId<Row extends { readonly id: number }>({ id: _id, ...values }: Row): Omit<Row, 'id'> {
+function withoutId<Row extends { readonly id: RowId }>({ id: _id, ...values }: Row): Omit<Row, 'id'> {
   return values;
 }
 
@@ -183,7 +184,7 @@ function settlingAnything(real: Handler): Handler {
 async function hearOfTheUnknown(seams: Seams): Promise<readonly Violation[]> {
   const scenario = await Scenario.begin({ seams, isExpected: ({ message }) => message.includes('failed on outcome') });
   const { buyer, world } = scenario;
-  scenario.hearOf(`7.1.${buyer}`);
+  scenario.hearOf(transactionId({ holder: buyer, generation: 1, seq: 7 }));
   await scenario.run(50);
   if (world.model.rows(buyer, failure).some(({ key }) => key === 'quarantine')) return [];
   const detail = `${buyer} has heard of an outcome that it never offered, and goes on`;

@@ -6,7 +6,7 @@ import { shardId } from '#shared/address.ts';
 import type { Item } from '#shared/item.ts';
 import { createPrng } from '#shared/prng.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
-import { durationMs, gold, itemId, operationId, type ShardId } from '#shared/units.ts';
+import { durationMs, gold, itemId, operationId, type ShardId, type TransactionId } from '#shared/units.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import { item } from '#server/market/goods/stash.ts';
 import { wallet } from '#server/market/goods/wallet.ts';
@@ -148,7 +148,7 @@ export class Scenario {
   }
 
   /** Has the buyer hear from the seller that a transaction is aborted, as its node would say it. */
-  hearOf(tx: string): void {
+  hearOf(tx: TransactionId): void {
     const verdict = { kind: 'aborted', reason: 'listing-gone' } as const;
     const message: Outcome = { kind: 'outcome', key: messageKey('outcome', tx), tx, decider: this.seller, verdict };
     const packet = { kind: 'envelope', call: null, envelope: { to: this.buyer, message } };

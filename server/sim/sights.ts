@@ -4,7 +4,7 @@
  */
 import type { Rules } from '#shared/rules.ts';
 import type { PlayerState } from '#shared/state.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { ShardId, ShardVersion } from '#shared/units.ts';
 import { Presenter } from '#server/edge/presenter.ts';
 import type { Sight } from '#server/market/feature.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
@@ -14,7 +14,7 @@ export class Sights {
   readonly #world: Pick<SimulatedWorld, 'features' | 'listings' | 'model'>;
   readonly #rules: Rules;
   readonly #others: readonly ShardId[];
-  readonly #roomByShard = new Map<ShardId, { readonly version: number; readonly state: PlayerState }>();
+  readonly #roomByShard = new Map<ShardId, { readonly version: ShardVersion; readonly state: PlayerState }>();
 
   /** `others` are players who may never come. */
   constructor(world: Pick<SimulatedWorld, 'features' | 'listings' | 'model'>, rules: Rules, others: readonly ShardId[]) {

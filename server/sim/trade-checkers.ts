@@ -5,7 +5,7 @@
  * moves between, and its cause must be the one that its kind declares for that.
  */
 import { limits } from '#shared/limits.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, RowId, ShardId, TransactionId } from '#shared/units.ts';
 import type { RowOf } from '#server/shard/entity.ts';
 import type { MarketTrade } from '#server/market/feature.ts';
 import { decision, hold } from '#server/trade/entities.ts';
@@ -19,7 +19,7 @@ type DecisionRow = RowOf<(typeof decision)['attributes']>;
 
 /** What the journals have said of one transaction. */
 interface Transaction {
-  readonly tx: string;
+  readonly tx: TransactionId;
   readonly trade: string;
   readonly price: number;
   readonly offerUntil: number;
@@ -249,7 +249,7 @@ const BLOCKED_MS_MAX = limits.offerWindowMs + 2 * limits.clockBehindMaxMs;
 const TURNS_TO_FORGET = 4 * limits.tidyEveryTurns;
 
 function decisionsBounded(): (turn: DurableTurn, complain: Complain) => void {
-  const overdueByShard = new Map<string, { readonly id: number; readonly turns: number }>();
+  const overdueByShard = new Map<string, { readonly id: RowId; readonly turns: number }>();
   return (turn, complain) => {
     const { changes, shard } = turn;
     let oldest: DecisionRow | undefined;

@@ -7,7 +7,7 @@
  */
 import type { ProtocolPart } from '#shared/protocol/part.ts';
 import { PROTOCOL_PARTS } from '#shared/protocol/parts.ts';
-import { instant, type NodeName, type Position } from '#shared/units.ts';
+import { FIRST_ROW_ID, instant, NO_VERSION, type NodeName, type Position } from '#shared/units.ts';
 import type { ShardHeader } from '#server/shard/change-set.ts';
 import type { Feature, Holding } from '#server/market/feature.ts';
 import type { Entity } from '#server/shard/entity.ts';
@@ -192,7 +192,7 @@ function itemInOnePlace(holdingsOf: HoldingsOf): Checker {
 type Counters = Pick<ShardHeader, 'version' | 'now' | 'nextId' | 'generation' | 'seq' | 'ledgerSeq'>;
 
 /** The counters of a shard that has had no turn. */
-const NO_TURN: Counters = { version: 0, now: instant(0), nextId: 1, generation: 0, seq: 0, ledgerSeq: 0 };
+const NO_TURN: Counters = { version: NO_VERSION, now: instant(0), nextId: FIRST_ROW_ID, generation: 0, seq: 0, ledgerSeq: 0 };
 
 /** The counters of a shard before a turn and after it. */
 interface Step {

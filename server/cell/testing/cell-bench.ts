@@ -7,7 +7,7 @@ import { epoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng } from '#shared/prng.ts';
 import { refusal } from '#shared/refusals.ts';
-import { instant, nodeName, type Position, type ShardId } from '#shared/units.ts';
+import { FIRST_ROW_ID, instant, nodeName, type Position, type RowId, type ShardId } from '#shared/units.ts';
 import { InlineBackend } from '#server/journal/persister/backend-inline.ts';
 import { openPersister } from '#server/journal/persister/open-persister.ts';
 import { ShardFault, type Persister } from '#server/journal/persister/persister.ts';
@@ -84,14 +84,14 @@ export const counting: Powerup = {
     }),
     begin: onCommand((turn) => {
       turn.insert(ballast, { data: new Uint8Array() });
-      return { kind: 'later', operation: turn.operation ?? 0 };
+      return { kind: 'later', operation: turn.operation ?? FIRST_ROW_ID };
     }),
     ping: onMessage<Ping>((turn, { value }) => {
       const [row] = turn.table(counter).rows();
       if (row !== undefined) turn.put(counter, { ...row, value: row.value + value });
       return DONE;
     }),
-    end: onMessage<Message & { readonly operation: number }>((turn, { operation }) => {
+    end: onMessage<Message & { readonly operation: RowId }>((turn, { operation }) => {
       turn.complete(operation, answer('ended'));
       return DONE;
     }),

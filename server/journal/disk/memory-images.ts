@@ -1,6 +1,6 @@
 /** The shard images of a disk in memory. */
-import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
-import { instant, NO_POSITION, type Position, type ShardId } from '#shared/units.ts';
+import { FIRST_EPOCH } from '#shared/cell.ts';
+import { instant, NO_POSITION, NO_VERSION, type Position, type ShardId } from '#shared/units.ts';
 import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { RecordFormat } from '#server/shard/record/format.ts';
@@ -51,9 +51,9 @@ export class MemoryImages implements ImageStore {
   draft(shard: ShardId): ImageDraft {
     const image = this.read(shard)?.shard;
     return {
-      version: image?.version ?? 0,
+      version: image?.version ?? NO_VERSION,
       now: image?.now ?? instant(0),
-      epoch: epoch(image?.epoch ?? FIRST_EPOCH),
+      epoch: image?.epoch ?? FIRST_EPOCH,
       stage: (changes) => {
         const writer = new RecordWriter(this.#format);
         writer.raw(applyChanges(image, changes));

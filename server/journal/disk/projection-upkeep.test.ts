@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { epoch, type CellEpoch } from '#shared/cell.ts';
-import { instant, position } from '#shared/units.ts';
+import { instant, position, rowId, shardVersion } from '#shared/units.ts';
 import { MemoryDisk } from './memory.ts';
 import { FileProjections } from './sqlite-projections.ts';
 import type { CellTotals, LiveRow, MirroredShard, ProjectionStore } from './storage.ts';
@@ -36,7 +36,7 @@ function inMemory(): Open {
 }
 
 function row(entity: string, shard: typeof ada, id: number): LiveRow {
-  return { entity, shard, id, version: 7, record: Uint8Array.of(id) };
+  return { entity, shard, id: rowId(id), version: shardVersion(7), record: Uint8Array.of(id) };
 }
 
 function loaded(shard: typeof ada, due: number, ...ids: readonly number[]): MirroredShard {

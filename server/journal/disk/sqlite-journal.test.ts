@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
-import { instant, position } from '#shared/units.ts';
+import { instant, position, shardVersion } from '#shared/units.ts';
 import { sealed } from './checksums.ts';
 import { APPLICATION_ID } from './sqlite.ts';
 import { JournalError, ShardEntryError } from './storage.ts';
@@ -41,8 +41,8 @@ function changed(sql: string): string {
   }
   journal.drop(position(3), 1);
   journal.extendLease(instant(5_000));
-  const versions = [ada, bob].map((shard) => ({ shard, version: 4, now: instant(1_000), epoch: FIRST_EPOCH }));
-  const setAside = [ada, bob].map((shard) => ({ shard, version: 5, record: Uint8Array.of(1, 2, 3) }));
+  const versions = [ada, bob].map((shard) => ({ shard, version: shardVersion(4), now: instant(1_000), epoch: FIRST_EPOCH }));
+  const setAside = [ada, bob].map((shard) => ({ shard, version: shardVersion(5), record: Uint8Array.of(1, 2, 3) }));
   journal.storeImageVersions(versions, setAside);
   journal.close();
   change(path, sql);
@@ -61,9 +61,9 @@ describe('a journal that two have open', () => {
     const [first, second] = [open(path), open(path)];
     first.commit(sealed({ first: position(1), last: position(2), now: instant(1_000), records: Uint8Array.of(1) }));
     expect(() => second.extendLease(instant(9_000))).toThrow('was written to by somebody else');
-    expect(() => second.storeImageVersions([{ shard: ada, version: 1, now: instant(1_000), epoch: FIRST_EPOCH }], [])).toThrow(
-      JournalError,
-    );
+    expect(() =>
+      second.storeImageVersions([{ shard: ada, version: shardVersion(1), now: instant(1_000), epoch: FIRST_EPOCH }], []),
+    ).toThrow(JournalError);
     first.commit(sealed({ first: position(3), last: position(3), now: instant(1_001), records: Uint8Array.of(2) }));
     expect([first.state.position, first.state.lease, first.imageVersionOf(ada)]).toEqual([3, 0, undefined]);
   });
@@ -174,7 +174,7 @@ describe('a journal of version 2', () => {
     const journal = open(path);
     if (typeof expected === 'string') expect(() => journal.imageVersionOf(ada)).toThrow(expected);
     else expect(journal.imageVersionOf(ada)).toEqual(expected);
-    journal.storeImageVersions([{ shard: ada, version: 6, now: instant(1_001), epoch: epoch(2) }], []);
+    journal.storeImageVersions([{ shard: ada, version: shardVersion(6), now: instant(1_001), epoch: epoch(2) }], []);
     journal.close();
     expect(open(path).imageVersionOf(ada)).toEqual({ version: 6, now: 1_001, epoch: 2 });
   });

@@ -4,7 +4,7 @@
  */
 import type Database from 'better-sqlite3';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import { type Epoch, type Instant, NO_POSITION, type Position, type ShardId } from '#shared/units.ts';
+import { type Epoch, type Instant, NO_POSITION, type Position, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { asBuffer } from '#server/shard/record/format.ts';
 import { batchSum, checkedBatch, checkedKept, countersSum, imageVersionSum, isKeptWhole, keptSum } from './checksums.ts';
 import {
@@ -80,8 +80,8 @@ function toVersion2(database: Database.Database): void {
   database.function('batch_sum', (first: Position, last: Position, now: Instant, records: Buffer) =>
     batchSum({ first, last, now, records }),
   );
-  database.function('note_sum', (shard: ShardId, version: number) => imageVersionSum(shard, version, null, FIRST_EPOCH));
-  database.function('kept_sum', (shard: ShardId, version: number, record: Buffer) => keptSum({ shard, version, record }));
+  database.function('note_sum', (shard: ShardId, version: ShardVersion) => imageVersionSum(shard, version, null, FIRST_EPOCH));
+  database.function('kept_sum', (shard: ShardId, version: ShardVersion, record: Buffer) => keptSum({ shard, version, record }));
   database.function(
     'counters_sum',
     (instance: string, position: Position, dropped: Position, now: Instant, lease: Instant, setAsideBytes: number) =>
@@ -113,7 +113,7 @@ function layout(instance: string): Layout {
 const PAGE_BYTES = 16 * 1_024;
 
 interface ImageVersionRow {
-  readonly version: number;
+  readonly version: ShardVersion;
   readonly now: Instant | null;
   readonly sum: number;
   readonly epoch: Epoch;
@@ -168,7 +168,7 @@ export class FileJournalReader implements JournalReader {
   }
 
   setAsideOf(shard: ShardId): readonly Uint8Array[] {
-    const rows = this.#kept.all(shard) as readonly { readonly version: number; readonly sum: number; readonly record: Uint8Array }[];
+    const rows = this.#kept.all(shard) as readonly { readonly version: ShardVersion; readonly sum: number; readonly record: Uint8Array }[];
     return rows.map(({ version, sum, record }) => checkedKept({ shard, version, record }, sum));
   }
 

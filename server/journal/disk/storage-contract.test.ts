@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { shardId } from '#shared/address.ts';
 import { epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
-import { instant, position, type ShardId } from '#shared/units.ts';
+import { transactionId } from '#server/trade/transaction.ts';
+import { instant, position, rowId, type ShardId, shardVersion } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from './checksums.ts';
 import { fingerprint } from '../fold/fingerprint.ts';
@@ -177,12 +178,12 @@ describe.each([
     const stores = await withJournal(open());
     stores.journal.storeImageVersions(
       [
-        { shard: ada, version: 3, now: instant(30), epoch: FIRST_EPOCH },
-        { shard: bob, version: 1, now: instant(10), epoch: FIRST_EPOCH },
+        { shard: ada, version: shardVersion(3), now: instant(30), epoch: FIRST_EPOCH },
+        { shard: bob, version: shardVersion(1), now: instant(10), epoch: FIRST_EPOCH },
       ],
       [],
     );
-    stores.journal.storeImageVersions([{ shard: ada, version: 9, now: instant(90), epoch: epoch(3) }], []);
+    stores.journal.storeImageVersions([{ shard: ada, version: shardVersion(9), now: instant(90), epoch: epoch(3) }], []);
     const { reader } = stores.reopen();
     expect([reader.imageVersionOf(ada), reader.imageVersionOf(bob), reader.imageVersionOf(cid)]).toEqual([
       { version: 9, now: 90, epoch: 3 },
@@ -193,10 +194,10 @@ describe.each([
 
   it('keep records that were put aside, until an image contains them', async () => {
     const stores = await withJournal(open());
-    const kept = [5, 4, 6].map((version) => ({ shard: ada, version, record: Uint8Array.of(version) }));
+    const kept = [5, 4, 6].map((version) => ({ shard: ada, version: shardVersion(version), record: Uint8Array.of(version) }));
     stores.journal.storeImageVersions([], kept);
-    stores.journal.storeImageVersions([], [{ shard: ada, version: 5, record: Uint8Array.of(99) }]);
-    stores.journal.storeImageVersions([], [{ shard: bob, version: 1, record: Uint8Array.of(1) }]);
+    stores.journal.storeImageVersions([], [{ shard: ada, version: shardVersion(5), record: Uint8Array.of(99) }]);
+    stores.journal.storeImageVersions([], [{ shard: bob, version: shardVersion(1), record: Uint8Array.of(1) }]);
     expect(stores.reader.setAsideBytesByShard()).toEqual(
       new Map([
         [ada, 3],
@@ -209,8 +210,8 @@ describe.each([
     expect(journal.state.setAsideBytes).toBe(4);
     journal.storeImageVersions(
       [
-        { shard: ada, version: 5, now: instant(50), epoch: FIRST_EPOCH },
-        { shard: bob, version: 1, now: instant(10), epoch: FIRST_EPOCH },
+        { shard: ada, version: shardVersion(5), now: instant(50), epoch: FIRST_EPOCH },
+        { shard: bob, version: shardVersion(1), now: instant(10), epoch: FIRST_EPOCH },
       ],
       [],
     );
@@ -329,7 +330,7 @@ describe.each([
     const stores = await withJournal(open());
     const row = rowOf(ada, 1);
     stores.projections.apply({ ...delta, rows: [row, rowOf(ada, 2), rowOf(bob, 1), { ...row, entity: 'player' }] });
-    const changed = { ...row, version: 2, record: Uint8Array.of(2) };
+    const changed = { ...row, version: shardVersion(2), record: Uint8Array.of(2) };
     const ends = [rowOf(ada, 2), rowOf(cid, 1)].map((each) => ({ ...each, record: undefined }));
     stores.projections.apply({ ...delta, folded: position(2), rows: [changed, ...ends] });
     const { projections } = stores.reopen();
@@ -394,7 +395,10 @@ describe.each([
 
   it('keep ledger segments by shard, and find those of a transaction', async () => {
     const stores = await withJournal(open());
-    const prints = (...ids: readonly string[]): Uint8Array => Buffer.concat(ids.map(fingerprint));
+    const prints = (...ids: readonly string[]): Uint8Array =>
+      Buffer.concat(
+        ids.map((holder) => fingerprint(transactionId({ holder: shardId(holder, 'europe', 'softcore'), generation: 1, seq: 1 }))),
+      );
     const segment = (shard: typeof ada, firstSeq: number, lastSeq: number, ...ids: readonly string[]) => {
       const lines = new RecordWriter(DEFINITION).take();
       return { shard, epoch: FIRST_EPOCH, firstSeq, lastSeq, transactions: prints(...ids), lines };
@@ -427,7 +431,7 @@ describe.each([
     const bytes = Uint8Array.of(1, 2, 3, 4);
     const segment = { shard: ada, epoch: FIRST_EPOCH, firstSeq: 1, lastSeq: 1, transactions: bytes, lines: bytes };
     projections.apply({ ...delta, rows: [{ ...rowOf(ada, 1), record: bytes }], segments: [segment] });
-    journal.storeImageVersions([], [{ shard: ada, version: 4, record: bytes }]);
+    journal.storeImageVersions([], [{ shard: ada, version: shardVersion(4), record: bytes }]);
     const next = sealed({ first: position(3), last: position(3), now: instant(1_000), records: bytes });
     journal.commit(next);
     bytes.fill(0);
@@ -454,7 +458,7 @@ describe.each([
 });
 
 function rowOf(shard: ShardId, id: number, inEpoch = 1) {
-  return { entity: 'offer', shard, of: cellEpoch(shard, inEpoch), id, version: 1, record: Uint8Array.of(1) };
+  return { entity: 'offer', shard, of: cellEpoch(shard, inEpoch), id: rowId(id), version: shardVersion(1), record: Uint8Array.of(1) };
 }
 
 /** Rows as `shard id: record`, in an order of their own. */

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { marketName, marketOf } from '#shared/address.ts';
-import { cellOf, FIRST_EPOCH } from '#shared/cell.ts';
-import { instant, type Market, NO_POSITION, position } from '#shared/units.ts';
+import { cellOf, epoch, FIRST_EPOCH } from '#shared/cell.ts';
+import { transactionId } from '#server/trade/transaction.ts';
+import { instant, type Market, NO_POSITION, position, rowId, shardVersion, type TransactionId } from '#shared/units.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { override } from '#server/sim/override.ts';
@@ -80,7 +81,7 @@ describe('the projector', () => {
       const found = projector.answer('transaction', [tx, shards], position(turns.length));
       expect(found).toEqual(entries.filter(({ entry }) => entry.tx === tx));
     }
-    expect(projector.transaction('1.1.nobody@europe.softcore', [sampleShard(0)])).toEqual([]);
+    expect(projector.transaction(transactionId({ holder: sampleShard(7), generation: 1, seq: 1 }), [sampleShard(0)])).toEqual([]);
   });
 
   it('hands out the rows of one shard, or of one cell of a market, and no others', () => {
@@ -109,10 +110,10 @@ describe('the projector', () => {
     if (put === undefined) throw new Error('the first turn makes an offer');
     const after = { ...turn, puts: [], ledger: [] };
     const turns: ChangeSet[] = [
-      { ...turn, nextId: 2, puts: [], ledger: [] },
-      { ...turn, version: 2, puts: [put] },
-      { ...after, version: 3, removes: [{ table: offer.schema.table, id: put.row.id }] },
-      { ...after, version: 4, puts: [put], removes: [{ table: offer.schema.table, id: put.row.id }] },
+      { ...turn, nextId: rowId(2), puts: [], ledger: [] },
+      { ...turn, version: shardVersion(2), puts: [put] },
+      { ...after, version: shardVersion(3), removes: [{ table: offer.schema.table, id: put.row.id }] },
+      { ...after, version: shardVersion(4), puts: [put], removes: [{ table: offer.schema.table, id: put.row.id }] },
     ];
     const disk = journalOf(turns, () => 0);
     const applied: number[] = [];
@@ -131,7 +132,7 @@ describe('the projector', () => {
   it('tells apart what a shard did in two epochs of its cell, also within a chunk', () => {
     const shard = new SampleShard(1, picker(3));
     const first = Array.from({ length: 10 }, (_, turn) => shard.turn(1_000 + turn));
-    shard.epoch = 2;
+    shard.epoch = epoch(2);
     const second = Array.from({ length: 10 }, (_, turn) => shard.turn(2_000 + turn));
     const turns = [...first, ...second];
     const lines = slowFold(turns, offer.schema.table).lines(shard.id).toReversed();
@@ -177,9 +178,10 @@ describe('sums', () => {
 
 describe('fingerprints', () => {
   it('are the same for the same id, and rarely for others', () => {
-    const ids = Array.from({ length: 1_000 }, (_, index) => `${index}.1.ada@europe.softcore`);
+    const idOf = (seq: number): TransactionId => transactionId({ holder: sampleShard(1), generation: 1, seq });
+    const ids = Array.from({ length: 1_000 }, (_, index) => idOf(index + 1));
     const prints = new Set(ids.map((id) => Buffer.from(fingerprint(id)).toString('hex')));
     expect(prints.size).toBeGreaterThan(995);
-    expect(fingerprint('1.1.ada@europe.softcore')).toEqual(fingerprint('1.1.ada@europe.softcore'));
+    expect(fingerprint(idOf(1))).toEqual(fingerprint(idOf(1)));
   });
 });

@@ -6,7 +6,7 @@
  * one durable position, and nothing has to be merged with records that are not folded yet.
  */
 import { limits } from '#shared/limits.ts';
-import type { Instant, Position, ShardId } from '#shared/units.ts';
+import type { Instant, Position, ShardId, TransactionId } from '#shared/units.ts';
 import { asBuffer, type RecordFormat } from '#server/shard/record/format.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { fingerprint } from './fingerprint.ts';
@@ -85,7 +85,7 @@ export class Projector implements Queries {
     return lines;
   }
 
-  transaction(tx: string, shards: readonly ShardId[]): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[] {
+  transaction(tx: TransactionId, shards: readonly ShardId[]): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[] {
     const print = fingerprint(tx);
     return [...new Set(shards)].flatMap((shard) =>
       this.#store

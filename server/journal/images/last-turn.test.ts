@@ -1,7 +1,7 @@
 /** What the fault of a load says of the shard's last turn: only what the journal knows without the image. */
 import { describe, expect, it } from '@jest/globals';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import { instant, position } from '#shared/units.ts';
+import { instant, position, shardVersion } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import { ShardFault } from '../persister/persister.ts';
@@ -29,7 +29,7 @@ async function diskOf({ imaged, noted = imaged, notedAt = FIRST_AT + noted }: { 
   disk.images.draft(id).stage(image);
   await disk.images.sync([id]);
   disk.images.publish([id]);
-  disk.journal.storeImageVersions([{ shard: id, version: noted, now: instant(notedAt), epoch: FIRST_EPOCH }], []);
+  disk.journal.storeImageVersions([{ shard: id, version: shardVersion(noted), now: instant(notedAt), epoch: FIRST_EPOCH }], []);
   disk.journal.drop(position(Math.min(imaged, noted)), 100);
   const fault = (journal: JournalReader = disk.journal): ShardFault => {
     const { dropped, position } = disk.journal.state;
@@ -64,7 +64,7 @@ describe('the fault of a load', () => {
     const old: JournalReader = {
       read: (after, bytesMax) => journal.read(after, bytesMax),
       batch: (first) => journal.batch(first),
-      imageVersionOf: () => ({ version: 5, now: undefined, epoch: FIRST_EPOCH }),
+      imageVersionOf: () => ({ version: shardVersion(5), now: undefined, epoch: FIRST_EPOCH }),
       setAsideOf: () => [],
       setAsideBytesByShard: () => new Map(),
       close: () => undefined,

@@ -7,7 +7,7 @@
  *    records are set aside.
  */
 import { limits } from '#shared/limits.ts';
-import { NO_POSITION, type Position, position, type ShardId } from '#shared/units.ts';
+import { NO_POSITION, type Position, position, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { RecordCursor } from '#server/shard/record/cursor.ts';
 import { asBuffer, type RecordFormat } from '#server/shard/record/format.ts';
 import { BatchCache } from './batch-cache.ts';
@@ -98,7 +98,7 @@ export class ShardRecords {
     });
   }
 
-  versions(records: readonly RecordPlace[]): readonly number[] {
+  versions(records: readonly RecordPlace[]): readonly ShardVersion[] {
     return records.map(({ bytes, offset }) => {
       this.skimmer.key(bytes, offset);
       return this.skimmer.version;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '#shared/limits.ts';
-import { instant, nextPosition, position, type Position } from '#shared/units.ts';
+import { instant, nextPosition, position, type Position, rowId, shardVersion } from '#shared/units.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { InlineBackend } from './backend-inline.ts';
 import { openPersister } from './open-persister.ts';
@@ -57,8 +57,8 @@ function turnsOf(index: number, count: number): readonly ChangeSet[] {
 function large(version: number, bytes: number): ChangeSet {
   const [turn] = turnsOf(1, 1);
   if (turn === undefined) throw new Error('no turn');
-  const row = { id: version, label: null, count: 0, data: null, note: 'x'.repeat(bytes) };
-  return { ...turn, version, puts: [{ entity: oddment, row }], removes: [], ledger: [] };
+  const row = { id: rowId(version), label: null, count: 0, data: null, note: 'x'.repeat(bytes) };
+  return { ...turn, version: shardVersion(version), puts: [{ entity: oddment, row }], removes: [], ledger: [] };
 }
 
 describe('the persister', () => {

@@ -7,7 +7,7 @@
  * `durable` has reached its position.
  */
 import type { CellEpoch } from '#shared/cell.ts';
-import type { Instant, NodeName, Position, ShardId } from '#shared/units.ts';
+import type { Instant, NodeName, Position, ShardId, ShardVersion, TransactionId } from '#shared/units.ts';
 import type { ChangeSet, RawChangeSet, RawPut } from '#server/shard/change-set.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { RecordFormat } from '#server/shard/record/format.ts';
@@ -32,7 +32,7 @@ export type LoadedShard = { readonly kind: 'found' | 'edited'; readonly shard: R
 /** A live row of a projected entity, with the version that its shard had when it was written. */
 export interface ProjectedRow extends RawPut {
   readonly shard: ShardId;
-  readonly version: number;
+  readonly version: ShardVersion;
 }
 
 /**
@@ -41,7 +41,7 @@ export interface ProjectedRow extends RawPut {
  */
 export interface PackedRows {
   readonly shards: readonly ShardId[];
-  readonly versions: readonly number[];
+  readonly versions: readonly ShardVersion[];
   /** Where the record of each row ends in `records`. */
   readonly ends: readonly number[];
   readonly records: Uint8Array<ArrayBuffer>;
@@ -128,7 +128,7 @@ export interface Queries {
    * All ledger lines of one transaction in these shards, in the order of the shards and of the
    * lines.
    */
-  transaction(tx: string, shards: readonly ShardId[]): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[];
+  transaction(tx: TransactionId, shards: readonly ShardId[]): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[];
   /** Every live row of a projected entity in that scope, and the position as of which it is one. */
   projection(entity: string, scope?: ProjectionScope): { readonly position: Position; readonly rows: PackedRows };
   /** The running totals of gold and goods by place, and the position as of which they are. */

@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { shardId } from '#shared/address.ts';
-import { gold as goldUnit, instant } from '#shared/units.ts';
+import { transactionId } from '#server/trade/transaction.ts';
+import { epoch } from '#shared/cell.ts';
+import { gold as goldUnit, instant, rowId, shardVersion } from '#shared/units.ts';
 import { rowFromRaw, type ChangeSet, type ShardHeader } from '../change-set.ts';
 import { PlainRecordReader } from './plain-reader.ts';
 import { Json } from '../json.ts';
@@ -45,8 +47,9 @@ const jsonValue = fc
   .oneof(fc.array(words, { maxLength: 3 }), fc.dictionary(fc.string({ maxLength: 8 }), signed, { maxKeys: 3, noNullPrototype: true }))
   .map((value) => Json.serialized<object>(value));
 
+const ids = count.map((number) => rowId(Math.max(1, number)));
 const row = fc.record({
-  id: count,
+  id: ids,
   whole: signed,
   words,
   coins: count,
@@ -66,7 +69,7 @@ const entry: fc.Arbitrary<LedgerEntry> = fc.record({
   seq: count,
   at: count.map(instant),
   cause: words,
-  tx: fc.option(words.filter((tx) => tx !== '')),
+  tx: fc.option(count.map((seq) => transactionId({ holder: shardId('ada', 'europe', 'softcore'), generation: 1, seq }))),
   balance: count.map(goldUnit),
   postings: fc.array(
     fc.record(
@@ -86,11 +89,11 @@ const entry: fc.Arbitrary<LedgerEntry> = fc.record({
 });
 const header: fc.Arbitrary<ShardHeader> = fc.record({
   shard: fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/).map((player) => shardId(player, 'europe', 'hardcore')),
-  version: count,
+  version: count.map(shardVersion),
   cell: count,
-  epoch: count,
+  epoch: count.map((number) => epoch(Math.max(1, number))),
   now: count.map(instant),
-  nextId: count,
+  nextId: ids,
   generation: count,
   seq: count,
   ledgerSeq: count,
@@ -100,7 +103,7 @@ const changeSet: fc.Arbitrary<ChangeSet> = fc
   .record({
     header,
     rows: fc.array(row, { maxLength: 4 }),
-    removes: fc.array(fc.record({ table: fc.constant(everything.schema.table), id: count }), { maxLength: 3 }),
+    removes: fc.array(fc.record({ table: fc.constant(everything.schema.table), id: ids }), { maxLength: 3 }),
     ledger: fc.array(entry, { maxLength: 3 }),
   })
   .map(({ header: counters, rows, removes, ledger }) => ({

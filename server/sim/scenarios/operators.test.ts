@@ -1,4 +1,5 @@
 /** What only an operator can settle: a shard that lost its state, a row that cannot be handled, an image that cannot be read. H9, H15, T6. */
+import { transactionId } from '#server/trade/transaction.ts';
 import { describe, expect, it } from '@jest/globals';
 import { failure } from '#server/shard/failures.ts';
 import { onMessage, type Powerup } from '#server/shard/powerup.ts';
@@ -18,7 +19,7 @@ describe('a shard that hears of an outcome that it cannot know (T6)', () => {
       sent.push(packetKind(packet));
       return { kind: 'pass' };
     });
-    scenario.hearOf(`7.1.${scenario.buyer}`);
+    scenario.hearOf(transactionId({ holder: scenario.buyer, generation: 1, seq: 7 }));
     await scenario.run(50);
     expect(model.rows(scenario.buyer, failure)).toMatchObject([{ key: 'quarantine', stuck: true }]);
     expect(referee.violations.map(({ checker }) => checker)).toEqual(['T6 no shard is quarantined and no turn fails']);
