@@ -34,7 +34,6 @@ import { command, rowsByEntity } from '#server/shard/testing/shard-driver.ts';
 
 import { hold } from '#server/trade/entities.ts';
 import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS } from '#server/cell/alarms/scan.ts';
-import { OUTCOME_WAIT_MS } from '#server/cell/pending-replies.ts';
 import { override } from '#server/sim/override.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { clockTime, virtualMachine } from '#server/sim/virtual-platform.ts';
@@ -232,7 +231,7 @@ describe('a node that closes a cell and opens it again', () => {
     expect(await send(node, ada, command('claim', { all: true }, 'claim'))).toEqual(refusal('unavailable'));
     expect(await node.subscribe(ada, () => undefined)).toEqual(refusal('unavailable'));
     const bought = send(node, bob, command('buyout', { listingId: id, price: 500 }, 'buy'));
-    await bench.run(OUTCOME_WAIT_MS + 1_000);
+    await bench.run(limits.outcomeWaitMs + 1_000);
     expect(await bought).toEqual(refusal('outcome-unknown'));
 
     node.openCell({ market: marketOf(ada), cell, epoch: epoch(1) });

@@ -3,7 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { refusal } from '#shared/refusals.ts';
 import { rowId } from '#shared/units.ts';
 import { answer, DONE, type Handled, type Reply } from '#server/shard/message.ts';
-import { NO_REPLIES, OUTCOME_WAIT_MS, PendingReplies, type ReplyingShard } from './pending-replies.ts';
+import { limits } from '#shared/limits.ts';
+import { NO_REPLIES, PendingReplies, type ReplyingShard } from './pending-replies.ts';
 import { Hand } from './testing/hand.ts';
 
 const later = (operation: number): Handled => ({ kind: 'later', operation: rowId(operation) });
@@ -50,7 +51,7 @@ describe('a command', () => {
     hand.move(1_000);
     ask(later(2));
     replies.watch();
-    hand.move(OUTCOME_WAIT_MS - 1_001);
+    hand.move(limits.outcomeWaitMs - 1_001);
     expect(told).toEqual([]);
     hand.move(1);
     expect([told, shard.pendingReplies.length]).toEqual([[UNKNOWN], 1]);
@@ -68,7 +69,7 @@ describe('a command', () => {
     ask(later(2));
     replies.watch();
     replies.stop();
-    hand.move(2 * OUTCOME_WAIT_MS);
+    hand.move(2 * limits.outcomeWaitMs);
     expect([told.length, hand.waiting]).toEqual([1, 0]);
   });
 });

@@ -3,7 +3,7 @@
  * when its operation completes or its time is over.
  *
  * 1. A command is answered at most once.
- * 2. A pending reply ends in one of three ways: a turn completes its operation; `OUTCOME_WAIT_MS`
+ * 2. A pending reply ends in one of three ways: a turn completes its operation; `limits.outcomeWaitMs`
  *    pass; its shard leaves memory with its cell. The latter two answer `outcome-unknown`, and the
  *    same `op` tells the truth when asked again.
  * 3. Time is that of the machine: the node's own time may stand still.
@@ -40,9 +40,6 @@ export interface PendingReply {
  * megabytes.
  */
 export const NO_REPLIES: readonly PendingReply[] = [];
-
-/** How long a command waits for the outcome of its trade before it is told `outcome-unknown`. */
-export const OUTCOME_WAIT_MS = limits.offerWindowMs / 2;
 
 /**
  * Deadlines are looked at in steps, so that thousands per second cost no more timers than a few.
@@ -96,8 +93,8 @@ export class PendingReplies {
   watch(): void {
     for (let pending = this.#begun.shift(); pending !== undefined; pending = this.#begun.shift()) {
       if (!isPending(pending)) continue;
-      this.#watched.push({ deadlineMs: this.#platform.readings.monotonicMs() + OUTCOME_WAIT_MS, pending });
-      if (this.#cancelTimer === undefined) this.#timeOutAfter(OUTCOME_WAIT_MS);
+      this.#watched.push({ deadlineMs: this.#platform.readings.monotonicMs() + limits.outcomeWaitMs, pending });
+      if (this.#cancelTimer === undefined) this.#timeOutAfter(limits.outcomeWaitMs);
     }
   }
 

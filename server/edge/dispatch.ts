@@ -7,17 +7,17 @@
  *    have been made before it.
  * 3. Nothing is answered that did not happen: what a shard has not said is not said.
  */
-import { commands, parseCommand, type Command, type CommandRequest, type ReadingCommandType } from '#shared/protocol.ts';
+import { commands, parseCommand, type CommandRequest, type ParsedCommand, type ReadingCommandType } from '#shared/protocol.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { ReadTable } from '#server/market/command-table.ts';
 import type { Caller, ReadServices } from '#server/market/feature.ts';
 import type { Platform } from '#server/platform/platform.ts';
-import type { Command as ShardCommand, Reply } from '#server/shard/message.ts';
-import type { Backend } from './backend.ts';
+import type { Command, Reply } from '#server/shard/message.ts';
+import type { NodeAccess } from './node-access.ts';
 
 /** What dispatch needs from its surroundings. */
 export interface DispatchServices {
-  readonly backend: Backend;
+  readonly backend: NodeAccess;
   readonly platform: Pick<Platform, 'clock' | 'report'>;
   readonly reads: ReadTable;
 }
@@ -37,16 +37,16 @@ export async function dispatch(services: DispatchServices, caller: Caller, type:
   }
 }
 
-async function run(services: DispatchServices, caller: Caller, command: Command): Promise<Reply> {
+async function run(services: DispatchServices, caller: Caller, command: ParsedCommand): Promise<Reply> {
   if (isRead(command)) return read(services, caller, command.type, command.request);
   const { op, ...body } = command.request;
-  const message: ShardCommand = { kind: command.type, issuer: 'client', op, body };
+  const message: Command = { kind: command.type, issuer: 'client', op, body };
   return services.backend.world.accept({ to: caller.shard, message });
 }
 
-type ReadingCommand = Extract<Command, { readonly type: ReadingCommandType }>;
+type ReadingCommand = Extract<ParsedCommand, { readonly type: ReadingCommandType }>;
 
-function isRead(command: Command): command is ReadingCommand {
+function isRead(command: ParsedCommand): command is ReadingCommand {
   return !commands[command.type].changes;
 }
 

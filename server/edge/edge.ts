@@ -21,7 +21,7 @@ import { AddressLimiter, TokenBucket, type Rate } from '#server/http/token-bucke
 import type { Platform } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
 import { readTableOf } from '#server/market/command-table.ts';
-import type { Backend } from './backend.ts';
+import type { NodeAccess } from './node-access.ts';
 import { playerRoomClass } from './player-room.ts';
 import { PLAYER_ROOM, RoomDirectory } from './room-directory.ts';
 import { openSession, type SessionServices } from './sessions.ts';
@@ -30,7 +30,7 @@ import { Tokens } from './tokens.ts';
 
 /** What the edge needs. */
 export interface EdgeOptions {
-  readonly backend: Backend;
+  readonly backend: NodeAccess;
   readonly platform: Platform;
   readonly catalogue: Catalogue;
   readonly host: string;

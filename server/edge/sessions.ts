@@ -15,14 +15,14 @@ import { playerId, type ShardId } from '#shared/units.ts';
 import type { Opening } from '#server/market/market.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { Command } from '#server/shard/message.ts';
-import type { Backend } from './backend.ts';
+import type { NodeAccess } from './node-access.ts';
 import type { RoomDirectory } from './room-directory.ts';
 import { startGoodsFor } from './start-goods.ts';
 import type { Identity, Tokens } from './tokens.ts';
 
 /** What sessions need from their surroundings. */
 export interface SessionServices {
-  readonly backend: Backend;
+  readonly backend: NodeAccess;
   readonly platform: Pick<Platform, 'readings' | 'random' | 'report'>;
   readonly catalogue: Catalogue;
   readonly directory: RoomDirectory;

@@ -15,7 +15,7 @@ import { StoreLockedError } from './disk/storage.ts';
 import { openDirectory } from './disk/directory.ts';
 import { DEFINITION, picker, SampleShard } from './testing/sample.ts';
 import type { LockPatience } from './threads/worker-patience.ts';
-import { Caller } from './threads/worker-port.ts';
+import { PortCaller } from './threads/worker-port.ts';
 
 const cleanUps: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -87,7 +87,7 @@ describe('node.db, locked by another program', () => {
       directory.close();
       rmSync(path, { recursive: true });
     });
-    const folds = new Caller<FoldApi>(worker);
+    const folds = new PortCaller<FoldApi>(worker);
     await folds.call('open', [path, DEFINITION, 'sample', PATIENT]);
     const letGo = lock(path, 'node.db');
     const recovered = folds.call('recover', [{ ...directory.journal.state, instance: 'sample', remarks: [] }]);

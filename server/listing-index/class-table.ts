@@ -11,7 +11,7 @@ import type { IndexedListing } from '#shared/search.ts';
 import type { Market } from '#shared/units.ts';
 import { Column, grownCapacity } from './column.ts';
 import type { NameDictionary } from './name-dictionary.ts';
-import type { ColumnPart } from './row-codec.ts';
+import type { ColumnPart } from './row-packing.ts';
 
 /** The columns of one class. */
 export class ClassTable {

@@ -10,7 +10,7 @@ import type { IndexedListing } from '#shared/search.ts';
 import type { ListingId, Market, ShardVersion } from '#shared/units.ts';
 import { ClassTable } from './class-table.ts';
 import { NameDictionary } from './name-dictionary.ts';
-import { decodeRow, encodeRow } from './row-codec.ts';
+import { decodeRow, encodeRow } from './row-packing.ts';
 
 /** The rows of all markets. */
 export class RowStore {

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { gold, instant, rowId, shardVersion } from '#shared/units.ts';
 import type { RawPut } from '#server/shard/change-set.ts';
 import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
-import { defineEntity, gold as goldAttribute, json } from '#server/shard/entity.ts';
+import { defineEntity, goldAmount, json } from '#server/shard/entity.ts';
 import { upgrader, type Powerup } from '#server/shard/powerup.ts';
 import type { Item } from '#shared/item.ts';
 import { listingsOfMirrored, type MirroredListings } from './indexed-rows.ts';
@@ -12,7 +12,7 @@ import { listing } from './listing/listing.ts';
 import { player, testItem } from './testing/market-bench.ts';
 
 /** A listing as a program before the first one might have had it. */
-const oldListing = defineEntity('listing', { version: 0, attributes: { item: json<Item>(), price: goldAttribute() } });
+const oldListing = defineEntity('listing', { version: 0, attributes: { item: json<Item>(), price: goldAmount() } });
 /** A price at which the upgrade fails. */
 const CURSED = 13;
 const powerup: Powerup = {

@@ -162,7 +162,7 @@ export function text<Value extends string = string>(options: Options & { readonl
 }
 
 /** An amount of gold: whole coins, 0 to 2^53 - 1. */
-export function gold(options: Options = {}): Attribute<Gold, false> {
+export function goldAmount(options: Options = {}): Attribute<Gold, false> {
   return attribute('gold', 'whole gold from 0 to 2^53 - 1', (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER), options);
 }
 

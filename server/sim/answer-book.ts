@@ -14,7 +14,7 @@ import { TAKE_MS } from '#server/routing/taken-calls.ts';
 import { brokenPromise, isWithoutEffect } from './answer-promises.ts';
 import { isSame, type Checker, type Complain } from './checker.ts';
 import type { DurableTurn, Model } from './model.ts';
-import { fieldsOf, rowAs } from './row-decode.ts';
+import { plainFieldsOf, rowAs } from './plain-rows.ts';
 
 /** Refusals that say nothing of the outcome: who hears one asks again. */
 const UNDECIDED: ReadonlySet<RefusalName> = new Set(['busy', 'unavailable', 'outcome-unknown', 'rate-limited']);
@@ -169,7 +169,7 @@ export class AnswerBook {
 
   #checkReading({ shard, command }: Asked, reply: Reply): void {
     if (command.kind !== 'listing') return;
-    const named = String(fieldsOf(command.body)['listingId']);
+    const named = String(plainFieldsOf(command.body)['listingId']);
     if (reply.kind === 'answer') {
       if (!this.#wasListed(named)) this.#complain(this.#durable, `${shard} shows the listing ${named}, which no journal knows`);
     } else if (reply.name === 'listing-gone' && this.#wasListed(named) && !this.#endedListings.has(named)) {

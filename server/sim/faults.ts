@@ -3,7 +3,7 @@
  * random instants, at named points of the work of a disk, and in the middle of the next start.
  */
 import type { Prng } from '#shared/prng.ts';
-import type { MemoryOperation, Outcome } from '#server/journal/disk/memory-writes.ts';
+import type { MemoryOperation, WriteOutcome } from '#server/journal/disk/memory-writes.ts';
 import { CALM_WEATHER, type BusWeather } from './simulated-bus.ts';
 import { RESTART_US, type SimulatedNode } from './simulated-node.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
@@ -30,7 +30,7 @@ const OPERATIONS: readonly MemoryOperation[] = [
   'upkeep',
   'settle',
 ];
-const FAILURES: readonly Outcome[] = ['fail', 'write-then-fail', 'write-unsynced', 'write-unsynced'];
+const FAILURES: readonly WriteOutcome[] = ['fail', 'write-then-fail', 'write-unsynced', 'write-unsynced'];
 
 /** Nothing happens before `start`, and nothing new after `stop`. */
 export class Faults {
@@ -108,7 +108,7 @@ export class Faults {
       await scheduler.pause(prng.integer(0, periodUs));
       if (this.#isOver) return;
       let armed: MemoryOperation | undefined = prng.pick(OPERATIONS);
-      node.disk.inject((operation): Outcome => {
+      node.disk.inject((operation): WriteOutcome => {
         if (operation !== armed) return 'work';
         armed = undefined;
         const outcome = prng.pick(FAILURES);

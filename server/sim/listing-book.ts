@@ -9,7 +9,7 @@ import { listing } from '#server/market/listing/listing.ts';
 import type { ListingIndex } from '#server/listing-index/listing-index.ts';
 import type { Checker, Complain } from './checker.ts';
 import type { DurableTurn } from './model.ts';
-import { rowAs } from './row-decode.ts';
+import { rowAs } from './plain-rows.ts';
 
 /** A listing as its shard has it, with the positions of its node's journal from which on it stands, and from which on it does not. */
 interface Posted {

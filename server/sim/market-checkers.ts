@@ -14,7 +14,7 @@ import type { RowOf } from '#server/shard/entity.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import { isSame, whereOf, type Checker, type Complain } from './checker.ts';
 import { rowsOfShard, type DurableTurn } from './model.ts';
-import { fieldsOf, rowAs } from './row-decode.ts';
+import { plainFieldsOf, rowAs } from './plain-rows.ts';
 
 /** What these checkers have to know besides the turns. */
 export interface MarketFacts {
@@ -184,7 +184,7 @@ function checkPrice(turn: DurableTurn, complain: Complain): void {
     const row = rowAs(decision, entity, after);
     if (row?.state !== 'committed' || rowAs(decision, entity, before)?.state === 'committed') continue;
     const verdict = row.verdict?.value;
-    const { paid } = fieldsOf(verdict?.kind === 'committed' ? verdict.result : undefined);
+    const { paid } = plainFieldsOf(verdict?.kind === 'committed' ? verdict.result : undefined);
     const sold = listingsOf(turn, 'ended');
     if (sold.length !== 1 || sold[0]?.row.buyout !== paid)
       complain(`${whereOf(turn)} takes ${String(paid)} for ${row.tx}, and no listing of that price ends`);
@@ -220,7 +220,7 @@ function checkHold(facts: MarketFacts, turn: DurableTurn, complain: Complain): v
     const asked =
       row.operation === null ? undefined : rowAs(operation, operation.name, shard.rowsByEntity.get(operation.name)?.get(row.operation));
     if (asked === undefined) return complain(`${whereOf(turn)} holds ${row.gold} for no operation`);
-    const { listingId, price } = fieldsOf(facts.bodyOf(changes.shard, asked.key));
+    const { listingId, price } = plainFieldsOf(facts.bodyOf(changes.shard, asked.key));
     const { row: wanted, price: most } = row.terms.value;
     if (price !== row.gold || price !== most || listingId !== `${String(wanted)}.${row.decider}`)
       complain(

@@ -12,7 +12,7 @@ import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { AnyRow } from '#server/shard/row.ts';
 import type { Batch } from '#server/journal/disk/storage.ts';
-import { rowAs } from './row-decode.ts';
+import { rowAs } from './plain-rows.ts';
 
 /** One shard, as its durable turns have made it. */
 export interface ShardModel {

@@ -17,10 +17,10 @@ import type { Command, Reply } from '#server/shard/message.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import { messageKey, type Outcome } from '#server/trade/messages.ts';
 import type { Seams } from './seams.ts';
-import type { Packet } from './simulated-bus.ts';
+import type { SentPacket } from './simulated-bus.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import { REGION, SimulatedWorld } from './simulated-world.ts';
-import { fieldsOf } from './row-decode.ts';
+import { plainFieldsOf } from './plain-rows.ts';
 
 /** What is special about a scenario. */
 export interface ScenarioOptions {
@@ -32,9 +32,9 @@ export interface ScenarioOptions {
 }
 
 /** What a packet carries: a message between shards by its kind, a command, or a reply. */
-export function packetKind({ bytes }: Packet): string {
-  const packet = fieldsOf(JSON.parse(new TextDecoder().decode(bytes)));
-  const message = fieldsOf(fieldsOf(packet['envelope'])['message']);
+export function packetKind({ bytes }: SentPacket): string {
+  const packet = plainFieldsOf(JSON.parse(new TextDecoder().decode(bytes)));
+  const message = plainFieldsOf(plainFieldsOf(packet['envelope'])['message']);
   if (packet['kind'] === 'reply') return 'reply';
   return message['issuer'] === undefined ? String(message['kind']) : 'command';
 }
@@ -137,7 +137,7 @@ export class Scenario {
       this.seller,
       this.command('sell', { itemId: `${name}-${index}`, buyout: price, durationMs: durationOfMs }),
     );
-    const named = reply?.kind === 'answer' ? fieldsOf(reply.value)['listingId'] : undefined;
+    const named = reply?.kind === 'answer' ? plainFieldsOf(reply.value)['listingId'] : undefined;
     if (typeof named !== 'string') throw new Error(`the item ${index} was not listed: ${JSON.stringify(reply)}`);
     return named;
   }

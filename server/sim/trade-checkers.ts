@@ -11,7 +11,7 @@ import type { MarketTrade } from '#server/market/feature.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import { checkRules, isSame, whereOf, type Checker, type Complain, type CheckerRule } from './checker.ts';
 import type { DurableTurn } from './model.ts';
-import { rowAs } from './row-decode.ts';
+import { rowAs } from './plain-rows.ts';
 import { tradeEffectOf, type TradeEffect } from './trade-effect.ts';
 
 type HoldRow = RowOf<(typeof hold)['attributes']>;

@@ -19,7 +19,7 @@ import type { AnyRow } from '#server/shard/row.ts';
 import { balanceAfter, PLACES, type Place } from '#server/market/places.ts';
 import { checkRules, isSame, whereOf, type Checker, type Complain, type CheckerRule } from './checker.ts';
 import { rowsOfShard, type DurableTurn, type RowDelta, type ShardModel } from './model.ts';
-import { rowAs } from './row-decode.ts';
+import { rowAs } from './plain-rows.ts';
 
 /**
  * Places that no row shows: the world's edge, and what is between two shards. All others are some

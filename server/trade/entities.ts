@@ -1,7 +1,7 @@
 /** The durable rows of trades: what a holder has promised, what a decider has decided. */
 import { limits } from '#shared/limits.ts';
 import type { ShardId, TransactionId } from '#shared/units.ts';
-import { defineEntity, gold, integer, json, nullable, oneOf, reference, text, timestamp } from '#server/shard/entity.ts';
+import { defineEntity, goldAmount, integer, json, nullable, oneOf, reference, text, timestamp } from '#server/shard/entity.ts';
 import { isVerdict, type TradeData, type Verdict } from './messages.ts';
 
 const tx = text<TransactionId>({ maxLength: limits.transactionTextLengthMax, indexed: 'unique' });
@@ -13,7 +13,7 @@ export const hold = defineEntity('hold', {
     tx,
     trade: text({ maxLength: 64 }),
     decider: text<ShardId>({ maxLength: 128 }),
-    gold: gold(),
+    gold: goldAmount(),
     terms: json<TradeData>(),
     /** The last instant at which the offer may be accepted. */
     offerUntil: timestamp(),

@@ -16,10 +16,10 @@ export type MemoryOperation =
   | 'settle';
 
 /** What a call does: work, fail before anything was written, write and fail then, or write and fail to sync. */
-export type Outcome = 'work' | 'fail' | 'write-then-fail' | 'write-unsynced';
+export type WriteOutcome = 'work' | 'fail' | 'write-then-fail' | 'write-unsynced';
 
 /** Decides what each call does. */
-export type Inject = (operation: MemoryOperation) => Outcome;
+export type Inject = (operation: MemoryOperation) => WriteOutcome;
 
 /** What the simulated disk says when it was told to fail. */
 export class InjectedFailure extends Error {

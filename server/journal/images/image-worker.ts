@@ -16,7 +16,7 @@ import { DirectoryIdentity } from '../disk/identity.ts';
 import { CellEpochs } from '../disk/cell-epochs.ts';
 import { FileImages } from '../disk/image-files.ts';
 import { FileJournalReader } from '../disk/sqlite-journal.ts';
-import { Caller, serve } from '../threads/worker-port.ts';
+import { PortCaller, serve } from '../threads/worker-port.ts';
 
 /** A `LoadedShard` on its way between threads. */
 export type SentShard =
@@ -83,7 +83,7 @@ const api = {
     const records = new ShardRecords(journal, definition, dropped, new CellEpochs(definition));
     records.catchUp(position);
     const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
-    const owner = new Caller<ImageVersionApi>(port);
+    const owner = new PortCaller<ImageVersionApi>(port);
     const hands: PassHands = {
       images: watched(images, identity),
       pause,

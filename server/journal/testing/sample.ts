@@ -22,18 +22,7 @@ import {
 import type { ChangeSet, Put, RawChangeSet, Remove } from '#server/shard/change-set.ts';
 import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
-import {
-  boolean,
-  bytes,
-  defineEntity,
-  gold as goldAttribute,
-  integer,
-  json,
-  nullable,
-  oneOf,
-  text,
-  timestamp,
-} from '#server/shard/entity.ts';
+import { boolean, bytes, defineEntity, goldAmount, integer, json, nullable, oneOf, text, timestamp } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { AnyRow, Schemas } from '#server/shard/row.ts';
@@ -42,12 +31,12 @@ import type { PersisterDefinition } from '../persister/persister.ts';
 import { applyChanges } from '../images/merge.ts';
 
 /** A row that every shard has one of. */
-export const purse = defineEntity('purse', { version: 1, attributes: { gold: goldAttribute(), isFrozen: boolean() } });
+export const purse = defineEntity('purse', { version: 1, attributes: { gold: goldAmount(), isFrozen: boolean() } });
 /** Rows that come and go, and that the node mirrors. */
 export const offer = defineEntity('offer', {
   version: 1,
   attributes: {
-    price: goldAttribute(),
+    price: goldAmount(),
     status: oneOf(['live', 'sold']),
     endsAt: nullable(timestamp({ alarm: 'offer-ends' })),
     item: json<object>(),

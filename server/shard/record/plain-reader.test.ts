@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import { shardId } from '#shared/address.ts';
 import { transactionId } from '#server/trade/transaction.ts';
 import { epoch } from '#shared/cell.ts';
-import { gold as goldUnit, instant, rowId, shardVersion } from '#shared/units.ts';
+import { gold, instant, rowId, shardVersion } from '#shared/units.ts';
 import { rowFromRaw, type ChangeSet, type ShardHeader } from '../change-set.ts';
 import { PlainRecordReader } from './plain-reader.ts';
 import { Json } from '../json.ts';
 import { RecordWriter } from './writer.ts';
-import { boolean, bytes, defineEntity, gold, integer, json, nullable, oneOf, reference, text, timestamp } from '../entity.ts';
+import { boolean, bytes, defineEntity, goldAmount, integer, json, nullable, oneOf, reference, text, timestamp } from '../entity.ts';
 import type { LedgerEntry, Posting } from '../ledger.ts';
 import { CodecError, placeOfNumber } from './format.ts';
 import { PLACES } from '#server/market/places.ts';
@@ -18,7 +18,7 @@ const everything = defineEntity('everything', {
   attributes: {
     whole: integer(),
     words: text({ maxLength: 1_000 }),
-    coins: gold(),
+    coins: goldAmount(),
     isOn: boolean(),
     at: timestamp(),
     data: bytes(),
@@ -70,7 +70,7 @@ const entry: fc.Arbitrary<LedgerEntry> = fc.record({
   at: count.map(instant),
   cause: words,
   tx: fc.option(count.map((seq) => transactionId({ holder: shardId('ada', 'europe', 'softcore'), generation: 1, seq }))),
-  balance: count.map(goldUnit),
+  balance: count.map(gold),
   postings: fc.array(
     fc.record(
       {
@@ -80,7 +80,7 @@ const entry: fc.Arbitrary<LedgerEntry> = fc.record({
           words.map((id) => `item:${id}` as const),
         ),
         amount: signed,
-        balance: count.map(goldUnit),
+        balance: count.map(gold),
       },
       { requiredKeys: ['place', 'asset', 'amount'], noNullPrototype: true },
     ),
@@ -217,21 +217,21 @@ describe('the record codec', () => {
       at: instant(2),
       cause: 'c',
       tx: null,
-      balance: goldUnit(7),
+      balance: gold(7),
       postings: [posting],
     });
     const end = (posting: Posting): Buffer => Buffer.from(encode({ ...empty, puts: [], removes: [], ledger: [lineOf(posting)] }));
     const asEver = Buffer.from([0, 0, 1, 1, 2, 1, 99, 0, 7, 1, 2, 4, ...Buffer.from('gold'), 1, 5]);
     expect(end(hold).subarray(-asEver.length)).toEqual(asEver);
     const withBalance = Buffer.from([0, 0, 1, 1, 2, 1, 99, 0, 7, 1, 2 + 16, 4, ...Buffer.from('gold'), 1, 5, 172, 2]);
-    expect(end({ ...hold, balance: goldUnit(300) }).subarray(-withBalance.length)).toEqual(withBalance);
+    expect(end({ ...hold, balance: gold(300) }).subarray(-withBalance.length)).toEqual(withBalance);
   });
 
   it('refuses to write a place that it does not have, and to read one', () => {
     const [empty] = fc.sample(header, 1);
     if (empty === undefined) throw new Error('no sample');
     const postings = [{ place: 'burned', asset: 'gold', amount: 1 }];
-    const line = { seq: 1, at: instant(2), cause: 'c', tx: null, balance: goldUnit(7), postings };
+    const line = { seq: 1, at: instant(2), cause: 'c', tx: null, balance: gold(7), postings };
     const changes = { ...empty, puts: [], removes: [], ledger: [line] };
     const fewer = { ...FORMAT, places: PLACES.slice(0, -1) };
     const writer = new RecordWriter(fewer);

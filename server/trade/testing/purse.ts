@@ -4,7 +4,7 @@
  */
 import { refusal, type RefusalName } from '#shared/refusals.ts';
 import { addGold, gold, type Gold, instant, type ShardId, subtractGold, type TransactionId } from '#shared/units.ts';
-import { defineEntity, gold as goldAttribute, text } from '#server/shard/entity.ts';
+import { defineEntity, goldAmount, text } from '#server/shard/entity.ts';
 import { answer, type Handled } from '#server/shard/message.ts';
 import { onCommand, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
@@ -20,7 +20,7 @@ export const PURSE_START = 1_000;
 export const DECIDES_WITHIN_MS = 30_000;
 
 /** One per shard: what can be spent, and what is promised. */
-export const purse = defineEntity('purse', { version: 1, attributes: { coins: goldAttribute(), held: goldAttribute() } });
+export const purse = defineEntity('purse', { version: 1, attributes: { coins: goldAmount(), held: goldAmount() } });
 /** What a holder got for its coins. One per committed transaction, or something went wrong. */
 export const purchase = defineEntity('purchase', { version: 1, attributes: { tx: text<TransactionId>({ maxLength: 160 }) } });
 /** What a decider gave. Likewise. */

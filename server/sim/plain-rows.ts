@@ -8,6 +8,6 @@ export function rowAs<A extends Attributes>(entity: Entity<A>, name: string, row
 }
 
 /** A value as an object whose fields may be looked at. */
-export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+export function plainFieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }

@@ -10,7 +10,7 @@ import type { Reply } from '#server/shard/message.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 
 /** A running node, as rooms and sessions see it. */
-export interface Backend {
+export interface NodeAccess {
   readonly rules: Rules;
   readonly regions: readonly string[];
   /** What its shards are made of. */

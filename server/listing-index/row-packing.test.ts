@@ -4,7 +4,7 @@ import { listingId, shardId, marketOf } from '#shared/address.ts';
 import { RARITIES } from '#shared/item.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import { gold, GOLD_MAX, instant, itemId, playerId, rowId, shardVersion } from '#shared/units.ts';
-import { decodeRow, encodeRow } from './row-codec.ts';
+import { decodeRow, encodeRow } from './row-packing.ts';
 
 const shard = shardId('ada', 'europe', 'softcore');
 
