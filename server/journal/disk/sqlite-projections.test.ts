@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import { instant, position, rowId, shardVersion } from '#shared/units.ts';
+import { instant, position, rowId, type RowId, shardVersion } from '#shared/units.ts';
 import { limits } from '#shared/limits.ts';
 import { PLACES } from '#server/market/places.ts';
 import { PROJECTIONS_VERSION } from './projection-layout.ts';
@@ -148,7 +148,7 @@ describe('the projections', () => {
     const projections = open(path);
     const [row] = delta.rows;
     if (row === undefined) throw new Error('there is a row');
-    expect(() => projections.apply({ ...delta, rows: [{ ...row, id: rowId(Number.NaN) }] })).toThrow('NOT NULL');
+    expect(() => projections.apply({ ...delta, rows: [{ ...row, id: Number.NaN as RowId }] })).toThrow('NOT NULL');
     projections.apply({ ...delta, alarms: [], totals: [], rows: [{ ...row, shard: bob, of: cellEpoch(bob) }] });
     projections.apply({ ...delta, segments: [] });
     expect(damageOf(path)).toEqual([]);
