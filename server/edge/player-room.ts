@@ -15,17 +15,10 @@ import type { PlayerState } from '#shared/state.ts';
 import type { PlayerId, ShardId } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/active-shard.ts';
 import { publicRefusal } from '#server/http/public-refusal.ts';
-import type { Platform } from '#server/platform/platform.ts';
 import { CLOSE_CODES } from './close-codes.ts';
-import { dispatch, type DispatchServices } from './dispatch.ts';
+import { dispatch } from './dispatch.ts';
 import { Presenter } from './presenter.ts';
-import type { RoomDirectory } from './room-directory.ts';
-
-/** What a room needs from its surroundings. */
-export interface RoomServices extends DispatchServices {
-  readonly platform: Pick<Platform, 'clock' | 'timers' | 'report'>;
-  readonly directory: RoomDirectory;
-}
+import type { EdgeServices } from './services.ts';
 
 /** The longest interval that a timer takes: patches go out by hand, and an idle room costs nothing. */
 const NEVER_MS = 2 ** 31 - 1;
@@ -48,10 +41,10 @@ interface Place {
 class PlayerRoom extends Room<{ state: PlayerState }> {
   override patchRate = NEVER_MS;
   override maxClients = limits.connectionsPerPlayerMax;
-  readonly #services: RoomServices;
+  readonly #services: EdgeServices;
   #place: Place | undefined;
 
-  constructor(services: RoomServices) {
+  constructor(services: EdgeServices) {
     super();
     this.#services = services;
   }
@@ -125,7 +118,7 @@ class PlayerRoom extends Room<{ state: PlayerState }> {
 }
 
 /** The class that Colyseus makes rooms of, with the services of this node in it. */
-export function playerRoomClass(services: RoomServices): new () => PlayerRoom {
+export function playerRoomClass(services: EdgeServices): new () => PlayerRoom {
   return class extends PlayerRoom {
     constructor() {
       super(services);

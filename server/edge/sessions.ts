@@ -7,32 +7,18 @@
  * 4. Tokens are dated by the studio, whose clock is the time of day: they are judged by the wall clock, however far the
  *    market's time is from it.
  */
-import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { shardId } from '#shared/address.ts';
 import type { SessionAnswer, SessionRequest } from '#shared/protocol.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import { playerId, type ShardId } from '#shared/units.ts';
 import type { Opening } from '#server/market/market.ts';
-import type { Platform } from '#server/platform/platform.ts';
 import type { Command } from '#server/shard/message.ts';
-import type { Backend } from './backend.ts';
-import type { RoomDirectory } from './room-directory.ts';
+import type { EdgeServices } from './services.ts';
 import { startGoodsFor } from './start-goods.ts';
-import type { Identity, Tokens } from './tokens.ts';
-
-/** What sessions need from their surroundings. */
-export interface SessionServices {
-  readonly backend: Backend;
-  readonly platform: Pick<Platform, 'readings' | 'random' | 'report'>;
-  readonly catalogue: Catalogue;
-  readonly directory: RoomDirectory;
-  readonly tokens: Tokens;
-  /** Whether anybody may come as a guest: in development only. */
-  readonly guests: boolean;
-}
+import type { Identity } from './tokens.ts';
 
 /** Opens the session that the request asks for, or refuses. Rejects only on a bug. */
-export async function openSession(services: SessionServices, request: SessionRequest): Promise<SessionAnswer | Refusal> {
+export async function openSession(services: EdgeServices, request: SessionRequest): Promise<SessionAnswer | Refusal> {
   const { backend, directory, platform, tokens } = services;
   const { region, mode } = request;
   if (!backend.regions.includes(region)) return refusal('bad-request', { fault: `region: must be one of ${backend.regions.join(', ')}` });
@@ -49,7 +35,7 @@ export async function openSession(services: SessionServices, request: SessionReq
   return { token: await tokens.resume(identity, platform.readings.wall()), player: identity.player, shard, seat: { ...seat } };
 }
 
-async function identify({ platform, tokens, guests }: SessionServices, { guest, token }: SessionRequest): Promise<Identity | Refusal> {
+async function identify({ platform, tokens, guests }: EdgeServices, { guest, token }: SessionRequest): Promise<Identity | Refusal> {
   const now = platform.readings.wall();
   if (guest !== undefined) {
     if (!guests) return refusal('unauthorized', { reason: 'guests are only let into development worlds' });
@@ -60,6 +46,6 @@ async function identify({ platform, tokens, guests }: SessionServices, { guest, 
   return isWelcome ? identity : refusal('unauthorized', { reason: 'the token is not valid, or over' });
 }
 
-function openingOf({ backend, catalogue, platform }: SessionServices, { name, isGuest }: Identity, shard: ShardId): Opening {
+function openingOf({ backend, catalogue, platform }: EdgeServices, { name, isGuest }: Identity, shard: ShardId): Opening {
   return isGuest ? { name, start: startGoodsFor(catalogue, backend.rules, shard, () => platform.random.id()) } : { name };
 }

@@ -15,16 +15,9 @@ import { limits } from '#shared/limits.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import { faultOf } from '#shared/schemas.ts';
 import type { Platform } from '#server/platform/platform.ts';
-import type { Operation } from './operation.ts';
+import type { Operation } from './operations.ts';
 import { isOriginAllowed, type OriginRules } from './origins.ts';
 import { httpStatusOf, publicRefusal } from './public-refusal.ts';
-
-/** A request that was admitted. */
-export interface HttpRequest {
-  readonly parameters: Readonly<Record<string, string>>;
-  /** The body as JSON; `undefined` where the operation has none. */
-  readonly body: unknown;
-}
 
 /** An answer: a value for the body, with a status of its own (default 200), or a refusal. */
 export type HttpAnswer = { readonly kind: 'json'; readonly status?: number; readonly value: unknown } | Refusal;
@@ -32,28 +25,21 @@ export type HttpAnswer = { readonly kind: 'json'; readonly status?: number; read
 /** Asked before the body is read, with the address of the peer (forwarded headers are not believed): a refusal saves reading it. */
 export type Admit = (address: string) => Refusal | undefined;
 
+/** Called with the body as JSON, `undefined` where the operation has none, and the parameters of the path. */
+type Handle<Body> = (body: Body, parameters: Readonly<Record<string, string>>) => HttpAnswer | Promise<HttpAnswer>;
+
 /** An operation and what serves it. */
 export interface Route {
   readonly operation: Operation;
   readonly admit?: Admit;
-  readonly handle: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
-}
-
-/** What the HTTP server needs from its surroundings. */
-export interface HttpServices {
-  readonly platform: Pick<Platform, 'report'>;
-  readonly origins: OriginRules;
-  readonly routes: readonly Route[];
+  readonly handle: Handle<unknown>;
 }
 
 /** The handler of an operation with a body: it is called with what the body's schema lets through; anything else is refused. */
-export function withBody<Body>(
-  schema: z.ZodType<Body>,
-  handle: (body: Body, request: HttpRequest) => Promise<HttpAnswer>,
-): (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer> {
-  return (request) => {
-    const body = schema.safeParse(request.body);
-    return body.success ? handle(body.data, request) : refusal('bad-request', { fault: faultOf(body.error) });
+export function withBody<Body>(schema: z.ZodType<Body>, handle: Handle<Body>): Route['handle'] {
+  return (json, parameters) => {
+    const body = schema.safeParse(json);
+    return body.success ? handle(body.data, parameters) : refusal('bad-request', { fault: faultOf(body.error) });
   };
 }
 
@@ -74,23 +60,20 @@ const PREFLIGHT_HEADERS: Readonly<Record<string, string>> = {
 
 const NOTHING_HERE = malformed(404, 'there is nothing here');
 
-/** A server that does not listen yet. */
-export function createHttpServer(services: HttpServices): Server {
-  const app = appOf(services);
+/** A server of these routes that does not listen yet. What fails in it is reported to the platform. */
+export function createHttpServer(platform: Pick<Platform, 'report'>, origins: OriginRules, routes: readonly Route[]): Server {
+  const app = appOf(platform, origins, routes);
   const listener = getRequestListener((request, env) => app.fetch(request, env), {
     overrideGlobalObjects: false,
     autoCleanupIncoming: false,
     hostname: 'localhost',
     errorHandler: () => new Response(null, { status: 400, headers: SECURITY_HEADERS }),
   });
-  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
-  server.headersTimeout = limits.httpHeadersMs;
-  server.requestTimeout = limits.httpRequestMs;
-  server.keepAliveTimeout = limits.httpKeepAliveMs;
-  return server;
+  const timeouts = { headersTimeout: limits.httpHeadersMs, requestTimeout: limits.httpRequestMs, keepAliveTimeout: limits.httpKeepAliveMs };
+  return createServer(timeouts, (incoming, outgoing) => void listener(incoming, outgoing));
 }
 
-function appOf({ platform, origins, routes }: HttpServices): Hono<Bindings> {
+function appOf(platform: Pick<Platform, 'report'>, origins: OriginRules, routes: readonly Route[]): Hono<Bindings> {
   const app = new Hono<Bindings>();
   app.use(async (context, next) => {
     const { incoming } = context.env;
@@ -127,12 +110,12 @@ async function answerOf({ operation, admit, handle }: Route, context: Context<Bi
   const { incoming } = context.env;
   const refused = admit?.(incoming.socket.remoteAddress ?? '');
   if (refused !== undefined) return refused;
-  if (operation.body === undefined) return handle({ parameters, body: undefined });
+  if (operation.body === undefined) return handle(undefined, parameters);
   if (!/^application\/json\b/i.test(incoming.headers['content-type'] ?? '')) return malformed(415, 'the body must be application/json');
   const text = await readBody(incoming);
   if (text === undefined) return malformed(413, `the body must have at most ${limits.httpBodyBytesMax} bytes`);
   const body = parseJson(text);
-  return body === undefined ? malformed(400, 'the body is not JSON') : handle({ parameters, body: body.value });
+  return body === undefined ? malformed(400, 'the body is not JSON') : handle(body.value, parameters);
 }
 
 function malformed(status: number, fault: string): HttpAnswer {

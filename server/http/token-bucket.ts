@@ -52,10 +52,8 @@ export class AddressLimiter {
     this.#bucketByAddress.delete(network);
     this.#bucketByAddress.set(network, bucket);
     if (this.#bucketByAddress.size > ADDRESSES_MAX) {
-      for (const oldest of this.#bucketByAddress.keys()) {
-        this.#bucketByAddress.delete(oldest);
-        break;
-      }
+      const [oldest = network] = this.#bucketByAddress.keys();
+      this.#bucketByAddress.delete(oldest);
     }
     return bucket.take(nowMs);
   }

@@ -23,7 +23,7 @@ import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
 import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
 import { defineShard } from '#server/shard/definition.ts';
-import type { Backend } from '../backend.ts';
+import type { Backend } from '../services.ts';
 
 /** A node that runs, and what it has reported. */
 export interface MemoryNode {
