@@ -2,7 +2,7 @@
  * What breaks a tidy rule and may, each with its reason. A reason that starts with `open:` is a fault that is to be mended: take
  * the line away with it, and add none.
  */
-import type { Exceptions } from './export-rules.ts';
+import type { Exceptions } from './repository.ts';
 
 /** Names that more than one file exports. */
 export const SHARED_NAMES: Exceptions = {

@@ -69,37 +69,24 @@ export function importFaults(source: SourceFile): readonly Fault[] {
 /** The path of the file that an import means, from the root of the repository; `undefined` for a package. */
 export function resolveImport(path: string, specifier: string): string | undefined {
   if (specifier.startsWith('#')) return specifier.slice(1).replace(/^client\//, 'client-sim/');
-  if (!specifier.startsWith('.')) return undefined;
-  const parts = path.split('/').slice(0, -1);
-  for (const part of specifier.split('/')) {
-    if (part === '..') parts.pop();
-    else if (part !== '.') parts.push(part);
-  }
-  return parts.join('/');
-}
-
-function importProblem(path: string, layer: string, specifier: string): string | undefined {
-  const isTest = isTestFile(path);
-  const target = resolveImport(path, specifier);
-  if (target === undefined) return isTest ? undefined : packageProblem(layer, specifier);
-  if (isTestFile(target) && !isTest && layer !== 'load-tests') return `'${specifier}' is for tests only`;
-  return formProblem(layer, specifier, target) ?? (isTest ? undefined : directionProblem(layer, target));
-}
-
-/** Within a layer imports are relative; across layers they are written from the top. */
-function formProblem(layer: string, specifier: string, target: string): string | undefined {
-  const isAcross = layerOf(target) !== layer;
-  if (isAcross && specifier.startsWith('../')) return `'${specifier}' leaves its folder: write it with #shared, #server or #client`;
-  return !isAcross && specifier.startsWith('#') ? `'${specifier}' is in the same folder: write it as a relative path` : undefined;
+  return specifier.startsWith('.') ? new URL(specifier, `file:///${path}`).pathname.slice(1) : undefined;
 }
 
 /** A file in the folder of a feature: only the market itself, and what may use everything, imports it. */
 const FEATURE = /^server\/market\/[^/]+\//;
 
-function directionProblem(layer: string, target: string): string | undefined {
-  const uses = LAYERS[layer]?.uses ?? [];
+/** Within a layer imports are relative; across layers they are written from the top. */
+function importProblem(path: string, layer: string, specifier: string): string | undefined {
+  const isTest = isTestFile(path);
+  const target = resolveImport(path, specifier);
+  if (target === undefined) return isTest ? undefined : packageProblem(layer, specifier);
   const targetLayer = layerOf(target);
-  if (targetLayer === layer || uses === 'everything') return undefined;
+  const isAcross = targetLayer !== layer;
+  if (isTestFile(target) && !isTest && layer !== 'load-tests') return `'${specifier}' is for tests only`;
+  if (isAcross && specifier.startsWith('../')) return `'${specifier}' leaves its folder: write it with #shared, #server or #client`;
+  if (!isAcross && specifier.startsWith('#')) return `'${specifier}' is in the same folder: write it as a relative path`;
+  const uses = LAYERS[layer]?.uses ?? [];
+  if (isTest || !isAcross || uses === 'everything') return undefined;
   if (FEATURE.test(target)) return `'${target}' is inside of a feature: what others need, server/market/market.ts and feature.ts say`;
   if (targetLayer !== undefined && uses.includes(targetLayer)) return undefined;
   return `${layer} may not use ${targetLayer ?? target} (see the table in server/tidy/layers.ts)`;
@@ -107,8 +94,7 @@ function directionProblem(layer: string, target: string): string | undefined {
 
 function packageProblem(layer: string, specifier: string): string | undefined {
   if (specifier.startsWith('node:')) return layer === 'shared' ? `shared runs in a browser too: no ${specifier}` : undefined;
-  const [first = '', second = ''] = specifier.split('/');
-  const name = specifier.startsWith('@') ? `${first}/${second}` : first;
+  const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? '';
   const packages = LAYERS[layer]?.packages ?? [];
   if (packages === 'everything' || packages.includes(name)) return undefined;
   return `${layer} may not use the package ${name} (see the table in server/tidy/layers.ts)`;
