@@ -6,9 +6,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 import { openApiDocument } from '#server/http/openapi.ts';
-import { configurationPage } from './reference-pages/configuration-page.ts';
 import { protocolPage } from './reference-pages/protocol-page.ts';
-import { limitsPage, refusalsPage, rulesPage } from './reference-pages/value-pages.ts';
+import { configurationPage, limitsPage, refusalsPage, rulesPage } from './reference-pages/value-pages.ts';
 
 const FOLDER = new URL('./reference/', import.meta.url);
 

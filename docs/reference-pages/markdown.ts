@@ -13,7 +13,7 @@ export function code(text: string): string {
 
 /** A whole number with thousands separators. */
 export function grouped(value: number): string {
-  return String(value).replace(/\B(?=(?:\d{3})+$)/g, ',');
+  return value.toLocaleString('en-US');
 }
 
 /** A number for people, in the unit that its name ends with: `...Ms`, `...Bytes`, `...BasisPoints`, `...PerMille`. */

@@ -13,35 +13,29 @@ interface LayerRule {
   readonly packages: readonly string[] | 'everything';
 }
 
+/** What every part of the server may use. */
+const BASE = ['shared', 'server/platform'];
+
 /** Each layer, from the bottom up. A row may only name rows above it, so the table itself can have no cycle. */
 export const LAYERS: Readonly<Record<string, LayerRule>> = {
   shared: { uses: [], packages: ['zod', '@colyseus/schema'] },
   'server/tidy': { uses: [], packages: ['oxc-parser'] },
   'server/platform': { uses: ['shared'], packages: [] },
-  'server/config': { uses: ['shared', 'server/platform'], packages: ['zod'] },
-  'server/shard': { uses: ['shared', 'server/platform'], packages: [] },
-  'server/journal': { uses: ['shared', 'server/platform', 'server/shard'], packages: ['better-sqlite3'] },
-  'server/trade': { uses: ['shared', 'server/platform', 'server/shard'], packages: ['zod'] },
-  'server/routing': { uses: ['shared', 'server/platform', 'server/shard'], packages: [] },
-  'server/cell': { uses: ['shared', 'server/platform', 'server/shard', 'server/journal', 'server/routing'], packages: [] },
-  'server/listing-index': { uses: ['shared', 'server/platform'], packages: [] },
-  'server/market': { uses: ['shared', 'server/platform', 'server/shard', 'server/trade', 'server/listing-index'], packages: [] },
-  'server/http': { uses: ['shared', 'server/platform'], packages: ['hono', '@hono/node-server', 'zod'] },
+  'server/config': { uses: [...BASE], packages: ['zod'] },
+  'server/shard': { uses: [...BASE], packages: [] },
+  'server/journal': { uses: [...BASE, 'server/shard'], packages: ['better-sqlite3'] },
+  'server/trade': { uses: [...BASE, 'server/shard'], packages: ['zod'] },
+  'server/routing': { uses: [...BASE, 'server/shard'], packages: [] },
+  'server/cell': { uses: [...BASE, 'server/shard', 'server/journal', 'server/routing'], packages: [] },
+  'server/listing-index': { uses: [...BASE], packages: [] },
+  'server/market': { uses: [...BASE, 'server/shard', 'server/trade', 'server/listing-index'], packages: [] },
+  'server/http': { uses: [...BASE], packages: ['hono', '@hono/node-server', 'zod'] },
   'server/edge': {
-    uses: [
-      'shared',
-      'server/platform',
-      'server/shard',
-      'server/cell',
-      'server/market',
-      'server/routing',
-      'server/listing-index',
-      'server/http',
-    ],
+    uses: [...BASE, 'server/shard', 'server/cell', 'server/market', 'server/routing', 'server/listing-index', 'server/http'],
     packages: ['@colyseus/core', '@colyseus/schema', '@colyseus/ws-transport', 'jose', 'zod'],
   },
   'server/node': { uses: 'everything', packages: 'everything' },
-  'server/main': { uses: ['shared', 'server/platform', 'server/config', 'server/node', 'server/edge', 'server/journal'], packages: [] },
+  'server/main': { uses: [...BASE, 'server/config', 'server/node', 'server/edge', 'server/journal'], packages: [] },
   'server/sim': { uses: 'everything', packages: [] },
   'client-sim': { uses: ['shared'], packages: ['@colyseus/sdk', '@colyseus/schema', 'zod'] },
   'load-tests': { uses: 'everything', packages: 'everything' },
