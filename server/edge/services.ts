@@ -11,7 +11,7 @@ import type { ReadTable } from '#server/market/command-table.ts';
 import type { Feature } from '#server/market/feature.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { Part } from '#server/routing/part.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { RoomDirectory } from './room-directory.ts';
 import type { Tokens } from './tokens.ts';
