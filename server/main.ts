@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import packageJson from '#package.json' with { type: 'json' };
 import { limits } from '#shared/limits.ts';
 import { nodeName } from '#shared/units.ts';
 import { ConfigError, loadConfig, type Config } from './config.ts';
@@ -46,15 +47,6 @@ function die(sentence: string): never {
   process.exit(1);
 }
 
-/** The version of this program, as its package says. */
-function ownVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  const description: unknown = JSON.parse(text);
-  const version = typeof description === 'object' && description !== null && 'version' in description ? description.version : undefined;
-  if (typeof version !== 'string') throw new Error('package.json names no version');
-  return version;
-}
-
 /** As `die`, when a thread may hang in the disk: to exit in order would wait for it. */
 function kill(sentence: string): void {
   process.stderr.write(`gavel: ${sentence}\n`);
@@ -68,7 +60,7 @@ function openOwnNode(config: Config): Promise<GavelNode> {
     isClockTrusted: profile === 'dev' || isClockRight,
     rules,
     catalogue,
-    build: ownVersion(),
+    build: packageJson.version,
     regions,
     world: WORLD,
     node: NODE,

@@ -20,7 +20,7 @@ import type { ShardListener } from '#server/cell/active-shard.ts';
 import { AlarmScan } from '#server/cell/alarms/scan.ts';
 import { createCellParts, type CellParts } from '#server/cell/cell-parts.ts';
 import { OwnCells } from '#server/cell/own-cells.ts';
-import type { Backend } from '#server/edge/services.ts';
+import type { ServingNode } from '#server/edge/services.ts';
 import { ShardFault, type Persister, type PersisterDefinition } from '#server/journal/persister/persister.ts';
 import { StoreLockedError } from '#server/journal/disk/storage.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
@@ -136,7 +136,7 @@ async function startClock({ machine, isClockTrusted }: NodeOptions, persister: P
 }
 
 /** A running node. */
-export class GavelNode implements Backend {
+export class GavelNode implements ServingNode {
   readonly rules: Rules;
   readonly regions: readonly string[];
   readonly features: readonly Feature[];

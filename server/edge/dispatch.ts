@@ -7,10 +7,10 @@
  *    have been made before it.
  * 3. Nothing is answered that did not happen: what a shard has not said is not said.
  */
-import { isChangingCommand, parseCommand, type Command, type CommandRequest, type ReadingCommandType } from '#shared/protocol.ts';
+import { isChangingCommand, parseCommand, type ClientCommand, type CommandRequest, type ReadingCommandType } from '#shared/protocol.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Caller, ReadServices } from '#server/market/feature.ts';
-import type { Command as ShardCommand, Reply } from '#server/shard/message.ts';
+import type { Command, Reply } from '#server/shard/message.ts';
 import type { EdgeServices } from './services.ts';
 
 /** The final word to a message of a client. */
@@ -28,14 +28,14 @@ export async function dispatch(services: EdgeServices, caller: Caller, type: str
   }
 }
 
-function run(services: EdgeServices, caller: Caller, command: Command): Reply | Promise<Reply> {
+function run(services: EdgeServices, caller: Caller, command: ClientCommand): Reply | Promise<Reply> {
   if (isRead(command)) return read(services, caller, command.type, command.request);
   const { op, ...body } = command.request;
-  const message: ShardCommand = { kind: command.type, issuer: 'client', op, body };
+  const message: Command = { kind: command.type, issuer: 'client', op, body };
   return services.backend.world.accept({ to: caller.shard, message });
 }
 
-function isRead(command: Command): command is Extract<Command, { readonly type: ReadingCommandType }> {
+function isRead(command: ClientCommand): command is Extract<ClientCommand, { readonly type: ReadingCommandType }> {
   return !isChangingCommand(command.type);
 }
 

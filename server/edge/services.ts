@@ -17,7 +17,7 @@ import type { RoomDirectory } from './room-directory.ts';
 import type { Tokens } from './tokens.ts';
 
 /** A running node, as rooms and sessions see it: the consumer declares the seam. */
-export interface Backend {
+export interface ServingNode {
   readonly rules: Rules;
   readonly regions: readonly string[];
   /** What its shards are made of. */
@@ -39,7 +39,7 @@ export interface Backend {
 
 /** What an edge is started with. */
 export interface EdgeOptions {
-  readonly backend: Backend;
+  readonly backend: ServingNode;
   readonly platform: Platform;
   readonly catalogue: Catalogue;
   readonly host: string;

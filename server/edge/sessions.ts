@@ -8,13 +8,15 @@
  *    market's time is from it.
  */
 import { shardId } from '#shared/address.ts';
+import type { Catalogue } from '#shared/catalog/catalogue.ts';
+import { commoditiesFor, lootFor } from '#shared/catalog/loot.ts';
 import type { SessionAnswer, SessionRequest } from '#shared/protocol.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
-import { playerId, type ShardId } from '#shared/units.ts';
-import type { Opening } from '#server/market/market.ts';
+import type { Rules } from '#shared/rules.ts';
+import { itemId, playerId, type ShardId } from '#shared/units.ts';
+import type { Opening, StartGoods } from '#server/market/market.ts';
 import type { Command } from '#server/shard/message.ts';
 import type { EdgeServices } from './services.ts';
-import { startGoodsFor } from './start-goods.ts';
 import type { Identity } from './tokens.ts';
 
 /** Opens the session that the request asks for, or refuses. Rejects only on a bug. */
@@ -48,4 +50,13 @@ async function identify({ platform, tokens, guests }: EdgeServices, { guest, tok
 
 function openingOf({ backend, catalogue, platform }: EdgeServices, { name, isGuest }: Identity, shard: ShardId): Opening {
   return isGuest ? { name, start: startGoodsFor(catalogue, backend.rules, shard, () => platform.random.id()) } : { name };
+}
+
+/** What a guest of a development world starts with: loot from a seed made of the shard's address, the same at every try. `newId` gives ids that are unique in the world: the same loot is never the same items. */
+export function startGoodsFor(catalogue: Catalogue, { guest }: Rules, shard: ShardId, newId: () => string): StartGoods {
+  return {
+    gold: guest.gold,
+    items: lootFor(catalogue, { seed: shard, count: guest.items, idOf: () => itemId(newId()) }),
+    commodities: commoditiesFor(catalogue, { seed: shard, count: guest.commodities, quantityMax: guest.commodityQuantity }),
+  };
 }

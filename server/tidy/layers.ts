@@ -35,7 +35,7 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
     packages: ['@colyseus/core', '@colyseus/schema', '@colyseus/ws-transport', 'jose', 'zod'],
   },
   'server/node': { uses: 'everything', packages: 'everything' },
-  'server/main': { uses: [...BASE, 'server/config', 'server/node', 'server/edge', 'server/journal'], packages: [] },
+  'server/main': { uses: [...BASE, 'server/config', 'server/node', 'server/edge', 'server/journal'], packages: ['#package.json'] },
   'server/sim': { uses: 'everything', packages: [] },
   'client-sim': { uses: ['shared'], packages: ['@colyseus/sdk', '@colyseus/schema', 'zod'] },
   'load-tests': { uses: 'everything', packages: 'everything' },
@@ -60,9 +60,9 @@ export function importFaults(source: SourceFile): readonly Fault[] {
   });
 }
 
-/** The path of the file that an import means, from the root of the repository; `undefined` for a package. */
+/** The path of the source that an import means, from the root of the repository; `undefined` for a package, this one's own description included. */
 export function resolveImport(path: string, specifier: string): string | undefined {
-  if (specifier.startsWith('#')) return specifier.slice(1).replace(/^client\//, 'client-sim/');
+  if (/^#.*\.ts$/.test(specifier)) return specifier.slice(1).replace(/^client\//, 'client-sim/');
   return specifier.startsWith('.') ? new URL(specifier, `file:///${path}`).pathname.slice(1) : undefined;
 }
 

@@ -25,11 +25,11 @@ import { World } from '#server/routing/world.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
-import type { Backend } from '../services.ts';
+import type { ServingNode } from '../services.ts';
 
 /** A node that runs, and what it has reported. */
 export interface MemoryNode {
-  readonly backend: Backend;
+  readonly backend: ServingNode;
   readonly platform: Platform;
   readonly reported: readonly ReportedEvent[];
   /** Ends it, its alarms included. */
@@ -84,7 +84,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     }
   }
   world.open();
-  const backend: Backend = {
+  const backend: ServingNode = {
     rules,
     regions,
     features,
