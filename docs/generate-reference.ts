@@ -1,7 +1,9 @@
 /**
- * Writes the files of `docs/reference/` from the tables of the source, so that they cannot tell anything else than the code.
+ * Writes the files of `docs/reference/` from the tables of the source, so that they cannot tell
+ * anything else than the code.
  *
- * `--write` writes them; without it they are compared, and a page that is missing or out of date ends the process with 1.
+ * `--write` writes them; without it they are compared, and a page that is missing or out of date
+ * ends the process with 1.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';

@@ -1,10 +1,12 @@
 /**
- * Configuration: flags over the environment (`GAVEL_*`) over `gavel.config.json`, checked before anything is started. One table,
- * `settingsSchema`, names each setting, how it is read and what is said about it; flags, environment, file, `--help` and
- * docs/reference/configuration.md are made from it. Pure: the caller gives the arguments, the environment and a way to read files.
+ * Configuration: flags over the environment (`GAVEL_*`) over `gavel.config.json`, checked before
+ * anything is started. One table, `settingsSchema`, names each setting, how it is read and what is
+ * said about it; flags, environment, file, `--help` and docs/reference/configuration.md are made
+ * from it. Pure: the caller gives the arguments, the environment and a way to read files.
  *
- * Secrets come from the environment alone, where no list of processes and no file in the repository shows them. In development they
- * are made up at each start; in production there is no start without them.
+ * Secrets come from the environment alone, where no list of processes and no file in the repository
+ * shows them. In development they are made up at each start; in production there is no start
+ * without them.
  */
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
@@ -39,7 +41,10 @@ export interface Config {
   readonly origins: readonly string[];
   /** Sessions per second that one address may open, and at once. */
   readonly sessionRate: { readonly perSecond: number; readonly burst: number };
-  /** Whether the operator says that the clock of the machine is right, however far it is from the last time that the node knows. */
+  /**
+   * Whether the operator says that the clock of the machine is right, however far it is from the
+   * last time that the node knows.
+   */
   readonly isClockRight: boolean;
   readonly secrets: Secrets;
 }
@@ -65,10 +70,10 @@ export interface ConfigSource {
   readonly newSecret: () => string;
 }
 
-/** What a start asks for. */
-export type Started = { readonly kind: 'help'; readonly text: string } | { readonly kind: 'config'; readonly config: Config };
-
-/** What is said about a setting: `value` stands for its value in the help, and is empty for a switch, which may stand alone. */
+/**
+ * What is said about a setting: `value` stands for its value in the help, and is empty for a
+ * switch, which may stand alone.
+ */
 interface SettingText {
   readonly value: string;
   readonly fallback: string;
@@ -77,7 +82,10 @@ interface SettingText {
 
 const settingTexts = z.registry<SettingText>();
 
-/** One setting: what is said about it, and how its text becomes its value. A message that ends in `; not` is completed with what was given. */
+/**
+ * One setting: what is said about it, and how its text becomes its value. A message that ends in `;
+ * not` is completed with what was given.
+ */
 function setting<Schema extends z.core.$ZodType<unknown, string>>(value: string, fallback: string, help: string, schema: Schema) {
   const read = z.string().prefault(fallback).pipe(schema);
   settingTexts.add(read, { value, fallback, help });
@@ -115,7 +123,9 @@ const origins = listOf(
 );
 const yesOrNo = z.enum(['true', 'false'], 'must be true or false, or stand alone; not').transform((text) => text === 'true');
 
-/** Every setting by its name, in the order of the help: `--port`, `GAVEL_PORT`, `port` in the file. */
+/**
+ * Every setting by its name, in the order of the help: `--port`, `GAVEL_PORT`, `port` in the file.
+ */
 const settingsSchema = z.object({
   data: setting('DIR', './data', 'Where everything durable is kept: on a local file system, not on a network.', nonEmpty),
   host: setting('ADDRESS', '127.0.0.1', 'The address to listen on.', nonEmpty),
@@ -156,16 +166,16 @@ export const SECRETS = [
 export const CONFIG_FILE = 'gavel.config.json';
 const SESSION_RATE = { dev: 1_000, production: 20 } as const;
 
-/** The configuration, or the help that was asked for. Throws `ConfigError`. */
-export function loadConfig(source: ConfigSource): Started {
+/** The configuration, unless the help was asked for. Throws `ConfigError`. */
+export function loadConfig(source: ConfigSource): Config | 'help' {
   const flags = fromFlags(source.args);
-  if (flags === 'help') return { kind: 'help', text: helpText() };
+  if (flags === 'help') return flags;
   const texts = { ...fromFile(source), ...fromEnvironment(source.env), ...flags };
   const parsed = settingsSchema.safeParse(texts);
   if (!parsed.success) throw new ConfigError(sentenceOf(parsed.error, texts));
   const { data, host, port, profile, rules, catalog, regions, origins = [], ...rest } = parsed.data;
   const perSecond = rest['session-rate'] ?? SESSION_RATE[profile];
-  const config: Config = {
+  return {
     profile,
     dataDirectory: data,
     host,
@@ -178,7 +188,6 @@ export function loadConfig(source: ConfigSource): Started {
     isClockRight: rest['clock-is-right'],
     secrets: loadSecrets(source, profile),
   };
-  return { kind: 'config', config };
 }
 
 /** What `--help` prints. */
@@ -253,7 +262,7 @@ const fileSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boole
 function fromFile({ readText }: ConfigSource): Texts {
   const content = readJson(readText, CONFIG_FILE);
   if (content === undefined) return {};
-  const parsed = fileSchema.safeParse(content.value);
+  const parsed = fileSchema.safeParse(content);
   if (!parsed.success) throw new ConfigError(`${CONFIG_FILE}: ${faultOf(parsed.error)}.`);
   const unknown = Object.keys(parsed.data).find((name) => !Object.hasOwn(settingsSchema.shape, name));
   if (unknown !== undefined) throw new ConfigError(`${CONFIG_FILE}: there is no setting ${quote(unknown)}.`);
@@ -274,23 +283,23 @@ function fromJsonFile<Value>({ readText }: ConfigSource, name: string, path: str
   const content = readJson(readText, path);
   if (content === undefined) throw new ConfigError(`--${name} names the file ${quote(path)}, which does not exist.`);
   try {
-    return parse(content.value);
+    return parse(content);
   } catch (error) {
     if (!(error instanceof RulesError || error instanceof CatalogueError)) throw error;
     throw new ConfigError(`The ${name === 'catalog' ? 'catalogue' : name} in ${quote(path)} cannot be used: ${error.message}.`);
   }
 }
 
-function readJson(readText: ConfigSource['readText'], path: string): { readonly value: unknown } | undefined {
+/** What a file of JSON holds; `undefined`, which JSON cannot say, if there is no such file. */
+function readJson(readText: ConfigSource['readText'], path: string): unknown {
   let text: string | undefined;
   try {
     text = readText(path);
   } catch (error) {
     throw new ConfigError(`The file ${quote(path)} cannot be read: ${error instanceof Error ? error.message : String(error)}.`);
   }
-  if (text === undefined) return undefined;
   try {
-    return { value: JSON.parse(text) };
+    return text === undefined ? undefined : JSON.parse(text);
   } catch {
     throw new ConfigError(`The file ${quote(path)} is not JSON.`);
   }

@@ -1,14 +1,15 @@
 /**
- * The doc comments beside constants and fields of a source file, so that the reference says what the source says and
- * nothing is written twice.
+ * The doc comments beside constants and fields of a source file, so that the reference says what
+ * the source says and nothing is written twice.
  */
 import { Visitor } from 'oxc-parser';
 import { readFileSync } from 'node:fs';
 import { lineAt, readSource } from '#server/tidy/source-file.ts';
 
 /**
- * What a source file says: about a constant, by its name; about a field, by its path after a dot (`.guest.items`); and
- * about a field of a `...Shape` constant, which is spread into other objects, by its path after a star (`*.price`).
+ * What a source file says: about a constant, by its name; about a field, by its path after a dot
+ * (`.guest.items`); and about a field of a `...Shape` constant, which is spread into other objects,
+ * by its path after a star (`*.price`).
  */
 export type DocComments = ReadonlyMap<string, string>;
 
@@ -17,7 +18,10 @@ export function readDocComments(path: string): DocComments {
   return parseDocComments(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'));
 }
 
-/** The comments of a source text: each belongs to the constant or field that starts on the line after it. */
+/**
+ * The comments of a source text: each belongs to the constant or field that starts on the line
+ * after it.
+ */
 export function parseDocComments(text: string): DocComments {
   const { comments, program } = readSource('source.ts', text);
   const docs = new Map(comments.filter((each) => each.text.startsWith('/**')).map(({ lastLine, text }) => [lastLine + 1, wordsOf(text)]));
@@ -49,7 +53,10 @@ function wordsOf(comment: string): string {
     .trim();
 }
 
-/** What is said about a field: at its own path, else by its name in a shape, else about what it is part of; empty if nothing is. */
+/**
+ * What is said about a field: at its own path, else by its name in a shape, else about what it is
+ * part of; empty if nothing is.
+ */
 export function fieldComment(comments: DocComments, path: string): string {
   const parts = path.split('.');
   const own = comments.get(`.${path}`) ?? comments.get(`*.${parts.at(-1) ?? ''}`);

@@ -1,4 +1,7 @@
-/** The page about commands: each with what it carries and what it is answered, and every shape that they name. */
+/**
+ * The page about commands: each with what it carries and what it is answered, and every shape that
+ * they name.
+ */
 import { readdirSync } from 'node:fs';
 import type { z } from 'zod';
 import * as criteria from '#shared/criteria.ts';

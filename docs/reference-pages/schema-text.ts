@@ -1,6 +1,6 @@
 /**
- * Zod schemas as text for readers. A schema that has a name (it is exported as `nameSchema`) is described once, under
- * that name, and linked from wherever it is used.
+ * Zod schemas as text for readers. A schema that has a name (it is exported as `nameSchema`) is
+ * described once, under that name, and linked from wherever it is used.
  */
 import { z } from 'zod';
 import { isRefusalName, REFUSAL_NAMES } from '#shared/refusals.ts';
@@ -66,7 +66,10 @@ export function demandsOf(schema: z.ZodType): readonly string[] {
   });
 }
 
-/** The named object that a type stands in: an inline object of the same fields is a smaller node of it. */
+/**
+ * The named object that a type stands in: an inline object of the same fields is a smaller node of
+ * it.
+ */
 interface Owner {
   readonly name: string | undefined;
   readonly fields: readonly string[];
@@ -75,7 +78,10 @@ interface Owner {
 const NO_OWNER: Owner = { name: undefined, fields: [] };
 const SAME_NODE_FIELDS_MIN = 5;
 
-/** The schema itself in full, everything named inside of it by reference; as a client writes it, before branding. */
+/**
+ * The schema itself in full, everything named inside of it by reference; as a client writes it,
+ * before branding.
+ */
 function jsonSchemaOf(schema: z.ZodType, registry: NamedSchemas['registry']): JsonSchema {
   const json = z.toJSONSchema(schema, { io: 'input', metadata: registry, unrepresentable: 'any' });
   const name = registry.get(schema)?.id;

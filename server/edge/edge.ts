@@ -1,9 +1,9 @@
 /**
  * The edge of a node: HTTP and Colyseus on one port. The only part that strangers reach.
  *
- * Colyseus' own `Server` is not used: its routes reflect any origin with credentials, read bodies without a bound and create rooms
- * for anybody. What is left of it here is the matchmaker, the WebSocket transport and the rooms. Both are one per process, and so
- * is the edge.
+ * Colyseus' own `Server` is not used: its routes reflect any origin with credentials, read bodies
+ * without a bound and create rooms for anybody. What is left of it here is the matchmaker, the
+ * WebSocket transport and the rooms. Both are one per process, and so is the edge.
  */
 import { CloseCode, matchMaker, type BeforeUpgradeHandler } from '@colyseus/core';
 import { setLogger } from '@colyseus/core/Logger';
@@ -39,9 +39,14 @@ export interface Edge {
   close(deadlineMs: number): Promise<void>;
 }
 
-/** A full stash, ten listings and fifty completed entries in one go, without growing the buffer, which Colyseus does anew each time. */
+/**
+ * A full stash, ten listings and fifty completed entries in one go, without growing the buffer,
+ * which Colyseus does anew each time.
+ */
 const STATE_BUFFER_BYTES = 64 * 1_024;
-/** Colyseus' own words about clients that misbehave, at most so many: a log is no target for floods. */
+/**
+ * Colyseus' own words about clients that misbehave, at most so many: a log is no target for floods.
+ */
 const LOG_RATE: Rate = { perSecond: 0.2, burst: 20 };
 
 /** Starts to serve. Rejects if the port cannot be had. */

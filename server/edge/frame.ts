@@ -1,12 +1,15 @@
 /**
- * The frames that a client may send, as far as the guard has to understand them: Colyseus' wire format, whose decoder trusts its
- * input. A request is `21, id, type, payload`; the id and the type are MessagePack-like numbers and strings.
+ * The frames that a client may send, as far as the guard has to understand them: Colyseus' wire
+ * format, whose decoder trusts its input. A request is `21, id, type, payload`; the id and the type
+ * are MessagePack-like numbers and strings.
  */
 import { Protocol, ResponseStatus } from '@colyseus/core';
 import { decode } from '@colyseus/schema';
 import { COMMAND_TYPES } from '#shared/protocol.ts';
 
-/** What a client sent: a word of Colyseus' own, or a request, whose payload is not looked at here. */
+/**
+ * What a client sent: a word of Colyseus' own, or a request, whose payload is not looked at here.
+ */
 export type Frame = { readonly kind: 'control' } | { readonly kind: 'request'; readonly id: number; readonly type: string | undefined };
 
 /** Words that clients may send: their join is confirmed, a ping, good-bye. */
@@ -15,7 +18,10 @@ const CONTROL_CODES: ReadonlySet<number> = new Set([Protocol.JOIN_ROOM, Protocol
 /** No command is longer. */
 const TYPE_LENGTH_MAX = Math.max(...COMMAND_TYPES.map((type) => type.length));
 
-/** The frame that the bytes are, or `undefined` for rubbish. The type of a request is `undefined` if it cannot be a command's. */
+/**
+ * The frame that the bytes are, or `undefined` for rubbish. The type of a request is `undefined` if
+ * it cannot be a command's.
+ */
 export function readFrame(bytes: Uint8Array): Frame | undefined {
   const code = bytes[0];
   if (code === undefined) return undefined;
@@ -33,10 +39,16 @@ export function isFaultResponse(bytes: Uint8Array): boolean {
   return id !== undefined && bytes[id.end] === ResponseStatus.ERROR;
 }
 
-/** How Colyseus begins whole numbers from 128: of one, two or four bytes, and from 2^31 as floating point. */
+/**
+ * How Colyseus begins whole numbers from 128: of one, two or four bytes, and from 2^31 as floating
+ * point.
+ */
 const LONG_NUMBERS: ReadonlySet<number> = new Set([0xcc, 0xcd, 0xce, 0xcb]);
 
-/** The number that starts there, and where it ends; `undefined` unless it is whole, as Colyseus writes it. */
+/**
+ * The number that starts there, and where it ends; `undefined` unless it is whole, as Colyseus
+ * writes it.
+ */
 function readNumber(bytes: Uint8Array, offset: number): { readonly value: number; readonly end: number } | undefined {
   const prefix = bytes[offset] ?? 0xff;
   if (prefix >= 0x80 && !LONG_NUMBERS.has(prefix)) return undefined;

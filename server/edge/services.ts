@@ -1,4 +1,7 @@
-/** What the edge is given, the node behind it among that, and what the parts of a running edge share. */
+/**
+ * What the edge is given, the node behind it among that, and what the parts of a running edge
+ * share.
+ */
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { Refusal } from '#shared/refusals.ts';
@@ -26,14 +29,20 @@ export interface ServingNode {
   readonly world: Part;
   /** Whether this node owns the shard: rooms are created where their shard lives. */
   owns(shard: ShardId): boolean;
-  /** Tells how an own shard stands, then each change, all durable and in order. Resolves with a refusal if it cannot be loaded. */
+  /**
+   * Tells how an own shard stands, then each change, all durable and in order. Resolves with a
+   * refusal if it cannot be loaded.
+   */
   subscribe(shard: ShardId, listener: ShardListener): Promise<Reply>;
   unsubscribe(shard: ShardId, listener: ShardListener): void;
   /** The world data. */
   readonly index: Pick<NodeIndex, 'search'>;
   /** The position of this node's journal up to which everything survives any crash. */
   readonly durable: number;
-  /** Ledger lines of an own shard with `seq` below `before`, newest first, durable ones only; a refusal if they cannot be read for now. */
+  /**
+   * Ledger lines of an own shard with `seq` below `before`, newest first, durable ones only; a
+   * refusal if they cannot be read for now.
+   */
   history(shard: ShardId, before: number, limit: number): Promise<readonly LedgerEntry[] | Refusal>;
 }
 

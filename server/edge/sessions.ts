@@ -1,11 +1,13 @@
 /**
- * Sessions: `POST /session` answers a player with a seat in the room of its shard, and a token to come back with.
+ * Sessions: `POST /session` answers a player with a seat in the room of its shard, and a token to
+ * come back with.
  *
  * 1. Authenticate first: an unauthenticated request opens no shard and no room.
- * 2. A session creates its shard if there is none; only guests of a development world start with goods.
+ * 2. A session creates its shard if there is none; only guests of a development world start with
+ *    goods.
  * 3. The answer is given by the node that owns the shard.
- * 4. Tokens are dated by the studio, whose clock is the time of day: they are judged by the wall clock, however far the
- *    market's time is from it.
+ * 4. Tokens are dated by the studio, whose clock is the time of day: they are judged by the wall
+ *    clock, however far the market's time is from it.
  */
 import { shardId } from '#shared/address.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
@@ -32,7 +34,7 @@ export async function openSession(services: EdgeServices, request: SessionReques
   const opening: Command = { kind: 'open', issuer: 'service', body: openingOf(services, identity, shard) };
   const opened = await backend.world.accept({ to: shard, message: opening, creates: true });
   if (opened.kind === 'refusal') return opened;
-  const seat = await directory.seat(shard, { player: identity.player });
+  const seat = await directory.seat(shard, identity.player);
   if (seat === undefined) return refusal('busy', { reason: 'too many connections of this player' });
   return { token: await tokens.resume(identity, platform.readings.wall()), player: identity.player, shard, seat: { ...seat } };
 }
@@ -52,7 +54,11 @@ function openingOf({ backend, catalogue, platform }: EdgeServices, { name, isGue
   return isGuest ? { name, start: startGoodsFor(catalogue, backend.rules, shard, () => platform.random.id()) } : { name };
 }
 
-/** What a guest of a development world starts with: loot from a seed made of the shard's address, the same at every try. `newId` gives ids that are unique in the world: the same loot is never the same items. */
+/**
+ * What a guest of a development world starts with: loot from a seed made of the shard's address,
+ * the same at every try. `newId` gives ids that are unique in the world: the same loot is never the
+ * same items.
+ */
 export function startGoodsFor(catalogue: Catalogue, { guest }: Rules, shard: ShardId, newId: () => string): StartGoods {
   return {
     gold: guest.gold,

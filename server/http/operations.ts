@@ -1,7 +1,7 @@
 /**
- * Every operation that Gavel serves over HTTP, as data. The route that serves an operation, its part
- * of `/openapi.json`, and the copy of that in docs/reference are all made from one row, so none can
- * say something that the others do not.
+ * Every operation that Gavel serves over HTTP, as data. The route that serves an operation, its
+ * part of `/openapi.json`, and the copy of that in docs/reference are all made from one row, so
+ * none can say something that the others do not.
  */
 import { z } from 'zod';
 import { sessionAnswerSchema, sessionRequestSchema } from '#shared/protocol.ts';

@@ -1,6 +1,6 @@
 /**
- * What breaks a tidy rule and may, each with its reason. A reason that starts with `open:` is a fault that is to be mended: take
- * the line away with it, and add none.
+ * What breaks a tidy rule and may, each with its reason. A reason that starts with `open:` is a
+ * fault that is to be mended: take the line away with it, and add none.
  */
 import type { Exceptions } from './repository.ts';
 

@@ -3,7 +3,10 @@ import { resolveImport } from './layers.ts';
 import { isTestFile, type Fault, type Repository, type TidyRule } from './repository.ts';
 import type { SourceFile } from './source-file.ts';
 
-/** Rules about what files export: it is documented, it is used, and a name has one meaning in the whole repository. */
+/**
+ * Rules about what files export: it is documented, it is used, and a name has one meaning in the
+ * whole repository.
+ */
 export const EXPORT_RULES: readonly TidyRule[] = [
   {
     name: 'exported declarations have a doc comment',
@@ -77,8 +80,8 @@ function sharedNames({ sources }: Repository): readonly Fault[] {
 }
 
 /**
- * A value is used if another file imports it; if only tests do, its own file must use it as well, so that it is no code for tests
- * alone. A type may also be a part of what its own file exports.
+ * A value is used if another file imports it; if only tests do, its own file must use it as well,
+ * so that it is no code for tests alone. A type may also be a part of what its own file exports.
  */
 function unusedExports({ sources }: Repository): readonly Fault[] {
   const byProgram = importedNames(sources.filter(({ path }) => !isTestFile(path)));

@@ -1,9 +1,10 @@
 /**
- * The layers of Gavel and what each may use: the one place where the direction of imports is written down.
+ * The layers of Gavel and what each may use: the one place where the direction of imports is
+ * written down.
  *
- * A layer is a folder, or one of the files that stand above all folders. It may use exactly the layers and packages that
- * its row names; tests, and what they share in folders called `testing`, may use anything. Node's own modules are ruled by the
- * lint configuration instead.
+ * A layer is a folder, or one of the files that stand above all folders. It may use exactly the
+ * layers and packages that its row names; tests, and what they share in folders called `testing`,
+ * may use anything. Node's own modules are ruled by the lint configuration instead.
  */
 import { isTestFile, type Fault } from './repository.ts';
 import type { SourceFile } from './source-file.ts';
@@ -16,7 +17,10 @@ interface LayerRule {
 /** What every part of the server may use. */
 const BASE = ['shared', 'server/platform'];
 
-/** Each layer, from the bottom up. A row may only name rows above it, so the table itself can have no cycle. */
+/**
+ * Each layer, from the bottom up. A row may only name rows above it, so the table itself can have
+ * no cycle.
+ */
 export const LAYERS: Readonly<Record<string, LayerRule>> = {
   shared: { uses: [], packages: ['zod', '@colyseus/schema'] },
   'server/tidy': { uses: [], packages: ['oxc-parser'] },
@@ -42,7 +46,10 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   docs: { uses: ['shared', 'server/tidy', 'server/config', 'server/http'], packages: ['zod', 'prettier', 'oxc-parser'] },
 };
 
-/** The layer of a file, by its path from the root of the repository; `undefined` for a path that the table does not know. */
+/**
+ * The layer of a file, by its path from the root of the repository; `undefined` for a path that the
+ * table does not know.
+ */
 function layerOf(path: string): string | undefined {
   const [top = '', second = ''] = path.split('/');
   const layer = top === 'server' ? `server/${second.replace(/(\.test)?\.ts$/, '')}` : top;
@@ -60,13 +67,19 @@ export function importFaults(source: SourceFile): readonly Fault[] {
   });
 }
 
-/** The path of the source that an import means, from the root of the repository; `undefined` for a package, this one's own description included. */
+/**
+ * The path of the source that an import means, from the root of the repository; `undefined` for a
+ * package, this one's own description included.
+ */
 export function resolveImport(path: string, specifier: string): string | undefined {
   if (/^#.*\.ts$/.test(specifier)) return specifier.slice(1).replace(/^client\//, 'client-sim/');
   return specifier.startsWith('.') ? new URL(specifier, `file:///${path}`).pathname.slice(1) : undefined;
 }
 
-/** A file in the folder of a feature: only the market itself, and what may use everything, imports it. */
+/**
+ * A file in the folder of a feature: only the market itself, and what may use everything, imports
+ * it.
+ */
 const FEATURE = /^server\/market\/[^/]+\//;
 
 /** Within a layer imports are relative; across layers they are written from the top. */

@@ -2,7 +2,10 @@ import { LAYERS } from './layers.ts';
 import { faultsIn, type Fault, type Passage, type Repository, type TidyRule } from './repository.ts';
 import { lineAt } from './source-file.ts';
 
-/** Rules about what is referred to: ids, decisions, rules of a file, links, packages and layers are where they are said to be. */
+/**
+ * Rules about what is referred to: ids, decisions, rules of a file, links, packages and layers are
+ * where they are said to be.
+ */
 export const REFERENCE_RULES: readonly TidyRule[] = [
   {
     name: 'an id that is cited is defined',
@@ -85,7 +88,10 @@ function documentsOf({ texts }: Repository): readonly Passage[] {
   return Object.entries(texts).flatMap(([path, text]) => (path.endsWith('.md') ? [{ path, line: 1, text }] : []));
 }
 
-/** Ids are defined by a row or a heading of the internals, those of one file in its head. T, H and G are of the whole repository. */
+/**
+ * Ids are defined by a row or a heading of the internals, those of one file in its head. T, H and G
+ * are of the whole repository.
+ */
 const ID = /(?<![\w.-])[CGHINSTU]\d{1,2}(?![\w.-]*\w)/g;
 
 function undefinedIds(repository: Repository): readonly Fault[] {
@@ -145,7 +151,10 @@ function dependencyFaults({ texts }: Repository): readonly Fault[] {
   });
 }
 
-/** Globs may stand for whole folders, tests or kinds of files: one that goes by names would make the linter choose the names of files. */
+/**
+ * Globs may stand for whole folders, tests or kinds of files: one that goes by names would make the
+ * linter choose the names of files.
+ */
 function lintFaults({ texts }: Repository): readonly Fault[] {
   const path = '.oxlintrc.json';
   return faultsIn([{ path, line: 1, text: texts[path] ?? '' }], /(?<="files": \[[^\]]*)"([^"]+)"/g, ([, file = '']) => {

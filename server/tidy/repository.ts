@@ -1,7 +1,12 @@
-/** The repository as the tidy rules see it: every file by its path, the sources among them parsed. */
+/**
+ * The repository as the tidy rules see it: every file by its path, the sources among them parsed.
+ */
 import { lineAt, readSource, type SourceFile } from './source-file.ts';
 
-/** Texts by path from the root of the repository. What is neither source, Markdown nor JSON may be there with an empty text. */
+/**
+ * Texts by path from the root of the repository. What is neither source, Markdown nor JSON may be
+ * there with an empty text.
+ */
 export type Texts = Readonly<Record<string, string>>;
 
 /** All files. */
@@ -24,10 +29,16 @@ export interface Fault {
   readonly problem: string;
 }
 
-/** What breaks a rule and may, by `path word`, where the word is the first one of the fault's problem; each with its reason. */
+/**
+ * What breaks a rule and may, by `path word`, where the word is the first one of the fault's
+ * problem; each with its reason.
+ */
 export type Exceptions = Readonly<Record<string, string>>;
 
-/** One rule, with its proof: files in which it must find a fault, and files in which it must find none. Text alone is a file of the server. */
+/**
+ * One rule, with its proof: files in which it must find a fault, and files in which it must find
+ * none. Text alone is a file of the server.
+ */
 export interface TidyRule {
   readonly name: string;
   readonly exceptions?: Exceptions;

@@ -1,24 +1,34 @@
 /**
- * A source file as the tidy rules read it: its syntax tree, its comments, and what it imports and exports. The parser is oxc's,
- * of the family of the linter: the type checker of this repository has no programming interface.
+ * A source file as the tidy rules read it: its syntax tree, its comments, and what it imports and
+ * exports. The parser is oxc's, of the family of the linter: the type checker of this repository
+ * has no programming interface.
  */
 import { parseSync, Visitor, type Program } from 'oxc-parser';
 
-/** One comment: the line that it starts on (from 1), the line that it ends on, and its text with its marks. */
+/**
+ * One comment: the line that it starts on (from 1), the line that it ends on, and its text with its
+ * marks.
+ */
 export interface Comment {
   readonly line: number;
   readonly lastLine: number;
   readonly text: string;
 }
 
-/** One import: a module and the names taken from it; `*` for a namespace, a module loaded at run time, or a worker's file. */
+/**
+ * One import: a module and the names taken from it; `*` for a namespace, a module loaded at run
+ * time, or a worker's file.
+ */
 export interface Import {
   readonly line: number;
   readonly specifier: string;
   readonly names: readonly string[];
 }
 
-/** One name that a file exports. `isDeclared` unless it is passed on from elsewhere, or declared apart from its export. */
+/**
+ * One name that a file exports. `isDeclared` unless it is passed on from elsewhere, or declared
+ * apart from its export.
+ */
 export interface Export {
   readonly line: number;
   readonly name: string;
@@ -73,7 +83,10 @@ export function lineAt(text: string, position: number): number {
   return text.slice(0, position).split('\n').length;
 }
 
-/** `import('...')`, as a value or as a type, and `new URL('....ts', ...)`, which names the file of a worker. */
+/**
+ * `import('...')`, as a value or as a type, and `new URL('....ts', ...)`, which names the file of a
+ * worker.
+ */
 function importsAtRunTime(program: Program, text: string): readonly Import[] {
   const found: Import[] = [];
   const add = (start: number, specifier: unknown): void => {

@@ -1,6 +1,7 @@
 /**
- * The rules of the house that the linter cannot express, as one table. Each row carries an example that it must catch
- * and one that it must leave alone, so that the test proves every rule able to fail.
+ * The rules of the house that the linter cannot express, as one table. Each row carries an example
+ * that it must catch and one that it must leave alone, so that the test proves every rule able to
+ * fail.
  */
 import { Visitor } from 'oxc-parser';
 import { faultsIn, type Fault, type TidyRule } from './repository.ts';
