@@ -70,6 +70,7 @@ describe('the tidy rules', () => {
     ],
     ['server/shard/turn.ts', "new Worker(new URL('../journal/writer.ts', import.meta.url));", 'leaves its folder'],
     ['server/shard/turn.ts', "import express from 'express';", 'may not use the package express'],
+    ['server/shard/turn.ts', "import own from '#package.json' with { type: 'json' };", 'may not use the package #package.json'],
     ['server/shard/turn.ts', "import { z } from '#server/shard/query.ts';", 'same folder'],
     ['server/shard/turn.ts', "export * from '../cell/cell.ts';", 'leaves its folder'],
     ['server/shard/turn.ts', "import { bench } from './testing/bench.ts';", 'is for tests only'],

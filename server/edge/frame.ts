@@ -46,16 +46,15 @@ export function isFaultResponse(bytes: Uint8Array): boolean {
 const LONG_NUMBERS: ReadonlySet<number> = new Set([0xcc, 0xcd, 0xce, 0xcb]);
 
 /**
- * The number that starts there, and where it ends; `undefined` unless it is whole, as Colyseus
- * writes it.
+ * The number that starts there, and where it ends, which is beyond the bytes if they end within it;
+ * `undefined` unless it is whole, as Colyseus writes it.
  */
 function readNumber(bytes: Uint8Array, offset: number): { readonly value: number; readonly end: number } | undefined {
   const prefix = bytes[offset] ?? 0xff;
   if (prefix >= 0x80 && !LONG_NUMBERS.has(prefix)) return undefined;
   const iterator = { offset };
   const value = decode.number(bytes, iterator);
-  const isWhole = iterator.offset <= bytes.length && Number.isSafeInteger(value) && value >= 0;
-  return isWhole ? { value, end: iterator.offset } : undefined;
+  return Number.isSafeInteger(value) && value >= 0 ? { value, end: iterator.offset } : undefined;
 }
 
 function readType(bytes: Uint8Array, offset: number): string | undefined {
