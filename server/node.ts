@@ -24,9 +24,8 @@ import type { Backend } from '#server/edge/backend.ts';
 import { ShardFault, type Persister, type PersisterDefinition } from '#server/journal/persister/persister.ts';
 import { StoreLockedError } from '#server/journal/disk/storage.ts';
 import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
-import { createListingIndex } from '#server/listing-index/listing-index.ts';
+import { ListingIndex } from '#server/listing-index/listing-index.ts';
 import { localListingIndex } from '#server/listing-index/local.ts';
-import { readYourWrites, type NodeIndex } from '#server/listing-index/read-your-writes.ts';
 import type { ListingIndexService } from '#server/listing-index/service.ts';
 import type { Feature, IndexedRows } from '#server/market/feature.ts';
 import { indexedRowsOf, listingsOfMirrored, tellIndexedRows } from '#server/market/indexed-rows.ts';
@@ -139,7 +138,8 @@ export class GavelNode implements Backend {
   readonly regions: readonly string[];
   readonly features: readonly Feature[];
   readonly world = new World();
-  readonly index: NodeIndex;
+  /** This node's end of the listing index. */
+  readonly index: ListingFeed<AnyRow>;
   readonly persister: Persister;
   /** What the node runs on, with its own time. */
   readonly platform: Platform;
@@ -150,7 +150,6 @@ export class GavelNode implements Backend {
   readonly #link: Link | undefined;
   readonly #alarms: AlarmScan;
   readonly #indexed: IndexedRows;
-  readonly #feed: ListingFeed<AnyRow>;
   #isFaulty = false;
 
   constructor(options: NodeOptions, clock: NodeClock, definition: ShardDefinition, persister: Persister) {
@@ -172,9 +171,9 @@ export class GavelNode implements Backend {
       memoryBudgetBytes: options.memoryBudgetBytes,
       replyInPlaceOf: (envelope, now, absence) => replyInPlaceOf(envelope, now, absence, (shard) => this.owns(shard)),
       onFault: (fault) => this.#fail(fault),
-      onChanges: (position, changes) => tellIndexedRows(this.#indexed, position, changes, (change) => this.#feed.take(change)),
-      onUnloadable: (shard) => this.#feed.hide(shard),
-      onLoadable: (shard, version, rows) => this.#feed.show(shard, version, rows(this.#indexed.entity.name)),
+      onChanges: (position, changes) => tellIndexedRows(this.#indexed, position, changes, (change) => this.index.take(change)),
+      onUnloadable: (shard) => this.index.hide(shard),
+      onLoadable: (shard, version, rows) => this.index.show(shard, version, rows(this.#indexed.entity.name)),
     });
     this.#cells = new OwnCells(this.#parts);
     this.#link = this.#newLink();
@@ -184,9 +183,8 @@ export class GavelNode implements Backend {
       backoff: this.#parts.backoff,
       cellOf: (shard) => this.#cells.of(shard),
     });
-    const index = options.index ?? localListingIndex(createListingIndex(options.catalogue.itemClasses), platform.timers);
-    this.#feed = this.#newFeed(definition, index);
-    this.index = readYourWrites(options.node, index, this.#feed);
+    const index = options.index ?? localListingIndex(new ListingIndex(options.catalogue.itemClasses), platform.timers);
+    this.index = this.#newFeed(definition, index);
     persister.onFault((fault) => this.#fail(fault));
   }
 
@@ -203,7 +201,7 @@ export class GavelNode implements Backend {
         else this.#connectCell(market, cell, owner);
       }
     }
-    await this.#feed.allLive();
+    await this.index.allLive();
     this.world.open();
     this.#alarms.start();
   }
@@ -214,7 +212,7 @@ export class GavelNode implements Backend {
    */
   openCell(cellEpoch: CellEpoch): void {
     this.world.replace(cellEpoch.market, cellEpoch.cell, this.#cells.open(cellEpoch));
-    void this.#feed.openCells([cellEpoch]);
+    void this.index.openCells([cellEpoch]);
   }
 
   /**
@@ -223,7 +221,7 @@ export class GavelNode implements Backend {
    * subscribes to its shards must be ended first.
    */
   async closeCell(market: Market, cell: number): Promise<void> {
-    this.#feed.closeCell(await this.#cells.close(market, cell));
+    this.index.closeCell(await this.#cells.close(market, cell));
   }
 
   owns(shard: ShardId): boolean {
@@ -327,7 +325,7 @@ export class GavelNode implements Backend {
   #halt(): void {
     this.world.close();
     this.#alarms.stop();
-    this.#feed.stop();
+    this.index.stop();
     this.#parts.stop();
     this.#clock.stop();
   }

@@ -4,9 +4,10 @@ import type { Refusal } from '#shared/refusals.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { Part } from '#server/routing/part.ts';
 import type { ShardListener } from '#server/cell/active-shard.ts';
-import type { NodeIndex } from '#server/listing-index/read-your-writes.ts';
+import type { ListingFeed } from '#server/listing-index/listing-feed.ts';
 import type { Feature } from '#server/market/feature.ts';
 import type { LedgerEntry } from '#server/shard/change-set.ts';
+import type { AnyRow } from '#server/shard/entity.ts';
 import type { Reply } from '#server/shard/message.ts';
 
 /** A running node, as rooms and sessions see it. */
@@ -23,7 +24,7 @@ export interface Backend {
   subscribe(shard: ShardId, listener: ShardListener): Promise<Reply>;
   unsubscribe(shard: ShardId, listener: ShardListener): void;
   /** The world data. */
-  readonly index: Pick<NodeIndex, 'search'>;
+  readonly index: Pick<ListingFeed<AnyRow>, 'search'>;
   /** The position of this node's journal up to which everything survives any crash. */
   readonly durable: number;
   /** Ledger lines of an own shard with `seq` below `before`, newest first, durable ones only; a refusal if they cannot be read for now. */
