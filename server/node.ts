@@ -23,7 +23,7 @@ import { OwnCells } from '#server/cell/own-cells.ts';
 import type { Backend } from '#server/edge/backend.ts';
 import { ShardFault, type Persister, type PersisterDefinition } from '#server/journal/persister/persister.ts';
 import { StoreLockedError } from '#server/journal/disk/storage.ts';
-import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
+import { ListingFeed } from '#server/listing-index/listing-feed.ts';
 import { ListingIndex } from '#server/listing-index/listing-index.ts';
 import { localListingIndex } from '#server/listing-index/local.ts';
 import type { ListingIndexService } from '#server/listing-index/service.ts';
@@ -176,7 +176,9 @@ export class GavelNode implements Backend {
       onLoadable: (shard, version, rows) => this.index.show(shard, version, rows(this.#indexed.entity.name)),
     });
     this.#cells = new OwnCells(this.#parts);
-    this.#link = this.#newLink();
+    const { bus } = options;
+    const { gate } = this.#parts;
+    if (bus !== undefined) this.#link = new Link({ bus, gate, platform, world: this.world, decodeMessage: decodeTradeMessage });
     this.#alarms = new AlarmScan({
       platform,
       due: (...range) => persister.due(...range),
@@ -198,7 +200,8 @@ export class GavelNode implements Backend {
       for (let cell = 0; cell < limits.cellsPerRegion; cell++) {
         const owner = ownerOf(market, cell);
         if (owner === node) this.openCell({ market, cell, epoch: FIRST_EPOCH });
-        else this.#connectCell(market, cell, owner);
+        else if (this.#link !== undefined) this.world.replace(market, cell, this.#link.remoteCell(owner));
+        else throw new Error(`cell ${cell} of ${market} belongs to ${owner}, to which there is no bus`);
       }
     }
     await this.index.allLive();
@@ -271,47 +274,27 @@ export class GavelNode implements Backend {
     await this.persister.close(deadlineMs / 2);
   }
 
-  #newLink(): Link | undefined {
-    const { bus } = this.#options;
-    const { gate } = this.#parts;
-    return bus === undefined
-      ? undefined
-      : new Link({ bus, gate, platform: this.platform, world: this.world, decodeMessage: decodeTradeMessage });
-  }
-
-  #connectCell(market: Market, cell: number, owner: NodeName): void {
-    if (this.#link === undefined) throw new Error(`cell ${cell} of ${market} belongs to ${owner}, to which there is no bus`);
-    this.world.replace(market, cell, this.#link.remoteCell(owner));
-  }
-
   #newFeed(definition: ShardDefinition, index: ListingIndexService): ListingFeed<AnyRow> {
-    const { platform } = this;
+    const { platform, persister } = this;
     const { entity, indexed } = this.#indexed;
-    const snapshot = async (cells: readonly CellEpoch[]): Promise<FeedSnapshot> => {
-      // One reading of all rows is the faster way to those of many cells.
-      const [cell, ...others] = cells;
-      const scope = cell === undefined || others.length > 0 ? {} : { cell };
-      const { position, rows } = await this.persister.projection(entity.name, scope);
-      const { listings, faults } = listingsOfMirrored(this.#indexed, definition, rows);
-      if (faults.length > 0) {
-        const message = `${faults.length} of ${rows.length} listings cannot be read, and are not found until they can be`;
-        platform.report({ level: 'error', message, error: faults[0] });
-      }
-      return { position, rows: listings };
-    };
-    const rowsOf = async (shard: ShardId): Promise<readonly number[]> => {
-      const { rows } = await this.persister.projection(entity.name, { shard });
-      return rows.map(({ id }) => id);
-    };
     return new ListingFeed({
       index,
       node: this.#options.node,
       incarnation: platform.random.id(),
       cellsPerMarket: limits.cellsPerRegion,
       platform,
-      snapshot,
-      rowsOf,
       indexed,
+      snapshot: async ([cell, ...others]) => {
+        // One reading of all rows is the faster way to those of many cells.
+        const { position, rows } = await persister.projection(entity.name, cell === undefined || others.length > 0 ? {} : { cell });
+        const { listings, faults } = listingsOfMirrored(this.#indexed, definition, rows);
+        if (faults.length > 0) {
+          const message = `${faults.length} of ${rows.length} listings cannot be read, and are not found until they can be`;
+          platform.report({ level: 'error', message, error: faults[0] });
+        }
+        return { position, rows: listings };
+      },
+      rowsOf: async (shard) => (await persister.projection(entity.name, { shard })).rows.map(({ id }) => id),
     });
   }
 

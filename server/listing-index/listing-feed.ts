@@ -23,7 +23,16 @@ import type { IndexedListing } from '#shared/search.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
 import { PendingChanges, type ListingChange } from './pending-changes.ts';
-import type { CellChanges, FeedChange, FeedMessage, FoundListings, IndexStats, ListingIndexService, SearchAnswer, SearchQuery } from './service.ts';
+import type {
+  CellChanges,
+  FeedChange,
+  FeedMessage,
+  FoundListings,
+  IndexStats,
+  ListingIndexService,
+  SearchAnswer,
+  SearchQuery,
+} from './service.ts';
 
 /** All rows of some cells as of one durable position. */
 export interface FeedSnapshot {
@@ -86,6 +95,8 @@ const BATCH_MS = 20;
 const PENDING_MAX = 1_000_000;
 /** How long a failed snapshot waits before it is tried again. */
 const SNAPSHOT_RETRY_MS = 1_000;
+
+const newChanges = (): FeedChange[] => [];
 
 /** The feed; `Row` is a listing as its shard has it. */
 export class ListingFeed<Row extends { readonly id: number }> {
@@ -264,7 +275,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
         this.#pending.putBack(shard, pending);
         continue;
       }
-      const changes = byCell.getOrInsertComputed(open, () => []);
+      const changes = byCell.getOrInsertComputed(open, newChanges);
       for (const { id, version, row } of pending) {
         if (row === undefined) changes.push({ kind: 'remove', id: listingId(id, shard), version });
         else changes.push({ kind: 'put', row: this.#options.indexed(shard, version, row) });
