@@ -19,18 +19,14 @@ interface KnownCell {
   readonly epoch: number;
 }
 
-/** What an opening comes to: the position of the life, the cells that have a later owner, and those whose rows go. */
-interface Opening {
+/** What a batch comes to. */
+interface Taken {
+  /** Up to where the journal of its life is known. */
   readonly to: number;
+  /** Its cells that have a later owner. */
   readonly outdated: readonly CellEpoch[];
-  readonly emptied: ReadonlySet<number>;
-}
-
-/** What a batch comes to: the position of the life, the cells that have a later owner, and what changes in the others. */
-interface Continuation {
-  readonly to: number;
-  readonly outdated: readonly CellEpoch[];
-  readonly changed: readonly { readonly number: number; readonly changes: readonly FeedChange[] }[];
+  /** The numbers of its other cells; their rows go, if it opens them. */
+  readonly cells: readonly { readonly number: number; readonly changes: readonly FeedChange[] }[];
 }
 
 /** The cells and lives that the index knows. */
@@ -44,41 +40,41 @@ export class KnownCells {
   }
 
   /** Makes cells those of a life, which begins with its first opening. */
-  open({ node, incarnation, cells }: FeedBatch & { readonly kind: 'open' }): Opening {
+  open({ node, incarnation, cells }: FeedBatch & { readonly kind: 'open' }): Taken {
     const life = this.#lifeOf(node, incarnation) ?? { node, incarnation, position: 0 };
     this.#lives.set(node, life);
     const outdated: CellEpoch[] = [];
-    const emptied = new Set<number>();
+    const opened: { number: number; changes: [] }[] = [];
     for (const cell of cells) {
       const known = this.#cells.get(keyOf(cell));
+      const number = known?.number ?? this.#cells.size;
       if (known !== undefined && known.epoch > cell.epoch) {
         outdated.push(cell);
         continue;
       }
-      const number = known?.number ?? this.#cells.size;
       this.#cells.set(keyOf(cell), { number, life, epoch: cell.epoch });
-      emptied.add(number);
+      opened.push({ number, changes: [] });
     }
-    return { to: life.position, outdated, emptied };
+    return { to: life.position, outdated, cells: opened };
   }
 
   /**
    * Notes up to where a batch tells the journal of its life. `undefined`, and nothing is noted, if it
    * does not continue what that life has said.
    */
-  take(batch: FeedBatch & { readonly kind: 'rows' | 'changes' }): Continuation | undefined {
+  take(batch: FeedBatch & { readonly kind: 'rows' | 'changes' }): Taken | undefined {
     const life = this.#lifeOf(batch.node, batch.incarnation);
     if (life === undefined || (batch.kind === 'changes' && batch.from !== life.position)) return undefined;
     const outdated: CellEpoch[] = [];
-    const changed: { number: number; changes: readonly FeedChange[] }[] = [];
+    const cells: { number: number; changes: readonly FeedChange[] }[] = [];
     for (const { cell, changes } of batch.cells) {
       const known = this.#cells.get(keyOf(cell));
       if (known !== undefined && known.epoch > cell.epoch) outdated.push(cell);
-      else if (known?.epoch === cell.epoch && known.life === life) changed.push({ number: known.number, changes });
+      else if (known?.epoch === cell.epoch && known.life === life) cells.push({ number: known.number, changes });
       else return undefined;
     }
     if (batch.kind === 'changes') life.position = batch.to;
-    return { to: life.position, outdated, changed };
+    return { to: life.position, outdated, cells };
   }
 
   /** How far each node is known, with `rowsOf` telling how many rows the cell of a number has. */

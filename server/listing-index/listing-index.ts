@@ -32,15 +32,11 @@ export class ListingIndex {
   }
 
   apply(batch: FeedBatch): FeedAnswer {
-    if (batch.kind === 'open') {
-      const { to, outdated, emptied } = this.#known.open(batch);
-      this.#rows.removeCells(emptied);
-      return { kind: 'applied', to, outdated };
-    }
-    const taken = this.#known.take(batch);
+    const taken = batch.kind === 'open' ? this.#known.open(batch) : this.#known.take(batch);
     if (taken === undefined) return { kind: 'snapshot-needed' };
-    const { to, outdated, changed } = taken;
-    for (const { number, changes } of changed) {
+    const { to, outdated, cells } = taken;
+    if (batch.kind === 'open') this.#rows.removeCells(new Set(cells.map(({ number }) => number)));
+    for (const { number, changes } of cells) {
       for (const change of changes) {
         if (change.kind === 'put') this.#rows.put(change.row, number);
         else this.#rows.remove(change.id, change.version);

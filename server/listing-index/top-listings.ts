@@ -5,7 +5,7 @@
 import type { Sort } from '#shared/criteria.ts';
 import { sortKey, type SortPlace } from '#shared/search.ts';
 import type { ClassTable } from './class-table.ts';
-import type { Column } from './column.ts';
+import type { NumberColumn } from './number-column.ts';
 import type { RowStore } from './row-store.ts';
 import type { Selection } from './selection.ts';
 
@@ -80,7 +80,7 @@ export class TopListings {
 }
 
 /** The column that an order reads; undefined where no row of the table has the stat. */
-function sortColumn(by: Sort['by'], table: ClassTable): Column | undefined {
+function sortColumn(by: Sort['by'], table: ClassTable): NumberColumn | undefined {
   switch (by) {
     case 'buyout':
     case 'currentBid':
