@@ -30,6 +30,7 @@ import type { ListingIndexService } from '#server/listing-index/service.ts';
 import type { Feature, IndexedRows } from '#server/market/feature.ts';
 import { indexedRowsOf, listingsOfMirrored, tellIndexedRows } from '#server/market/indexed-rows.ts';
 import { marketFeatures } from '#server/market/market.ts';
+import { PLACES } from '#server/market/places.ts';
 import { NodeClock } from '#server/platform/node-clock.ts';
 import type { Machine, Platform } from '#server/platform/platform.ts';
 import { doubtAbout } from '#server/platform/start-check.ts';
@@ -38,11 +39,11 @@ import { Link, type Bus } from '#server/routing/link.ts';
 import { UNAVAILABLE } from '#server/routing/part.ts';
 import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
 import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
-import type { AnyRow } from '#server/shard/entity.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 import { decodeTradeMessage } from '#server/trade/messages.ts';
 import { replyInPlaceOf } from '#server/trade/reply-in-place.ts';
 
@@ -88,7 +89,8 @@ export class NodeStartError extends Error {
 /** What a persister has to know of a world with these rules. */
 export function persisterDefinition(definition: ShardDefinition, world: string, node: NodeName): PersisterDefinition {
   return {
-    schemas: [...definition.schemas.values()],
+    schemas: definition.schemas,
+    places: definition.places,
     projected: definition.projected,
     world: { name: world, node, cellsPerRegion: limits.cellsPerRegion },
   };
@@ -98,7 +100,7 @@ export function persisterDefinition(definition: ShardDefinition, world: string, 
  * Recovers what is durable and starts a node. Rejects with one clear sentence if it must not start.
  */
 export async function openNode(options: NodeOptions): Promise<GavelNode> {
-  const definition = defineShard(options.powerups ?? marketFeatures(options), options.build);
+  const definition = defineShard(options.powerups ?? marketFeatures(options), { places: PLACES, build: options.build });
   const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
   let clock: NodeClock | undefined;
   try {

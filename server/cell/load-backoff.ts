@@ -10,8 +10,8 @@
 import { limits } from '#shared/limits.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { Platform } from '#server/platform/platform.ts';
-import type { AnyRow } from '#server/shard/entity.ts';
 import type { Neighbours } from '#server/shard/turn.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 
 /** Hears which shards can be loaded: the feed of the index hides the listings of the others. */
 export interface LoadListener {

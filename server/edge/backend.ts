@@ -6,9 +6,9 @@ import type { Part } from '#server/routing/part.ts';
 import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { ListingFeed } from '#server/listing-index/listing-feed.ts';
 import type { Feature } from '#server/market/feature.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { AnyRow } from '#server/shard/entity.ts';
 import type { Reply } from '#server/shard/message.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 
 /** A running node, as rooms and sessions see it. */
 export interface Backend {

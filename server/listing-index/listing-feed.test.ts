@@ -9,7 +9,7 @@ import { promisesSettled } from '#server/sim/scheduler.ts';
 import { ListingFeed, type FeedSnapshot } from './listing-feed.ts';
 import { ListingIndex } from './listing-index.ts';
 import { localListingIndex } from './local.ts';
-import type { FeedBatch, ListingIndexService } from './service.ts';
+import type { FeedBatch, ListingIndexService, SearchAnswer } from './service.ts';
 
 const ADA = shardId('ada', 'europe', 'softcore');
 const BOB = shardId('bob', 'europe', 'softcore');
@@ -54,7 +54,7 @@ interface BenchOptions {
   /** In place of how the index takes a batch. */
   readonly apply?: (real: ListingIndexService, batch: FeedBatch) => ReturnType<ListingIndexService['apply']>;
   /** In place of how the index searches. */
-  readonly search?: ListingIndexService['search'];
+  readonly search?: () => Promise<SearchAnswer>;
 }
 
 /** A feed whose timers ring when the test says so, into an index that notes what it is given. */
@@ -93,7 +93,7 @@ class Bench {
         this.applied.push(batch);
         return apply === undefined ? real.apply(batch) : apply(real, batch);
       },
-      search: search ?? real.search,
+      search: (query, options) => search?.() ?? real.search(query, options),
     };
     const left = [...snapshots];
     this.feed = new ListingFeed<Row>({

@@ -293,7 +293,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
   async #snapshotsTaken(): Promise<void> {
     await Promise.resolve(); // What is opened in the same go is read together.
     for (;;) {
-      const waiting = [...this.#cells.values().filter(({ phase }) => phase === 'waiting')];
+      const waiting = Array.from(this.#cells.values()).filter(({ phase }) => phase === 'waiting');
       if (waiting.length === 0 || this.#isStopped) return;
       if (await this.#isSnapshotTaken(waiting)) continue;
       await new Promise<void>((resolve) => this.#options.platform.timers.after(SNAPSHOT_RETRY_MS, resolve));

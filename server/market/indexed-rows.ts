@@ -5,11 +5,10 @@
 import type { IndexedListing } from '#shared/search.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { ListingChange } from '#server/listing-index/pending-changes.ts';
-import type { ChangeSet, RawPut } from '#server/shard/change-set.ts';
+import { rowFromRaw, type ChangeSet, type RawPut } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
-import type { AnyRow } from '#server/shard/entity.ts';
-import { rowFromRaw } from '#server/shard/record/reader.ts';
 import { upgradedRow } from '#server/shard/upgrade-row.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 import type { Feature, IndexedRows } from './feature.ts';
 
 /** The rows that the listing index gets; throws `Error` unless exactly one feature has some. */

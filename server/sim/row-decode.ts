@@ -1,5 +1,6 @@
 /** Rows of the model as their entities type them. */
-import type { AnyRow, Attributes, Entity, RowOf } from '#server/shard/entity.ts';
+import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 
 /** The row as its entity types it, or `undefined` for a row of another entity. */
 export function rowAs<A extends Attributes>(entity: Entity<A>, name: string, row: AnyRow | undefined): RowOf<A> | undefined {

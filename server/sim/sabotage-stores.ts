@@ -4,8 +4,9 @@ import type { InlineStores } from '#server/journal/persister/backend-inline.ts';
 import type { Persister } from '#server/journal/persister/persister.ts';
 import type { Batch } from '#server/journal/disk/storage.ts';
 import type { Machine } from '#server/platform/platform.ts';
-import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
+import type { ChangeSet } from '#server/shard/change-set.ts';
 import { operation } from '#server/shard/operations.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { override } from './override.ts';
 import type { Sabotage } from './sabotage.ts';
 

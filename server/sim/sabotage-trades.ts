@@ -131,7 +131,10 @@ function abortingWithoutTrace(real: Handler): Handler {
 function applyingTwice(real: Handler): Handler {
   return onMessage<Outcome>((turn, outcome) => {
     const isDouble = turn.table(hold).find('tx', outcome.tx) === undefined && outcome.verdict.kind === 'committed';
-    const entry = turn.table(completed).query().where({ tx: outcome.tx }).first();
+    const entry = turn
+      .table(completed)
+      .rows()
+      .find(({ tx }) => tx === outcome.tx);
     if (isDouble && entry !== undefined) turn.insert(completed, { ...withoutId(entry) });
     return real(turn, outcome);
   });

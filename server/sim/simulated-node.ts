@@ -125,7 +125,7 @@ export class SimulatedNode {
   constructor(setup: NodeSetup) {
     this.#setup = setup;
     this.name = setup.name;
-    this.disk = new MemoryDisk(setup.definition.schemas);
+    this.disk = new MemoryDisk(setup.definition);
     setup.seams.disk?.(this.disk);
   }
 

@@ -7,18 +7,13 @@ import type { Exceptions } from './export-rules.ts';
 /** Names that more than one file exports. */
 export const SHARED_NAMES: Exceptions = {
   'server/edge/sessions.ts openSession': 'the two ends of one request: the client opens a session, and so does the edge',
-  'server/journal/images/sqlite-file/btree.ts Cell': 'open: of SQLite, and of a market',
   'server/journal/persister/backend.ts Backend': 'open: of the edge, and of the persister',
   'server/market/feature.ts Caller': 'open: of a read, and of a thread',
   'server/platform/within.ts within': 'the client has one of its own: it runs where there is no platform',
   'shared/units.ts gold': 'open: an amount, and an attribute',
-  'server/shard/query.ts Query': 'open: of a shard, and of node.db',
-  'server/shard/record/reader.ts schemaOf': 'open: of a record, and of an image',
-  'server/shard/undo-log.ts RowChange': 'open: of a turn, and of a projection',
   'server/sim/row-decode.ts fieldsOf': 'open: of a row, and of a schema',
   'server/trade/messages.ts Outcome': 'open: of a trade, and of a write',
   'shared/protocol.ts Command': 'open: of a client, and of a shard',
-  'shared/search.ts placeOf': 'open: of a search, and of a record',
 };
 
 /** Exports that nothing but tests uses, or nothing at all. */
@@ -33,6 +28,4 @@ export const UNUSED_EXPORTS: Exceptions = {
 };
 
 /** Links of documents that lead nowhere, as `path link`. */
-export const DEAD_LINKS: Exceptions = {
-  'docs/when-to-use.md internals/shard-engine.md': 'open: awaits its document',
-};
+export const DEAD_LINKS: Exceptions = {};

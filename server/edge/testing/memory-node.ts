@@ -15,13 +15,15 @@ import { ListingIndex } from '#server/listing-index/listing-index.ts';
 import { localListingIndex } from '#server/listing-index/local.ts';
 import { indexedRowsOf, tellIndexedRows } from '#server/market/indexed-rows.ts';
 import { marketFeatures } from '#server/market/market.ts';
+import { PLACES } from '#server/market/places.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
 import { UNAVAILABLE } from '#server/routing/part.ts';
 import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
-import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
+import type { ChangeSet } from '#server/shard/change-set.ts';
 import { defineShard } from '#server/shard/definition.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { Backend } from '../backend.ts';
 
 /** A node that runs, and what it has reported. */
@@ -59,7 +61,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const parts = createCellParts({
     platform,
     journal,
-    definition: defineShard(features),
+    definition: defineShard(features, { places: PLACES }),
     cellsPerMarket: CELLS,
     world,
     replyInPlaceOf: () => undefined,
