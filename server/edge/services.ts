@@ -9,13 +9,14 @@ import type { ShardId } from '#shared/units.ts';
 import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { OriginRules } from '#server/http/origins.ts';
 import type { Rate } from '#server/http/token-bucket.ts';
-import type { NodeIndex } from '#server/listing-index/read-your-writes.ts';
+import type { ListingFeed } from '#server/listing-index/listing-feed.ts';
 import type { ReadTable } from '#server/market/command-table.ts';
 import type { Feature } from '#server/market/feature.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { Part } from '#server/routing/part.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { Reply } from '#server/shard/message.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 import type { RoomDirectory } from './room-directory.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -36,7 +37,7 @@ export interface ServingNode {
   subscribe(shard: ShardId, listener: ShardListener): Promise<Reply>;
   unsubscribe(shard: ShardId, listener: ShardListener): void;
   /** The world data. */
-  readonly index: Pick<NodeIndex, 'search'>;
+  readonly index: Pick<ListingFeed<AnyRow>, 'search'>;
   /** The position of this node's journal up to which everything survives any crash. */
   readonly durable: number;
   /**

@@ -11,7 +11,6 @@ export const SHARED_NAMES: Exceptions = {
   'server/platform/within.ts within': 'the client has one of its own: it runs where there is no platform',
   'shared/units.ts gold': 'open: an amount, and an attribute',
   'server/sim/row-decode.ts fieldsOf': 'open: of a row, and of a schema',
-  'server/sim/simulated-bus.ts Packet': 'open: of a link, and of the bus that carries it',
   'server/trade/messages.ts Outcome': 'open: of a trade, and of a write',
 };
 
