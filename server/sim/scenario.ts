@@ -17,7 +17,7 @@ import type { Command, Reply } from '#server/shard/message.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import { messageKey, type Outcome } from '#server/trade/messages.ts';
 import type { Seams } from './seams.ts';
-import type { SentPacket } from './simulated-bus.ts';
+import type { Packet } from './simulated-bus.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import { REGION, SimulatedWorld } from './simulated-world.ts';
 import { plainFieldsOf } from './plain-rows.ts';
@@ -32,7 +32,7 @@ export interface ScenarioOptions {
 }
 
 /** What a packet carries: a message between shards by its kind, a command, or a reply. */
-export function packetKind({ bytes }: SentPacket): string {
+export function packetKind({ bytes }: Packet): string {
   const packet = plainFieldsOf(JSON.parse(new TextDecoder().decode(bytes)));
   const message = plainFieldsOf(plainFieldsOf(packet['envelope'])['message']);
   if (packet['kind'] === 'reply') return 'reply';

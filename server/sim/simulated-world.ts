@@ -6,7 +6,7 @@ import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
 import type { Rules } from '#shared/rules.ts';
-import { instant, type Instant, type Market, nodeName, type NodeName, type ShardId } from '#shared/units.ts';
+import { instant, type Instant, type Market, nodeName, type NodeName, type RowId, type ShardId } from '#shared/units.ts';
 import type { InlineDelays } from '#server/journal/persister/backend-inline.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#shared/cell.ts';
@@ -280,7 +280,7 @@ function inWords(error: unknown): string {
 }
 
 function wordsOf(
-  deltas: readonly { readonly entity: string; readonly id: number; readonly before: unknown; readonly after: unknown }[],
+  deltas: readonly { readonly entity: string; readonly id: RowId; readonly before: unknown; readonly after: unknown }[],
 ): string {
   return deltas.map(({ entity, id, before, after }) => `${signOf(before, after)}${entity}/${id}`).join(' ');
 }

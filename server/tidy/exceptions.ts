@@ -1,8 +1,8 @@
 /**
- * What breaks a tidy rule and may, each with its reason. A reason that starts with `open:` is a fault that is to be mended: take
- * the line away with it, and add none.
+ * What breaks a tidy rule and may, each with its reason. A reason that starts with `open:` is a
+ * fault that is to be mended: take the line away with it, and add none.
  */
-import type { Exceptions } from './export-rules.ts';
+import type { Exceptions } from './repository.ts';
 
 /** Names that more than one file exports. */
 export const SHARED_NAMES: Exceptions = {
@@ -20,6 +20,3 @@ export const UNUSED_EXPORTS: Exceptions = {
     'for kinds of trades that are accepted first and decided later: tested, and not in the market yet',
   'shared/units.ts multiplyGold': 'a price by a quantity: tested, and not in the market yet',
 };
-
-/** Links of documents that lead nowhere, as `path link`. */
-export const DEAD_LINKS: Exceptions = {};
