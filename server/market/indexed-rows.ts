@@ -3,7 +3,7 @@
  * node's database.
  */
 import type { IndexedListing } from '#shared/search.ts';
-import type { Position, RowId, ShardId, ShardVersion } from '#shared/units.ts';
+import type { Position, ShardId, ShardVersion } from '#shared/units.ts';
 import type { ListingChange } from '#server/listing-index/pending-changes.ts';
 import { rowFromRaw, type ChangeSet, type RawPut } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
