@@ -57,18 +57,8 @@ export class Model {
     return this.#positionByNode.get(node) ?? 0;
   }
 
-  /** Takes in what a node's disk makes durable. */
-  listener(node: string): { readonly told: number; readonly hear: (batch: Batch) => void } {
-    const told = (): number => this.position(node);
-    return {
-      get told() {
-        return told();
-      },
-      hear: (batch) => this.#observe(node, batch),
-    };
-  }
-
-  #observe(node: string, batch: Batch): void {
+  /** Takes in what a node's disk has made durable. */
+  observe(node: string, batch: Batch): void {
     const reader = new RecordReader(batch.records);
     for (let position = batch.first; !reader.done; position++) {
       this.#turn(node, position, reader.changeSet(this.definition.schemas));

@@ -33,7 +33,7 @@ export interface TradeFacts {
   /** The time of the node of a shard. */
   readonly timeOf: (shard: ShardId) => Instant;
   /** Whether the image of a shard is damaged, or was a moment ago. */
-  readonly isDamaged: (shard: string) => boolean;
+  readonly isDamaged: (shard: ShardId) => boolean;
   /** All kinds of trade, by name. */
   readonly kinds: Readonly<Record<string, MarketTrade>>;
 }

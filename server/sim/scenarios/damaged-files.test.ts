@@ -4,7 +4,7 @@ import { parseListingId } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
 import type { ShardId } from '#shared/units.ts';
 import { fieldsOf } from '../row-decode.ts';
-import { Scenario } from '../scenario.ts';
+import { Scenario } from '../testing/scenario.ts';
 
 /** A seller, on the first node as the buyer or on the second, with one listing; its file is damaged, and nobody has asked for it since. */
 async function damagedSeller(node: 0 | 1) {
