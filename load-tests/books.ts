@@ -50,7 +50,7 @@ export class Books {
     },
     buyout: (player, { listingId }, { itemId, paid }) => {
       this.#ends.push({ listingId, by: player, how: 'sold', itemId, paid });
-      this.#add(player, 'gold in the wallet', -paid);
+      this.#add(player, 'gold in the wallet', 0 - paid);
       this.#add(player, `${itemId} to claim`, 1);
     },
     cancel: (player, { listingId }, { item }) => {
@@ -60,7 +60,7 @@ export class Books {
     },
     claim: (player, _body, { gold, items }) => {
       this.#add(player, 'gold in the wallet', gold);
-      this.#add(player, 'gold to claim', -gold);
+      this.#add(player, 'gold to claim', 0 - gold);
       for (const item of items) {
         this.#add(player, `${item} to claim`, -1);
         this.#add(player, `${item} in the stash`, 1);

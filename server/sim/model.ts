@@ -10,7 +10,7 @@ import { RecordReader, rowFromRaw } from '#server/shard/record/reader.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { AnyRow, Attributes, Entity, RowOf } from '#server/shard/entity.ts';
 import type { Batch } from '#server/journal/disk/storage.ts';
-import { rowAs } from './row-decode.ts';
+import { rowOf } from '#server/market/feature.ts';
 
 /** One shard, as its durable turns have made it. */
 export interface ShardModel {
@@ -112,9 +112,25 @@ export class Model {
   }
 }
 
+/** A row that a turn has made, changed or removed. */
+export interface RowStep<R> {
+  readonly id: number;
+  /** As it was before the turn; `undefined` for a new one. */
+  readonly old: R | undefined;
+  /** As it is now; `undefined` for one that is gone. */
+  readonly row: R | undefined;
+}
+
+/** What a turn did to the rows of one entity. */
+export function stepsOf<A extends Attributes>({ deltas }: DurableTurn, entity: Entity<A>): readonly RowStep<RowOf<A>>[] {
+  return deltas.flatMap(({ entity: name, id, before, after }) =>
+    entity.name === name ? [{ id, old: before && rowOf(entity, before), row: after && rowOf(entity, after) }] : [],
+  );
+}
+
 /** The rows of an entity of a shard, in the order of their ids. */
 export function rowsOfShard<A extends Attributes>(shard: ShardModel, entity: Entity<A>): readonly RowOf<A>[] {
-  const rows = [...(shard.rowsByEntity.get(entity.name)?.values() ?? [])].flatMap((row) => rowAs(entity, entity.name, row) ?? []);
+  const rows = [...(shard.rowsByEntity.get(entity.name)?.values() ?? [])].map((row) => rowOf(entity, row));
   return rows.length < 2 ? rows : rows.toSorted((a, b) => a.id - b.id);
 }
 

@@ -17,7 +17,7 @@ import type { Sight, Step } from '#server/market/feature.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import type { Asked } from './answer-book.ts';
 import type { Scene } from './simulated-world.ts';
-import { fieldsOf } from './row-decode.ts';
+import { recordOf } from './row-decode.ts';
 
 /** A player who may come later, with gold and goods: others may have wanted to buy from it before. */
 export interface Latecomer {
@@ -129,7 +129,7 @@ export class Workload {
 
   /** Names an op that was used before for another request. */
   async #reuse(prng: Prng, { shard, command }: Asked): Promise<void> {
-    const asked: Asked = { shard, command: { ...command, body: { ...fieldsOf(command.body), itemId: 'another', listingId: 'another' } } };
+    const asked: Asked = { shard, command: { ...command, body: { ...recordOf(command.body), itemId: 'another', listingId: 'another' } } };
     this.#busy++;
     const reply = await this.#ask(prng, asked);
     if (reply !== undefined) this.#scene.world.book.toldOfReuse(asked, reply);
@@ -167,7 +167,7 @@ export class Workload {
         const [op, kind] = [this.#op(), wished.type];
         const parsed = parseCommand(kind, { ...wished.body, op });
         // What the edge would refuse goes on as it is: the shard must refuse it by itself.
-        const { op: _op, ...body } = fieldsOf(parsed.kind === 'command' ? parsed.request : wished.body);
+        const { op: _op, ...body } = recordOf(parsed.kind === 'command' ? parsed.request : wished.body);
         return { shard: who, command: { kind, issuer: 'client', op, body } };
       },
     };

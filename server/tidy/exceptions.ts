@@ -16,8 +16,6 @@ export const SHARED_NAMES: Exceptions = {
   'server/shard/query.ts Query': 'open: of a shard, and of node.db',
   'server/shard/record/reader.ts schemaOf': 'open: of a record, and of an image',
   'server/shard/undo-log.ts RowChange': 'open: of a turn, and of a projection',
-  'server/sim/row-decode.ts fieldsOf': 'open: of a row, and of a schema',
-  'server/sim/simulated-bus.ts Packet': 'open: of a link, and of the bus that carries it',
   'server/trade/messages.ts Outcome': 'open: of a trade, and of a write',
   'shared/protocol.ts Command': 'open: of a client, and of a shard',
   'shared/search.ts placeOf': 'open: of a search, and of a record',

@@ -16,10 +16,10 @@ import type { ReportedEvent } from '#server/platform/platform.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import type { Seams } from '../seams.ts';
-import type { Packet } from '../simulated-bus.ts';
+import type { BusPacket } from '../simulated-bus.ts';
 import { REGION, type SimulatedNode } from '../simulated-node.ts';
 import { SimulatedWorld } from '../simulated-world.ts';
-import { fieldsOf } from '../row-decode.ts';
+import { recordOf } from '../row-decode.ts';
 
 /** What is special about a scenario. */
 export interface ScenarioOptions {
@@ -31,9 +31,9 @@ export interface ScenarioOptions {
 }
 
 /** What a packet carries: a message between shards by its kind, a command, or a reply. */
-export function packetKind({ bytes }: Packet): string {
-  const packet = fieldsOf(JSON.parse(new TextDecoder().decode(bytes)));
-  const message = fieldsOf(fieldsOf(packet['envelope'])['message']);
+export function packetKind({ bytes }: BusPacket): string {
+  const packet = recordOf(JSON.parse(new TextDecoder().decode(bytes)));
+  const message = recordOf(recordOf(packet['envelope'])['message']);
   if (packet['kind'] === 'reply') return 'reply';
   return message['issuer'] === undefined ? String(message['kind']) : 'command';
 }
@@ -136,7 +136,7 @@ export class Scenario {
       this.seller,
       this.command('sell', { itemId: `${name}-${index}`, buyout: price, durationMs: durationOfMs }),
     );
-    const named = reply?.kind === 'answer' ? fieldsOf(reply.value)['listingId'] : undefined;
+    const named = reply?.kind === 'answer' ? recordOf(reply.value)['listingId'] : undefined;
     if (typeof named !== 'string') throw new Error(`the item ${index} was not listed: ${JSON.stringify(reply)}`);
     return named;
   }
