@@ -25,6 +25,7 @@ import { completed } from '#server/market/completed/completed.ts';
 import { listing } from '#server/market/listing/listing.ts';
 import { marketFeatures } from '#server/market/market.ts';
 import { marketNetwork, opening, player } from '#server/market/testing/market-bench.ts';
+import { PLACES } from '#server/market/places.ts';
 import type { Machine, ReportedEvent } from '#server/platform/platform.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
@@ -56,7 +57,7 @@ interface Life {
 
 class NodeBench {
   readonly scheduler = new Scheduler();
-  readonly disk = new MemoryDisk(defineShard(marketFeatures({ rules, regions, catalogue: BUILT_IN_CATALOGUE })).schemas);
+  readonly disk = new MemoryDisk(defineShard(marketFeatures({ rules, regions, catalogue: BUILT_IN_CATALOGUE }), { places: PLACES }));
 
   readonly reported: ReportedEvent[] = [];
 
@@ -246,7 +247,7 @@ describe('a node that closes a cell and opens it again', () => {
 
 describe('a seller whose file is damaged', () => {
   const [ADA, BOB] = [player('ada'), player('bob')];
-  const SCHEMAS = defineShard(marketFeatures({ rules, regions, catalogue: BUILT_IN_CATALOGUE })).schemas;
+  const definition = defineShard(marketFeatures({ rules, regions, catalogue: BUILT_IN_CATALOGUE }), { places: PLACES });
 
   /** A disk on which Bob holds gold towards Ada's listing, as a crash left it: his offer was decided and he has not heard of it, or not. */
   async function crashed(isDecided: boolean): Promise<NodeBench> {
@@ -260,8 +261,8 @@ describe('a seller whose file is damaged', () => {
     const bench = new NodeBench();
     const { journal, images } = bench.disk;
     const records = [ADA, BOB].flatMap((shard) => net.driver(shard).records);
-    const writer = new RecordWriter();
-    for (const record of records) writer.raw(record, SCHEMAS);
+    const writer = new RecordWriter(definition);
+    for (const record of records) writer.raw(record);
     journal.commit(sealed({ first: 1, last: records.length, now: net.now, records: writer.take() }));
     const ada = net.driver(ADA).image();
     images.draft(ADA).stage(ada);
@@ -276,7 +277,7 @@ describe('a seller whose file is damaged', () => {
     const loading = node.persister.load(shard);
     await bench.run(10);
     const loaded = await loading;
-    return loaded.kind === 'absent' ? [] : (rowsByEntity(loaded.shard, SCHEMAS).get(entity) ?? []);
+    return loaded.kind === 'absent' ? [] : (rowsByEntity(loaded.shard, definition.schemas).get(entity) ?? []);
   }
 
   it.each<[string, boolean, number]>([

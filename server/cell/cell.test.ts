@@ -36,7 +36,7 @@ describe('a turn that has happened and cannot be appended', () => {
         },
       },
     };
-    const disk = new MemoryDisk(defineShard([counting, boxes]).schemas);
+    const disk = new MemoryDisk(defineShard([counting, boxes]));
     const bench = await Bench.open({ disk, powerups: [counting, boxes] });
     await bench.create(ADA, BOB);
     const broken = bench.ask(ADA, 'box');
@@ -53,7 +53,7 @@ describe('a turn that has happened and cannot be appended', () => {
 
 describe('a shard that cannot be loaded', () => {
   it('is reported at first and then ever more rarely, and is not woken meanwhile', async () => {
-    const disk = new MemoryDisk(defineShard([counting]).schemas);
+    const disk = new MemoryDisk(defineShard([counting]));
     await (await Bench.open({ disk })).create(ADA);
     const told: ShardId[] = [];
     const bench = await Bench.open({ disk, onUnloadable: (shard) => void told.push(shard) });
@@ -125,7 +125,7 @@ describe('the output gate of a cell', () => {
   });
 
   it('stays shut after a fault: what was not durable is never answered, and no turn happens any more', async () => {
-    const disk = new MemoryDisk(defineShard([counting]).schemas);
+    const disk = new MemoryDisk(defineShard([counting]));
     const bench = await Bench.open({ disk });
     await bench.create(ADA);
     disk.inject((operation) => (operation === 'commit' ? 'write-then-fail' : 'work'));
@@ -250,7 +250,7 @@ describe('a shard that has left memory', () => {
 
 describe('a shard that is not in memory', () => {
   it('is loaded once, however many ask at once, and they are taken in their order', async () => {
-    const disk = new MemoryDisk(defineShard([counting]).schemas);
+    const disk = new MemoryDisk(defineShard([counting]));
     await (await Bench.open({ disk })).create(ADA);
     const bench = await Bench.open({ disk });
     const asked = Array.from({ length: 50 }, () => bench.ask(ADA, 'add', { value: 1 }));
@@ -260,7 +260,7 @@ describe('a shard that is not in memory', () => {
   });
 
   it('that cannot be loaded is unavailable, and the failure is reported and forgotten (H9)', async () => {
-    const disk = new MemoryDisk(defineShard([counting]).schemas);
+    const disk = new MemoryDisk(defineShard([counting]));
     await (await Bench.open({ disk })).create(ADA);
     const bench = await Bench.open({ disk });
     bench.backend.failuresLeft = 1;
@@ -276,7 +276,7 @@ describe('a shard that is not in memory', () => {
 
   it('that cannot be upgraded is unavailable, and stays as it is on the disk', async () => {
     const newer = defineEntity('counter', { version: 2, attributes: { value: integer({ min: 1 }) } });
-    const disk = new MemoryDisk(defineShard([counting]).schemas);
+    const disk = new MemoryDisk(defineShard([counting]));
     await (await Bench.open({ disk })).create(ADA);
     const upgraders = [upgrader(counter, newer, ({ value }) => ({ value }))];
     const bench = await Bench.open({
@@ -295,7 +295,7 @@ describe('a shard that is not in memory', () => {
   it('is upgraded before anybody is heard', async () => {
     const second = defineEntity('second', { version: 1, attributes: { value: integer() } });
     const more: Powerup = { name: 'more', entities: [second], install: (turn) => void turn.insert(second, { value: 7 }) };
-    const disk = new MemoryDisk(defineShard([counting]).schemas);
+    const disk = new MemoryDisk(defineShard([counting]));
     await (await Bench.open({ disk })).create(ADA);
     const bench = await Bench.open({ disk, powerups: [counting, more] });
     const asked = bench.ask(ADA, 'look');
@@ -358,7 +358,7 @@ describe('a shard that does not exist', () => {
 
 describe('an inbox', () => {
   it('is bounded: who comes too late is told busy at once, and nobody who is in is lost', async () => {
-    const disk = new MemoryDisk(defineShard([counting]).schemas);
+    const disk = new MemoryDisk(defineShard([counting]));
     await (await Bench.open({ disk })).create(ADA);
     const bench = await Bench.open({ disk });
     const asked = Array.from({ length: limits.inboxMessagesMax }, () => bench.ask(ADA, 'add', { value: 1 }));
@@ -516,7 +516,7 @@ describe('a subscriber', () => {
   });
 
   it('may leave before the shard is loaded, and then holds nothing in memory', async () => {
-    const disk = new MemoryDisk(defineShard([counting]).schemas);
+    const disk = new MemoryDisk(defineShard([counting]));
     await (await Bench.open({ disk })).create(ADA);
     const bench = await Bench.open({ disk, memoryBudgetBytes: 0 });
     const { news, listener, subscribed } = subscribe(bench, ADA);
@@ -548,7 +548,7 @@ describe('alarms', () => {
   });
 
   it('of a shard on the disk are found there, and ring when it is woken', async () => {
-    const disk = new MemoryDisk(defineShard([counting]).schemas);
+    const disk = new MemoryDisk(defineShard([counting]));
     const first = await Bench.open({ disk });
     await first.create(ADA, BOB);
     first.ask(ADA, 'ring', { afterMs: 100 });

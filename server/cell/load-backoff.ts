@@ -10,8 +10,8 @@
 import { limits } from '#shared/limits.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { Platform } from '#server/platform/platform.ts';
-import type { AnyRow } from '#server/shard/entity.ts';
 import type { Neighbours } from '#server/shard/turn.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 
 /** Hears which shards can be loaded: the feed of the index hides the listings of the others. */
 export interface LoadListener {
@@ -83,12 +83,8 @@ export class LoadBackoff implements Neighbours {
 
   /** Shards whose pause is over, at most that many, in order. */
   toTry(limit: number): readonly ShardId[] {
-    const shards: ShardId[] = [];
     const nowMs = this.#readings.monotonicMs();
-    for (const [shard, { tryAgainAtMs }] of this.#failedByShard) {
-      if (shards.length >= limit) break;
-      if (tryAgainAtMs <= nowMs) shards.push(shard);
-    }
-    return shards;
+    const due = this.#failedByShard.entries().filter(([, { tryAgainAtMs }]) => tryAgainAtMs <= nowMs);
+    return Array.from(due.take(limit), ([shard]) => shard);
   }
 }

@@ -57,7 +57,7 @@ describe('a cell that is closed', () => {
   });
 
   it('has turned away what waited: for the disk, for a load, and for the outcome of a trade', async () => {
-    const disk = new MemoryDisk(defineShard([counting]).schemas);
+    const disk = new MemoryDisk(defineShard([counting]));
     await (await Bench.open({ disk })).create(ADA);
     const bench = await Bench.open({ disk });
     await bench.create(BOB);
@@ -112,7 +112,7 @@ describe('closing', () => {
   });
 
   it('is not disturbed by a load that fails meanwhile', async () => {
-    const disk = new MemoryDisk(defineShard([counting]).schemas);
+    const disk = new MemoryDisk(defineShard([counting]));
     await (await Bench.open({ disk })).create(ADA);
     const bench = await Bench.open({ disk });
     bench.backend.failuresLeft = 1;

@@ -11,19 +11,20 @@ import { durationMs, instant, operationId, type ShardId } from '#shared/units.ts
 import { item } from '#server/market/goods/stash.ts';
 import { marketFeatures } from '#server/market/market.ts';
 import { rowOf } from '#server/market/feature.ts';
+import { PLACES } from '#server/market/places.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Command, Message } from '#server/shard/message.ts';
 import { Shard } from '#server/shard/shard.ts';
 import { Presenter } from './presenter.ts';
-import { startGoodsFor } from './start-goods.ts';
+import { startGoodsFor } from './sessions.ts';
 
 Encoder.BUFFER_SIZE = 256 * 1_024;
 
 const SHOWN = 3;
 const rules = { ...RULES_PROFILES.dev, completedShown: SHOWN, durationMinMs: durationMs(1) };
 const features = marketFeatures({ rules, regions: ['europe'], catalogue: BUILT_IN_CATALOGUE });
-const definition = defineShard(features);
+const definition = defineShard(features, { places: PLACES });
 const ADA = shardId('ada', 'europe', 'softcore');
 const BOB = shardId('bob', 'europe', 'softcore');
 

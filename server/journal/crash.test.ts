@@ -7,7 +7,7 @@ import { openPersister } from './persister/open-persister.ts';
 import type { Persister } from './persister/persister.ts';
 import { MemoryDisk } from './disk/memory.ts';
 import type { MemoryOperation, Outcome } from './disk/memory-writes.ts';
-import { DEFINITION, offer, picker, replay, sampleShard, SampleShard, SCHEMA_BY_TABLE } from './testing/sample.ts';
+import { DEFINITION, offer, picker, replay, sampleShard, SampleShard } from './testing/sample.ts';
 import { slowFold, sortedRows } from './testing/slow-fold.ts';
 import { VirtualTime } from './testing/virtual-time.ts';
 
@@ -22,7 +22,7 @@ interface Node {
 
 /** A disk, what was ever appended to it in the order of positions, and who uses it at the moment. */
 class World {
-  readonly disk = new MemoryDisk(SCHEMA_BY_TABLE);
+  readonly disk = new MemoryDisk(DEFINITION);
   readonly pick: (below: number) => number;
   turns: ChangeSet[] = [];
   acknowledged = 0;

@@ -567,7 +567,7 @@ function removeAll(name: string) {
 function image(make: (old: RawChangeSet) => Buffer) {
   return (path: string): void => {
     const file = join(path, IMAGE);
-    writeFileSync(file, make(readImage(readFileSync(file), SCHEMA_BY_TABLE).image));
+    writeFileSync(file, make(readImage(readFileSync(file), DEFINITION).image));
   };
 }
 

@@ -13,13 +13,15 @@ import type { Rules } from '#shared/rules.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import type { PlayerState } from '#shared/state.ts';
 import type { Instant, PlayerId, ShardId } from '#shared/units.ts';
-import type { FoundAtNode } from '#server/listing-index/read-your-writes.ts';
+import type { FoundAtNode } from '#server/listing-index/listing-feed.ts';
 import type { SearchQuery } from '#server/listing-index/service.ts';
-import type { Asset, LedgerEntry, Place } from '#server/shard/change-set.ts';
-import type { AnyRow, Attributes, Entity, RowOf } from '#server/shard/entity.ts';
+import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
 import type { Command, Handled, Message, Reply } from '#server/shard/message.ts';
 import { onCommand, type Handler, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
+import type { AnyRow } from '#server/shard/row.ts';
+import type { Asset, Place } from './places.ts';
 import type { TradeKind } from '#server/trade/trade-kind.ts';
 
 /** A powerup with what others ask of it. Everything beyond the powerup is optional. */

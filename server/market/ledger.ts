@@ -4,9 +4,10 @@
  */
 import { addGold, gold, subtractGold, sumGold, type Gold } from '#shared/units.ts';
 import type { Cause } from '#shared/protocol.ts';
-import { PLACES, type Asset, type Place, type Posting } from '#server/shard/change-set.ts';
 import type { Turn } from '#server/shard/turn.ts';
+import type { Posting } from '#server/shard/ledger.ts';
 import { wallet, walletOf } from './goods/wallet.ts';
+import { PLACES, type Asset, type Place } from './places.ts';
 
 /**
  * Places that no shard's rows show: the world's edge, and what is between two shards of one trade.
@@ -15,7 +16,7 @@ const OUTSIDE: ReadonlySet<Place> = new Set<Place>(['clearing', 'minted', 'burne
 /**
  * Places that are the player's: all others. Its rows hold exactly what the ledger says is there.
  */
-export const OWN_PLACES: ReadonlySet<Place> = new Set(PLACES.filter((place) => !OUTSIDE.has(place)));
+export const OWN_PLACES: ReadonlySet<string> = new Set(PLACES.filter((place) => !OUTSIDE.has(place)));
 
 /** So much of an asset that goes from one place to another. */
 export interface Transfer {

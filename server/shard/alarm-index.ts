@@ -1,7 +1,8 @@
 /** The rows of a table by the time at which one of their attributes wakes the shard. */
 import type { Instant } from '#shared/units.ts';
-import type { AnyRow, ReadAttribute } from './entity.ts';
+import type { ReadAttribute } from './entity.ts';
 import { IdMap } from './id-map.ts';
+import type { AnyRow } from './row.ts';
 
 /** Owned by the table, which tells it of every row that comes, goes or is replaced. */
 export class AlarmIndex {

@@ -1,13 +1,14 @@
 /** Compiles powerups into what a shard needs at run time, and checks that they fit together. */
-import type { Schemas } from './record/reader.ts';
-import type { Entity, EntitySchema } from './entity.ts';
+import type { Entity } from './entity.ts';
 import { failures } from './failures.ts';
 import { installation } from './install.ts';
 import { operations } from './operations.ts';
 import type { AlarmHandler, Handler, Powerup, Upgrader } from './powerup.ts';
+import { BALANCE_FOLLOWS, type RecordFormat } from './record/format.ts';
+import type { EntitySchema } from './row.ts';
 
-/** What all shards of a world are made of. */
-export interface ShardDefinition {
+/** What all shards of a world are made of, and what their records are read by. */
+export interface ShardDefinition extends RecordFormat {
   /** The version number of this program: rows that one of another number gave up on are tried once more. */
   readonly build: string;
   readonly powerups: readonly Powerup[];
@@ -19,8 +20,6 @@ export interface ShardDefinition {
   readonly tidies: readonly NonNullable<Powerup['tidy']>[];
   /** By the table that they start from. */
   readonly upgraders: ReadonlyMap<string, Upgrader>;
-  /** Every version of every entity that images and records may contain. */
-  readonly schemas: Schemas;
   /** The entities of the present version by their tables. */
   readonly entityByTable: ReadonlyMap<string, Entity>;
   /** Names of the entities of which the node mirrors the live rows. */
@@ -29,10 +28,21 @@ export interface ShardDefinition {
   readonly projectedTables: ReadonlySet<string>;
 }
 
+/** What a world has besides its powerups. */
+export interface ShardOptions {
+  /** Where the ledger can say that things are, in the order of their numbers in records. */
+  readonly places: readonly string[];
+  readonly build?: string | undefined;
+}
+
 const UNNAMED_BUILD = 'unnamed';
 
-/** Throws `Error` if two powerups claim the same name, entity, message, alarm or upgrade, or an alarm has no handler. */
-export function defineShard(installed: readonly Powerup[], build = UNNAMED_BUILD): ShardDefinition {
+/** Throws `Error` if two powerups claim the same name, entity, message, alarm or upgrade, an alarm has no handler, or there are too many places. */
+export function defineShard(
+  installed: readonly Powerup[],
+  { places, build = UNNAMED_BUILD }: ShardOptions = { places: [] },
+): ShardDefinition {
+  if (places.length > BALANCE_FOLLOWS) throw new Error(`there are more than ${BALANCE_FOLLOWS} places`);
   const powerups = [installation, operations, failures, ...installed].toSorted((a, b) => (b.priority ?? 0) - (a.priority ?? 0));
   const entities = unique(
     'entity',
@@ -72,6 +82,7 @@ export function defineShard(installed: readonly Powerup[], build = UNNAMED_BUILD
     tidies: powerups.flatMap(({ tidy }) => tidy ?? []),
     upgraders,
     schemas,
+    places,
     entityByTable: new Map([...entities.values()].map((entity) => [entity.schema.table, entity])),
     projected: [...projected],
     projectedTables: new Set([...schemas.values()].filter(({ name }) => projected.has(name)).map(({ table }) => table)),

@@ -1,21 +1,18 @@
 /**
- * What is done to every row on every turn, as functions of their own for each entity: make, check, measure, encode, read an attribute.
+ * What is done to every row on every turn, as functions generated for each entity: make, check,
+ * measure, encode, read an attribute.
  *
- * Read by name in one loop for all entities, each attribute would be a look-up in a table of shapes; in a function that only ever sees
- * rows of one entity it is a load. The functions are therefore written out per entity and compiled once, when it is defined. Names come
- * from `defineEntity`, which lets in plain words only.
+ * A generic loop `row[name]` over all entities is megamorphic. One generated function per entity is
+ * monomorphic: each read is a field load. Measured on 2026-11-28 against a loop of 70 lines behind the
+ * same interface: sell, buyout and claims with their records, in memory, take 13 % more processor time
+ * per trade with the loop among 10,000 shards, 14 to 25 % more among 5,000 (decision 007).
+ *
+ * The text that is compiled has nothing in it but the names of attributes and numbers. `defineEntity`
+ * lets in plain words only, and is called while the program starts.
  */
 import { ConstraintError } from './constraint-error.ts';
 import { Json } from './json.ts';
-
-/** A row of whatever entity, as the engine handles it. */
-export interface AnyRow {
-  readonly id: number;
-  readonly [column: string]: unknown;
-}
-
-/** What an attribute can hold. `reference` is the row id of another entity of the same shard. */
-export type AttributeType = 'integer' | 'text' | 'gold' | 'boolean' | 'timestamp' | 'bytes' | 'reference' | 'enum' | 'json';
+import type { AnyRow, AttributeType } from './row.ts';
 
 /** What has to be known of an attribute, as `entity.ts` describes it. */
 interface CompiledAttribute {
@@ -63,26 +60,26 @@ export function compileRowFunctions(entity: string, attributes: readonly NamedAt
   const source = [
     ...attributes.map((_, index) => `const initial${index} = initials[${index}], accepts${index} = accepts[${index}];`),
     'return {',
-    `newRow: (values, id) => ({ ${attributes.map(newValue).join('')} id }),`,
-    `keptRow: (values, id) => ({ ${attributes.map(keptValue).join('')} id }),`,
-    `check: (row) => { let value; ${attributes.map(checked).join(' ')} },`,
-    `sizeOf: (row) => ${ROW_BYTES}${attributes.map(sized).join('')},`,
-    `write: (row, out) => { ${attributes.map(written).join(' ')} },`,
+    `newRow: (values, id) => ({ ${attributes.map(newSource).join('')} id }),`,
+    `keptRow: (values, id) => ({ ${attributes.map(readSource).join('')} id }),`,
+    `check: (row) => { let value; ${attributes.map(checkSource).join(' ')} },`,
+    `sizeOf: (row) => ${ROW_BYTES}${attributes.map(sizeSource).join('')},`,
+    `write: (row, out) => { ${attributes.map(writeSource).join(' ')} },`,
     `readers: { ${attributes.map(([name]) => `${name}: (row) => row === undefined ? null : row.${name}`).join(', ')} },`,
     '};',
   ].join('\n');
-  // oxlint-disable-next-line typescript/no-implied-eval, typescript/no-unsafe-type-assertion -- the text is made of checked names alone, and the head says why it is made
-  const compile = new Function('initials', 'accepts', 'fail', 'written', `'use strict';\n${source}`) as (
+  // oxlint-disable-next-line typescript/no-implied-eval, typescript/no-unsafe-type-assertion -- Plain words and numbers only, measured: see the head.
+  const compile = new Function('initials', 'accepts', 'fail', 'jsonFromText', `'use strict';\n${source}`) as (
     initials: readonly unknown[],
     accepts: readonly ((value: unknown) => boolean)[],
     fail: (index: number, value: unknown) => never,
-    written: (text: string) => Json<object>,
+    jsonFromText: (text: string) => Json<object>,
   ) => RowFunctions;
   return compile(
     attributes.map(([, { initial }]) => initial),
     attributes.map(([, { accepts }]) => accepts),
     fail,
-    (text) => Json.written(text),
+    (text) => Json.fromText(text),
   );
 }
 
@@ -90,51 +87,51 @@ export function compileRowFunctions(entity: string, attributes: readonly NamedAt
 const ROW_BYTES = 12;
 const NUMBER_BYTES = 6;
 
-function newValue([name, { isOmissible }]: NamedAttribute, index: number): string {
+function newSource([name, { isOmissible }]: NamedAttribute, index: number): string {
   return isOmissible ? `${name}: values.${name} === undefined ? initial${index} : values.${name}, ` : `${name}: values.${name}, `;
 }
 
-function keptValue([name, { type, nullable }]: NamedAttribute, index: number): string {
+function readSource([name, { type, nullable }]: NamedAttribute, index: number): string {
   const kept = `values[${index}]`;
-  const value = KEPT[type]?.(kept) ?? kept;
+  const value = READ_SOURCE[type]?.(kept) ?? kept;
   return nullable && value !== kept ? `${name}: ${kept} === null ? null : ${value}, ` : `${name}: ${value}, `;
 }
 
 /** How a value comes back that is not kept as it is. */
-const KEPT: Partial<Record<AttributeType, (kept: string) => string>> = {
+const READ_SOURCE: Partial<Record<AttributeType, (kept: string) => string>> = {
   boolean: (kept) => `${kept} !== 0`,
-  json: (kept) => `written(${kept})`,
+  json: (kept) => `jsonFromText(${kept})`,
 };
 
-function checked([name, { nullable }]: NamedAttribute, index: number): string {
+function checkSource([name, { nullable }]: NamedAttribute, index: number): string {
   const accepted = nullable ? `value === null || accepts${index}(value)` : `accepts${index}(value)`;
   return `value = row.${name}; if (!(${accepted})) fail(${index}, value);`;
 }
 
-function sized([name, { type, nullable }]: NamedAttribute): string {
+function sizeSource([name, { type, nullable }]: NamedAttribute): string {
   const value = `row.${name}`;
-  const size = SIZED[type]?.(value) ?? String(NUMBER_BYTES);
+  const size = SIZE_SOURCE[type]?.(value) ?? String(NUMBER_BYTES);
   return nullable ? ` + (${value} === null ? ${NUMBER_BYTES} : ${size})` : ` + ${size}`;
 }
 
 const byLength = (value: string): string => `${value}.length + 1`;
-/** What is larger than a number. */
-const SIZED: Partial<Record<AttributeType, (value: string) => string>> = {
+/** The size of what is larger than a number. */
+const SIZE_SOURCE: Partial<Record<AttributeType, (value: string) => string>> = {
   text: byLength,
   enum: byLength,
   bytes: byLength,
   json: (value) => byLength(`${value}.text`),
 };
 
-function written([name, { type, nullable }]: NamedAttribute): string {
+function writeSource([name, { type, nullable }]: NamedAttribute): string {
   const value = `row.${name}`;
-  const write = WRITTEN[type](value);
+  const write = WRITE_SOURCE[type](value);
   return nullable ? `if (${value} === null) out.count(0); else { out.count(1); ${write} }` : write;
 }
 
 const asNumber = (value: string): string => `out.signed(${value});`;
 const asText = (value: string): string => `out.text(${value});`;
-const WRITTEN: Readonly<Record<AttributeType, (value: string) => string>> = {
+const WRITE_SOURCE: Readonly<Record<AttributeType, (value: string) => string>> = {
   integer: asNumber,
   gold: asNumber,
   timestamp: asNumber,

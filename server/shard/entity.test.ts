@@ -8,12 +8,13 @@ import {
   gold,
   integer,
   json,
+  nullable,
   oneOf,
   reference,
   text,
   timestamp,
+  withDefault,
   type Attribute,
-  type AnyRow,
   type Entity,
 } from './entity.ts';
 import { Json } from './json.ts';
@@ -21,6 +22,7 @@ import type { Powerup } from './powerup.ts';
 import { onCommand } from './powerup.ts';
 import { answer } from './message.ts';
 import { ShardDriver } from './testing/shard-driver.ts';
+import type { AnyRow } from './row.ts';
 
 const JUST_FITS = 'x'.repeat(256);
 
@@ -47,7 +49,7 @@ describe('an attribute', () => {
     ['reference', reference(), [1]],
     ['enum', oneOf(['a', 'b']), ['a', 'b']],
     ['json', json(), [Json.of({}), Json.of([]), Json.of({ deep: [{ a: null }] })]],
-    ['nullable', text({ nullable: true }), [null, 'x']],
+    ['nullable', nullable(text()), [null, 'x']],
   ])('takes what it allows: %s', (_name, attribute, values) => {
     for (const value of values) expect(faultOf(attribute, value)).toBeUndefined();
   });
@@ -90,7 +92,7 @@ describe('an attribute', () => {
     ['a string as JSON', json(), '{}', '[thing.part = json()] must be a Json of an object or array; not string of 2 characters'],
     ['null where there must be something', text(), null, 'characters; not null'],
     ['nothing', integer(), undefined, 'not undefined'],
-    ['a wrong value where null is allowed', integer({ nullable: true }), 'x', 'or null; not string of 1 characters'],
+    ['a wrong value where null is allowed', nullable(integer()), 'x', 'or null; not string of 1 characters'],
     ['an array as text', text(), [], 'not array'],
   ])('refuses %s, and names entity, attribute, what was expected and what came', (_name, attribute, value, message) => {
     expect(faultOf(attribute, value)).toContain(message);
@@ -112,7 +114,7 @@ describe('defineEntity', () => {
   });
 
   it('refuses a default that the attribute does not allow', () => {
-    expect(() => defineEntity('thing', { version: 1, attributes: { part: integer({ min: 1, default: 0 }) } })).toThrow(
+    expect(() => defineEntity('thing', { version: 1, attributes: { part: withDefault(integer({ min: 1 }), 0) } })).toThrow(
       '[thing.part = integer()] must be a whole number from 1',
     );
   });
@@ -123,12 +125,12 @@ describe('insert', () => {
     version: 1,
     attributes: {
       name: text(),
-      isNew: boolean({ default: true }),
-      state: oneOf(['open', 'shut'], { default: 'open' }),
-      worth: gold({ default: goldOf(5) }),
-      note: text({ nullable: true }),
-      best: integer({ nullable: true, default: 9 }),
-      due: timestamp({ nullable: true, alarm: 'thing-due' }),
+      isNew: withDefault(boolean(), true),
+      state: withDefault(oneOf(['open', 'shut']), 'open'),
+      worth: withDefault(gold(), goldOf(5)),
+      note: nullable(text()),
+      best: withDefault(nullable(integer()), 9),
+      due: nullable(timestamp({ alarm: 'thing-due' })),
     },
   });
   const things: Powerup = {

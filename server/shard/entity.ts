@@ -7,27 +7,12 @@
  */
 import type { Gold, Instant } from '#shared/units.ts';
 import { ConstraintError } from './constraint-error.ts';
-import { compileRowFunctions, type AnyRow, type AttributeType, type RowFunctions } from './entity-compiler.ts';
+import { compileRowFunctions, type RowFunctions } from './entity-compiler.ts';
 import { Json } from './json.ts';
+import type { AnyRow, AttributeType, EntitySchema } from './row.ts';
 
 /** An attribute of which the table keeps an index: several rows per value, or at most one. */
 export type IndexKind = 'plain' | 'unique';
-
-/** What the persister has to know of one attribute: plain data, the same in every thread. */
-export interface Column {
-  readonly name: string;
-  readonly type: AttributeType;
-  readonly nullable: boolean;
-}
-
-/** What the persister has to know of one entity version: plain data, the same in every thread. */
-export interface EntitySchema {
-  readonly name: string;
-  readonly version: number;
-  /** The table of this entity version in a shard image, such as `wallet_v1`. */
-  readonly table: string;
-  readonly columns: readonly Column[];
-}
 
 /** One attribute; `Value` is the type that it gives to the row, `Omissible` tells whether `insert` may leave it out. */
 export interface Attribute<Value, Omissible extends boolean = boolean> {
@@ -42,7 +27,7 @@ export interface Attribute<Value, Omissible extends boolean = boolean> {
   /** In words, for a `ConstraintError`: `must be a whole number from 1 to 10`. */
   readonly expected: string;
   readonly accepts: (value: unknown) => boolean;
-  /** What is inside a JSON value of which only the text was taken: asked of rows that somebody else may have written, and of no others. */
+  /** What is inside a JSON value of which only the text was taken: asked of the rows of edited images, and of no others. */
   readonly holds: ((inside: unknown) => boolean) | undefined;
 }
 
@@ -58,8 +43,6 @@ export type NewValues<A extends Attributes> = Omit<Values<A>, OmissibleName<A>> 
 /** An immutable row. `id` is unique in its shard over all entities and is never given twice. */
 export type RowOf<A extends Attributes> = Values<A> & { readonly id: number };
 
-export type { AnyRow };
-
 /** An entity type at its present version. Made by `defineEntity`. */
 export interface Entity<A extends Attributes = Attributes> {
   readonly name: string;
@@ -74,7 +57,7 @@ export interface Entity<A extends Attributes = Attributes> {
   readonly alarms: readonly { readonly alarm: string; readonly read: ReadAttribute }[];
   /** What is done to its rows on every turn. */
   readonly rowFunctions: RowFunctions;
-  /** See `EntityDefinition`. */
+  /** Which rows others make the shard keep, as `EntityDefinition` says. */
   readonly isMadeByOthers: boolean | ((row: AnyRow) => boolean);
   /** A row of these values, with what is left out filled in. Nothing is checked. */
   newRow(values: NewValues<A>, id: number): RowOf<A>;
@@ -138,121 +121,86 @@ export function defineEntity<const A extends Attributes>(name: string, definitio
   };
 }
 
-interface Options<Nullable extends boolean, Default> {
-  readonly nullable?: Nullable;
-  /** What a row gets that is inserted without this attribute. A nullable one needs none to be left out: it is null. */
-  readonly default?: Default;
+/** Of every attribute. */
+interface Options {
   readonly indexed?: IndexKind;
 }
-type Nulled<Value, Nullable extends boolean> = Nullable extends true ? Value | null : Value;
-type Made<Value, Nullable extends boolean, Default> = Attribute<Nulled<Value, Nullable>, [Default] extends [undefined] ? Nullable : true>;
 
-function attribute<Value, Nullable extends boolean, Default>(
+function attribute<Value>(
   type: AttributeType,
-  options: Options<Nullable, Default> & { readonly alarm?: string; readonly holds?: (inside: unknown) => boolean },
   expected: string,
   accepts: (value: unknown) => boolean,
-): Made<Value, NoInfer<Nullable>, NoInfer<Default>> {
-  const nullable = options.nullable === true;
-  const initial = options.default ?? (nullable ? null : undefined);
-  return {
-    type,
-    nullable,
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- TypeScript cannot relate the options to the type that is made of them.
-    isOmissible: (initial !== undefined) as Made<Value, Nullable, Default>['isOmissible'],
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Likewise: the default came with the options.
-    initial: initial as Nulled<Value, Nullable> | undefined,
-    index: options.indexed,
-    alarm: options.alarm,
-    expected,
-    accepts,
-    holds: options.holds,
-  };
+  options: Options & { readonly alarm?: string; readonly holds?: (inside: unknown) => boolean },
+): Attribute<Value, false> {
+  const { indexed, alarm, holds } = options;
+  return { type, nullable: false, isOmissible: false, initial: undefined, index: indexed, alarm, expected, accepts, holds };
+}
+
+/** The attribute, or null; it is null if it is left out. */
+export function nullable<Value>(of: Attribute<Value>): Attribute<Value | null, true> {
+  return { ...of, nullable: true, isOmissible: true, initial: of.initial ?? null };
+}
+
+/** The attribute; it has that value if it is left out. */
+export function withDefault<Value>(of: Attribute<Value>, initial: NoInfer<Value>): Attribute<Value, true> {
+  return { ...of, isOmissible: true, initial };
 }
 
 /** A whole number within the safe integers, or within `min` and `max`, both included. */
-export function integer<Value extends number = number, Nullable extends boolean = false, Default extends Value | undefined = undefined>(
-  options: Options<Nullable, Default> & { readonly min?: number; readonly max?: number } = {},
-): Made<Value, NoInfer<Nullable>, NoInfer<Default>> {
+export function integer<Value extends number = number>(
+  options: Options & { readonly min?: number; readonly max?: number } = {},
+): Attribute<Value, false> {
   const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = options;
-  return attribute<Value, Nullable, Default>('integer', options, `a whole number from ${min} to ${max}`, (value) =>
-    isWhole(value, min, max),
-  );
+  return attribute('integer', `a whole number from ${min} to ${max}`, (value) => isWhole(value, min, max), options);
 }
 
 /** A string without NUL or lone surrogates (neither would survive the disk), of at most `maxLength` UTF-16 units (default 256). */
-export function text<Value extends string = string, Nullable extends boolean = false, Default extends Value | undefined = undefined>(
-  options: Options<Nullable, Default> & { readonly maxLength?: number } = {},
-): Made<Value, NoInfer<Nullable>, NoInfer<Default>> {
+export function text<Value extends string = string>(options: Options & { readonly maxLength?: number } = {}): Attribute<Value, false> {
   const { maxLength = 256 } = options;
   const expected = `a well-formed string without NUL of at most ${maxLength} characters`;
-  return attribute<Value, Nullable, Default>('text', options, expected, (value) => isText(value, maxLength));
+  return attribute('text', expected, (value) => isText(value, maxLength), options);
 }
 
 /** An amount of gold: whole coins, 0 to 2^53 - 1. */
-export function gold<Nullable extends boolean = false, Default extends Gold | undefined = undefined>(
-  options: Options<Nullable, Default> = {},
-): Made<Gold, NoInfer<Nullable>, NoInfer<Default>> {
-  return attribute<Gold, Nullable, Default>('gold', options, 'whole gold from 0 to 2^53 - 1', (value) =>
-    isWhole(value, 0, Number.MAX_SAFE_INTEGER),
-  );
+export function gold(options: Options = {}): Attribute<Gold, false> {
+  return attribute('gold', 'whole gold from 0 to 2^53 - 1', (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER), options);
 }
 
 /** True or false. */
-export function boolean<Nullable extends boolean = false, Default extends boolean | undefined = undefined>(
-  options: Options<Nullable, Default> = {},
-): Made<boolean, NoInfer<Nullable>, NoInfer<Default>> {
-  return attribute<boolean, Nullable, Default>('boolean', options, 'true or false', (value) => typeof value === 'boolean');
+export function boolean(options: Options = {}): Attribute<boolean, false> {
+  return attribute('boolean', 'true or false', (value) => typeof value === 'boolean', options);
 }
 
 /** An instant in epoch milliseconds. With `alarm`, the shard is woken for the row at that time. */
-export function timestamp<Nullable extends boolean = false, Default extends Instant | undefined = undefined>(
-  options: Options<Nullable, Default> & { readonly alarm?: string } = {},
-): Made<Instant, NoInfer<Nullable>, NoInfer<Default>> {
-  return attribute<Instant, Nullable, Default>('timestamp', options, 'whole milliseconds since 1970', (value) =>
-    isWhole(value, 0, Number.MAX_SAFE_INTEGER),
-  );
+export function timestamp(options: Options & { readonly alarm?: string } = {}): Attribute<Instant, false> {
+  return attribute('timestamp', 'whole milliseconds since 1970', (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER), options);
 }
 
 /** Raw bytes, at most `maxLength` of them (default 1,024). */
-export function bytes<Nullable extends boolean = false, Default extends Uint8Array | undefined = undefined>(
-  options: Options<Nullable, Default> & { readonly maxLength?: number } = {},
-): Made<Uint8Array, NoInfer<Nullable>, NoInfer<Default>> {
+export function bytes(options: Options & { readonly maxLength?: number } = {}): Attribute<Uint8Array, false> {
   const { maxLength = 1024 } = options;
-  return attribute<Uint8Array, Nullable, Default>(
-    'bytes',
-    options,
-    `at most ${maxLength} bytes`,
-    (value) => value instanceof Uint8Array && value.length <= maxLength,
-  );
+  return attribute('bytes', `at most ${maxLength} bytes`, (value) => value instanceof Uint8Array && value.length <= maxLength, options);
 }
 
 /** The id of another row of the same shard. */
-export function reference<Nullable extends boolean = false, Default extends number | undefined = undefined>(
-  options: Options<Nullable, Default> = {},
-): Made<number, NoInfer<Nullable>, NoInfer<Default>> {
-  return attribute<number, Nullable, Default>('reference', options, 'the id of a row', (value) =>
-    isWhole(value, 1, Number.MAX_SAFE_INTEGER),
-  );
+export function reference(options: Options = {}): Attribute<number, false> {
+  return attribute('reference', 'the id of a row', (value) => isWhole(value, 1, Number.MAX_SAFE_INTEGER), options);
 }
 
 /** One of a closed list of words. */
-export function oneOf<const Value extends string, Nullable extends boolean = false, Default extends Value | undefined = undefined>(
-  values: readonly Value[],
-  options: Options<Nullable, Default> = {},
-): Made<Value, NoInfer<Nullable>, NoInfer<Default>> {
+export function oneOf<const Value extends string>(values: readonly Value[], options: Options = {}): Attribute<Value, false> {
   const allowed = new Set<unknown>(values);
-  return attribute<Value, Nullable, Default>('enum', options, `one of ${values.join(', ')}`, (value) => allowed.has(value));
+  return attribute('enum', `one of ${values.join(', ')}`, (value) => allowed.has(value), options);
 }
 
 /**
  * An immutable JSON value. Its type is the caller's word: the value was parsed at the edge or came from the shard's own journal. `holds`
- * tells it from other values where it came from neither: in an image that somebody has edited.
+ * tells it from other values where it came from neither: in an edited image.
  */
-export function json<Value extends object, Nullable extends boolean = false, Default extends Json<Value> | undefined = undefined>(
-  options: Options<Nullable, Default> & { readonly holds?: (inside: unknown) => boolean } = {},
-): Made<Json<Value>, NoInfer<Nullable>, NoInfer<Default>> {
-  return attribute<Json<Value>, Nullable, Default>('json', options, 'a Json of an object or array', (value) => value instanceof Json);
+export function json<Value extends object>(
+  options: Options & { readonly holds?: (inside: unknown) => boolean } = {},
+): Attribute<Json<Value>, false> {
+  return attribute('json', 'a Json of an object or array', (value) => value instanceof Json, options);
 }
 
 function isText(value: unknown, maxLength: number): boolean {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import { instant } from '#shared/units.ts';
-import { boolean, defineEntity, timestamp } from './entity.ts';
+import { boolean, defineEntity, nullable, timestamp } from './entity.ts';
 import { failure, StateLost } from './failures.ts';
 import { answer, DONE } from './message.ts';
 import { onAlarm, onCommand, onMessage, type Powerup } from './powerup.ts';
@@ -10,7 +10,7 @@ import { ShardDriver, TEST_START } from './testing/shard-driver.ts';
 
 const task = defineEntity('task', {
   version: 1,
-  attributes: { isPoisoned: boolean(), due: timestamp<true>({ nullable: true, alarm: 'task-due' }) },
+  attributes: { isPoisoned: boolean(), due: nullable(timestamp({ alarm: 'task-due' })) },
 });
 
 interface Work {

@@ -1,13 +1,18 @@
 /**
- * Failures: a trade message or an alarm whose handler throws again and again backs off, and after a few times is marked
- * `stuck` for an operator, so that one bad row never blocks the others (Citus 6548). A program of another version number tries each stuck
- * one once more: whoever mends a handler gives the program a new one.
+ * Failures: a trade message or an alarm whose handler throws again and again backs off, and after a few
+ * times is marked `stuck` for an operator, so that one bad row never blocks the others (Citus 6548). A
+ * program of another version number tries each stuck one once more: a release that mends a handler has
+ * a new number.
  *
- * A quarantined shard is one whose state cannot be right: it answers nothing until an operator has looked.
+ * A quarantined shard is one whose state cannot be right: it answers nothing until an operator has
+ * looked. That is a state of the shard, and it is kept as a row of this table under a key of its own.
+ * As an attribute it would be a column of every failure that is true of one, and a new version of the
+ * entity with an upgrade of all shards that have any; the key cannot be taken by another row, because
+ * those of alarms and messages have a slash. Only this file knows of it: all others ask `isQuarantined`.
  */
 import { limits } from '#shared/limits.ts';
 import { later, durationMs, type Instant } from '#shared/units.ts';
-import { boolean, defineEntity, integer, text, timestamp, type Row } from './entity.ts';
+import { boolean, defineEntity, integer, nullable, text, timestamp, type Row } from './entity.ts';
 import { upgrader, type Powerup } from './powerup.ts';
 import type { Turn } from './turn.ts';
 
@@ -17,7 +22,7 @@ const attributesV1 = {
   key: text({ indexed: 'unique', maxLength: 256 }),
   attempts: integer({ min: 1 }),
   /** When it may be tried again; null once it is stuck. */
-  retryAt: timestamp({ nullable: true, alarm: 'retry-failed' }),
+  retryAt: nullable(timestamp({ alarm: 'retry-failed' })),
   stuck: boolean(),
   error: text({ maxLength: ERROR_LENGTH_MAX }),
 } as const;
@@ -30,13 +35,14 @@ export const failure = defineEntity('failure', {
   attributes: {
     ...attributesV1,
     /** The version number of the program that gave up; null as long as none has, and for those of a version that did not say. */
-    build: text<string, true>({ nullable: true, maxLength: 64 }),
+    build: nullable(text({ maxLength: 64 })),
   },
 });
 
+/** See the head: no key of an alarm or a message is without a slash. */
 const QUARANTINE_KEY = 'quarantine';
 
-/** That a shard's state cannot be right. Thrown in a turn, it closes the shard. */
+/** Thrown by a turn that found its own rows contradictory. Quarantines the shard. */
 export class StateLost extends Error {
   override readonly name = 'StateLost';
 }

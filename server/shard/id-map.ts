@@ -1,7 +1,7 @@
 /**
- * A map by row id, kept in the order of the ids, in one array: id, value, id, value. A table has few rows, they come in the order of their
- * ids, and they come and go all the time: a hash map would be made anew at every few of them, would lose their order when one comes back,
- * and would lie in more places of the memory.
+ * A map by row id, sorted by id, in one array: id, value, id, value. A table has few rows, which are
+ * added in the order of their ids and come and go all the time. A `Map` rehashes as rows come and go,
+ * loses id order on reinsertion, and spreads over several heap objects.
  */
 export class IdMap<V> {
   readonly #cells: (number | V)[] = [];
@@ -11,19 +11,19 @@ export class IdMap<V> {
   }
 
   get(id: number): V | undefined {
-    const at = this.#placeOf(id);
+    const at = this.#placeOfNumber(id);
     return this.#isAt(at, id) ? this.#valueAt(at) : undefined;
   }
 
   set(id: number, value: V): void {
-    const at = this.#placeOf(id);
+    const at = this.#placeOfNumber(id);
     if (this.#isAt(at, id)) this.#cells[at + 1] = value;
     else if (at === this.#cells.length) this.#cells.push(id, value);
     else this.#cells.splice(at, 0, id, value);
   }
 
   delete(id: number): void {
-    const at = this.#placeOf(id);
+    const at = this.#placeOfNumber(id);
     if (!this.#isAt(at, id)) return;
     if (at === this.#cells.length - 2) this.#cells.length = at;
     else if (at > 0) this.#cells.splice(at, 2);
@@ -60,7 +60,7 @@ export class IdMap<V> {
   }
 
   /** Where the id is, or would go. */
-  #placeOf(id: number): number {
+  #placeOfNumber(id: number): number {
     let low = 0;
     let high = this.#cells.length;
     if (high === 0) return high;

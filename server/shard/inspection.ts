@@ -1,15 +1,15 @@
 /**
- * The checks of a shard whose image somebody else has edited. What a shard writes itself was checked when it was written; an edited row is
+ * The checks of a shard whose image was edited by another program. What a shard writes itself was checked when it was written; an edited row is
  * checked as if it were written now, by the same constraints, and what only the whole shard can tell as well.
  *
  * They say that the shard is well-formed, not that the edit was right: gold that somebody has added is in no ledger.
  */
-import type { RawChangeSet, RawPut } from './change-set.ts';
-import { rowFromRaw } from './record/reader.ts';
+import { rowFromRaw, type RawChangeSet, type RawPut } from './change-set.ts';
 import type { ShardDefinition } from './definition.ts';
-import type { AnyRow, Entity } from './entity.ts';
+import type { Entity } from './entity.ts';
 import { Json } from './json.ts';
 import { upgradedRow } from './upgrade-row.ts';
+import type { AnyRow } from './row.ts';
 
 /** Throws `Error` with one sentence for the first thing that is wrong with a shard as it was kept. */
 export function inspect(definition: ShardDefinition, raw: RawChangeSet): void {
@@ -21,7 +21,6 @@ export function inspect(definition: ShardDefinition, raw: RawChangeSet): void {
     const other = tableById.get(id);
     if (other !== undefined) throw new Error(`the row ${id} is in ${other} and in ${table}`);
     tableById.set(id, table);
-    if (id >= raw.nextId) throw new Error(`the row ${id} of ${table} is there, and the next one would get the id ${raw.nextId}`);
     const entity = definition.entityByTable.get(table);
     if (entity === undefined) inspectOldRow(definition, put, values);
     else inspectRow(entity, entity.rowFunctions.keptRow(put.values, id), values);
@@ -50,7 +49,7 @@ function inspectRow(entity: Entity, row: AnyRow, values: Set<string>): void {
   }
 }
 
-/** A row of an older version: what its upgrade makes of it is checked, as soon as what is JSON is known to be that. A table that nobody knows is not loaded. */
+/** A row of an older version: what its upgrade makes of it is checked, as soon as what is JSON is known to be that. A table that this program does not know is not loaded. */
 function inspectOldRow(definition: ShardDefinition, put: RawPut, values: Set<string>): void {
   const schema = definition.schemas.get(put.table);
   if (schema === undefined) return;

@@ -17,18 +17,18 @@ export class Json<T extends object> {
   }
 
   /** A value of which only the text is kept: one that is hardly ever looked into again. */
-  static textOf<T extends object>(value: T): Json<T> {
+  static serialized<T extends object>(value: T): Json<T> {
     return new Json<T>(JSON.stringify(value), undefined);
   }
 
-  /** What was written by one of the others. */
-  static written<T extends object>(text: string): Json<T> {
+  /** From the text that one of the others has made: parsed when it is looked into. */
+  static fromText<T extends object>(text: string): Json<T> {
     return new Json<T>(text, undefined);
   }
 
   /** The value. */
   get value(): T {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The type is the word of whoever wrote the text.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The type is the word of the code that made the text.
     this.#value ??= JSON.parse(this.text) as T;
     return this.#value;
   }

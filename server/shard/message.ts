@@ -1,4 +1,4 @@
-/** Messages and replies: what goes into a turn and what comes out of it, in the core's terms. The core knows no market. */
+/** Messages and replies: what goes into a turn and what comes out of it, in the engine's terms, which are no market's. */
 import { isRefusalName, type Refusal } from '#shared/refusals.ts';
 import type { Instant, OperationId, ShardId } from '#shared/units.ts';
 
@@ -57,7 +57,7 @@ export interface Answer {
   readonly kind: 'answer';
   readonly value: unknown;
 }
-/** The final word to whoever sent a command. */
+/** The final word to the sender of a command. */
 export type Reply = Answer | Refusal;
 /** Whether a value is one: what a repeat of an operation is answered. */
 export function isReply(value: unknown): value is Reply {
@@ -70,7 +70,7 @@ export interface Later {
   readonly kind: 'later';
   readonly operation: number;
 }
-/** Nobody waits for a reply. */
+/** The message needs no reply. */
 export interface Done {
   readonly kind: 'done';
 }
@@ -81,5 +81,5 @@ export type Handled = Reply | Later | Done;
 export function answer(value: unknown): Answer {
   return { kind: 'answer', value };
 }
-/** The end of a handler to whom nobody listens. */
+/** The end of a handler whose sender waits for no reply. */
 export const DONE: Done = { kind: 'done' };

@@ -9,7 +9,7 @@
  */
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import { defineEntity, integer, json, oneOf, text, timestamp } from './entity.ts';
+import { defineEntity, integer, json, nullable, oneOf, text, timestamp } from './entity.ts';
 import { Json } from './json.ts';
 import { isReply, type Command, type Handled, type Reply } from './message.ts';
 import { forgetPacks, hash, operationPack, pack, packedCount, packedDigest } from './operation-pack.ts';
@@ -28,7 +28,7 @@ export const operation = defineEntity('operation', {
     digest: integer(),
     at: timestamp(),
     state: oneOf(['open', 'answered', 'known', 'kept'], { indexed: 'plain' }),
-    reply: json<Reply, true>({ nullable: true, holds: isReply }),
+    reply: nullable(json<Reply>({ holds: isReply })),
   },
 });
 
@@ -55,7 +55,7 @@ function remembersTooMany(turn: Turn): boolean {
   return count() >= limits.operationsServiceRememberedMax;
 }
 
-/** Only those of clients count; they are told apart by a walk only when there are so many of all issuers. */
+/** Only those of clients count; they are told apart by a walk only when there are too many of all issuers together. */
 function hasTooManyOpen(turn: Turn): boolean {
   const known = turn.table(operation);
   if (known.countOf('state', 'open') < limits.operationsUnfinishedMax) return false;
@@ -65,7 +65,7 @@ function hasTooManyOpen(turn: Turn): boolean {
 }
 
 /** Writes the row of an operation, under the id that its turn was given for it: finished with its reply, or still open. */
-export function record(turn: Turn, id: number, command: Command, reply: Reply | undefined): void {
+export function remember(turn: Turn, id: number, command: Command, reply: Reply | undefined): void {
   const outcome = stateOf(command.issuer === 'client', reply);
   turn.put(operation, operation.newRow({ key: keyOf(command), digest: digest(command), at: turn.now, ...outcome }, id));
 }
@@ -84,7 +84,7 @@ type OperationState = 'open' | 'answered' | 'kept';
 
 function stateOf(isClient: boolean, reply: Reply | undefined): { readonly state: OperationState; readonly reply: Json<Reply> | null } {
   if (reply === undefined) return { state: 'open', reply: null };
-  return { state: isClient ? 'answered' : 'kept', reply: Json.textOf(reply) };
+  return { state: isClient ? 'answered' : 'kept', reply: Json.serialized(reply) };
 }
 
 function tidy(turn: Turn): void {

@@ -1,11 +1,12 @@
 /**
  * Powerups: behaviour installed on shards, after Axiom's. Each brings the entities, handlers and alarms of one concern;
- * the core knows none of them by name.
+ * the engine knows none of them by name.
  */
 import type { Refusal } from '#shared/refusals.ts';
-import type { AnyRow, Attributes, Entity, EntitySchema, RowOf, Values } from './entity.ts';
+import type { Attributes, Entity, RowOf, Values } from './entity.ts';
 import type { Command, Handled, Message } from './message.ts';
 import type { Turn } from './turn.ts';
+import type { AnyRow, EntitySchema } from './row.ts';
 
 /** Handles one kind of message, synchronously. A throw is a bug: everything is taken back, and it is reported. */
 export type Handler = (turn: Turn, message: Message) => Handled;
@@ -38,9 +39,9 @@ export interface Powerup {
   readonly upgraders?: readonly Upgrader[];
   /** May refuse any command before its handler sees it. */
   readonly guard?: (turn: Turn, command: Command) => Refusal | undefined;
-  /** Runs at the end of every so many turns that changed something (`tidyEveryTurns`), for small clean-ups. */
+  /** Runs at the end of every `tidyEveryTurns`-th turn that changed something, for small clean-ups. */
   readonly tidy?: (turn: Turn) => void;
-  /** What is wrong with the rows of a shard that somebody has edited, if anything: what no attribute can tell by itself. */
+  /** What is wrong with the rows of an edited shard, if anything: what no attribute can tell by itself. */
   readonly inspect?: (turn: Inspected) => string | undefined;
   /** Runs once per shard, in its first turn or in the first one after the powerup came to be. */
   readonly install?: (turn: Turn) => void;

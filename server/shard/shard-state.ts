@@ -1,11 +1,12 @@
-/** What a shard consists of in memory: its tables and its counters. Owned by `Shard`. */
+/** What a shard consists of in memory: its tables, its counters and the undo log of the turn under way. */
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { AlarmIndex } from './alarm-index.ts';
-import type { ChangeSet, LedgerEntry, Put, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
+import type { ChangeSet, Put, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { Entity } from './entity.ts';
 import { alarmKey, Table, type TableOwner } from './table.ts';
 import { UndoLog } from './undo-log.ts';
+import type { LedgerEntry } from './ledger.ts';
 
 /** Counters that a turn may move and a refusal takes back. */
 export interface Counters {
@@ -48,6 +49,7 @@ export class ShardState implements TableOwner {
 
   /** A shard as it was kept. Rows of older entity versions are left to the upgrade. */
   static fromRaw(definition: ShardDefinition, raw: RawChangeSet, cell: number, epoch: number): ShardState {
+    if (raw.version < 1) throw new Error(`shard ${raw.shard} is there, and has had no turn`);
     const state = new ShardState(definition, raw.shard, cell, epoch, raw.now);
     state.version = raw.version;
     state.nextId = raw.nextId;
@@ -56,6 +58,7 @@ export class ShardState implements TableOwner {
     state.ledgerSeq = raw.ledgerSeq;
     state.wakeAt = raw.wakeAt;
     for (const { table, id, values } of raw.puts) {
+      if (id >= raw.nextId) throw new Error(`the row ${id} of ${table} is there, and the next one would get the id ${raw.nextId}`);
       const entity = definition.entityByTable.get(table);
       if (entity !== undefined) state.table(entity).restore(id, entity.rowFunctions.keptRow(values, id));
     }
@@ -85,6 +88,7 @@ export class ShardState implements TableOwner {
 
   /** Ends the turn under way and keeps what it did: the change set of it. */
   commit(now: Instant, wakeAt: Instant | 0, ledger: readonly LedgerEntry[]): ChangeSet {
+    if (now < this.now) throw new Error(`the time of ${this.shard} would run back from ${this.now} to ${now}`);
     const puts: Put[] = [];
     const removes: Remove[] = [];
     for (const { table, id, before, after } of this.log.entries) {

@@ -1,14 +1,14 @@
 /** The turn as the shard makes it: the one implementation of `Turn`, over the shard's state. */
 import type { Instant, ShardId } from '#shared/units.ts';
-import { unbalancedAsset, type LedgerDraft, type LedgerEntry } from './change-set.ts';
 import type { Attributes, Entity, NewValues, RowOf } from './entity.ts';
 import type { Emitted, Message, Reply } from './message.ts';
 import { finish } from './operations.ts';
 import type { ShardState } from './shard-state.ts';
 import type { TableReader } from './table.ts';
 import type { Neighbours, Turn } from './turn.ts';
+import { unbalancedAsset, type LedgerDraft, type LedgerEntry } from './ledger.ts';
 
-/** An operation that a turn completed, for whoever waits for it. */
+/** An operation that a turn completed, for the cell to answer with. */
 export interface Completed {
   readonly operation: number;
   readonly reply: Reply;
@@ -26,7 +26,7 @@ function added<T>(list: T[], one: T): T[] {
 /** Nothing is known of any other shard. */
 const NO_NEIGHBOURS: Neighbours = { isUnloadable: () => false };
 
-/** See `Turn`. */
+/** The one implementation of `Turn`. */
 export class ShardTurn implements Turn {
   readonly shard: ShardId;
   readonly now: Instant;
@@ -65,6 +65,7 @@ export class ShardTurn implements Turn {
   }
 
   put<A extends Attributes>(entity: Entity<A>, row: RowOf<A>): void {
+    if (row.id >= this.#state.nextId) throw new Error(`the id ${row.id} of a row of ${entity.name} was never given`);
     this.#state.table(entity).put(row);
   }
 

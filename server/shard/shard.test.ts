@@ -4,17 +4,19 @@ import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import { gold, instant, type Instant } from '#shared/units.ts';
 import { defineShard } from './definition.ts';
-import { defineEntity, integer, json, text, timestamp, type Row } from './entity.ts';
+import { defineEntity, integer, json, nullable, text, timestamp, type Row } from './entity.ts';
 import { Json } from './json.ts';
 import { installedPowerup } from './install.ts';
 import { answer, DONE, type Handled } from './message.ts';
+import type { RawChangeSet } from './change-set.ts';
 import { onAlarm, onCommand, onMessage, type Powerup } from './powerup.ts';
+import { ShardState } from './shard-state.ts';
 import { ADA, BOB, ShardDriver, TEST_START } from './testing/shard-driver.ts';
 import type { Turn } from './turn.ts';
 
 const note = defineEntity('note', {
   version: 1,
-  attributes: { name: text({ indexed: 'unique' }), worth: integer(), due: timestamp<true>({ nullable: true, alarm: 'note-due' }) },
+  attributes: { name: text({ indexed: 'unique' }), worth: integer(), due: nullable(timestamp({ alarm: 'note-due' })) },
 });
 type Note = Row<typeof note>;
 /** Takes some 400 bytes. */
@@ -73,6 +75,10 @@ const notes: Powerup = {
       for (let row = 0; row < 100; row++) turn.insert(blob, { data: BLOB });
       return DONE;
     }),
+    'put-far': onCommand((turn) => {
+      turn.put(note, { id: 1_000, name: 'far', worth: 1, due: null });
+      return answer(undefined);
+    }),
     unbalanced: onCommand((turn) => {
       turn.insert(note, { name: 'x', worth: 1, due: null });
       turn.post({ cause: 'oops', tx: null, balance: gold(0), postings: [{ place: 'wallet', asset: 'gold', amount: 1 }] });
@@ -91,7 +97,7 @@ const steps = (driver: ShardDriver, list: readonly Step[], end: End = 'answer') 
 const contentOf = (driver: ShardDriver) => driver.rows(note).map(({ name, worth, due }) => ({ name, worth, due }));
 
 describe('a turn', () => {
-  it('counts versions from 1, without gaps, and only for turns with an effect', () => {
+  it('counts versions from 1, without gaps, and only for turns with an effect (S2)', () => {
     const driver = new ShardDriver([notes]);
     const versions = [
       steps(driver, [put('a')]),
@@ -123,7 +129,7 @@ describe('a turn', () => {
     expect(failed?.message).toBe('as the test wishes');
   });
 
-  it('whose ledger lines do not sum to zero never happens (T7)', () => {
+  it('whose ledger lines do not sum to zero never happens (S6, T7)', () => {
     const driver = new ShardDriver([notes]);
     const { failed } = driver.command('unbalanced');
     expect(failed?.message).toBe('the postings of oops do not sum to zero in gold');
@@ -139,7 +145,7 @@ describe('a turn', () => {
     expect(driver.shard.header).toEqual(before);
   });
 
-  it('never runs back in time, whatever the clock says, also after a reload', () => {
+  it('never runs back in time, whatever the clock says, also after a reload (S3)', () => {
     const driver = new ShardDriver([notes]);
     driver.wait(10_000);
     const ahead = driver.now;
@@ -171,7 +177,7 @@ describe('random turns', () => {
     reloads: fc.boolean(),
   });
 
-  it('leave what a plain map holds, with the earliest alarm as a scan finds it, live and reloaded', () => {
+  it('leave what a plain map holds, with the earliest alarm as a scan finds it, live and reloaded (S1, S5)', () => {
     fc.assert(
       fc.property(fc.array(turn, { maxLength: 40 }), (turns) => {
         const driver = new ShardDriver([notes]);
@@ -229,7 +235,7 @@ describe('alarms', () => {
       ...notes,
       alarms: {
         'note-due': onAlarm(note, (turn, row) => {
-          for (const other of turn.table(note).query().toArray()) {
+          for (const other of turn.table(note).rows()) {
             if (other.id === row.id) turn.put(note, { ...other, worth: other.worth + 1, due: null });
             else if (other.name === 'moved') turn.put(note, { ...other, due: instant(TEST_START + 99) });
             else turn.remove(note, other.id);
@@ -257,7 +263,7 @@ describe('a shard that is full', () => {
     return driver;
   };
 
-  it('refuses commands that make it grow', () => {
+  it('refuses commands that make it grow (S7)', () => {
     expect(full().command('fill', { rows: 100 }).handled).toEqual(refusal('shard-full'));
   });
 
@@ -340,6 +346,12 @@ describe('powerups', () => {
     expect(() => defineShard(powerups)).toThrow(problem);
   });
 
+  it('have as many places as the record format has numbers for, and no more', () => {
+    const places = Array.from({ length: 16 }, (_, number) => `place-${number}`);
+    expect(defineShard([], { places }).places).toEqual(places);
+    expect(() => defineShard([], { places: [...places, 'one-more'] })).toThrow('more than 16 places');
+  });
+
   it('guard and tidy from the highest priority to the lowest', () => {
     const seen: string[] = [];
     const watching = (name: string, priority: number): Powerup => ({
@@ -366,7 +378,7 @@ describe('rows', () => {
     expect(rows.map(({ name, worth }) => [name, worth])).toEqual([['a', 1]]);
   });
 
-  it('have ids that are never given twice, not even after a removal and a reload', () => {
+  it('have ids that are never given twice, not even after a removal and a reload (S4)', () => {
     const driver = new ShardDriver([notes]);
     steps(driver, [put('a')]);
     const [first] = driver.rows(note);
@@ -379,5 +391,48 @@ describe('rows', () => {
   it('are of the shard of their address', () => {
     expect(new ShardDriver([notes], BOB).shard.id).toBe(BOB);
     expect(new ShardDriver([notes]).shard.id).toBe(ADA);
+  });
+});
+
+describe('a shard that is not as a shard must be', () => {
+  function kept(): { readonly driver: ShardDriver; readonly image: RawChangeSet } {
+    const driver = new ShardDriver([notes]);
+    const steps: readonly Step[] = [{ kind: 'put', name: 'a', worth: 1, due: instant(TEST_START + 5) }];
+    driver.command('steps', { steps, end: 'answer' });
+    return { driver, image: driver.image() };
+  }
+
+  it('has had no turn, and is not loaded (S2)', () => {
+    const { driver, image } = kept();
+    expect(() => driver.loadFrom({ ...image, version: 0 })).toThrow('is there, and has had no turn');
+  });
+
+  it('is told an earlier time than before, and takes no turn then (S3)', () => {
+    const state = new ShardState(defineShard([]), ADA, 1, 1, instant(10));
+    expect(() => state.commit(instant(9), 0, [])).toThrow('would run back from 10 to 9');
+    expect(state.commit(instant(10), 0, []).version).toBe(1);
+  });
+
+  it('has a row with an id that would be given again, and is not loaded (S4)', () => {
+    const { driver, image } = kept();
+    expect(() => driver.loadFrom({ ...image, nextId: 2 })).toThrow('and the next one would get the id 2');
+  });
+
+  it('gets a row with an id that was never given, and takes the turn back (S4)', () => {
+    const { driver } = kept();
+    expect(driver.command('put-far').failed?.message).toContain('the id 1000 of a row of note was never given');
+    expect(driver.rows(note)).toHaveLength(1);
+  });
+
+  it('was kept with another time to wake it than its rows say, and says so as it is loaded (S5)', () => {
+    const { driver, image } = kept();
+    expect(driver.loadFrom(image)).toBeUndefined();
+    for (const wakeAt of [0, TEST_START + 4] as const) {
+      expect(driver.loadFrom({ ...image, wakeAt: instant(wakeAt) })).toMatchObject({
+        version: image.version + 1,
+        wakeAt: TEST_START + 5,
+        puts: [],
+      });
+    }
   });
 });

@@ -1,20 +1,24 @@
 /**
- * A shard: one player's state in one region and mode, in memory. It changes in turns and in no other way.
+ * A shard: one player's state in one region and mode, in memory. It changes in turns and in no other
+ * way. How it works inside is told in `docs/internals/shard-engine.md`.
  *
- * The caller (the cell) owns the order: it appends the change set of a turn before it starts the next one, and lets
- * nothing out before the journal is durable.
+ * The caller (the cell) owns the order: it appends the change set of a turn before it starts the next
+ * one, and lets nothing out before the journal is durable.
  *
- * 1. A turn that refuses, throws or does nothing leaves no trace.
- * 2. Versions count turns with an effect, without gaps.
- * 3. A shard's time never runs back.
+ * S1 A turn that refuses, throws or does nothing leaves no trace.
+ * S2 Versions count the turns with an effect, without gaps.
+ * S3 A shard's time never runs back: no turn has an earlier `now` than the one before it.
+ * S4 A row id is given once. Every row's id is below `nextId`, in memory and in every record.
+ * S5 `wakeAt` is the earliest alarm of any row that is not suspended, or 0. If a shard was kept with
+ *    another one, loading it is a turn that says so.
+ * S6 The postings of a ledger line sum to zero per asset (T7).
+ * S7 A command that makes the player's own rows grow beyond their bound is refused; nothing else is.
  */
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { ChangeSet, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
-import { rowFromRaw } from './record/reader.ts';
+import { rowFromRaw, type ChangeSet, type RawChangeSet, type Remove, type ShardHeader } from './change-set.ts';
 import type { ShardDefinition } from './definition.ts';
-import type { AnyRow } from './entity.ts';
 import { upgradedRow } from './upgrade-row.ts';
 import {
   canCountFailure,
@@ -30,11 +34,12 @@ import {
 import { inspect } from './inspection.ts';
 import { installedPowerup } from './install.ts';
 import { isAlarm, isCommand, type AlarmMessage, type Emitted, type Handled, type Message } from './message.ts';
-import { recall, record } from './operations.ts';
+import { recall, remember } from './operations.ts';
 import { ShardTurn, type Completed } from './shard-turn.ts';
 import { ShardState } from './shard-state.ts';
 import { alarmKey } from './table.ts';
 import type { Neighbours } from './turn.ts';
+import type { AnyRow } from './row.ts';
 
 /** What a turn did. `failed` is a bug that was taken back; with `changes`, the failure itself was noted. */
 export interface TurnResult {
@@ -62,8 +67,8 @@ export class Shard {
   }
 
   /**
-   * A shard from what is durable. If rows are of older versions, powerups are new, or a program of another version number gave up on some,
-   * `upgrade` is the turn that the caller must append before any other. Throws `Error` if a table has no way to the present version.
+   * A shard from what is durable. If rows are of older versions, powerups are new, a program of another version number gave up on some, or
+   * it was kept with another time to wake it than its rows say, `upgrade` is the turn that the caller must append before any other. Throws `Error` if a table has no way to the present version.
    */
   static load(
     definition: ShardDefinition,
@@ -76,7 +81,7 @@ export class Shard {
   }
 
   /**
-   * A shard from an image that somebody else has edited: as `load`, but everything in it is checked first. Throws `Error` with one
+   * A shard from an edited image: as `load`, but everything in it is checked first. Throws `Error` with one
    * sentence if it is not as a shard must be.
    */
   static loadEdited(...of: Parameters<typeof Shard.load>): ReturnType<typeof Shard.load> {
@@ -180,7 +185,7 @@ export class Shard {
     const handled = handler(turn, message);
     const isDone = handled.kind === 'answer';
     if (turn.operation !== undefined && this.#state.log.hasEffect && (isDone || handled.kind === 'later')) {
-      record(turn, turn.operation, message, isDone ? handled : undefined);
+      remember(turn, turn.operation, message, isDone ? handled : undefined);
     }
     return handled;
   }
@@ -253,7 +258,7 @@ export class Shard {
     this.#install(turn);
     retryStuck(turn, definition.build);
     const { changes } = this.#commit(turn, { kind: 'done' });
-    if (changes === undefined || (removes.length === 0 && changes.puts.length === 0)) {
+    if (changes === undefined || (removes.length === 0 && changes.puts.length === 0 && changes.wakeAt === raw.wakeAt)) {
       this.#state.version = raw.version;
       return undefined;
     }

@@ -1,12 +1,16 @@
 /** The indexes of a table. The table owns them, and tells them of every row that comes, goes or is replaced, once its rows have it. */
 import { TextMap } from '#shared/text-map.ts';
-import type { AnyRow, ReadAttribute } from './entity.ts';
+import type { ReadAttribute } from './entity.ts';
 import type { IdMap } from './id-map.ts';
+import type { AnyRow } from './row.ts';
 
-/** Up to so many rows, a walk is quicker than a map, and takes no memory; with more, each row looked at is a way to elsewhere in it. */
+/**
+ * Up to this many rows a walk is quicker than a map and takes no memory. With more rows each comparison
+ * is a cache miss, and the map wins.
+ */
 const WALKED_ROWS_MAX = 2;
 
-/** At most one row per value; null belongs to nobody. */
+/** At most one row per value; any number of rows may have null, and none is found by it. */
 export class UniqueIndex {
   readonly attribute: string;
   readonly read: ReadAttribute;

@@ -1,21 +1,22 @@
 /** Tables against a slow twin: a plain list that is walked for everything. */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { defineEntity, integer, oneOf, text, timestamp, type AnyRow, type Row } from './entity.ts';
+import { defineEntity, integer, nullable, oneOf, text, timestamp, type Row } from './entity.ts';
 import { instant } from '#shared/units.ts';
 import { IdMap } from './id-map.ts';
 import { PlainIndex } from './table-index.ts';
 import { Table } from './table.ts';
 import { UndoLog } from './undo-log.ts';
+import type { AnyRow } from './row.ts';
 
 const STATES = ['open', 'done', 'gone'] as const;
 const job = defineEntity('job', {
   version: 1,
   attributes: {
-    name: text({ indexed: 'unique', nullable: true }),
+    name: nullable(text({ indexed: 'unique' })),
     state: oneOf(STATES, { indexed: 'plain' }),
     weight: integer(),
-    due: timestamp({ nullable: true, alarm: 'job-due' }),
+    due: nullable(timestamp({ alarm: 'job-due' })),
   },
 });
 type Job = Row<typeof job>;
@@ -154,51 +155,6 @@ describe('a table', () => {
     const table = new Table(job, { log: new UndoLog(), bytes: 0, ownBytes: 0 });
     expect(() => table.find('state', 'open')).toThrow('job.state has no unique index');
     expect(() => table.firstOf('weight', 1)).toThrow('job.weight has no plain index');
-  });
-});
-
-describe('a query', () => {
-  const rows: readonly Job[] = [
-    { id: 1, name: 'a', state: 'open', weight: 3, due: null },
-    { id: 2, name: 'b', state: 'done', weight: 1, due: null },
-    { id: 3, name: null, state: 'open', weight: 1, due: instant(7) },
-    { id: 4, name: 'd', state: 'open', weight: 2, due: null },
-  ];
-  const table = new Table(job, { log: new UndoLog(), bytes: 0, ownBytes: 0 });
-  for (const row of rows) table.put(row);
-  const idsOf = (query: { toArray: () => readonly { readonly id: number }[] }): readonly number[] => query.toArray().map(({ id }) => id);
-
-  it('filters by equality, with an index or without, and by predicate', () => {
-    expect(idsOf(table.query().where({ state: 'open' }))).toEqual([1, 3, 4]);
-    expect(idsOf(table.query().where({ weight: 1 }))).toEqual([2, 3]);
-    expect(idsOf(table.query().where({ name: null }))).toEqual([3]);
-    expect(idsOf(table.query().where({ state: 'open', weight: 1 }))).toEqual([3]);
-    expect(
-      idsOf(
-        table
-          .query()
-          .where({ weight: 1, state: 'open' })
-          .where((row) => row.id > 3),
-      ),
-    ).toEqual([]);
-    expect(idsOf(table.query().where({ state: 'gone' }))).toEqual([]);
-  });
-
-  it('sorts, equal rows by id, both ways, and limits after that', () => {
-    expect(idsOf(table.query().orderBy('weight'))).toEqual([2, 3, 4, 1]);
-    expect(idsOf(table.query().orderBy('weight', 'descending'))).toEqual([1, 4, 3, 2]);
-    expect(idsOf(table.query().orderBy('weight').limit(2))).toEqual([2, 3]);
-    expect(table.query().orderBy('weight', 'descending').first()?.id).toBe(1);
-  });
-
-  it('counts and sums, and refuses a sum beyond the safe integers', () => {
-    expect(table.query().where({ state: 'open' }).count()).toBe(3);
-    expect(table.query().limit(2).count()).toBe(2);
-    expect(table.query().sum('weight')).toBe(7);
-    const full = new Table(job, { log: new UndoLog(), bytes: 0, ownBytes: 0 });
-    full.put({ id: 1, name: null, state: 'open', weight: Number.MAX_SAFE_INTEGER, due: null });
-    full.put({ id: 2, name: null, state: 'open', weight: 1, due: null });
-    expect(() => full.query().sum('weight')).toThrow('leaves the safe integers');
   });
 });
 

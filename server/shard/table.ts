@@ -1,20 +1,20 @@
 /**
  * The rows of one entity of one shard, in memory, with their indexes.
  *
- * Owned by the shard. A turn changes rows in place, and the shard's undo log remembers what they were. Reading needs no second look into
- * an overlay.
+ * Owned by the shard's state. A turn writes straight into the table, and the undo log keeps what was
+ * there before: so reading is one look-up, with no overlay to consult first (decision 001).
  *
  * 1. A row is never changed, only replaced.
  * 2. Every index holds exactly the rows of the table; a `unique` value is held by one row at most.
  */
 import { AlarmIndex } from './alarm-index.ts';
-import type { AnyRow, Entity } from './entity.ts';
+import type { Entity } from './entity.ts';
 import { IdMap } from './id-map.ts';
-import { Query } from './query.ts';
 import { PlainIndex, UniqueIndex } from './table-index.ts';
 import type { UndoLog } from './undo-log.ts';
+import type { AnyRow } from './row.ts';
 
-/** Reads the rows of one entity. Rows come in the order of their ids, in which they came to be, unless a query says otherwise. */
+/** Reads the rows of one entity. Rows come in the order of their ids, in which they came to be. */
 export interface TableReader<R extends { readonly id: number }> {
   readonly size: number;
   /** The row of that id. */
@@ -31,8 +31,6 @@ export interface TableReader<R extends { readonly id: number }> {
   firstOf<Name extends keyof R & string>(attribute: Name, value: R[Name]): R | undefined;
   /** How many rows have that value of an attribute with a plain index. */
   countOf<Name extends keyof R & string>(attribute: Name, value: R[Name]): number;
-  /** A typed query: `where`, `orderBy`, `limit`, then `toArray`, `first`, `count` or `sum`. */
-  query(): Query<R>;
 }
 
 /** What the tables of one shard share. */
@@ -98,13 +96,6 @@ export class Table {
     return this.#plain(attribute).countOf(value);
   }
 
-  query(): Query<AnyRow> {
-    return new Query<AnyRow>(
-      () => this.#rows.values(),
-      (attribute, value) => this.#indexed(attribute, value),
-    );
-  }
-
   /** Writes a row; throws `ConstraintError` if it breaks a constraint of an attribute, `Error` if it breaks a unique index. */
   put(row: AnyRow): void {
     const { id } = row;
@@ -160,17 +151,6 @@ export class Table {
   #plain(attribute: string): PlainIndex {
     for (const plain of this.#plains) if (plain.attribute === attribute) return plain;
     throw new Error(`${this.entity.name}.${attribute} has no plain index`);
-  }
-
-  /** The rows with that value, if an index of whatever kind knows them. Nobody is listed under null in a unique one. */
-  #indexed(attribute: string, value: unknown): readonly AnyRow[] | undefined {
-    for (const plain of this.#plains) if (plain.attribute === attribute) return plain.rowsOf(value);
-    for (const unique of this.#uniques) {
-      if (unique.attribute !== attribute || value === null) continue;
-      const row = unique.find(value);
-      return row === undefined ? [] : [row];
-    }
-    return undefined;
   }
 }
 

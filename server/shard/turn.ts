@@ -3,12 +3,12 @@
  * clock, no randomness and no waiting in here. If the handler refuses or throws, nothing of it has happened.
  */
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { LedgerDraft } from './change-set.ts';
 import type { Attributes, Entity, NewValues, RowOf } from './entity.ts';
 import type { Message, Reply } from './message.ts';
 import type { TableReader } from './table.ts';
+import type { LedgerDraft } from './ledger.ts';
 
-/** What a turn is told of other shards. It comes from whoever has the turn taken, as the time does. */
+/** What a turn is told of other shards. The caller of the turn provides it, as it does the time. */
 export interface Neighbours {
   /** Whether a shard is known not to load, because its file is damaged. False where nothing is known. */
   isUnloadable(shard: ShardId): boolean;

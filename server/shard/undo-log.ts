@@ -1,5 +1,6 @@
 /** What the turn under way has done to the rows of a shard: the change set is made from it, and a refusal is undone by it. */
-import type { AnyRow, Entity } from './entity.ts';
+import type { Entity } from './entity.ts';
+import type { AnyRow } from './row.ts';
 
 /** A table, as the log needs it. */
 export interface RowHolder {
@@ -8,14 +9,14 @@ export interface RowHolder {
 }
 
 /** What one turn did to one row: `before` is what it was, `undefined` if it is new; `after` likewise, if it is gone. */
-export interface RowChange {
+export interface RowEffect {
   readonly table: RowHolder;
   readonly id: number;
   readonly before: AnyRow | undefined;
   readonly after: AnyRow | undefined;
 }
 
-interface Entry extends RowChange {
+interface Entry extends RowEffect {
   after: AnyRow | undefined;
 }
 
@@ -24,7 +25,7 @@ export class UndoLog {
   #entries: Entry[] = [];
 
   /** The net effect of the turn so far, with entries left in of rows that are again what they were. */
-  get entries(): readonly RowChange[] {
+  get entries(): readonly RowEffect[] {
     return this.#entries;
   }
 

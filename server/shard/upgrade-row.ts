@@ -1,6 +1,6 @@
 /** Rows of older entity versions, taken to the present one by the chain of upgraders. */
 import type { ShardDefinition } from './definition.ts';
-import type { AnyRow } from './entity.ts';
+import type { AnyRow } from './row.ts';
 
 /** The present row that an old one becomes, whose table it names. Throws `Error` if there is no way from there. Nothing is checked. */
 export function upgradedRow(

@@ -1,6 +1,6 @@
 /** Rows of older versions: a chain of upgraders, taken as one turn when the shard is loaded. */
 import { describe, expect, it } from '@jest/globals';
-import { boolean, defineEntity, integer, text, timestamp } from './entity.ts';
+import { boolean, defineEntity, integer, nullable, text, timestamp } from './entity.ts';
 import { defineShard } from './definition.ts';
 import { answer } from './message.ts';
 import { instant } from '#shared/units.ts';
@@ -11,7 +11,7 @@ const stampV1 = defineEntity('stamp', { version: 1, attributes: { label: text() 
 const stampV2 = defineEntity('stamp', { version: 2, attributes: { label: text({ indexed: 'unique' }), length: integer({ min: 0 }) } });
 const stampV3 = defineEntity('stamp', {
   version: 3,
-  attributes: { title: text({ indexed: 'unique' }), isLong: boolean(), due: timestamp<true>({ nullable: true, alarm: 'stamp-due' }) },
+  attributes: { title: text({ indexed: 'unique' }), isLong: boolean(), due: nullable(timestamp({ alarm: 'stamp-due' })) },
 });
 const toV2 = upgrader(stampV1, stampV2, ({ label }) => ({ label, length: label.length }));
 const toV3 = upgrader(stampV2, stampV3, ({ label, length }) => ({

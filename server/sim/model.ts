@@ -5,10 +5,12 @@
  * It hears of a turn when the turn is on a disk, and of nothing else: so it is always what a crash would leave.
  */
 import type { ShardId } from '#shared/units.ts';
-import type { LedgerEntry, RawChangeSet, ShardHeader } from '#server/shard/change-set.ts';
-import { RecordReader, rowFromRaw } from '#server/shard/record/reader.ts';
+import { rowFromRaw, type RawChangeSet, type ShardHeader } from '#server/shard/change-set.ts';
+import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
-import type { AnyRow, Attributes, Entity, RowOf } from '#server/shard/entity.ts';
+import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 import type { Batch } from '#server/journal/disk/storage.ts';
 import { rowOf } from '#server/market/feature.ts';
 
@@ -59,9 +61,9 @@ export class Model {
 
   /** Takes in what a node's disk has made durable. */
   observe(node: string, batch: Batch): void {
-    const reader = new RecordReader(batch.records);
+    const reader = new PlainRecordReader(batch.records, this.definition);
     for (let position = batch.first; !reader.done; position++) {
-      this.#turn(node, position, reader.changeSet(this.definition.schemas));
+      this.#turn(node, position, reader.changeSet());
       this.#positionByNode.set(node, position);
     }
   }

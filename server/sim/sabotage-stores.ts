@@ -2,8 +2,9 @@
 import { instant, NO_GOLD } from '#shared/units.ts';
 import type { InlineStores } from '#server/journal/persister/backend-inline.ts';
 import type { Batch } from '#server/journal/disk/storage.ts';
-import type { ChangeSet, LedgerEntry } from '#server/shard/change-set.ts';
+import type { ChangeSet } from '#server/shard/change-set.ts';
 import { operation } from '#server/shard/operations.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { override } from './override.ts';
 import type { Sabotages, Seams } from './seams.ts';
 

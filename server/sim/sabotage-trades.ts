@@ -70,7 +70,10 @@ export const TRADE_SABOTAGES: Sabotages = {
   'a doubled outcome is applied twice': () =>
     onHandler<Outcome>('trades', 'outcome', (turn, outcome, real) => {
       const isDouble = turn.table(hold).find('tx', outcome.tx) === undefined && outcome.verdict.kind === 'committed';
-      const entry = turn.table(completed).query().where({ tx: outcome.tx }).first();
+      const entry = turn
+        .table(completed)
+        .rows()
+        .find(({ tx }) => tx === outcome.tx);
       if (isDouble && entry !== undefined) {
         const { id: _id, ...values } = entry;
         turn.insert(completed, values);

@@ -20,7 +20,7 @@ import { openPersister } from '#server/journal/persister/open-persister.ts';
 import { DataDirectoryError, type Persister } from '#server/journal/persister/persister.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
 import { InjectedFailure } from '#server/journal/disk/memory-writes.ts';
-import { createListingIndex, type ListingIndex } from '#server/listing-index/listing-index.ts';
+import { ListingIndex } from '#server/listing-index/listing-index.ts';
 import { localListingIndex } from '#server/listing-index/local.ts';
 import type { ListingIndexService } from '#server/listing-index/service.ts';
 import type { Machine, ReportedEvent } from '#server/platform/platform.ts';
@@ -136,7 +136,7 @@ export class SimulatedNode {
   constructor(setup: NodeSetup) {
     this.#setup = setup;
     this.name = setup.name;
-    this.disk = new MemoryDisk(setup.definition.schemas);
+    this.disk = new MemoryDisk(setup.definition);
     setup.seams.disk?.(this.disk);
   }
 
@@ -200,7 +200,7 @@ export class SimulatedNode {
       },
       onTried,
       stalled: undefined,
-      index: createListingIndex(BUILT_IN_CATALOGUE.itemClasses),
+      index: new ListingIndex(BUILT_IN_CATALOGUE.itemClasses),
       wallOffsetMs: this.#nextWallOffset(),
       onThrow: (error) => {
         this.#broke(error);

@@ -12,6 +12,7 @@ import type { ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#shared/cell.ts';
 import type { Feature } from '#server/market/feature.ts';
 import { marketFeatures } from '#server/market/market.ts';
+import { PLACES } from '#server/market/places.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import { messageKey, type Outcome } from '#server/trade/messages.ts';
@@ -101,7 +102,7 @@ export class SimulatedWorld {
       const market = featuresOf(seams.rules?.(agreed) ?? agreed);
       return seams.powerups?.(market) ?? market;
     };
-    const definition = defineShard(powerupsOf(rules));
+    const definition = defineShard(powerupsOf(rules), { places: PLACES });
     this.model = new Model(definition, (turn) => {
       for (const line of turn.changes.ledger) if (tradeEffectOf(line) === 'purchase') this.#purchases++;
       this.trace.add('durable', turn.node, turn.position, turn.changes.shard, turn.changes.version, wordsOf(turn.deltas));

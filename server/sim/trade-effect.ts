@@ -2,7 +2,7 @@
  * What a line of the ledger does to its transaction, read from the places that it moves between:
  * its cause is the market's own word.
  */
-import type { LedgerEntry } from '#server/shard/change-set.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 
 /**
  * The holder promises; the decider gives and takes; the holder gets what it promised for, or gets

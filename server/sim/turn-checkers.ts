@@ -8,12 +8,15 @@
 import type { ProtocolPart } from '#shared/protocol/part.ts';
 import { PROTOCOL_PARTS } from '#shared/protocol/parts.ts';
 import { instant } from '#shared/units.ts';
-import { balanceAfter, PLACES, unbalancedAsset, type LedgerEntry, type Place, type ShardHeader } from '#server/shard/change-set.ts';
+import type { ShardHeader } from '#server/shard/change-set.ts';
 import type { Feature, Holding } from '#server/market/feature.ts';
-import type { AnyRow, Entity } from '#server/shard/entity.ts';
+import type { Entity } from '#server/shard/entity.ts';
 import { failure } from '#server/shard/failures.ts';
 import { operation } from '#server/shard/operations.ts';
 import { operationPack } from '#server/shard/operation-pack.ts';
+import { unbalancedAsset, type LedgerEntry, type Posting } from '#server/shard/ledger.ts';
+import type { AnyRow } from '#server/shard/row.ts';
+import { balanceAfter, PLACES, type Place } from '#server/market/places.ts';
 import { checkRules, isSame, whereOf, type Checker, type Complain, type CheckerRule } from './checker.ts';
 import { rowsOfShard, stepsOf, type RowDelta, type ShardModel } from './model.ts';
 
@@ -21,8 +24,8 @@ import { rowsOfShard, stepsOf, type RowDelta, type ShardModel } from './model.ts
  * Places that no row shows: the world's edge, and what is between two shards. All others are some
  * player's.
  */
-const OUTSIDE: ReadonlySet<Place> = new Set<Place>(['clearing', 'minted', 'burned']);
-const ROW_PLACES: ReadonlySet<Place> = new Set(PLACES.filter((place) => !OUTSIDE.has(place)));
+const OUTSIDE: ReadonlySet<string> = new Set<Place>(['clearing', 'minted', 'burned']);
+const ROW_PLACES: ReadonlySet<string> = new Set(PLACES.filter((place) => !OUTSIDE.has(place)));
 
 /** What a row holds, by the feature that has its entity. */
 export type HoldingsOf = (entity: string, row: AnyRow | undefined) => readonly Holding[];
@@ -90,7 +93,7 @@ export function rowsFollowLedger(holdingsOf: HoldingsOf): Checker {
     sentence: 'what a turn does to the rows is exactly what its ledger lines say, place by place',
     onTurn: (turn, complain) => {
       const net = new Map<string, number>();
-      const add = ({ place, asset }: Holding, amount: number): void => {
+      const add = ({ place, asset }: Pick<Posting, 'place' | 'asset'>, amount: number): void => {
         const key = `${asset} at ${place}`;
         net.set(key, (net.get(key) ?? 0) + amount);
       };
@@ -104,7 +107,7 @@ export function rowsFollowLedger(holdingsOf: HoldingsOf): Checker {
 }
 
 function linesTellTheTruth(): Checker {
-  const goldByShard = new Map<string, Map<Place, number>>();
+  const goldByShard = new Map<string, Map<string, number>>();
   return {
     name: 'each line tells when and what is left',
     sentence:
@@ -112,7 +115,7 @@ function linesTellTheTruth(): Checker {
     onTurn: (turn, complain) => {
       const { shard, now, ledger } = turn.changes;
       // The sum of all lines before; `rowsFollowLedger` holds it against the rows.
-      const goldByPlace = goldByShard.get(shard) ?? new Map<Place, number>();
+      const goldByPlace = goldByShard.get(shard) ?? new Map<string, number>();
       goldByShard.set(shard, goldByPlace);
       for (const entry of ledger) {
         const say = (detail: string): void => complain(`${whereOf(turn)}: line ${entry.seq}, ${entry.cause}, ${detail}`);
@@ -123,7 +126,7 @@ function linesTellTheTruth(): Checker {
   };
 }
 
-function checkBalances(goldByPlace: Map<Place, number>, entry: LedgerEntry, say: Complain): void {
+function checkBalances(goldByPlace: Map<string, number>, entry: LedgerEntry, say: Complain): void {
   const ofPlayer = entry.postings.filter(({ place, asset }) => asset === 'gold' && ROW_PLACES.has(place));
   for (const { place, amount } of ofPlayer) goldByPlace.set(place, (goldByPlace.get(place) ?? 0) + amount);
   const inWallet = goldByPlace.get('wallet') ?? 0;
@@ -142,7 +145,7 @@ function worldConserved(holdingsOf: HoldingsOf): Checker {
       'gold and goods of all rows, and what is between two shards, are what was minted less what was burned, on every prefix of the journals',
     onTurn: (turn, complain) => {
       const touched = new Set<string>();
-      const add = ({ asset, amount }: Holding): void => {
+      const add = ({ asset, amount }: Pick<Posting, 'asset' | 'amount'>): void => {
         touched.add(asset);
         sumByAsset.set(asset, (sumByAsset.get(asset) ?? 0n) + BigInt(amount));
       };

@@ -1,24 +1,16 @@
 /**
- * What breaks a tidy rule and may, each with its reason. A reason that starts with `open:` is a fault that is to be mended: take
- * the line away with it, and add none.
+ * What breaks a tidy rule and may, each with its reason. A reason that starts with `open:` is a
+ * fault that is to be mended: take the line away with it, and add none.
  */
-import type { Exceptions } from './export-rules.ts';
+import type { Exceptions } from './repository.ts';
 
 /** Names that more than one file exports. */
 export const SHARED_NAMES: Exceptions = {
   'server/edge/sessions.ts openSession': 'the two ends of one request: the client opens a session, and so does the edge',
-  'server/journal/images/sqlite-file/btree.ts Cell': 'open: of SQLite, and of a market',
-  'server/journal/persister/backend.ts Backend': 'open: of the edge, and of the persister',
   'server/market/feature.ts Caller': 'open: of a read, and of a thread',
   'server/platform/within.ts within': 'the client has one of its own: it runs where there is no platform',
-  'server/shard/entity.ts Column': 'open: of an entity, and of the listing index',
   'shared/units.ts gold': 'open: an amount, and an attribute',
-  'server/shard/query.ts Query': 'open: of a shard, and of node.db',
-  'server/shard/record/reader.ts schemaOf': 'open: of a record, and of an image',
-  'server/shard/undo-log.ts RowChange': 'open: of a turn, and of a projection',
   'server/trade/messages.ts Outcome': 'open: of a trade, and of a write',
-  'shared/protocol.ts Command': 'open: of a client, and of a shard',
-  'shared/search.ts placeOf': 'open: of a search, and of a record',
 };
 
 /** Exports that nothing but tests uses, or nothing at all. */
@@ -29,9 +21,4 @@ export const UNUSED_EXPORTS: Exceptions = {
   'server/trade/decider.ts decideAccepted':
     'for kinds of trades that are accepted first and decided later: tested, and not in the market yet',
   'shared/units.ts multiplyGold': 'a price by a quantity: tested, and not in the market yet',
-};
-
-/** Links of documents that lead nowhere, as `path link`. */
-export const DEAD_LINKS: Exceptions = {
-  'docs/when-to-use.md internals/shard-engine.md': 'open: awaits its document',
 };

@@ -1,7 +1,7 @@
 /** The durable rows of trades: what a holder has promised, what a decider has decided. */
 import { limits } from '#shared/limits.ts';
 import type { ShardId } from '#shared/units.ts';
-import { defineEntity, gold, integer, json, oneOf, reference, text, timestamp } from '#server/shard/entity.ts';
+import { defineEntity, gold, integer, json, nullable, oneOf, reference, text, timestamp } from '#server/shard/entity.ts';
 import { isVerdict, type TradeData, type Verdict } from './messages.ts';
 
 const tx = text({ maxLength: limits.transactionTextLengthMax, indexed: 'unique' });
@@ -21,7 +21,7 @@ export const hold = defineEntity('hold', {
     repeatAt: timestamp({ alarm: 'repeat-offer' }),
     attempts: integer({ min: 0 }),
     /** The operation that waits for the outcome, if it was not answered yet. */
-    operation: reference<true>({ nullable: true }),
+    operation: nullable(reference()),
   },
 });
 
@@ -36,12 +36,12 @@ export const decision = defineEntity('decision', {
     tx,
     state: oneOf(['accepted', 'committed', 'aborted', 'settled'], { indexed: 'plain' }),
     /** The outcome as told, from the decision until it is settled. */
-    verdict: json<Verdict, true>({ nullable: true, holds: isVerdict }),
+    verdict: nullable(json<Verdict>({ holds: isVerdict })),
     /** While accepted: when the holder may ask again. */
-    askAgainAt: timestamp<true>({ nullable: true }),
+    askAgainAt: nullable(timestamp()),
     offerUntil: timestamp(),
     /** When the outcome is repeated, until it is settled. */
-    repeatAt: timestamp<true>({ nullable: true, alarm: 'repeat-outcome' }),
+    repeatAt: nullable(timestamp({ alarm: 'repeat-outcome' })),
     attempts: integer({ min: 0 }),
   },
 });

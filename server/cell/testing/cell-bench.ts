@@ -16,7 +16,7 @@ import type { ReportedEvent } from '#server/platform/platform.ts';
 import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
 import { defineShard } from '#server/shard/definition.ts';
-import { bytes, defineEntity, integer, timestamp } from '#server/shard/entity.ts';
+import { bytes, defineEntity, integer, nullable, timestamp } from '#server/shard/entity.ts';
 import { answer, DONE, type Message, type Reply } from '#server/shard/message.ts';
 import { onAlarm, onCommand, onMessage, type Powerup } from '#server/shard/powerup.ts';
 import { command } from '#server/shard/testing/shard-driver.ts';
@@ -35,7 +35,7 @@ export const COMMIT_MS = 50;
 /** What a test shard counts with. One row. */
 export const counter = defineEntity('counter', {
   version: 1,
-  attributes: { value: integer(), due: timestamp<true>({ nullable: true, alarm: 'count-up' }) },
+  attributes: { value: integer(), due: nullable(timestamp({ alarm: 'count-up' })) },
 });
 /** Rows of any size. */
 export const ballast = defineEntity('ballast', { version: 1, attributes: { data: bytes({ maxLength: limits.shardBytesMax }) } });
@@ -175,14 +175,15 @@ export class Bench {
     };
     const platform = virtualPlatform(scheduler, createPrng('cell'), life);
     const definition = defineShard(powerups);
-    const backend = new FlakyBackend(platform.timers, disk ?? new MemoryDisk(definition.schemas), {
+    const backend = new FlakyBackend(platform.timers, disk ?? new MemoryDisk(definition), {
       commitMs: () => COMMIT_MS,
       stepMs: () => 1,
     });
     const opening = openPersister(
       platform,
       {
-        schemas: [...definition.schemas.values()],
+        schemas: definition.schemas,
+        places: definition.places,
         projected: definition.projected,
         world: { name: 'test', node: 'one', cellsPerRegion: 1 },
       },

@@ -1,4 +1,7 @@
-/** Which cell each shard is in, and which epoch each cell is in: what is current can be told by it from what a former epoch has left. */
+/**
+ * Which cell each shard is in, and which epoch each cell is in: what is current can be told by it
+ * from what a former epoch has left.
+ */
 import { marketOf } from '#shared/address.ts';
 import { cellOf, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import type { Epoch, Market, ShardId } from '#shared/units.ts';

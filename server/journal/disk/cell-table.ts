@@ -1,7 +1,9 @@
 /**
- * The table of cells of `node.db`: rows, alarms and totals name a cell in one of its epochs by a small number.
+ * The table of cells of `node.db`: rows, alarms and totals name a cell in one of its epochs by a
+ * small number.
  *
- * 1. A number is given once: to the cell-epoch that is first written under it, in the transaction that writes.
+ * 1. A number is given once: to the cell-epoch that is first written under it, in the transaction
+ *    that writes.
  * 2. What is in memory is what is committed, or what the transaction that is open has written.
  */
 import type Database from 'better-sqlite3';
@@ -58,7 +60,10 @@ export class CellTable {
     }
   }
 
-  /** The cell-epoch of that number; `undefined` if it was never given. Throws `DatabaseError` if the table is damaged. */
+  /**
+   * The cell-epoch of that number; `undefined` if it was never given. Throws `DatabaseError` if the
+   * table is damaged.
+   */
   cellOf(id: number): CellEpoch | undefined {
     return this.#opened().cellById.get(id);
   }
@@ -68,7 +73,10 @@ export class CellTable {
     return this.#opened().idByCell.get(nameOf(of));
   }
 
-  /** The number of a cell-epoch; gives it one within the transaction that is open. Throws `DatabaseError` if the table is damaged. */
+  /**
+   * The number of a cell-epoch; gives it one within the transaction that is open. Throws
+   * `DatabaseError` if the table is damaged.
+   */
   idOf(of: CellEpoch): number {
     const found = this.find(of);
     if (found !== undefined) return found;
@@ -79,7 +87,10 @@ export class CellTable {
     return id;
   }
 
-  /** One transaction of the database, which may give numbers. If it fails, nothing is written, and no number is given. */
+  /**
+   * One transaction of the database, which may give numbers. If it fails, nothing is written, and
+   * no number is given.
+   */
   transaction(run: () => void): void {
     try {
       this.#database.transaction(run).immediate();

@@ -1,6 +1,7 @@
 /**
- * Checksums, and those of what the journal holds: CRC-32 of the values that belong together, made where they are written and checked wherever they
- * are read. SQLite has none of its own, and a flipped bit is often a value like any other: more gold, a later time.
+ * Checksums, and those of what the journal holds: CRC-32 of the values that belong together, made
+ * where they are written and checked wherever they are read. SQLite has none of its own, and a
+ * flipped bit is often a value like any other: more gold, a later time.
  */
 import { crc32 } from 'node:zlib';
 import { FIRST_EPOCH } from '#shared/cell.ts';
@@ -8,9 +9,9 @@ import type { Epoch, Instant, ShardId } from '#shared/units.ts';
 import { JournalError, ShardEntryError, type Batch, type JournalState, type SetAsideRecord } from './storage.ts';
 
 /**
- * The checksum of a row: of its small values as one text, and of its bytes, if it has any, in their order. `NaN`, which equals nothing, if
- * one of them is no bytes: a flipped bit can make a text or nothing of them, whatever the table says, since SQLite checks types only when
- * it writes.
+ * The checksum of a row: of its small values as one text, and of its bytes, if it has any, in their
+ * order. `NaN`, which equals nothing, if one of them is no bytes: a flipped bit can make a text or
+ * nothing of them, whatever the table says, since SQLite checks types only when it writes.
  */
 export function checksum(values: string, ...bytes: readonly Uint8Array[]): number {
   let sum = crc32(values);
@@ -37,7 +38,10 @@ export function batchSum({ first, last, now, records }: Omit<Batch, 'sum'>): num
   return checksum(`${first} ${last} ${now}`, records);
 }
 
-/** The checksum of the counters of a journal: a later lease or a higher position must not be believed. */
+/**
+ * The checksum of the counters of a journal: a later lease or a higher position must not be
+ * believed.
+ */
 export function countersSum(instance: string, { position, dropped, now, lease, setAsideBytes }: Omit<JournalState, 'bytes'>): number {
   return checksum(`${instance} ${position} ${dropped} ${now} ${lease} ${setAsideBytes}`);
 }
@@ -48,8 +52,9 @@ export function imageVersionSum(shard: ShardId, version: number, now: Instant | 
 }
 
 /**
- * An epoch in a checksum, after the other values: nothing for the first one. So what was written before there were epochs, all of
- * it in the first, keeps its checksum, and an upgrade neither rewrites it nor believes what is damaged.
+ * An epoch in a checksum, after the other values: nothing for the first one. So what was written
+ * before there were epochs, all of it in the first, keeps its checksum, and an upgrade neither
+ * rewrites it nor believes what is damaged.
  */
 export function laterEpoch(epoch: Epoch): string {
   return epoch === FIRST_EPOCH ? '' : ` ${epoch}`;

@@ -40,7 +40,7 @@ function usedPath(): string {
   const path = newPath();
   const directory = open(path);
   const shard = new SampleShard(1, picker(1));
-  const writer = new RecordWriter();
+  const writer = new RecordWriter(DEFINITION);
   for (let turn = 1; turn <= 3; turn++) {
     writer.changeSet(shard.turn(1_000));
     directory.journal.commit(sealed({ first: turn, last: turn, now: instant(1_000), records: writer.take() }));

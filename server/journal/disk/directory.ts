@@ -1,4 +1,7 @@
-/** The data directory of a node: whose it is, that nobody else uses it, and what a start finds in it. Used by the thread that owns the journal. */
+/**
+ * The data directory of a node: whose it is, that nobody else uses it, and what a start finds in
+ * it. Used by the thread that owns the journal.
+ */
 import Database from 'better-sqlite3';
 import { accessSync, constants, existsSync, readFileSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -21,6 +24,7 @@ import { JournalError } from './storage.ts';
 import { FileJournal } from './sqlite-journal.ts';
 import { FileProjections } from './sqlite-projections.ts';
 import { DatabaseError, isLocked, sqliteProblem } from './sqlite.ts';
+import type { UpgradeFacts } from './projection-layout.ts';
 
 const KNOWN = ['gavel.json', 'gavel.json.new', 'lock.db', 'lock.db-journal', 'images', 'staging'];
 const KNOWN_DATABASES = ['journal.db', 'node.db'].flatMap((name) => [name, `${name}-wal`, `${name}-shm`]);
@@ -48,8 +52,9 @@ export function projectionsPath(directory: string): string {
 }
 
 /**
- * Opens a data directory, or makes one; `instance` marks the files of a new one. Throws `DataDirectoryError`, with
- * nothing changed but the layout of its databases, if it is of another world, newer, in use or damaged.
+ * Opens a data directory, or makes one; `instance` marks the files of a new one. Throws
+ * `DataDirectoryError`, with nothing changed but the layout of its databases, if it is of another
+ * world, newer, in use or damaged.
  */
 export function openDirectory(path: string, definition: PersisterDefinition, instance: string, files = machineFiles): OpenDirectory {
   const problem = sqliteProblem();
@@ -62,7 +67,7 @@ export function openDirectory(path: string, definition: PersisterDefinition, ins
     const facts = inspect(path, definition);
     const remarks = decide(DIRECTORY_ROWS, facts);
     const manifest = settleManifest(path, facts.manifest, definition, instance, files);
-    const { journal, remarks: more } = openStores(path, manifest, files);
+    const { journal, remarks: more } = openStores(path, manifest, definition.places, files);
     const identity = new DirectoryIdentity(path);
     const close = (): void => {
       identity.close();
@@ -79,7 +84,8 @@ export function openDirectory(path: string, definition: PersisterDefinition, ins
 }
 
 function isDamage(error: unknown): boolean {
-  // Also a word of a schema may have a flipped bit: then there is no such column, or a value is not of its type.
+  // Also a word of a schema may have a flipped bit: then there is no such column, or a value is not
+  // of its type.
   return /^SQLITE_(?:CORRUPT|NOTADB|ERROR|CONSTRAINT|MISMATCH)/.test(errorCode(error) ?? '');
 }
 
@@ -123,8 +129,9 @@ function isManifest(value: unknown): value is Manifest {
 }
 
 /**
- * Whose the directory is, in the present format, durably. Written before any store is made: so a store without it is never one that was just
- * being made. And before any is upgraded: see `DIRECTORY_FORMAT`.
+ * Whose the directory is, in the present format, durably. Written before any store is made: so a
+ * store without it is never one that was just being made. And before any is upgraded: see
+ * `DIRECTORY_FORMAT`.
  */
 function settleManifest(
   path: string,
@@ -138,11 +145,13 @@ function settleManifest(
       ? { ...found.manifest, format: DIRECTORY_FORMAT }
       : { format: DIRECTORY_FORMAT, instance, world: world.name, node: world.node, cellsPerRegion: world.cellsPerRegion };
   if (found.kind === 'read' && found.manifest.format === DIRECTORY_FORMAT) {
-    // A start before this one may have been killed: that its file is seen does not mean that it is durable.
+    // A start before this one may have been killed: that its file is seen does not mean that it is
+    // durable.
     files.syncDirectory(path);
     return manifest;
   }
-  // The names of the directory and of those above it: this start, or one that was killed, may have made them.
+  // The names of the directory and of those above it: this start, or one that was killed, may have
+  // made them.
   if (found.kind !== 'read') syncAbove(path, files);
   replaceFile(files, path, 'gavel.json', `${JSON.stringify(manifest, null, 2)}\n`);
   return manifest;
@@ -161,9 +170,10 @@ function syncAbove(path: string, files: Files): void {
 }
 
 /**
- * The lock is one of SQLite's, on an empty database: it works between processes, and ends with its process however that ends. Whatever
- * somebody wrote into the file is thrown away: it holds no data, and must not be what keeps a node from its own. Emptied where it is rather
- * than replaced: a lock is on the file and not on its name, so of two starts at once still only one gets it.
+ * The lock is one of SQLite's, on an empty database: it works between processes, and ends with its
+ * process however that ends. Whatever somebody wrote into the file is thrown away: it holds no
+ * data, and must not be what keeps a node from its own. Emptied where it is rather than replaced: a
+ * lock is on the file and not on its name, so of two starts at once still only one gets it.
  */
 function lockDirectory(path: string): Database.Database {
   const file = join(path, 'lock.db');
@@ -197,6 +207,7 @@ function lockFile(file: string): Database.Database {
 function openStores(
   path: string,
   { instance, cellsPerRegion }: Manifest,
+  places: readonly string[],
   files: Files,
 ): { readonly journal: FileJournal; readonly remarks: readonly string[] } {
   const existingJournal = isMade(journalPath(path)) ? FileJournal.openFor(journalPath(path), instance) : undefined;
@@ -204,7 +215,7 @@ function openStores(
     const facts: StoreFacts = {
       instance,
       journal: existingJournal === undefined ? { kind: 'missing' } : journalFacts(existingJournal),
-      projections: projectionFacts(path, instance, cellsPerRegion),
+      projections: projectionFacts(path, instance, { cellsPerRegion, places }),
       hasImages: hasImages(path),
       mark: readMark(path),
       staged: countStaged(path),
@@ -216,7 +227,8 @@ function openStores(
     const journal = existingJournal ?? FileJournal.openFor(journalPath(path), instance);
     if (facts.projections.kind === 'missing') FileProjections.openFor(projectionsPath(path), instance).close();
     files.syncDirectory(path);
-    // Only now: where there is a mark there is a journal, whatever a power cut leaves. Without it, a start is refused.
+    // Only now: where there is a mark there is a journal, whatever a power cut leaves. Without it,
+    // a start is refused.
     if (facts.mark.kind === 'missing') writeMark(path, instance, journal.state.position, files);
     return { journal, remarks };
   } catch (error) {
@@ -230,9 +242,9 @@ function journalFacts(journal: FileJournal): StoreFacts['journal'] {
   return { kind: 'open', instance, position: state.position, dropped: state.dropped, damage, imageVersions: journal.imageVersions() };
 }
 
-function projectionFacts(path: string, instance: string, cellsPerRegion: number): StoreFacts['projections'] {
+function projectionFacts(path: string, instance: string, of: UpgradeFacts): StoreFacts['projections'] {
   if (!isMade(projectionsPath(path))) return { kind: 'missing' };
-  const projections = FileProjections.openFor(projectionsPath(path), instance, cellsPerRegion);
+  const projections = FileProjections.openFor(projectionsPath(path), instance, of);
   try {
     return { kind: 'open', instance: projections.instance, folded: projections.folded satisfies Position };
   } finally {
@@ -240,7 +252,10 @@ function projectionFacts(path: string, instance: string, cellsPerRegion: number)
   }
 }
 
-/** A database that was never written to is an empty file: the start that was making it did not come further. */
+/**
+ * A database that was never written to is an empty file: the start that was making it did not come
+ * further.
+ */
 function isMade(path: string): boolean {
   return existsSync(path) && (statSync(path).size > 0 || existsSync(`${path}-wal`));
 }

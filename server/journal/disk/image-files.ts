@@ -8,7 +8,7 @@ import { hashOf } from '#shared/hash.ts';
 import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import type { ShardHeader } from '#server/shard/change-set.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 import { readMark, writeMark } from './image-mark.ts';
 import { encodeImage, nextRows, type ImageOrigin } from '../images/sqlite-file/image.ts';
 import type { Position } from '../persister/persister.ts';
@@ -27,18 +27,18 @@ export class FileImages implements ImageStore {
   readonly #directory: string;
   readonly #images: string;
   readonly #staging: string;
-  readonly #schemas: Schemas;
+  readonly #format: RecordFormat;
   readonly #files: Files;
   readonly #instance: string;
   readonly #staged = new Map<ShardId, OpenFile>();
 
   /** The images of the data directory `instance`, which must have its subdirectories: see `makeImageDirectories`. */
-  constructor(directory: string, schemas: Schemas, instance: string, files = machineFiles) {
+  constructor(directory: string, format: RecordFormat, instance: string, files = machineFiles) {
     this.#directory = directory;
     this.#instance = instance;
     this.#images = join(directory, 'images');
     this.#staging = join(directory, 'staging');
-    this.#schemas = schemas;
+    this.#format = format;
     this.#files = files;
   }
 
@@ -51,7 +51,7 @@ export class FileImages implements ImageStore {
     const path = this.#path(shard);
     const bytes = readIfThere(path);
     if (bytes === undefined) return undefined;
-    const { image, origin } = readImage(bytes, this.#schemas, path);
+    const { image, origin } = readImage(bytes, this.#format, path);
     this.#assertOurs(shard, image, origin);
     return { kind: origin.isEdited ? 'edited' : 'found', shard: image };
   }
@@ -68,15 +68,16 @@ export class FileImages implements ImageStore {
   }
 
   draft(shard: ShardId): ImageDraft {
+    const { schemas } = this.#format;
     const path = this.#path(shard);
     const bytes = readIfThere(path);
-    const old = bytes === undefined ? undefined : readRows(bytes, this.#schemas, path);
+    const old = bytes === undefined ? undefined : readRows(bytes, this.#format, path);
     if (old !== undefined) this.#assertOurs(shard, old.header, old.origin);
     return {
       version: old?.header.version ?? 0,
       now: old?.header.now ?? instant(0),
       epoch: epoch(old?.header.epoch ?? FIRST_EPOCH),
-      stage: (changes) => this.#stage(shard, encodeImage(nextRows(old, changes, this.#schemas), this.#schemas, this.#instance)),
+      stage: (changes) => this.#stage(shard, encodeImage(nextRows(old, changes, schemas), schemas, this.#instance)),
     };
   }
 

@@ -1,8 +1,9 @@
 /** The shard images of a disk in memory. */
 import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { instant, type ShardId } from '#shared/units.ts';
-import { RecordReader, type Schemas } from '#server/shard/record/reader.ts';
+import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 import { applyChanges } from '../images/merge.ts';
 import type { Position } from '../persister/persister.ts';
 import type { Write } from './memory-writes.ts';
@@ -20,7 +21,7 @@ interface PublishedImage {
 }
 
 export class MemoryImages implements ImageStore {
-  readonly #schemas: Schemas;
+  readonly #format: RecordFormat;
   readonly #write: Write;
   readonly #staged = new Map<ShardId, StagedImage>();
   readonly #published = new Map<ShardId, PublishedImage>();
@@ -28,8 +29,8 @@ export class MemoryImages implements ImageStore {
   readonly #saved = new Map<ShardId, Uint8Array | undefined>();
   #through: Position = 0;
 
-  constructor(schemas: Schemas, write: Write) {
-    this.#schemas = schemas;
+  constructor(format: RecordFormat, write: Write) {
+    this.#format = format;
     this.#write = write;
   }
 
@@ -45,7 +46,7 @@ export class MemoryImages implements ImageStore {
     const image = this.#published.get(shard);
     if (image === undefined) return undefined;
     if (image.bytes.length === 0) throw new ImageError('its image is damaged');
-    return { kind: 'found', shard: new RecordReader(image.bytes).changeSet(this.#schemas) };
+    return { kind: 'found', shard: new PlainRecordReader(image.bytes, this.#format).changeSet() };
   }
 
   draft(shard: ShardId): ImageDraft {
@@ -55,8 +56,8 @@ export class MemoryImages implements ImageStore {
       now: image?.now ?? instant(0),
       epoch: epoch(image?.epoch ?? FIRST_EPOCH),
       stage: (changes) => {
-        const writer = new RecordWriter();
-        writer.raw(applyChanges(image, changes), this.#schemas);
+        const writer = new RecordWriter(this.#format);
+        writer.raw(applyChanges(image, changes));
         this.#write('stage', () => this.#staged.set(shard, { bytes: writer.take(), isSynced: false }));
       },
     };

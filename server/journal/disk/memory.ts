@@ -1,22 +1,24 @@
 /**
- * A disk in memory, for the simulator: it can fail at every call, and loses exactly what a real disk may lose.
+ * A disk in memory, for the simulator: it can fail at every call, and loses exactly what a real
+ * disk may lose.
  *
- * 1. A transaction of the journal or of the projections is written and then synced. Durable on return; a failure may leave it not written,
- *    written and synced, or written only.
- * 2. The end of a process loses nothing that was written: the next one sees it. A power cut loses what was not synced, or does not, also when
- *    others have seen it before.
+ * 1. A transaction of the journal or of the projections is written and then synced. Durable on
+ *    return; a failure may leave it not written, written and synced, or written only.
+ * 2. The end of a process loses nothing that was written: the next one sees it. A power cut loses
+ *    what was not synced, or does not, also when others have seen it before.
  * 3. A later transaction of the same store syncs those before it; so does `settle`.
- * 4. A staged image is lost in a power cut unless it was synced; a published one may be in its place or not, until its directory is synced.
+ * 4. A staged image is lost in a power cut unless it was synced; a published one may be in its
+ *    place or not, until its directory is synced.
  * 5. What is written is copied: a caller that changes its bytes afterwards changes nothing here.
  */
 import type { ShardId } from '#shared/units.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
 import type { Position } from '../persister/persister.ts';
 import { MemoryImages } from './memory-images.ts';
 import { MemoryJournal, type JournalContent } from './memory-journal.ts';
 import { MemoryProjections, type ProjectionContent } from './memory-projections.ts';
 import { InjectedFailure, Synced, type Inject, type MemoryOperation, type Write } from './memory-writes.ts';
 import type { ImageStore, JournalStore, ProjectionStore } from './storage.ts';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 
 /** What the stores of transactions held at some moment. */
 export interface DiskContent {
@@ -34,10 +36,10 @@ export class MemoryDisk {
   readonly #projections: Synced<MemoryProjections>;
   #inject: Inject;
 
-  constructor(schemas: Schemas, inject: Inject = () => 'work') {
+  constructor(format: RecordFormat, inject: Inject = () => 'work') {
     this.#inject = inject;
     const write: Write = (operation, run) => this.#write(operation, run);
-    this.#images = new MemoryImages(schemas, write);
+    this.#images = new MemoryImages(format, write);
     this.#journal = new Synced((transact) => new MemoryJournal(transact), write);
     this.#projections = new Synced((transact) => new MemoryProjections(transact), write);
     this.images = this.#images;
@@ -63,7 +65,10 @@ export class MemoryDisk {
     });
   }
 
-  /** The power fails: `survives` decides of each thing that is not durable yet whether it is there afterwards. */
+  /**
+   * The power fails: `survives` decides of each thing that is not durable yet whether it is there
+   * afterwards.
+   */
   cutPower(survives: () => boolean): void {
     this.#journal.cutPower(survives);
     this.#projections.cutPower(survives);
@@ -85,12 +90,18 @@ export class MemoryDisk {
     this.#images.repair(shard);
   }
 
-  /** Changes one byte of one batch of the journal, if it has one; `pick(n)` gives a whole number below `n`. */
+  /**
+   * Changes one byte of one batch of the journal, if it has one; `pick(n)` gives a whole number
+   * below `n`.
+   */
   flip(pick: (below: number) => number): void {
     this.#journal.store.flip(pick);
   }
 
-  /** What the stores of transactions hold now: for a disk that is rolled back, or put in order again. */
+  /**
+   * What the stores of transactions hold now: for a disk that is rolled back, or put in order
+   * again.
+   */
   snapshot(): DiskContent {
     return { journal: this.#journal.store.snapshot(), projections: this.#projections.store.snapshot() };
   }

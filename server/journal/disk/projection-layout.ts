@@ -1,4 +1,7 @@
-/** The layout of `node.db`, and how older ones become it: each step is one transaction, and runs again if it was cut off. */
+/**
+ * The layout of `node.db`, and how older ones become it: each step is one transaction, and runs
+ * again if it was cut off.
+ */
 import type Database from 'better-sqlite3';
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import type { Market, ShardId } from '#shared/units.ts';
@@ -14,7 +17,9 @@ import type { CellTotals, LedgerSegment } from './storage.ts';
 /** The version of the layout of `node.db`, in its `user_version`. */
 export const PROJECTIONS_VERSION = 3;
 
-/** `mirrored` says of which entities all rows are in the mirror, as JSON, or that this is not known. */
+/**
+ * `mirrored` says of which entities all rows are in the mirror, as JSON, or that this is not known.
+ */
 const NODE_SCHEMA = `
   CREATE TABLE node(
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -25,7 +30,10 @@ const NODE_SCHEMA = `
   ) STRICT;
 `;
 
-/** Not unique: in an image that somebody has edited the ledger's numbers may have run back, and this must not stop the fold of all others. */
+/**
+ * Not unique: in an image that somebody has edited the ledger's numbers may have run back, and this
+ * must not stop the fold of all others.
+ */
 const LEDGER_INDEX = 'CREATE INDEX ledger_segment_by_shard ON ledger_segment(shard, first_seq);';
 
 /** The key of a total is `place asset-class`; its market is that of its cell. */
@@ -57,8 +65,14 @@ const SCHEMA = `
   ${TOTAL_SCHEMA}
 `;
 
+/** What an upgrade has to know of a world: which cells its shards are in, and what the places of its ledger are. */
+export interface UpgradeFacts {
+  readonly cellsPerRegion: number;
+  readonly places: readonly string[];
+}
+
 /** The layout of the projections of a data directory, in which a market has that many cells. */
-export function projectionLayout(instance: string, cellsPerRegion: number): Layout {
+export function projectionLayout(instance: string, of: UpgradeFacts): Layout {
   return {
     version: PROJECTIONS_VERSION,
     table: 'node',
@@ -66,11 +80,14 @@ export function projectionLayout(instance: string, cellsPerRegion: number): Layo
       database.exec(SCHEMA);
       setNode(database, { instance, folded: 0, mirrored: null });
     },
-    upgrades: { 1: toVersion2, 2: (database) => toVersion3(database, cellsPerRegion) },
+    upgrades: { 1: toVersion2, 2: (database) => toVersion3(database, of) },
   };
 }
 
-/** Version 1 had no sums, and did not say of what it had all rows: what is in the shards is made anew, what is not gets the sum of what is there. */
+/**
+ * Version 1 had no sums, and did not say of what it had all rows: what is in the shards is made
+ * anew, what is not gets the sum of what is there.
+ */
 function toVersion2(database: Database.Database): void {
   const { instance, folded } = database.prepare('SELECT instance, folded FROM node').get() as Pick<NodeRow, 'instance' | 'folded'>;
   database.exec(`DROP TABLE node; ${NODE_SCHEMA} CREATE TABLE left_out(shard TEXT PRIMARY KEY) STRICT, WITHOUT ROWID`);
@@ -91,14 +108,15 @@ function toVersion2(database: Database.Database): void {
 }
 
 /**
- * Version 2 knew no cells: what is in the shards is made anew, and totals, which were of a whole market, are summed up by cell from
- * the ledger. All of it is of the first epoch. What cannot be read of the ledger is what the totals have beyond the rest. Throws
- * `DatabaseError` if these are damaged, too.
+ * Version 2 knew no cells: what is in the shards is made anew, and totals, which were of a whole
+ * market, are summed up by cell from the ledger. All of it is of the first epoch. What cannot be
+ * read of the ledger is what the totals have beyond the rest. Throws `DatabaseError` if these are
+ * damaged, too.
  */
-function toVersion3(database: Database.Database, cellsPerRegion: number): void {
+function toVersion3(database: Database.Database, { cellsPerRegion, places }: UpgradeFacts): void {
   // Written anew, what is damaged would be believed: so it is looked at first.
   setNode(database, { ...readNode(database), mirrored: null });
-  const sums = new Sums();
+  const sums = new Sums(places);
   database.exec(`ALTER TABLE ledger_segment ADD COLUMN epoch INTEGER NOT NULL DEFAULT ${FIRST_EPOCH}`);
   const isLedgerWhole = addLedger(database, sums, new CellEpochs({ world: { cellsPerRegion } }));
   const rest = isLedgerWhole ? [] : restOf(totalsOfVersion2(database), sums.byCell(), cellsPerRegion);
@@ -123,7 +141,10 @@ function addLedger(database: Database.Database, sums: Sums, epochs: CellEpochs):
   }
 }
 
-/** What totals of whole markets have beyond those of their cells, as those of one cell more: nobody knows whose they are. */
+/**
+ * What totals of whole markets have beyond those of their cells, as those of one cell more: nobody
+ * knows whose they are.
+ */
 function restOf(totals: ReadonlyMap<string, bigint>, ofCells: readonly CellTotals[], cell: number): readonly CellTotals[] {
   const restByKey = new Map(totals);
   for (const { of, amountByKey } of ofCells) {

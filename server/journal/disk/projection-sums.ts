@@ -1,4 +1,7 @@
-/** The checksum of each kind of row of `node.db`: a CRC-32 of its values. Cells are named by their number in `cell`. */
+/**
+ * The checksum of each kind of row of `node.db`: a CRC-32 of its values. Cells are named by their
+ * number in `cell`.
+ */
 import { checksum, laterEpoch } from './checksums.ts';
 import type { LedgerSegment } from './storage.ts';
 

@@ -8,7 +8,7 @@ import { instant } from '#shared/units.ts';
 import { MemoryDisk } from './memory.ts';
 import { FileProjections } from './sqlite-projections.ts';
 import type { CellTotals, LiveRow, MirroredShard, ProjectionStore } from './storage.ts';
-import { cellEpoch, sampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { cellEpoch, sampleShard, DEFINITION } from '../testing/sample.ts';
 
 const cleanUps: (() => void)[] = [];
 afterEach(() => {
@@ -31,7 +31,7 @@ function inFile(): Open {
 }
 
 function inMemory(): Open {
-  const { projections } = new MemoryDisk(SCHEMA_BY_TABLE);
+  const { projections } = new MemoryDisk(DEFINITION);
   return () => projections;
 }
 
@@ -121,7 +121,7 @@ describe('the upkeep of projections in memory', () => {
   const names = Object.keys(calls) as (keyof typeof calls)[];
 
   function used(): MemoryDisk {
-    const disk = new MemoryDisk(SCHEMA_BY_TABLE);
+    const disk = new MemoryDisk(DEFINITION);
     const { upkeep } = disk.projections;
     upkeep.put(['offer'], [loaded(ada, 5, 1), leftOut(bob)]);
     upkeep.finish(['offer']);

@@ -3,12 +3,15 @@ import type Database from 'better-sqlite3';
 import type { ShardId } from '#shared/units.ts';
 import { CELL_SCHEMA, type CellTable } from './cell-table.ts';
 import type { CellTotals, LedgerSegment, MirroredShard, ProjectionUpkeep } from './storage.ts';
-import { asBuffer } from '../images/batch-cache.ts';
+import { asBuffer } from '#server/shard/record/format.ts';
 import { checksum } from './checksums.ts';
 import { alarmSum, rowSum, segmentSum, totalSum } from './projection-sums.ts';
 import { DatabaseError, isCorrupt } from './sqlite.ts';
 
-/** The mirror: what a start can make anew from the shards. The key of its rows begins with what they are asked for by: entity and cell. */
+/**
+ * The mirror: what a start can make anew from the shards. The key of its rows begins with what they
+ * are asked for by: entity and cell.
+ */
 export const MIRROR_SCHEMA = `
   CREATE TABLE alarm(
     shard TEXT PRIMARY KEY,
@@ -36,9 +39,15 @@ export const SEGMENT_COLUMNS = 'SELECT shard, epoch, first_seq AS firstSeq, last
 /** Its tables. */
 export const MIRROR_TABLES = ['alarm', 'projected', 'left_out'];
 
-/** Shards of one transaction: the log of a database of a million shards would else be as large as they are. */
+/**
+ * Shards of one transaction: the log of a database of a million shards would else be as large as
+ * they are.
+ */
 const SHARDS_AT_ONCE = 1_000;
-/** A shard that could not be loaded is due at once: it is looked at again and again, until its file is whole. */
+/**
+ * A shard that could not be loaded is due at once: it is looked at again and again, until its file
+ * is whole.
+ */
 const DUE_AT_ONCE = 1;
 
 /** `FileProjections` owns the database and the row that says what is mirrored. */
@@ -132,7 +141,8 @@ export class FileUpkeep implements ProjectionUpkeep {
         isWhole(rows, ([entity, cell, shard, id, version, record]) =>
           this.#ofCell(cell, (of) => rowSum(entity as string, of, shard as string, id as number, version as number, record as Buffer)),
         ) &&
-        // `due` walks the index, which has no sums of its own: an alarm that is lost or moved there is whole in the table.
+        // `due` walks the index, which has no sums of its own: an alarm that is lost or moved there
+        // is whole in the table.
         sumOfPlaces(alarms) === sumOfPlaces(alarmsByDue)
       );
     } catch (error) {
@@ -183,8 +193,8 @@ export function removeTables(database: Database.Database, tables: readonly strin
 }
 
 /**
- * Takes tables out of the schema, and leaves their pages where they are, never to be used again: whoever walks a damaged tree to
- * free its pages fails, or frees pages of the ledger.
+ * Takes tables out of the schema, and leaves their pages where they are, never to be used again:
+ * whoever walks a damaged tree to free its pages fails, or frees pages of the ledger.
  */
 function abandonTables(database: Database.Database, tables: readonly string[]): void {
   database.unsafeMode(true);
@@ -231,7 +241,10 @@ function prepare(database: Database.Database) {
   };
 }
 
-/** Whether all rows of a statement, whose last column is the sum of the others, are as they were written. */
+/**
+ * Whether all rows of a statement, whose last column is the sum of the others, are as they were
+ * written.
+ */
 function isWhole(statement: Database.Statement<[]>, sumOf: (columns: readonly unknown[]) => number): boolean {
   for (const row of statement.iterate()) {
     const columns = row as readonly unknown[];
@@ -240,13 +253,17 @@ function isWhole(statement: Database.Statement<[]>, sumOf: (columns: readonly un
   return true;
 }
 
-/** How many alarms a statement has, and the sum of the checksums of shard and time: in whatever order they come. */
+/**
+ * How many alarms a statement has, and the sum of the checksums of shard and time: in whatever
+ * order they come.
+ */
 function sumOfPlaces(alarms: Database.Statement<[]>): string {
   let [count, total] = [0, 0];
   for (const row of alarms.iterate()) {
     const [shard, due] = row as readonly unknown[];
     count++;
-    // Added and not XORed: CRCs are linear, and two alarms that have changed places would cancel out.
+    // Added and not XORed: CRCs are linear, and two alarms that have changed places would cancel
+    // out.
     total = (total + checksum(`${String(shard)} ${String(due)}`)) >>> 0;
   }
   return `${count} ${total}`;

@@ -1,8 +1,11 @@
-/** `journal.db`: one row per group commit, the notes of images, and the counters. Written by one thread, read by others. */
+/**
+ * `journal.db`: one row per group commit, the notes of images, and the counters. Written by one
+ * thread, read by others.
+ */
 import type Database from 'better-sqlite3';
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import type { Epoch, Instant, ShardId } from '#shared/units.ts';
-import { asBuffer } from '../images/batch-cache.ts';
+import { asBuffer } from '#server/shard/record/format.ts';
 import { batchSum, checkedBatch, checkedKept, countersSum, imageVersionSum, isKeptWhole, keptSum } from './checksums.ts';
 import type { Position } from '../persister/persister.ts';
 import {
@@ -55,8 +58,9 @@ const SCHEMA = `
 `;
 
 /**
- * From version 1 to 2: a lease of time, the time of each note, what is put aside, and checksums. What is there is believed this once.
- * One statement and one transaction for all batches: SQLite moves what does not fit into its cache to the log.
+ * From version 1 to 2: a lease of time, the time of each note, what is put aside, and checksums.
+ * What is there is believed this once. One statement and one transaction for all batches: SQLite
+ * moves what does not fit into its cache to the log.
  */
 const TO_VERSION_2 = `
   ALTER TABLE batch ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
@@ -103,7 +107,10 @@ function layout(instance: string): Layout {
   };
 }
 
-/** Large pages for large batches: a commit of 256 KiB takes 0.77 ms with these, and 1.1 ms with pages of 4 KiB. */
+/**
+ * Large pages for large batches: a commit of 256 KiB takes 0.77 ms with these, and 1.1 ms with
+ * pages of 4 KiB.
+ */
 const PAGE_BYTES = 16 * 1_024;
 
 interface ImageVersionRow {
@@ -184,7 +191,10 @@ export class FileJournal extends FileJournalReader implements JournalStore {
   readonly #statements: ReturnType<typeof prepare>;
   #state: JournalState;
 
-  /** Throws `JournalError` if the counters, or any record that was put aside, are not what was written. */
+  /**
+   * Throws `JournalError` if the counters, or any record that was put aside, are not what was
+   * written.
+   */
   constructor(database: Database.Database) {
     super(database);
     this.#statements = prepare(database);
@@ -194,7 +204,8 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     const { instance, sum, ...found } = row;
     if (countersSum(instance, found) !== sum) throw JournalError.of('its counters are not what was written');
     if (keptBytes.get() !== found.setAsideBytes) throw JournalError.of('records that were put aside are missing');
-    // All of them, and not only when their shard is loaded: under a wrong name or number a durable turn would not be found, nor missed.
+    // All of them, and not only when their shard is loaded: under a wrong name or number a durable
+    // turn would not be found, nor missed.
     for (const row of allKept.iterate()) if (!isRowWhole(row)) throw JournalError.of('a record that was put aside is not what was written');
     this.instance = instance;
     const { bytes, ...there } = batches.get() as BatchesThere & { readonly bytes: number };
@@ -342,5 +353,7 @@ function damageOf({ position, dropped }: Omit<JournalState, 'bytes'>, { turns, f
 
 /** The oldest batches first. */
 export const OLDEST = 'SELECT last, length(records) AS bytes FROM batch ORDER BY first';
-/** Batches do not overlap: one that begins at or before the end of another is that one, or older. */
+/**
+ * Batches do not overlap: one that begins at or before the end of another is that one, or older.
+ */
 export const DELETE_THROUGH = 'DELETE FROM batch WHERE first <= ?';

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import { instant } from '#shared/units.ts';
+import { limits } from '#shared/limits.ts';
+import { PLACES } from '#server/market/places.ts';
 import { PROJECTIONS_VERSION } from './projection-layout.ts';
 import { FileProjections, ROWS_OF_CELL } from './sqlite-projections.ts';
 import type { FoldDelta } from './storage.ts';
@@ -17,13 +19,16 @@ afterEach(() => {
   for (const cleanUp of cleanUps.splice(0).toReversed()) cleanUp();
 });
 
-const ada = sampleShard(1);
+const [ada, bob] = [sampleShard(1), sampleShard(2)] as const;
 const delta: FoldDelta = {
   folded: 1,
   alarms: [{ shard: ada, of: cellEpoch(ada), due: instant(5) }],
   rows: [{ entity: 'offer', shard: ada, of: cellEpoch(ada), id: 1, version: 1, record: Uint8Array.of(1) }],
   segments: [{ shard: ada, epoch: FIRST_EPOCH, firstSeq: 1, lastSeq: 2, transactions: Uint8Array.of(1), lines: Uint8Array.of(2) }],
-  totals: [{ of: cellEpoch(ada), amountByKey: new Map([['wallet gold', 7n]]) }],
+  totals: [
+    { of: cellEpoch(ada), amountByKey: new Map([['wallet gold', 7n]]) },
+    { of: cellEpoch(bob), amountByKey: new Map([['wallet item', 1n]]) },
+  ],
 };
 
 function newPath(): string {
@@ -32,7 +37,7 @@ function newPath(): string {
   return join(directory, 'node.db');
 }
 
-/** A file with one row of each kind. */
+/** A file with a row of each kind, and cells of the numbers 1 and 2. */
 function used(): string {
   const path = newPath();
   const projections = FileProjections.openFor(path, 'instance');
@@ -43,7 +48,7 @@ function used(): string {
 }
 
 function open(path: string): FileProjections {
-  const projections = FileProjections.openFor(path, 'instance');
+  const projections = FileProjections.openFor(path, 'instance', { cellsPerRegion: limits.cellsPerRegion, places: PLACES });
   cleanUps.push(() => projections.close());
   return projections;
 }
@@ -90,7 +95,7 @@ const WITHOUT_SUM: Readonly<Record<string, string>> = {
   'left_out.shard': 'a name too many is looked at once more, and one less is a shard that cannot be loaded by its own right',
 };
 const CHANGES: Readonly<Record<string, (column: string) => string>> = {
-  INTEGER: (column) => `${column} + 1`,
+  INTEGER: (column) => `${column} + 2`,
   TEXT: (column) => `coalesce(${column}, '') || 'x'`,
   BLOB: () => `x'ff00'`,
 };
@@ -116,7 +121,9 @@ describe('a value of the projections that was changed', () => {
 
   it.each(all)('is found: %s.%s (%s)', (table, column, type) => {
     const path = used();
-    edit(path, `UPDATE ${table} SET ${column} = ${CHANGES[type]?.(column)}`);
+    // The number of another cell that is there: that of none would be missed without a sum.
+    const changed = column === 'cell' && table !== 'cell' ? '3 - cell' : CHANGES[type]?.(column);
+    edit(path, `UPDATE ${table} SET ${column} = ${changed}`);
     expect(damageOf(path)).toEqual(FOUND[table]);
   });
 
@@ -142,8 +149,7 @@ describe('the projections', () => {
     const [row] = delta.rows;
     if (row === undefined) throw new Error('there is a row');
     expect(() => projections.apply({ ...delta, rows: [{ ...row, id: Number.NaN }] })).toThrow('NOT NULL');
-    const other = sampleShard(2);
-    projections.apply({ ...delta, alarms: [], totals: [], rows: [{ ...row, shard: other, of: cellEpoch(other) }] });
+    projections.apply({ ...delta, alarms: [], totals: [], rows: [{ ...row, shard: bob, of: cellEpoch(bob) }] });
     projections.apply({ ...delta, segments: [] });
     expect(damageOf(path)).toEqual([]);
     expect(
@@ -152,7 +158,7 @@ describe('the projections', () => {
           .rows('offer')
           .map(({ shard }) => shard),
       ),
-    ).toEqual(new Set([ada, other]));
+    ).toEqual(new Set([ada, bob]));
   });
 });
 

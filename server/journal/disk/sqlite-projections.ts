@@ -1,18 +1,19 @@
 /**
- * `node.db`: what the journal folds into. Written and read by one thread. Every row carries a CRC-32 of its values: neither SQLite nor a
- * disk tells a flipped bit, and what is folded here is in no image.
+ * `node.db`: what the journal folds into. Written and read by one thread. Every row carries a
+ * CRC-32 of its values: neither SQLite nor a disk tells a flipped bit, and what is folded here is
+ * in no image.
  */
 import type Database from 'better-sqlite3';
 import { FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import { asBuffer } from '../images/batch-cache.ts';
+import { asBuffer } from '#server/shard/record/format.ts';
 import { byMarket, type CellTotal } from '../fold/sums.ts';
 import { ShardFault, type DueShard, type Position, type Total } from '../persister/persister.ts';
 import type { CellEpochs } from './cell-epochs.ts';
 import { CellTable } from './cell-table.ts';
 import type { FoldDelta, LedgerSegment, LiveRow, ProjectionStore } from './storage.ts';
-import { projectionLayout, readNode } from './projection-layout.ts';
+import { projectionLayout, readNode, type UpgradeFacts } from './projection-layout.ts';
 import { FileUpkeep, SEGMENT_COLUMNS } from './projection-upkeep.ts';
 import { alarmSum, nodeSum, rowSum, segmentSum, totalSum } from './projection-sums.ts';
 import { DatabaseError, isCorrupt, MEBIBYTE, openVersioned } from './sqlite.ts';
@@ -26,6 +27,9 @@ interface TotalRow {
   readonly sum: number;
 }
 type Segment = LedgerSegment & { readonly sum: number };
+
+/** Of data that are of the present version, and so have nothing to upgrade. */
+const NO_PLACES: UpgradeFacts = { cellsPerRegion: limits.cellsPerRegion, places: [] };
 
 export class FileProjections implements ProjectionStore {
   readonly instance: string;
@@ -46,10 +50,10 @@ export class FileProjections implements ProjectionStore {
     this.upkeep = new FileUpkeep(database, this.#cells, node.mirrored, (mirrored) => this.#writeNode(this.#folded, mirrored));
   }
 
-  /** Opens the projections at that path, or makes new ones that belong to `instance`; an upgrade tells shards' cells by their number. */
-  static openFor(path: string, instance: string, cellsPerRegion: number = limits.cellsPerRegion): FileProjections {
+  /** Opens the projections at that path, or makes new ones that belong to `instance`. What is upgraded is of a world with these facts. */
+  static openFor(path: string, instance: string, of: UpgradeFacts = NO_PLACES): FileProjections {
     const files = { path, pageBytes: 4_096, cacheBytes: 32 * MEBIBYTE, checkpointBytes: 16 * MEBIBYTE };
-    const database = openVersioned(files, projectionLayout(instance, cellsPerRegion));
+    const database = openVersioned(files, projectionLayout(instance, of));
     try {
       return new FileProjections(database);
     } catch (error) {
@@ -156,7 +160,10 @@ export class FileProjections implements ProjectionStore {
     return of !== undefined && this.#epochs.isPresent(of);
   }
 
-  /** The numbers of the cells of a chunk, each looked up once: the fold has one object for each of them. */
+  /**
+   * The numbers of the cells of a chunk, each looked up once: the fold has one object for each of
+   * them.
+   */
   #idsByCell(): IdOf {
     const idByCell = new Map<CellEpoch, number>();
     return (of) => {
@@ -252,14 +259,20 @@ const ROW = 'SELECT cell, shard, id, version, record, sum FROM projected';
 /** The rows of an entity in one cell: found by the key. */
 export const ROWS_OF_CELL = `${ROW} WHERE entity = ? AND cell = ?`;
 
-/** Ledger lines are nowhere else: only who asks for these very ones is told that they are damaged, and all others have theirs. */
+/**
+ * Ledger lines are nowhere else: only who asks for these very ones is told that they are damaged,
+ * and all others have theirs.
+ */
 function whole(segment: Segment): LedgerSegment {
   const { shard, epoch, firstSeq, lastSeq, transactions, lines, sum } = segment;
   if (sum === segmentSum(segment)) return { shard, epoch, firstSeq, lastSeq, transactions, lines };
   throw new ShardFault(`the ledger of ${shard} (node.db) is damaged in its lines ${firstSeq} to ${lastSeq}`);
 }
 
-/** Reads of the ledger of a shard. A tree that does not hang together there costs only who asks, as a damaged line does. */
+/**
+ * Reads of the ledger of a shard. A tree that does not hang together there costs only who asks, as
+ * a damaged line does.
+ */
 function ofLedger<T>(shard: ShardId, read: () => T): T {
   try {
     return read();

@@ -1,8 +1,14 @@
-/** What every database of a node has in common: how it is opened so that a commit survives a power cut, and that this is so. */
+/**
+ * What every database of a node has in common: how it is opened so that a commit survives a power
+ * cut, and that this is so.
+ */
 import Database from 'better-sqlite3';
 import { errorCode } from './disk-errors.ts';
 
-/** Marks the files of Gavel, databases and images, for `file` and for `PRAGMA application_id`: "Gavl". */
+/**
+ * Marks the files of Gavel, databases and images, for `file` and for `PRAGMA application_id`:
+ * "Gavl".
+ */
 export const APPLICATION_ID = 0x47_61_76_6c;
 
 /** What caches and logs are measured in. */
@@ -11,12 +17,15 @@ export const MEBIBYTE = 1_024 * 1_024;
 /** The oldest SQLite without the corruption at the reset of a write-ahead log. */
 const SQLITE_VERSION_MIN = [3, 51, 3] as const;
 
-/** How long an open waits for a database that another program has locked. Nobody is served yet, so it may block. */
+/**
+ * How long an open waits for a database that another program has locked. Nobody is served yet, so
+ * it may block.
+ */
 const OPEN_LOCKED_MS = 5_000;
 
 /**
- * How long a call blocks its thread for a lock once the database is open. Threads that are asked by others wait without blocking: see
- * `worker-patience.ts`.
+ * How long a call blocks its thread for a lock once the database is open. Threads that are asked by
+ * others wait without blocking: see `worker-patience.ts`.
  */
 const BLOCKED_MS = 50;
 
@@ -49,9 +58,10 @@ export interface Layout {
 }
 
 /**
- * Opens a database, whose commits are durable on return, in the present version of its layout: makes it if the file is empty or not there, and upgrades an older one,
- * each step in a transaction of its own. Throws `DatabaseError`, with nothing changed, if the file was written by a newer version of
- * Gavel, or not by Gavel, or is locked.
+ * Opens a database, whose commits are durable on return, in the present version of its layout:
+ * makes it if the file is empty or not there, and upgrades an older one, each step in a transaction
+ * of its own. Throws `DatabaseError`, with nothing changed, if the file was written by a newer
+ * version of Gavel, or not by Gavel, or is locked.
  */
 export function openVersioned(options: OpenOptions, layout: Layout): Database.Database {
   return opened(options, (database) => {
@@ -84,7 +94,9 @@ export function openReader(path: string, cacheBytes: number): Database.Database 
   return database;
 }
 
-/** Whether an error says that another connection has the database locked: nothing has happened then. */
+/**
+ * Whether an error says that another connection has the database locked: nothing has happened then.
+ */
 export function isLocked(error: unknown): boolean {
   return errorCode(error)?.startsWith('SQLITE_BUSY') === true;
 }
@@ -118,7 +130,10 @@ function opened({ path, lockedMs = OPEN_LOCKED_MS }: OpenOptions, prepare: (data
   }
 }
 
-/** Whether the database is still to be made. Throws `DatabaseError` if this program must not touch it. */
+/**
+ * Whether the database is still to be made. Throws `DatabaseError` if this program must not touch
+ * it.
+ */
 function judge(database: Database.Database, { version, table }: Layout): boolean {
   const tables = database.prepare<[]>("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all();
   const application = database.pragma('application_id', { simple: true });
@@ -138,15 +153,17 @@ function makeDurable(database: Database.Database, { path, pageBytes, cacheBytes,
   database.pragma(`cache_size=${-Math.ceil(cacheBytes / 1_024)}`);
   database.pragma(`wal_autocheckpoint=${Math.max(1, Math.floor(checkpointBytes / pageBytes))}`);
   database.pragma(`journal_size_limit=${checkpointBytes * 2}`);
-  // The write shows whether the setting holds: SQLite in WAL mode falls back to NORMAL at the first write of a handle.
+  // The write shows whether the setting holds: SQLite in WAL mode falls back to NORMAL at the first
+  // write of a handle.
   database.exec('BEGIN IMMEDIATE; COMMIT');
   assertDurable(database);
   checkpoint(database);
 }
 
 /**
- * Moves the whole log into the database, and syncs both. What a killed process wrote can be read back from the page cache without being on
- * the disk: whoever believed it would, after a power cut, have told others of what is gone.
+ * Moves the whole log into the database, and syncs both. What a killed process wrote can be read
+ * back from the page cache without being on the disk: whoever believed it would, after a power cut,
+ * have told others of what is gone.
  */
 function checkpoint(database: Database.Database): void {
   const [result] = database.pragma('wal_checkpoint(TRUNCATE)') as readonly { readonly busy: number }[];

@@ -8,11 +8,11 @@ import { instant } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from './checksums.ts';
 import { FoldChunk } from '../fold/fold.ts';
-import { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { Batch, FoldDelta } from './storage.ts';
 import { journalPath, openDirectory, projectionsPath } from './directory.ts';
 import { FileProjections } from './sqlite-projections.ts';
-import { DEFINITION, offer, picker, sampleShard, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { DEFINITION, offer, picker, sampleShard, SampleShard } from '../testing/sample.ts';
 
 const TURNS = 6;
 const NOW = instant(1_000);
@@ -60,7 +60,7 @@ function stores() {
 /** The turns of one shard, in batches of two. */
 function batches(): readonly Batch[] {
   const shard = new SampleShard(0, picker(3));
-  const writer = new RecordWriter();
+  const writer = new RecordWriter(DEFINITION);
   return Array.from({ length: TURNS / 2 }, (_, index) => {
     for (let turn = 0; turn < 2; turn++) writer.changeSet(shard.turn(NOW));
     return sealed({ first: index * 2 + 1, last: index * 2 + 2, now: NOW, records: writer.take() });
@@ -69,7 +69,7 @@ function batches(): readonly Batch[] {
 
 /** What two batches come to: alarms, rows, ledger lines and totals. */
 function delta(): FoldDelta {
-  const chunk = new FoldChunk(new RecordSkimmer(SCHEMA_BY_TABLE), new Map([[offer.schema.table, offer.name]]));
+  const chunk = new FoldChunk(new RecordCursor(DEFINITION), new Map([[offer.schema.table, offer.name]]), DEFINITION.places);
   for (const { records } of batches()) chunk.add(Buffer.from(records));
   return chunk.delta(TURNS);
 }

@@ -27,7 +27,7 @@ import { FileImages } from './image-files.ts';
 import { FileJournalReader } from './sqlite-journal.ts';
 import { MemoryDisk } from './memory.ts';
 import { FileProjections } from './sqlite-projections.ts';
-import { asRaw, cellEpoch, DEFINITION, picker, replay, sampleShard, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { asRaw, cellEpoch, DEFINITION, picker, replay, sampleShard, SampleShard } from '../testing/sample.ts';
 
 interface Stores {
   readonly journal: JournalStore;
@@ -44,7 +44,7 @@ afterEach(() => {
   for (const cleanUp of cleanUps.splice(0).toReversed()) cleanUp();
 });
 
-function memoryStores(disk = new MemoryDisk(SCHEMA_BY_TABLE)): Stores {
+function memoryStores(disk = new MemoryDisk(DEFINITION)): Stores {
   const { journal, images, projections } = disk;
   return { journal, reader: journal, images, projections, reopen: () => memoryStores(disk) };
 }
@@ -67,7 +67,7 @@ function fileStores(directory = newDirectory()): Stores {
     letGo();
     return fileStores(directory);
   };
-  return { journal, reader, images: new FileImages(directory, SCHEMA_BY_TABLE, 'instance'), projections, reopen };
+  return { journal, reader, images: new FileImages(directory, DEFINITION, 'instance'), projections, reopen };
 }
 
 function newDirectory(): string {
@@ -396,7 +396,7 @@ describe.each([
     const stores = await withJournal(open());
     const prints = (...ids: readonly string[]): Uint8Array => Buffer.concat(ids.map(fingerprint));
     const segment = (shard: typeof ada, firstSeq: number, lastSeq: number, ...ids: readonly string[]) => {
-      const lines = new RecordWriter().take();
+      const lines = new RecordWriter(DEFINITION).take();
       return { shard, epoch: FIRST_EPOCH, firstSeq, lastSeq, transactions: prints(...ids), lines };
     };
     stores.projections.apply({ ...delta, segments: [segment(ada, 1, 10, 'a', 'b'), segment(bob, 1, 3, 'a')] });

@@ -14,7 +14,7 @@ import { openDirectory, projectionsPath } from './directory.ts';
 import { directoryName, fileName, FileImages } from './image-files.ts';
 import { FileProjections } from './sqlite-projections.ts';
 import { Death, RecordedFiles, type Rule, type Ruling } from '../testing/recorded-files.ts';
-import { DEFINITION, EPOCHS, picker, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { DEFINITION, EPOCHS, picker, SampleShard } from '../testing/sample.ts';
 
 const SHARDS = 2;
 
@@ -49,13 +49,13 @@ async function live(path: string, files: RecordedFiles): Promise<void> {
     files.rely('a start answers', startPaths(path));
     const { journal } = directory;
     const { position, dropped } = journal.state;
-    const writer = new RecordWriter();
+    const writer = new RecordWriter(DEFINITION);
     // Each life has shards of its own, so that each has everything to do.
     for (let index = 0; index < SHARDS; index++) writer.changeSet(new SampleShard(position + index, picker(index)).turn(1_000));
     journal.commit(sealed({ first: position + 1, last: position + SHARDS, now: instant(1_000), records: writer.take() }));
-    new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION).foldThrough(position + SHARDS);
-    const images = new FileImages(path, SCHEMA_BY_TABLE, 'instance', files);
-    const pass = new ImagePass(new ShardRecords(journal, SCHEMA_BY_TABLE, dropped, EPOCHS), images);
+    new Projector(journal, projections, DEFINITION).foldThrough(position + SHARDS);
+    const images = new FileImages(path, DEFINITION, 'instance', files);
+    const pass = new ImagePass(new ShardRecords(journal, DEFINITION, dropped, EPOCHS), images);
     const noted: string[] = [];
     await drivePass(pass.steps(position + SHARDS), {
       images,

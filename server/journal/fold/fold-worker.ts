@@ -56,15 +56,14 @@ function ask<T>(question: (projector: Projector) => T): Patient<T> {
 
 const api = {
   open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): void {
-    const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
     const projections = FileProjections.openFor(projectionsPath(directory), instance);
-    const projector = new Projector(journal, projections, schemas, definition);
+    const projector = new Projector(journal, projections, definition);
     // The image worker writes no image before all is open: until then this thread may read them.
     const upkeep = (dropped: Position): StartUpkeep => {
       const loader = (): ShardLoader =>
-        new ShardLoader(new ShardRecords(journal, schemas, dropped, projector.epochs), new FileImages(directory, schemas, instance));
-      return new StartUpkeep({ store: projections, loader, schemas, projected: definition.projected });
+        new ShardLoader(new ShardRecords(journal, definition, dropped, projector.epochs), new FileImages(directory, definition, instance));
+      return new StartUpkeep({ store: projections, loader, definition });
     };
     state.open = { projector, projections, journal, patience, upkeep };
   },

@@ -1,17 +1,21 @@
 /**
- * Folds a chunk of the journal into what it comes to, netted in memory: a listing made and sold within one chunk leaves nothing.
- * Per turn it reads the header, the rows of projected entities and the ledger, and skips the rest. It runs for every turn of the node: what
- * it does per row and per line is kept to numbers, and objects are made of what is left at the end.
+ * Folds a chunk of the journal into what it comes to, netted in memory: a listing made and sold
+ * within one chunk leaves nothing. Per turn it reads the header, the rows of projected entities and
+ * the ledger, and skips the rest. It runs for every turn of the node: what it does per row and per
+ * line is kept to numbers, and objects are made of what is left at the end.
  */
 import { marketOf } from '#shared/address.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import { FINGERPRINT_BYTES, fingerprintHash, writeFingerprint } from './fingerprint.ts';
 import type { Position } from '../persister/persister.ts';
-import type { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import type { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { AlarmChange, FoldDelta, LedgerSegment, RowChange } from '../disk/storage.ts';
 import { Sums, type CellSums } from './sums.ts';
 
-/** A projected row as the chunk leaves it: where its last put is, or, with `end` 0, that it has ended. */
+/**
+ * A projected row as the chunk leaves it: where its last put is, or, with `end` 0, that it has
+ * ended.
+ */
 interface RowPlace {
   version: number;
   buffer: number;
@@ -25,7 +29,9 @@ interface ShardChunk {
   /** Of its cell; they say which it is. */
   readonly sums: CellSums;
   wakeAt: Instant | 0;
-  /** Rows from here on were made within the chunk: if they end in it, nobody needs to hear of them. */
+  /**
+   * Rows from here on were made within the chunk: if they end in it, nobody needs to hear of them.
+   */
   readonly newRowsFrom: number;
   /** By the number of the entity, then by id; only for entities that the shard has rows of. */
   readonly rowsByEntity: (Map<number, RowPlace> | undefined)[];
@@ -39,20 +45,24 @@ interface ShardChunk {
 
 /** One per chunk. */
 export class FoldChunk {
-  readonly #skimmer: RecordSkimmer;
+  readonly #skimmer: RecordCursor;
   readonly #entities: readonly string[];
   readonly #entityByTable: ReadonlyMap<string, number>;
   readonly #buffers: Buffer[] = [];
   readonly #chunkByShard = new Map<ShardId, ShardChunk>();
-  /** All of them by cell and epoch, those of a cell's older epoch first: what is written of one cell lies together in `node.db`. */
+  /**
+   * All of them by cell and epoch, those of a cell's older epoch first: what is written of one cell
+   * lies together in `node.db`.
+   */
   readonly #chunksByCell = new Map<CellSums, ShardChunk[]>();
-  readonly #sums = new Sums();
+  readonly #sums: Sums;
   /** Rows that the record under the cursor puts, as pairs of entity and id. */
   readonly #puts: number[] = [];
 
   /** `projectedByTable` gives the entity of each table that is projected. */
-  constructor(skimmer: RecordSkimmer, projectedByTable: ReadonlyMap<string, string>) {
+  constructor(skimmer: RecordCursor, projectedByTable: ReadonlyMap<string, string>, places: readonly string[]) {
     this.#skimmer = skimmer;
+    this.#sums = new Sums(places);
     this.#entities = [...new Set(projectedByTable.values())];
     this.#entityByTable = new Map([...projectedByTable].map(([table, entity]) => [table, this.#entities.indexOf(entity)]));
   }
@@ -123,7 +133,8 @@ export class FoldChunk {
     const skimmer = this.#skimmer;
     while (skimmer.nextRemove()) {
       const entity = this.#entityByTable.get(skimmer.table);
-      // An upgrade moves a row from one table to another: it is put and removed at once, and lives on.
+      // An upgrade moves a row from one table to another: it is put and removed at once, and lives
+      // on.
       if (entity === undefined || this.#isPut(entity, skimmer.id)) continue;
       if (skimmer.id >= chunk.newRowsFrom) chunk.rowsByEntity[entity]?.delete(skimmer.id);
       else setRow(chunk, entity, skimmer.id, { version: skimmer.version, buffer: 0, start: 0, end: 0 });

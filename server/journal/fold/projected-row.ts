@@ -1,8 +1,8 @@
 /** Projected rows between the thread that keeps them and the one that wants them: packed, for there may be a million. */
 import type { ShardId } from '#shared/units.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
 import type { PackedRows, ProjectedRow } from '../persister/persister.ts';
-import { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import { RecordCursor } from '#server/shard/record/cursor.ts';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 import type { LiveRow } from '../disk/storage.ts';
 
 /** Packs rows. */
@@ -23,8 +23,8 @@ export function packRows(rows: readonly LiveRow[]): PackedRows {
 }
 
 /** The rows that were packed. */
-export function unpackRows({ shards, versions, ends, records }: PackedRows, schemas: Schemas): readonly ProjectedRow[] {
-  const skimmer = new RecordSkimmer(schemas);
+export function unpackRows({ shards, versions, ends, records }: PackedRows, format: RecordFormat): readonly ProjectedRow[] {
+  const skimmer = new RecordCursor(format);
   const bytes = Buffer.from(records.buffer);
   return shards.map((shard, index) => {
     const put = skimmer.put(bytes, index === 0 ? 0 : (ends[index - 1] ?? 0));

@@ -13,13 +13,13 @@ import { Projector } from './projector.ts';
 import type { ProjectionScope } from '../persister/persister.ts';
 import { MemoryDisk } from '../disk/memory.ts';
 import { Sums } from './sums.ts';
-import { DEFINITION, offer, picker, sampleShard, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { cellEpoch, DEFINITION, offer, picker, sampleShard, SampleShard } from '../testing/sample.ts';
 import { slowFold, sortedRows } from '../testing/slow-fold.ts';
 
 /** A journal of these turns, in batches of random sizes. */
 function journalOf(turns: readonly ChangeSet[], pick: (below: number) => number): MemoryDisk {
-  const disk = new MemoryDisk(SCHEMA_BY_TABLE);
-  const writer = new RecordWriter();
+  const disk = new MemoryDisk(DEFINITION);
+  const writer = new RecordWriter(DEFINITION);
   for (let first = 0; first < turns.length;) {
     const some = turns.slice(first, first + 1 + pick(6));
     for (const changes of some) writer.changeSet(changes);
@@ -41,14 +41,14 @@ describe('the projector', () => {
         const pick = picker(seed);
         const turns = sampleTurns(pick, 60);
         const disk = journalOf(turns, pick);
-        const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
+        const projector = new Projector(disk.journal, disk.projections, DEFINITION);
         // Ends of batches are the positions up to which one may fold.
         for (const { last } of disk.journal.read(0, Number.MAX_SAFE_INTEGER)) if (pick(3) === 0) projector.foldChunk(last);
         const expected = slowFold(turns, offer.schema.table);
 
         const { position, rows } = projector.answer('projection', [offer.name], turns.length);
         expect(position).toBe(turns.length);
-        expect(sortedRows(unpackRows(rows, SCHEMA_BY_TABLE))).toEqual(expected.rows);
+        expect(sortedRows(unpackRows(rows, DEFINITION))).toEqual(expected.rows);
         expect(new Set(projector.due(instant(1e9), 100).map(({ shard }) => shard))).toEqual(new Set(expected.due));
         const totals = projector.totals().totals.filter(({ amount }) => amount !== 0n);
         expect(new Map(totals.map(({ key, amount }) => [key, amount]))).toEqual(
@@ -70,7 +70,7 @@ describe('the projector', () => {
     const pick = picker(11);
     const turns = sampleTurns(pick, 200);
     const disk = journalOf(turns, pick);
-    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
+    const projector = new Projector(disk.journal, disk.projections, DEFINITION);
     const entries = turns.flatMap(({ shard, ledger }) => ledger.map((entry) => ({ shard, entry })));
     for (const tx of new Set(entries.map(({ entry }) => entry.tx))) {
       if (tx === null) continue;
@@ -85,9 +85,9 @@ describe('the projector', () => {
     const pick = picker(7);
     const turns = sampleTurns(pick, 60);
     const disk = journalOf(turns, pick);
-    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
+    const projector = new Projector(disk.journal, disk.projections, DEFINITION);
     projector.foldThrough(turns.length);
-    const rowsOf = (scope?: ProjectionScope) => unpackRows(projector.projection(offer.name, scope).rows, SCHEMA_BY_TABLE);
+    const rowsOf = (scope?: ProjectionScope) => unpackRows(projector.projection(offer.name, scope).rows, DEFINITION);
     const all = rowsOf();
     const { cellsPerRegion } = DEFINITION.world;
     for (const shard of new Set(all.map((row) => row.shard))) {
@@ -120,17 +120,42 @@ describe('the projector', () => {
         disk.projections.apply(delta);
       },
     });
-    const projector = new Projector(disk.journal, store, SCHEMA_BY_TABLE, DEFINITION);
+    const projector = new Projector(disk.journal, store, DEFINITION);
     projector.foldChunk(3);
     expect(applied).toEqual([0]);
     expect(projector.answer('projection', [offer.name], 4).rows.shards).toHaveLength(1);
+  });
+
+  it('tells apart what a shard did in two epochs of its cell, also within a chunk', () => {
+    const shard = new SampleShard(1, picker(3));
+    const first = Array.from({ length: 10 }, (_, turn) => shard.turn(1_000 + turn));
+    shard.epoch = 2;
+    const second = Array.from({ length: 10 }, (_, turn) => shard.turn(2_000 + turn));
+    const turns = [...first, ...second];
+    const lines = slowFold(turns, offer.schema.table).lines(shard.id).toReversed();
+    for (const [epochs, present] of [
+      [[], first],
+      [[cellEpoch(shard.id, 2)], second],
+    ] as const) {
+      const disk = journalOf(turns, picker(4));
+      const projector = new Projector(disk.journal, disk.projections, { ...DEFINITION, epochs });
+      const { rows } = projector.answer('projection', [offer.name], turns.length);
+      const expected = slowFold(present, offer.schema.table);
+      expect(sortedRows(unpackRows(rows, DEFINITION))).toEqual(expected.rows);
+      expect(new Map(projector.totals().totals.map(({ key, amount }) => [key, amount]))).toEqual(
+        new Map(expected.totals.map(({ key, amount }) => [key, amount])),
+      );
+      // The alarm is that of the last turn.
+      expect(projector.due(instant(1e9), 9).map((due) => due.shard)).toEqual(present === second ? [shard.id] : []);
+      expect(projector.history(shard.id, Number.MAX_SAFE_INTEGER, 1_000)).toEqual(lines);
+    }
   });
 
   it('refuses a journal that does not go on where the fold has ended', () => {
     const pick = picker(5);
     const disk = journalOf(sampleTurns(pick, 10), () => 0);
     disk.journal.drop(3, 3);
-    const projector = new Projector(disk.journal, disk.projections, SCHEMA_BY_TABLE, DEFINITION);
+    const projector = new Projector(disk.journal, disk.projections, DEFINITION);
     expect(() => projector.foldThrough(10)).toThrow('the journal goes on at 4, after 0');
   });
 });
@@ -139,7 +164,7 @@ describe('sums', () => {
   it('are exact beyond 2^53', () => {
     fc.assert(
       fc.property(fc.array(fc.maxSafeInteger()), (amounts) => {
-        const sums = new Sums();
+        const sums = new Sums(DEFINITION.places);
         for (const amount of amounts) sums.of(marketName('europe', 'softcore'), 3, FIRST_EPOCH).add(0, 'gold', amount);
         const expected = amounts.reduce((sum, amount) => sum + BigInt(amount), 0n);
         expect(sums.byCell()[0]?.amountByKey.get('wallet gold') ?? 0n).toBe(expected);

@@ -7,15 +7,14 @@
  */
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
-import { asBuffer } from '../images/batch-cache.ts';
+import { asBuffer, type RecordFormat } from '#server/shard/record/format.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { fingerprint } from './fingerprint.ts';
 import { FoldChunk } from './fold.ts';
 import { packRows } from './projected-row.ts';
 import type { QueryCalls } from '../persister/node-queries.ts';
 import type { DueShard, PersisterDefinition, Position, ProjectionScope, Queries, QueryName } from '../persister/persister.ts';
-import { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { JournalReader, LedgerSegment, ProjectionStore } from '../disk/storage.ts';
 import { CellEpochs, type CellFacts } from '../disk/cell-epochs.ts';
 
@@ -25,19 +24,21 @@ export class Projector implements Queries {
   readonly #store: ProjectionStore;
   /** In which epoch each cell is. */
   readonly epochs: CellEpochs;
-  readonly #skimmer: RecordSkimmer;
+  readonly #places: readonly string[];
+  readonly #skimmer: RecordCursor;
   readonly #calls: QueryCalls = this;
   readonly #projectedByTable: ReadonlyMap<string, string>;
 
   constructor(
     journal: JournalReader,
     store: ProjectionStore,
-    schemas: Schemas,
-    definition: CellFacts & Pick<PersisterDefinition, 'projected'>,
+    definition: CellFacts & RecordFormat & Pick<PersisterDefinition, 'projected'>,
   ) {
+    const { schemas, places } = definition;
+    this.#places = places;
     this.#journal = journal;
     this.#store = store;
-    this.#skimmer = new RecordSkimmer(schemas);
+    this.#skimmer = new RecordCursor(definition);
     this.epochs = new CellEpochs(definition);
     store.setEpochs(this.epochs);
     const isProjected = new Set(definition.projected);
@@ -48,7 +49,7 @@ export class Projector implements Queries {
   foldChunk(through: Position): Position {
     const { folded } = this.#store;
     if (folded >= through) return folded;
-    const chunk = new FoldChunk(this.#skimmer, this.#projectedByTable);
+    const chunk = new FoldChunk(this.#skimmer, this.#projectedByTable, this.#places);
     let last = folded;
     for (const batch of this.#journal.read(folded, limits.foldChunkBytes)) {
       if (batch.last > through) break;

@@ -1,14 +1,20 @@
-/** Sums by cell, place and asset class, exact beyond 2^53: of a chunk of the journal, or of the whole ledger. */
+/**
+ * Sums by cell, place and asset class, exact beyond 2^53: of a chunk of the journal, or of the
+ * whole ledger.
+ */
 import { marketOf } from '#shared/address.ts';
 import type { CellEpoch } from '#shared/cell.ts';
 import type { Epoch, Market } from '#shared/units.ts';
-import { assetClass, PLACES } from '#server/shard/change-set.ts';
-import { RecordSkimmer } from '#server/shard/record/cursor.ts';
-import { asBuffer } from '../images/batch-cache.ts';
+import { RecordCursor } from '#server/shard/record/cursor.ts';
+import { assetClass } from '#server/shard/ledger.ts';
+import { asBuffer } from '#server/shard/record/format.ts';
 import type { CellTotals, LedgerSegment } from '../disk/storage.ts';
 import type { Total } from '../persister/persister.ts';
 
-/** The part of a sum that has left the safe integers goes into a BigInt; the rest stays a number, which is far cheaper. */
+/**
+ * The part of a sum that has left the safe integers goes into a BigInt; the rest stays a number,
+ * which is far cheaper.
+ */
 class Sum {
   #carried = 0n;
   #rest = 0;
@@ -30,13 +36,16 @@ class Sum {
 /** The sums of one cell in one epoch. */
 export class CellSums {
   readonly of: CellEpoch;
-  readonly #sumsByPlace: readonly Map<string, Sum>[] = PLACES.map(() => new Map<string, Sum>());
+  readonly #places: readonly string[];
+  readonly #sumsByPlace: readonly Map<string, Sum>[];
 
-  constructor(of: CellEpoch) {
+  constructor(of: CellEpoch, places: readonly string[]) {
     this.of = of;
+    this.#places = places;
+    this.#sumsByPlace = places.map(() => new Map());
   }
 
-  /** Adds to one sum; a place is its number in `PLACES`. */
+  /** Adds to one sum; a place is its number in the record format. */
   add(placeNumber: number, ofClass: string, amount: number): void {
     const sums = this.#sumsByPlace[placeNumber];
     if (sums === undefined) throw new Error(`there is no place number ${placeNumber}`);
@@ -51,7 +60,7 @@ export class CellSums {
   /** All sums that are not zero, by `place asset-class`. */
   byKey(): ReadonlyMap<string, bigint> {
     const amountByKey = new Map<string, bigint>();
-    for (const [number, place] of PLACES.entries()) {
+    for (const [number, place] of this.#places.entries()) {
       for (const [ofClass, { amount }] of this.#sumsByPlace[number] ?? [])
         if (amount !== 0n) amountByKey.set(`${place} ${ofClass}`, amount);
     }
@@ -59,13 +68,24 @@ export class CellSums {
   }
 }
 
-/** The sums of all cells, with one `CellEpoch` for each cell and epoch: so these can be told apart as objects. */
+/**
+ * The sums of all cells, with one `CellEpoch` for each cell and epoch: so these can be told apart
+ * as objects.
+ */
 export class Sums {
   readonly #all: CellSums[] = [];
-  /** Of each cell of each market those that were asked for last: nearly always there are no others. */
+  /**
+   * Of each cell of each market those that were asked for last: nearly always there are no others.
+   */
   readonly #lastByMarket = new Map<Market, (CellSums | undefined)[]>();
-  /** Ledger lines name no tables. */
-  readonly #skimmer = new RecordSkimmer(new Map());
+  readonly #places: readonly string[];
+  readonly #skimmer: RecordCursor;
+
+  constructor(places: readonly string[]) {
+    this.#places = places;
+    // Ledger lines name no tables.
+    this.#skimmer = new RecordCursor({ schemas: new Map(), places });
+  }
 
   /** The sums of a cell in an epoch. */
   of(market: Market, cell: number, epoch: Epoch): CellSums {
@@ -77,7 +97,7 @@ export class Sums {
     const sums = last[cell];
     if (sums?.of.epoch === epoch) return sums;
     const other = sums && this.#all.find(({ of }) => of.market === market && of.cell === cell && of.epoch === epoch);
-    const found = other ?? new CellSums({ market, cell, epoch });
+    const found = other ?? new CellSums({ market, cell, epoch }, this.#places);
     if (other === undefined) this.#all.push(found);
     last[cell] = found;
     return found;
@@ -89,7 +109,7 @@ export class Sums {
     const bytes = asBuffer(lines);
     for (let offset = 0; offset < bytes.length; offset = this.#skimmer.offset) {
       for (const { place, asset, amount } of this.#skimmer.entry(bytes, offset).postings)
-        sums.add(PLACES.indexOf(place), assetClass(asset), amount);
+        sums.add(this.#places.indexOf(place), assetClass(asset), amount);
     }
   }
 
@@ -106,7 +126,10 @@ export interface CellTotal {
   readonly amount: bigint;
 }
 
-/** What these come to by market, in the order of their keys. What comes to nothing is left out: between cells of a market gold is cleared. */
+/**
+ * What these come to by market, in the order of their keys. What comes to nothing is left out:
+ * between cells of a market gold is cleared.
+ */
 export function byMarket(totals: Iterable<CellTotal>): readonly Total[] {
   const amountByKey = new Map<string, bigint>();
   for (const { of, key, amount } of totals) {

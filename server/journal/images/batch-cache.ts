@@ -2,6 +2,7 @@
  * The batches that were read last, as far as a number of bytes goes: what is loaded is often what
  * was just written.
  */
+import { asBuffer } from '#server/shard/record/format.ts';
 import type { Position } from '../persister/persister.ts';
 import type { Batch } from '../disk/storage.ts';
 
@@ -37,9 +38,4 @@ export class BatchCache {
     this.#bytes -= this.#bufferByFirst.get(first)?.length ?? 0;
     this.#bufferByFirst.delete(first);
   }
-}
-
-/** The same bytes as a `Buffer`. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -10,6 +10,7 @@ import { RULES_PROFILES } from '#shared/rules.ts';
 import { nodeName, type ShardId } from '#shared/units.ts';
 import { opening, player, TEST_REGIONS } from '#server/market/testing/market-bench.ts';
 import { marketFeatures } from '#server/market/market.ts';
+import { PLACES } from '#server/market/places.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { Reply } from '#server/shard/message.ts';
 import { defineShard } from '#server/shard/definition.ts';
@@ -21,7 +22,9 @@ import { directoryName, fileName } from '../disk/image-files.ts';
 
 const ADA = player('ada');
 const BOB = player('bob');
-const definition = defineShard(marketFeatures({ rules: RULES_PROFILES.dev, regions: TEST_REGIONS, catalogue: BUILT_IN_CATALOGUE }));
+const definition = defineShard(marketFeatures({ rules: RULES_PROFILES.dev, regions: TEST_REGIONS, catalogue: BUILT_IN_CATALOGUE }), {
+  places: PLACES,
+});
 const parent = mkdtempSync(join(tmpdir(), 'gavel-edited-'));
 const directory = join(parent, 'data');
 const image = join(directory, 'images', directoryName(ADA), fileName(ADA));

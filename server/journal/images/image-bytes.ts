@@ -1,16 +1,18 @@
 /**
- * Shard images as bytes, whoever wrote them: by our own reader, or, if somebody has edited one with SQLite, by SQLite.
+ * Shard images as bytes: read by our own reader, or by SQLite if another program has edited them.
  *
- * This is the one place where bytes become an image: whatever goes wrong here is an `ImageError`, which costs one player and not the node.
- * What our own reader takes has our checksum, and is believed. Of what somebody has edited, everything is checked here that can be known
- * without the entities, so that it can be written and sent on; the rest is checked when the shard is loaded (an `Image` that is `edited`).
+ * This is the one place where bytes become an image: whatever goes wrong here is an `ImageError`, which
+ * costs one player and not the node. What our own reader takes has our checksum, and is believed. Of an
+ * edited image, everything is checked here that can be known without the entities, so that it can be
+ * written and sent on; the rest is checked when the shard is loaded (an `Image` that is `edited`).
  */
 import Database from 'better-sqlite3';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 import { existsSync } from 'node:fs';
 import type { Instant } from '#shared/units.ts';
-import { PLACES, type LedgerEntry, type Posting, type RawChangeSet, type RawPut, type RawValue } from '#server/shard/change-set.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
-import type { Column } from '#server/shard/entity.ts';
+import type { RawChangeSet, RawPut, RawValue } from '#server/shard/change-set.ts';
+import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
+import type { Schemas, ColumnSchema } from '#server/shard/row.ts';
 import {
   assertSealed,
   decodeImage,
@@ -21,7 +23,7 @@ import {
   nextRows,
   parseImage,
   postingsOf,
-  schemaOf,
+  imageSchemaOf,
   type ImageOrigin,
   type ImageRows,
 } from './sqlite-file/image.ts';
@@ -34,25 +36,32 @@ export function writeImage(image: RawChangeSet, schemas: Schemas, instance: stri
 }
 
 /** An image as a whole, and where it comes from. Throws `ImageError` if it is damaged, newer than this program, or none. */
-export function readImage(bytes: Buffer, schemas: Schemas, path?: string): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
+export function readImage(
+  bytes: Buffer,
+  format: RecordFormat,
+  path?: string,
+): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
   return orImageError(() => {
-    if (!isUntouched(bytes)) return readEdited(bytes, schemas, path);
+    if (!isUntouched(bytes)) return readEdited(bytes, format, path);
     const rows = parseImage(bytes);
-    return { image: decodeImage(rows, schemas), origin: rows.origin };
+    return { image: decodeImage(rows, format.schemas), origin: rows.origin };
   });
 }
 
 /** An image in parts, as a base for the next one. Throws as `readImage` does. */
-export function readRows(bytes: Buffer, schemas: Schemas, path?: string): ImageRows {
+export function readRows(bytes: Buffer, format: RecordFormat, path?: string): ImageRows {
   return orImageError(() => {
     if (isUntouched(bytes)) return parseImage(bytes);
-    const { image, origin } = readEdited(bytes, schemas, path);
-    return { ...nextRows(undefined, image, schemas), origin };
+    const { image, origin } = readEdited(bytes, format, path);
+    return { ...nextRows(undefined, image, format.schemas), origin };
   });
 }
 
 /** Reads a whole image with SQLite. Throws `ImageError` if it is damaged, or has tables or values that this program does not know. */
-export function readWithSqlite(bytes: Buffer, schemas: Schemas): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
+export function readWithSqlite(
+  bytes: Buffer,
+  { schemas, places }: RecordFormat,
+): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
   return orImageError(() => {
     const database = new Database(withoutLog(bytes));
     try {
@@ -60,7 +69,7 @@ export function readWithSqlite(bytes: Buffer, schemas: Schemas): { readonly imag
       if (row === undefined) throw new ImageError('its image does not say what shard it is');
       assertSealed(row);
       const { header, origin } = headerOf(row);
-      return { image: { ...header, puts: rowsOf(database, schemas), removes: [], ledger: ledgerOf(database) }, origin };
+      return { image: { ...header, puts: rowsOf(database, schemas), removes: [], ledger: ledgerOf(database, places) }, origin };
     } finally {
       database.close();
     }
@@ -69,12 +78,12 @@ export function readWithSqlite(bytes: Buffer, schemas: Schemas): { readonly imag
 
 function readEdited(
   bytes: Buffer,
-  schemas: Schemas,
+  format: RecordFormat,
   path: string | undefined,
 ): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
   const log = ['-wal', '-journal'].find((ending) => path !== undefined && existsSync(path + ending));
   if (log !== undefined) throw new ImageError(`its image has a ${log} beside it: whoever edits it has not finished, or was interrupted`);
-  const { image, origin } = readWithSqlite(bytes, schemas);
+  const { image, origin } = readWithSqlite(bytes, format);
   return { image, origin: { ...origin, isEdited: true } };
 }
 
@@ -102,7 +111,7 @@ const TABLES = `
 function rowsOf(database: Database.Database, schemas: Schemas): readonly RawPut[] {
   const tables = database.prepare(TABLES).pluck().all() as readonly string[];
   return tables.flatMap((table) => {
-    const { columns } = schemaOf(schemas, table);
+    const { columns } = imageSchemaOf(schemas, table);
     const names = ['id', ...columns.map(({ name }) => `"${name}"`)].join(', ');
     const rows = database.prepare(`SELECT ${names} FROM "${table}" ORDER BY id`).raw().all() as readonly [number, ...RawValue[]][];
     assertAscending(
@@ -113,9 +122,9 @@ function rowsOf(database: Database.Database, schemas: Schemas): readonly RawPut[
   });
 }
 
-function ledgerOf(database: Database.Database): readonly LedgerEntry[] {
+function ledgerOf(database: Database.Database, places: readonly string[]): readonly LedgerEntry[] {
   const rows = database.prepare('SELECT seq, at, cause, tx, balance, postings FROM gavel_ledger ORDER BY seq').raw().all();
-  const entries = (rows as readonly (readonly RawValue[])[]).map(entryOf);
+  const entries = (rows as readonly (readonly RawValue[])[]).map((row) => entryOf(row, places));
   assertAscending(
     'gavel_ledger',
     entries.map(({ seq }) => seq),
@@ -123,16 +132,19 @@ function ledgerOf(database: Database.Database): readonly LedgerEntry[] {
   return entries;
 }
 
-function entryOf([seq, at, cause, tx, balance, postings]: readonly RawValue[]): LedgerEntry {
+function entryOf([seq, at, cause, tx, balance, postings]: readonly RawValue[], places: readonly string[]): LedgerEntry {
   const all = postingsOf(postings ?? null);
   const isWhole =
-    [seq, at, balance].every(isCount) && typeof cause === 'string' && (tx === null || typeof tx === 'string') && all.every(isPosting);
+    [seq, at, balance].every(isCount) &&
+    typeof cause === 'string' &&
+    (tx === null || typeof tx === 'string') &&
+    all.every((posting) => isPosting(posting, places));
   if (!isWhole) throw new ImageError(`line ${String(seq)} of the ledger of its image is none`);
   return { seq, at: at as Instant, cause, tx, balance, postings: all } as LedgerEntry;
 }
 
-function isPosting({ place, asset, amount, balance: after }: Posting): boolean {
-  const isMoved = PLACES.includes(place) && typeof asset === 'string' && Number.isSafeInteger(amount);
+function isPosting({ place, asset, amount, balance: after }: Posting, places: readonly string[]): boolean {
+  const isMoved = places.includes(place) && typeof asset === 'string' && Number.isSafeInteger(amount);
   return isMoved && (after === undefined || isCount(after));
 }
 
@@ -145,7 +157,7 @@ function assertAscending(table: string, ids: readonly unknown[]): void {
 }
 
 /** A value as the codec has it: whole and safe numbers, text, plain bytes. */
-function valueOf(table: string, { name, type, nullable }: Column, value: RawValue | undefined): RawValue {
+function valueOf(table: string, { name, type, nullable }: ColumnSchema, value: RawValue | undefined): RawValue {
   if (value === null && nullable) return null;
   switch (type) {
     case 'text':

@@ -14,7 +14,7 @@ import { ShardRecords } from './shard-records.ts';
 import { openDirectory } from '../disk/directory.ts';
 import { directoryName, fileName, FileImages } from '../disk/image-files.ts';
 import { MemoryDisk } from '../disk/memory.ts';
-import { DEFINITION, EPOCHS, picker, sampleShard, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { DEFINITION, EPOCHS, picker, sampleShard, SampleShard } from '../testing/sample.ts';
 
 const cleanUps: (() => void)[] = [];
 afterEach(() => {
@@ -23,9 +23,9 @@ afterEach(() => {
 
 /** A journal of one shard, a turn per batch. */
 function diskOf(turns: number): MemoryDisk {
-  const disk = new MemoryDisk(SCHEMA_BY_TABLE);
+  const disk = new MemoryDisk(DEFINITION);
   const shard = new SampleShard(1, picker(1));
-  const writer = new RecordWriter();
+  const writer = new RecordWriter(DEFINITION);
   for (let turn = 1; turn <= turns; turn++) {
     writer.changeSet(shard.turn(1_000 + turn));
     disk.journal.commit(sealed({ first: turn, last: turn, now: instant(1_000 + turn), records: writer.take() }));
@@ -34,7 +34,7 @@ function diskOf(turns: number): MemoryDisk {
 }
 
 function recordsOf({ journal }: MemoryDisk): ShardRecords {
-  return new ShardRecords(journal, SCHEMA_BY_TABLE, journal.state.dropped, EPOCHS);
+  return new ShardRecords(journal, DEFINITION, journal.state.dropped, EPOCHS);
 }
 
 describe('an image pass', () => {
@@ -85,10 +85,10 @@ describe('an image pass', () => {
       rmSync(path, { recursive: true });
     });
     const { journal } = directory;
-    const images = new FileImages(path, SCHEMA_BY_TABLE, 'sample');
-    const imagePass = new ImagePass(new ShardRecords(journal, SCHEMA_BY_TABLE, 0, EPOCHS), images);
+    const images = new FileImages(path, DEFINITION, 'sample');
+    const imagePass = new ImagePass(new ShardRecords(journal, DEFINITION, 0, EPOCHS), images);
     const shards = Array.from({ length: COUNT }, (_, index) => new SampleShard(index, picker(index)));
-    const writer = new RecordWriter();
+    const writer = new RecordWriter(DEFINITION);
     const pass = (): Promise<PassResult> => {
       const first = journal.state.position + 1;
       for (const shard of shards) writer.changeSet(shard.turn(1_000 + first));

@@ -4,12 +4,11 @@
  */
 import { parentPort, type MessagePort } from 'node:worker_threads';
 import type { ShardId } from '#shared/units.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
-import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { ImageVersionApi, OpenedDirectory } from '../commit/commit-worker.ts';
 import { drivePass, type PassHands } from './drive-pass.ts';
 import type { LoadedShard, PersisterDefinition, Position } from '../persister/persister.ts';
 import { ImagePass, type PassResult } from './image-pass.ts';
+import { packShard, type PackedShard } from './packed-shard.ts';
 import { ShardLoader } from './shard-loader.ts';
 import { ShardRecords } from './shard-records.ts';
 import { journalPath } from '../disk/directory.ts';
@@ -17,19 +16,18 @@ import { DirectoryIdentity } from '../disk/identity.ts';
 import { CellEpochs } from '../disk/cell-epochs.ts';
 import { FileImages } from '../disk/image-files.ts';
 import { FileJournalReader } from '../disk/sqlite-journal.ts';
-import { Caller, serve, Transferred } from '../threads/worker-port.ts';
+import { Caller, serve } from '../threads/worker-port.ts';
 
-/** A `LoadedShard` on its way between threads: as one record. */
-export type LoadedRecord =
-  | { readonly kind: 'found' | 'edited'; readonly record: Uint8Array<ArrayBuffer> }
-  | { readonly kind: Extract<LoadedShard['kind'], 'absent'> };
+/** A `LoadedShard` on its way between threads. */
+export type SentShard =
+  { readonly kind: 'found' | 'edited'; readonly shard: PackedShard } | { readonly kind: Extract<LoadedShard['kind'], 'absent'> };
 
 /** What the main thread may ask for. */
 export interface ImageApi {
   /** Takes up what is pending between two positions. */
   open(directory: string, definition: PersisterDefinition, opened: OpenedDirectory, port: MessagePort): void;
   hintDurable(through: Position): void;
-  load(shard: ShardId, through: Position): Transferred<LoadedRecord> | Extract<LoadedRecord, { kind: 'absent' }>;
+  load(shard: ShardId, through: Position): SentShard;
   pass(through: Position): Promise<PassResult>;
   close(): void;
 }
@@ -39,7 +37,6 @@ interface Open {
   readonly loader: ShardLoader;
   readonly pass: ImagePass;
   readonly hands: PassHands;
-  readonly schemas: Schemas;
   readonly journal: FileJournalReader;
   readonly identity: DirectoryIdentity;
 }
@@ -47,7 +44,6 @@ interface Open {
 /** A pass works for this long, then lets the loads that wait go first. */
 const SLICE_MS = 2;
 
-const writer = new RecordWriter();
 const state: { open: Open | undefined; sliceStartedAt: number } = { open: undefined, sliceStartedAt: 0 };
 
 function opened(): Open {
@@ -81,11 +77,10 @@ function watched(images: FileImages, identity: DirectoryIdentity): PassHands['im
 
 const api = {
   open(directory: string, definition: PersisterDefinition, { instance, dropped, position }: OpenedDirectory, port: MessagePort): void {
-    const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
     const journal = FileJournalReader.open(journalPath(directory));
     const identity = new DirectoryIdentity(directory);
-    const images = new FileImages(directory, schemas, instance);
-    const records = new ShardRecords(journal, schemas, dropped, new CellEpochs(definition));
+    const images = new FileImages(directory, definition, instance);
+    const records = new ShardRecords(journal, definition, dropped, new CellEpochs(definition));
     records.catchUp(position);
     const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
     const owner = new Caller<ImageVersionApi>(port);
@@ -95,16 +90,12 @@ const api = {
       storeImageVersions: (versions, setAside) => owner.call('storeImageVersions', [versions, setAside]),
       drop: (through, recordsMax) => owner.call('drop', [through, recordsMax]),
     };
-    state.open = { records, loader, pass, hands, schemas, journal, identity };
+    state.open = { records, loader, pass, hands, journal, identity };
   },
   hintDurable: (through: Position) => opened().records.catchUp(through),
-  load(shard: ShardId, through: Position) {
-    const { loader, schemas } = opened();
-    const loaded = loader.load(shard, through);
-    if (loaded.kind === 'absent') return loaded;
-    writer.raw(loaded.shard, schemas);
-    const record = writer.take();
-    return new Transferred<LoadedRecord>({ kind: loaded.kind, record }, [record.buffer]);
+  load(shard: ShardId, through: Position): SentShard {
+    const loaded = opened().loader.load(shard, through);
+    return loaded.kind === 'absent' ? loaded : { kind: loaded.kind, shard: packShard(loaded.shard) };
   },
   pass(through: Position): Promise<PassResult> {
     const { pass, hands } = opened();

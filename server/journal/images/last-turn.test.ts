@@ -9,7 +9,7 @@ import { ShardLoader } from './shard-loader.ts';
 import { ShardRecords } from './shard-records.ts';
 import type { JournalReader } from '../disk/storage.ts';
 import { MemoryDisk } from '../disk/memory.ts';
-import { EPOCHS, picker, replay, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { EPOCHS, picker, replay, SampleShard, DEFINITION } from '../testing/sample.ts';
 
 const FIRST_AT = 1_000;
 
@@ -17,10 +17,10 @@ const FIRST_AT = 1_000;
 async function diskOf({ imaged, noted = imaged, notedAt = FIRST_AT + noted }: { imaged: number; noted?: number; notedAt?: number }) {
   const shard = new SampleShard(1, picker(1));
   const turns = Array.from({ length: 5 }, (_, index) => shard.turn(FIRST_AT + 1 + index));
-  const disk = new MemoryDisk(SCHEMA_BY_TABLE);
+  const disk = new MemoryDisk(DEFINITION);
   const { id } = shard;
   for (const [index, turn] of turns.entries()) {
-    const writer = new RecordWriter();
+    const writer = new RecordWriter(DEFINITION);
     writer.changeSet(turn);
     disk.journal.commit(sealed({ first: index + 1, last: index + 1, now: turn.now, records: writer.take() }));
   }
@@ -33,7 +33,7 @@ async function diskOf({ imaged, noted = imaged, notedAt = FIRST_AT + noted }: { 
   disk.journal.drop(Math.min(imaged, noted), 100);
   const fault = (journal: JournalReader = disk.journal): ShardFault => {
     const { dropped, position } = disk.journal.state;
-    const loader = new ShardLoader(new ShardRecords(journal, SCHEMA_BY_TABLE, dropped, EPOCHS), disk.images);
+    const loader = new ShardLoader(new ShardRecords(journal, DEFINITION, dropped, EPOCHS), disk.images);
     try {
       loader.load(id, position);
     } catch (error) {

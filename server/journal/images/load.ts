@@ -4,8 +4,8 @@
  * taken for one that is new.
  */
 import type { Epoch, Instant, ShardId } from '#shared/units.ts';
-import { CodecError } from '#server/shard/record/reader.ts';
 import { ImageError, ShardEntryError, type JournalReader } from '../disk/storage.ts';
+import { CodecError } from '#server/shard/record/format.ts';
 
 /** What is known of a shard on disk. */
 export interface LoadFacts {

@@ -3,8 +3,9 @@
  * a load are made of.
  */
 import { limits } from '#shared/limits.ts';
-import type { LedgerEntry, RawChangeSet, RawPut, Remove } from '#server/shard/change-set.ts';
-import type { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import type { RawChangeSet, RawPut, Remove } from '#server/shard/change-set.ts';
+import type { RecordCursor } from '#server/shard/record/cursor.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 
 /** Where one record is. */
 export interface RecordPlace {
@@ -22,7 +23,7 @@ interface Winner {
  * versions, oldest first. Of the ledger it keeps what an image keeps. Goes from the newest to the
  * oldest, so that what was overwritten later is never decoded.
  */
-export function mergeRecords(skimmer: RecordSkimmer, records: readonly RecordPlace[]): RawChangeSet {
+export function mergeRecords(skimmer: RecordCursor, records: readonly RecordPlace[]): RawChangeSet {
   const newest = records.at(-1);
   if (newest === undefined) throw new Error('there is nothing to merge');
   skimmer.key(newest.bytes, newest.offset);
@@ -70,7 +71,7 @@ function inOrder(a: RawPut, b: RawPut): number {
 }
 
 /** Records come newest first: what a newer one has put or removed stands. */
-function settle(winnersByTable: Map<string, Map<number, Winner | undefined>>, skimmer: RecordSkimmer, winner: Winner | undefined): void {
+function settle(winnersByTable: Map<string, Map<number, Winner | undefined>>, skimmer: RecordCursor, winner: Winner | undefined): void {
   let winners = winnersByTable.get(skimmer.table);
   if (winners === undefined) {
     winners = new Map();
@@ -79,13 +80,13 @@ function settle(winnersByTable: Map<string, Map<number, Winner | undefined>>, sk
   if (!winners.has(skimmer.id)) winners.set(skimmer.id, winner);
 }
 
-function collectEntries(entries: RecordPlace[], skimmer: RecordSkimmer, bytes: Buffer): void {
+function collectEntries(entries: RecordPlace[], skimmer: RecordCursor, bytes: Buffer): void {
   const starts: number[] = [];
   while (skimmer.nextEntry()) starts.push(skimmer.entryStart);
   for (const offset of starts.toReversed()) entries.push({ bytes, offset });
 }
 
-function outcome(winnersByTable: ReadonlyMap<string, ReadonlyMap<number, Winner | undefined>>, skimmer: RecordSkimmer) {
+function outcome(winnersByTable: ReadonlyMap<string, ReadonlyMap<number, Winner | undefined>>, skimmer: RecordCursor) {
   const puts: RawPut[] = [];
   const removes: Remove[] = [];
   for (const [table, winners] of winnersByTable) {

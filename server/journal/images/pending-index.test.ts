@@ -4,8 +4,8 @@ import { instant, type ShardId } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import { PendingIndex } from './pending-index.ts';
-import { RecordSkimmer } from '#server/shard/record/cursor.ts';
-import { picker, sampleShard, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { RecordCursor } from '#server/shard/record/cursor.ts';
+import { picker, sampleShard, SampleShard, DEFINITION } from '../testing/sample.ts';
 
 const SHARDS = 6;
 
@@ -21,8 +21,8 @@ describe('the index of pending records', () => {
       fc.property(fc.integer(), (seed) => {
         const pick = picker(seed);
         const shards = Array.from({ length: SHARDS }, (_, index) => new SampleShard(index, pick));
-        const index = new PendingIndex(new RecordSkimmer(SCHEMA_BY_TABLE), 0);
-        const writer = new RecordWriter();
+        const index = new PendingIndex(new RecordCursor(DEFINITION), 0);
+        const writer = new RecordWriter(DEFINITION);
         let known: Known[] = [];
         let address = 0;
         for (let step = 0; step < 40; step++) {
@@ -50,9 +50,9 @@ describe('the index of pending records', () => {
   });
 
   it('forgets what is old, over many pages of records', () => {
-    const index = new PendingIndex(new RecordSkimmer(SCHEMA_BY_TABLE), 0);
+    const index = new PendingIndex(new RecordCursor(DEFINITION), 0);
     const shard = new SampleShard(1, () => 0);
-    const writer = new RecordWriter();
+    const writer = new RecordWriter(DEFINITION);
     for (let turn = 0; turn < 1_000; turn++) writer.changeSet(shard.turn(1_000));
     const records = writer.take();
     for (let round = 0; round < 150; round++) {
@@ -64,7 +64,7 @@ describe('the index of pending records', () => {
   });
 
   it('refuses a batch that does not go on where it ends', () => {
-    const index = new PendingIndex(new RecordSkimmer(SCHEMA_BY_TABLE), 10);
+    const index = new PendingIndex(new RecordCursor(DEFINITION), 10);
     const batch = sealed({ first: 12, last: 12, now: instant(1), records: new Uint8Array(0) });
     expect(() => index.add(batch)).toThrow('it goes on with turn 12, after 10');
   });

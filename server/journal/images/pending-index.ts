@@ -10,9 +10,9 @@
  * 2. The index covers the batches from the oldest that it has to `through`, without gaps.
  */
 import type { ShardId } from '#shared/units.ts';
-import { asBuffer } from './batch-cache.ts';
+import { asBuffer } from '#server/shard/record/format.ts';
 import type { Position } from '../persister/persister.ts';
-import type { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import type { RecordCursor } from '#server/shard/record/cursor.ts';
 import { JournalError, type Batch } from '../disk/storage.ts';
 
 /** A batch without its records. */
@@ -37,7 +37,7 @@ const PAGE_RECORDS = 1 << 16;
 
 /** The addresses of pending records, by shard. */
 export class PendingIndex {
-  readonly #skimmer: RecordSkimmer;
+  readonly #skimmer: RecordCursor;
   readonly #newestByShard = new Map<ShardId, { record: number }>();
   readonly #pages = new Map<number, Page>();
   #batches: BatchPlace[] = [];
@@ -47,7 +47,7 @@ export class PendingIndex {
   #floorAddress = 0;
 
   /** `through` is the position after which batches will be added. */
-  constructor(skimmer: RecordSkimmer, through: Position) {
+  constructor(skimmer: RecordCursor, through: Position) {
     this.#skimmer = skimmer;
     this.#through = through;
   }

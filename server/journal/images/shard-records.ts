@@ -8,9 +8,9 @@
  */
 import { limits } from '#shared/limits.ts';
 import type { ShardId } from '#shared/units.ts';
-import { RecordSkimmer } from '#server/shard/record/cursor.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
-import { asBuffer, BatchCache } from './batch-cache.ts';
+import { RecordCursor } from '#server/shard/record/cursor.ts';
+import { asBuffer, type RecordFormat } from '#server/shard/record/format.ts';
+import { BatchCache } from './batch-cache.ts';
 import type { RecordPlace } from './merge.ts';
 import { PendingIndex, type BatchPlace } from './pending-index.ts';
 import type { Position } from '../persister/persister.ts';
@@ -25,7 +25,7 @@ const CACHE_BYTES = 64 * 1024 * 1024;
 /** What the journal has of shards beyond their images. */
 export class ShardRecords {
   readonly journal: JournalReader;
-  readonly skimmer: RecordSkimmer;
+  readonly skimmer: RecordCursor;
   /** The present epochs of cells: an image of another one is not the shard's. */
   readonly epochs: CellEpochs;
   readonly #index: PendingIndex;
@@ -37,11 +37,11 @@ export class ShardRecords {
   #setAsideBytesByShard: ReadonlyMap<ShardId, number>;
 
   /** `dropped` is where the journal begins. */
-  constructor(journal: JournalReader, schemas: Schemas, dropped: Position, epochs: CellEpochs) {
+  constructor(journal: JournalReader, format: RecordFormat, dropped: Position, epochs: CellEpochs) {
     this.epochs = epochs;
     this.journal = journal;
-    this.skimmer = new RecordSkimmer(schemas);
-    this.#index = new PendingIndex(new RecordSkimmer(schemas), dropped);
+    this.skimmer = new RecordCursor(format);
+    this.#index = new PendingIndex(new RecordCursor(format), dropped);
     this.#setAsideBytesByShard = journal.setAsideBytesByShard();
   }
 

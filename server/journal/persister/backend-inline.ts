@@ -73,12 +73,11 @@ export class InlineBackend implements Backend {
       mark: images.published === undefined ? { kind: 'missing' } : { kind: 'read', instance: '', through: images.published },
       staged: this.#stores.clearStaging(),
     });
-    const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
-    const projector = new Projector(journal, projections, schemas, definition);
-    const records = new ShardRecords(journal, schemas, dropped, projector.epochs);
+    const projector = new Projector(journal, projections, definition);
+    const records = new ShardRecords(journal, definition, dropped, projector.epochs);
     const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
     records.catchUp(position);
-    const upkeep = new StartUpkeep({ store: projections, loader: () => loader, schemas, projected: definition.projected });
+    const upkeep = new StartUpkeep({ store: projections, loader: () => loader, definition });
     for (const run of upkeep.steps(projector, position)) {
       run();
       await this.#step();

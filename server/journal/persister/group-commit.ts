@@ -11,6 +11,7 @@ import { limits } from '#shared/limits.ts';
 import { instant, type Instant } from '#shared/units.ts';
 import type { Timers } from '#server/platform/platform.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import type { Batch } from '../disk/storage.ts';
@@ -35,7 +36,7 @@ type State = 'idle' | 'deferred' | 'committing' | 'stopped';
 export class GroupCommit {
   readonly #timers: Pick<Timers, 'defer'>;
   readonly #host: CommitHost;
-  readonly #writer = new RecordWriter();
+  readonly #writer: RecordWriter;
   readonly #sealed: Batch[] = [];
   #state: State = 'idle';
   #appended: Position;
@@ -45,7 +46,8 @@ export class GroupCommit {
   #unsentBytes = 0;
 
   /** `position` is where the journal ends. */
-  constructor(timers: Pick<Timers, 'defer'>, position: Position, host: CommitHost) {
+  constructor(timers: Pick<Timers, 'defer'>, format: RecordFormat, position: Position, host: CommitHost) {
+    this.#writer = new RecordWriter(format);
     this.#timers = timers;
     this.#host = host;
     this.#appended = position;

@@ -3,9 +3,9 @@
  * parameters and know none of them: a new query is declared in `Queries`, gets its line here, and
  * is answered by the `Projector`.
  */
-import type { Schemas } from '#server/shard/record/reader.ts';
 import { unpackRows } from '../fold/projected-row.ts';
 import type { NodeQueries, Position, Queries, QueryName } from './persister.ts';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 
 /** Parameters and answer of each query, in the form in which generic code can forward them. */
 export type QueryCalls = { readonly [Name in QueryName]: (...parameters: Parameters<Queries[Name]>) => ReturnType<Queries[Name]> };
@@ -28,7 +28,7 @@ export interface QueryHost {
 }
 
 /** The queries, each as of what is durable when it is asked. */
-export function nodeQueries(host: QueryHost, backend: { readonly query: Query }, schemas: Schemas): NodeQueries {
+export function nodeQueries(host: QueryHost, backend: { readonly query: Query }, format: RecordFormat): NodeQueries {
   return {
     // As of what is folded already: the alarm scan asks twice a second, and must not have a fold
     // made each time.
@@ -37,7 +37,7 @@ export function nodeQueries(host: QueryHost, backend: { readonly query: Query },
     transaction: (...parameters) => host.answered(backend.query('transaction', parameters, host.durable)),
     projection: (...parameters) =>
       host.answered(
-        backend.query('projection', parameters, host.durable).then(({ position, rows }) => ({ position, rows: unpackRows(rows, schemas) })),
+        backend.query('projection', parameters, host.durable).then(({ position, rows }) => ({ position, rows: unpackRows(rows, format) })),
       ),
     totals: () => host.answered(backend.query('totals', [], host.durable)),
   };

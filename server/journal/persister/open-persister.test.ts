@@ -6,7 +6,7 @@ import { InlineBackend } from './backend-inline.ts';
 import { openPersister } from './open-persister.ts';
 import type { Persister } from './persister.ts';
 import { MemoryDisk } from '../disk/memory.ts';
-import { DEFINITION, oddment, picker, replay, sampleShard, SampleShard, SCHEMA_BY_TABLE } from '../testing/sample.ts';
+import { DEFINITION, oddment, picker, replay, sampleShard, SampleShard } from '../testing/sample.ts';
 import { VirtualTime } from '../testing/virtual-time.ts';
 
 interface Node {
@@ -16,7 +16,7 @@ interface Node {
   readonly faults: readonly Error[];
 }
 
-async function start(disk = new MemoryDisk(SCHEMA_BY_TABLE), commitMs = 0): Promise<Node> {
+async function start(disk = new MemoryDisk(DEFINITION), commitMs = 0): Promise<Node> {
   const time = new VirtualTime();
   const backend = new InlineBackend(time.timers, disk, { commitMs: () => commitMs, stepMs: () => 0 });
   return nodeOver(backend, time, disk);
@@ -93,7 +93,7 @@ describe('the persister', () => {
   });
 
   it('has one commit under way at a time, and gathers the next one meanwhile', async () => {
-    const node = await start(new MemoryDisk(SCHEMA_BY_TABLE), 50);
+    const node = await start(new MemoryDisk(DEFINITION), 50);
     const { time, persister, disk } = node;
     const turns = turnsOf(1, 10);
     for (const changes of turns) {
@@ -182,7 +182,7 @@ describe('a backend that says what cannot be', () => {
   /** What a node ends with that appends 20 turns; nothing becomes durable afterwards. */
   async function faultOver(Wrong: typeof InlineBackend): Promise<string> {
     const time = new VirtualTime();
-    const disk = new MemoryDisk(SCHEMA_BY_TABLE);
+    const disk = new MemoryDisk(DEFINITION);
     const node = await nodeOver(new Wrong(time.timers, disk), time, disk);
     for (const changes of turnsOf(1, 20)) node.persister.append(changes);
     await imaged(node).catch(() => undefined);
@@ -311,7 +311,7 @@ describe('one bad image', () => {
 
   it('makes turns wait when too much is set aside', async () => {
     const time = new VirtualTime();
-    const disk = new MemoryDisk(SCHEMA_BY_TABLE);
+    const disk = new MemoryDisk(DEFINITION);
     const backend = new (class extends InlineBackend {
       override async open(...parameters: Parameters<InlineBackend['open']>): ReturnType<InlineBackend['open']> {
         return { ...(await super.open(...parameters)), setAsideBytes: limits.journalBacklogBytesMax + 1 };

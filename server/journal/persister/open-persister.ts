@@ -12,6 +12,7 @@ import type { Instant, ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 import type { Backend, Opened } from './backend.ts';
 import { GroupCommit } from './group-commit.ts';
 import { nodeQueries } from './node-queries.ts';
@@ -53,9 +54,8 @@ export async function openPersister(
   const opened = await backend.open(definition).catch((error: unknown) => {
     throw error instanceof JournalError ? new DataDirectoryError(error.message, { cause: error }) : error;
   });
-  const persister = new NodePersister(machine, backend, pace, opened, Math.round(machine.readings.monotonicMs() - startedAt));
-  const schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
-  return Object.assign(persister, nodeQueries(persister, backend, schemas));
+  const persister = new NodePersister(machine, backend, pace, definition, opened, Math.round(machine.readings.monotonicMs() - startedAt));
+  return Object.assign(persister, nodeQueries(persister, backend, definition));
 }
 
 type Phase =
@@ -92,7 +92,7 @@ class NodePersister implements Journal, Lifecycle {
   #committedBytes = 0;
   #imagesWritten = 0;
 
-  constructor(machine: PersisterMachine, backend: Backend, pace: PersisterPace, opened: Opened, durationMs: number) {
+  constructor(machine: PersisterMachine, backend: Backend, pace: PersisterPace, format: RecordFormat, opened: Opened, durationMs: number) {
     const { position, dropped, lease, bytes, setAsideBytes, remarks } = opened;
     this.#machine = machine;
     this.#backend = backend;
@@ -103,7 +103,7 @@ class NodePersister implements Journal, Lifecycle {
     this.recovered = { position, lease, pendingRecords: position - dropped, durationMs, remarks };
     const { timers } = machine;
     const fail = (error: unknown): void => this.#fail(error);
-    this.#commits = new GroupCommit(timers, position, {
+    this.#commits = new GroupCommit(timers, format, position, {
       commit: (batch) => backend.commit(batch),
       confirmed: (size) => this.#confirmed(size),
       failed: fail,

@@ -8,8 +8,9 @@
  */
 import type { CellEpoch } from '#shared/cell.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { ChangeSet, LedgerEntry, RawChangeSet, RawPut } from '#server/shard/change-set.ts';
-import type { EntitySchema } from '#server/shard/entity.ts';
+import type { ChangeSet, RawChangeSet, RawPut } from '#server/shard/change-set.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
+import type { RecordFormat } from '#server/shard/record/format.ts';
 
 /**
  * The place of a turn in its node's journal: 1 for the first ever, without gaps, never given twice.
@@ -17,9 +18,7 @@ import type { EntitySchema } from '#server/shard/entity.ts';
 export type Position = number;
 
 /** What must be known before a data directory is opened. */
-export interface PersisterDefinition {
-  /** Every version of every entity that records and images may contain. */
-  readonly schemas: readonly EntitySchema[];
+export interface PersisterDefinition extends RecordFormat {
   /** The entities whose live rows `node.db` mirrors, for the index and the player directory. */
   readonly projected: readonly string[];
   /** What the data belong to: opening a directory of another world is refused. */

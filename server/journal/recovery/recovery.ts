@@ -1,15 +1,17 @@
 /**
- * Recovery as a table: what a start may find, and what it makes of it. When a row refuses, nothing has been changed but, at most, the
- * layout of the databases: a directory of an older version is upgraded before anybody can read whether its stores fit.
+ * Recovery as a table: what a start may find, and what it makes of it. When a row refuses, nothing
+ * has been changed but, at most, the layout of the databases: a directory of an older version is
+ * upgraded before anybody can read whether its stores fit.
  *
- * What is found shard by shard (a journal ahead of an image, equal to it, or behind it) is decided when the shard is loaded, in `load.ts`:
- * a start does not look at a million images.
+ * What is found shard by shard (a journal ahead of an image, equal to it, or behind it) is decided
+ * when the shard is loaded, in `load.ts`: a start does not look at a million images.
  */
 import { DataDirectoryError, type PersisterDefinition, type Position } from '../persister/persister.ts';
 
 /**
- * The version of the layout of a data directory. A directory of an older one is given this one before any of its databases is upgraded, so
- * that a program that cannot read these refuses it in one sentence of its own.
+ * The version of the layout of a data directory. A directory of an older one is given this one
+ * before any of its databases is upgraded, so that a program that cannot read these refuses it in
+ * one sentence of its own.
  */
 export const DIRECTORY_FORMAT = 3;
 
@@ -51,7 +53,10 @@ export interface StoreFacts {
         readonly instance: string;
         readonly position: Position;
         readonly dropped: Position;
-        /** One sentence, if turns are missing; whether each is what was written is seen when it is read. */
+        /**
+         * One sentence, if turns are missing; whether each is what was written is seen when it is
+         * read.
+         */
         readonly damage: string | undefined;
         /** The number of shards of which an image was noted. */
         readonly imageVersions: number;
@@ -63,7 +68,10 @@ export interface StoreFacts {
   readonly staged: number;
 }
 
-/** One row of a table. The first row that refuses ends the start; every row that remarks is told to the operator. */
+/**
+ * One row of a table. The first row that refuses ends the start; every row that remarks is told to
+ * the operator.
+ */
 export interface RecoveryRow<Facts> {
   readonly finding: string;
   readonly when: (facts: Facts) => boolean;
@@ -109,7 +117,10 @@ export const DIRECTORY_ROWS: readonly RecoveryRow<DirectoryFacts>[] = [
   },
 ];
 
-/** Once the directory is ours and its databases have the present layout, before anything else is changed. */
+/**
+ * Once the directory is ours and its databases have the present layout, before anything else is
+ * changed.
+ */
 export const STORE_ROWS: readonly RecoveryRow<StoreFacts>[] = [
   {
     finding: 'the journal is missing, and there are images or projections',
@@ -206,7 +217,9 @@ export const STORE_ROWS: readonly RecoveryRow<StoreFacts>[] = [
   },
 ];
 
-/** Walks a table. Throws `DataDirectoryError` at the first row that refuses; returns the remarks. */
+/**
+ * Walks a table. Throws `DataDirectoryError` at the first row that refuses; returns the remarks.
+ */
 export function decide<Facts>(rows: readonly RecoveryRow<Facts>[], facts: Facts): readonly string[] {
   const remarks: string[] = [];
   for (const { when, outcome } of rows) {

@@ -1,21 +1,22 @@
 /**
  * What a start makes anew in the projections before anybody asks.
  *
- * 1. What is mirrored is of all shards, of the entities that this program projects, and as it was written; else it is made anew from the
- *    shards, as they are after the fold. A crash in the middle starts it over.
- * 2. A shard that cannot be loaded then is left out and due at once, and every start tries it again.
+ * 1. What is mirrored is of all shards, of the entities that this program projects, and as it was
+ *    written; else it is made anew from the shards, as they are after the fold. A crash in the
+ *    middle starts it over.
+ * 2. A shard that cannot be loaded then is left out and due at once, and every start tries it
+ *    again.
  * 3. Totals that are damaged are summed up again from the ledger.
  */
 import type { CellEpoch } from '#shared/cell.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { ShardId } from '#shared/units.ts';
-import { asBuffer } from '../images/batch-cache.ts';
-import { ShardFault, type Position } from '../persister/persister.ts';
+import { asBuffer } from '#server/shard/record/format.ts';
+import { ShardFault, type PersisterDefinition, type Position } from '../persister/persister.ts';
 import type { Projector } from '../fold/projector.ts';
 import type { ShardLoader } from '../images/shard-loader.ts';
-import { RecordSkimmer } from '#server/shard/record/cursor.ts';
+import { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { CellEpochs } from '../disk/cell-epochs.ts';
 import type { CellTotals, LiveRow, MirroredShard, ProjectionStore } from '../disk/storage.ts';
 import { Sums } from '../fold/sums.ts';
@@ -28,25 +29,24 @@ export interface StartUpkeepOptions {
   readonly store: ProjectionStore;
   /** Loads shards; made only if one has to be loaded. */
   readonly loader: () => ShardLoader;
-  readonly schemas: Schemas;
-  /** The entities that this program projects. */
-  readonly projected: readonly string[];
+  readonly definition: Pick<PersisterDefinition, 'schemas' | 'places' | 'projected'>;
 }
 
 /** One per start. */
 export class StartUpkeep {
   readonly #options: StartUpkeepOptions;
   readonly #entities: readonly string[];
-  readonly #skimmer: RecordSkimmer;
-  readonly #writer = new RecordWriter();
+  readonly #skimmer: RecordCursor;
+  readonly #writer: RecordWriter;
   readonly #remarks: string[] = [];
   /** Why the mirror is made anew, if it has to be. */
   #whyAnew: string | undefined;
 
   constructor(options: StartUpkeepOptions) {
     this.#options = options;
-    this.#entities = options.projected.toSorted();
-    this.#skimmer = new RecordSkimmer(options.schemas);
+    this.#entities = options.definition.projected.toSorted();
+    this.#skimmer = new RecordCursor(options.definition);
+    this.#writer = new RecordWriter(options.definition);
   }
 
   /** One sentence for each thing that was done. */
@@ -55,8 +55,8 @@ export class StartUpkeep {
   }
 
   /**
-   * What there is to do so that everything up to that position is folded, and all of it is true: one thing after the other. Each may be done
-   * again if it failed.
+   * What there is to do so that everything up to that position is folded, and all of it is true:
+   * one thing after the other. Each may be done again if it failed.
    */
   *steps(projector: Projector, position: Position): Generator<() => void> {
     const { epochs } = projector;
@@ -135,10 +135,10 @@ export class StartUpkeep {
 
   /** The live rows of projected entities, each as in a record. */
   #rows({ shard, version, puts, ...rest }: RawChangeSet): readonly LiveRow[] {
-    const entityOf = (table: string): string => this.#options.schemas.get(table)?.name ?? '';
+    const entityOf = (table: string): string => this.#options.definition.schemas.get(table)?.name ?? '';
     const live = puts.filter(({ table }) => this.#entities.includes(entityOf(table)));
     if (live.length === 0) return [];
-    this.#writer.raw({ ...rest, shard, version, puts: live, removes: [], ledger: [] }, this.#options.schemas);
+    this.#writer.raw({ ...rest, shard, version, puts: live, removes: [], ledger: [] });
     const bytes = asBuffer(this.#writer.take());
     const skimmer = this.#skimmer;
     const rows: LiveRow[] = [];
@@ -151,7 +151,7 @@ export class StartUpkeep {
   }
 
   #totals(epochs: CellEpochs): readonly CellTotals[] {
-    const sums = new Sums();
+    const sums = new Sums(this.#options.definition.places);
     for (const segment of this.#options.store.upkeep.segments()) sums.addSegment(segment, epochs.cellOf(segment.shard));
     return sums.byCell();
   }

@@ -7,8 +7,8 @@ import { cellOf, epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng } from '#shared/prng.ts';
 import { gold, instant, type Instant, type ShardId } from '#shared/units.ts';
-import type { ChangeSet, LedgerEntry, Put, RawChangeSet, Remove } from '#server/shard/change-set.ts';
-import { RecordReader, type Schemas } from '#server/shard/record/reader.ts';
+import type { ChangeSet, Put, RawChangeSet, Remove } from '#server/shard/change-set.ts';
+import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import {
   boolean,
@@ -17,13 +17,14 @@ import {
   gold as goldAttribute,
   integer,
   json,
+  nullable,
   oneOf,
   text,
   timestamp,
-  type AnyRow,
-  type EntitySchema,
 } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
+import type { AnyRow, Schemas } from '#server/shard/row.ts';
 import { CellEpochs } from '../disk/cell-epochs.ts';
 import type { PersisterDefinition } from '../persister/persister.ts';
 import { applyChanges } from '../images/merge.ts';
@@ -36,23 +37,22 @@ export const offer = defineEntity('offer', {
   attributes: {
     price: goldAttribute(),
     status: oneOf(['live', 'sold']),
-    endsAt: timestamp({ nullable: true, alarm: 'offer-ends' }),
+    endsAt: nullable(timestamp({ alarm: 'offer-ends' })),
     item: json<object>(),
   },
 });
 /** Rows with every other type of value. */
 export const oddment = defineEntity('oddment', {
   version: 1,
-  attributes: { label: text({ nullable: true }), count: integer(), data: bytes({ nullable: true }), note: text() },
+  attributes: { label: nullable(text()), count: integer(), data: nullable(bytes()), note: text() },
 });
 
-/** The schemas of the sample. */
-export const SCHEMAS: readonly EntitySchema[] = [purse.schema, offer.schema, oddment.schema];
-/** The same, by table. */
-export const SCHEMA_BY_TABLE: Schemas = new Map(SCHEMAS.map((schema) => [schema.table, schema]));
+/** The schemas of the sample, by table. */
+export const SCHEMA_BY_TABLE: Schemas = new Map([purse, offer, oddment].map(({ schema }) => [schema.table, schema]));
 /** A definition of a world of the sample. */
 export const DEFINITION: PersisterDefinition = {
-  schemas: SCHEMAS,
+  schemas: SCHEMA_BY_TABLE,
+  places: ['wallet', 'stash', 'hold', 'escrow', 'listed', 'completed', 'clearing', 'minted', 'burned'],
   projected: [offer.name],
   world: { name: 'sample', node: 'one', cellsPerRegion: limits.cellsPerRegion },
 };
@@ -174,9 +174,9 @@ export class SampleShard {
 
 /** A change set as it is kept. */
 export function asRaw(changes: ChangeSet): RawChangeSet {
-  const writer = new RecordWriter();
+  const writer = new RecordWriter(DEFINITION);
   writer.changeSet(changes);
-  return new RecordReader(writer.take()).changeSet(SCHEMA_BY_TABLE);
+  return new PlainRecordReader(writer.take(), DEFINITION).changeSet();
 }
 
 /** What a shard is after these turns, one applied after the other. */

@@ -2,7 +2,8 @@
  * The slow, obvious twin of the fold: every turn, one after the other, decoded whole, into plain
  * maps.
  */
-import { totalKey, type ChangeSet, type LedgerEntry } from '#server/shard/change-set.ts';
+import type { ChangeSet } from '#server/shard/change-set.ts';
+import { totalKey, type LedgerEntry } from '#server/shard/ledger.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { ProjectedRow } from '../persister/persister.ts';
 import { asRaw } from './sample.ts';

@@ -7,8 +7,9 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { instant, type ShardId } from '#shared/units.ts';
-import type { LedgerEntry, RawChangeSet } from '#server/shard/change-set.ts';
+import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { sealed } from '../disk/checksums.ts';
 import { drivePass } from '../images/drive-pass.ts';
 import { ShardFault, type Position, type Total } from '../persister/persister.ts';
@@ -22,7 +23,7 @@ import { journalPath, openDirectory, projectionsPath } from '../disk/directory.t
 import { FileImages } from '../disk/image-files.ts';
 import { FileJournalReader } from '../disk/sqlite-journal.ts';
 import { FileProjections } from '../disk/sqlite-projections.ts';
-import { DEFINITION, EPOCHS, offer, picker, SampleShard, sampleShard, SCHEMA_BY_TABLE } from './sample.ts';
+import { DEFINITION, EPOCHS, offer, picker, SampleShard, sampleShard } from './sample.ts';
 
 const SHARDS = 5;
 
@@ -60,7 +61,7 @@ export class SampleDirectory {
     const path = join(this.#parent, 'open');
     const pick = picker(7);
     const shards = SAMPLE_SHARDS.map((_, index) => new SampleShard(index, pick));
-    const writer = new RecordWriter();
+    const writer = new RecordWriter(DEFINITION);
     const directory = openDirectory(path, DEFINITION, instance);
     const { journal } = directory;
     const { pass, images, projector, upkeep, close } = openReaders(path, 0, instance);
@@ -123,7 +124,7 @@ export function startOn(path: string): Found {
     records.catchUp(position);
     for (const run of upkeep.steps(projector, position)) run();
     const remarks = [...directory.remarks, ...upkeep.remarks];
-    const rows = unpackRows(projector.projection(offer.name).rows, SCHEMA_BY_TABLE);
+    const rows = unpackRows(projector.projection(offer.name).rows, DEFINITION);
     const { totals } = projector.totals();
     const shards = SAMPLE_SHARDS.flatMap((shard): readonly (readonly [string, Answer])[] => [
       [shard, orFault(() => loaded(loader, shard, position))],
@@ -153,16 +154,16 @@ function orFault<T>(read: () => T): T | string {
 function openReaders(path: string, dropped: Position, instance: string) {
   const journal = FileJournalReader.open(journalPath(path));
   const projections = FileProjections.openFor(projectionsPath(path), '');
-  const images = new FileImages(path, SCHEMA_BY_TABLE, instance);
-  const records = new ShardRecords(journal, SCHEMA_BY_TABLE, dropped, EPOCHS);
+  const images = new FileImages(path, DEFINITION, instance);
+  const records = new ShardRecords(journal, DEFINITION, dropped, EPOCHS);
   const loader = new ShardLoader(records, images);
   return {
     images,
     records,
     loader,
     pass: new ImagePass(records, images),
-    upkeep: new StartUpkeep({ store: projections, loader: () => loader, schemas: SCHEMA_BY_TABLE, projected: DEFINITION.projected }),
-    projector: new Projector(journal, projections, SCHEMA_BY_TABLE, DEFINITION),
+    upkeep: new StartUpkeep({ store: projections, loader: () => loader, definition: DEFINITION }),
+    projector: new Projector(journal, projections, DEFINITION),
     close: () => {
       projections.close();
       journal.close();

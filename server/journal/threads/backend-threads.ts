@@ -10,11 +10,12 @@ import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
-import { RecordReader, type Schemas } from '#server/shard/record/reader.ts';
+import type { Schemas } from '#server/shard/row.ts';
 import type { Backend, Opened } from '../persister/backend.ts';
 import type { CommitApi } from '../commit/commit-worker.ts';
 import type { FoldApi } from '../fold/fold-worker.ts';
 import type { ImageApi } from '../images/image-worker.ts';
+import { unpackShard } from '../images/packed-shard.ts';
 import type { QueryCalls } from '../persister/node-queries.ts';
 import type { LoadedShard, PersisterDefinition, Position, QueryName } from '../persister/persister.ts';
 import type { PassResult } from '../images/image-pass.ts';
@@ -57,7 +58,7 @@ class ThreadBackend implements Backend {
 
   async open(definition: PersisterDefinition): Promise<Opened> {
     try {
-      this.#schemas = new Map(definition.schemas.map((schema) => [schema.table, schema]));
+      this.#schemas = definition.schemas;
       const directory = this.#directory;
       const opened = await this.#commits.caller.call('open', [directory, definition, this.#machine.random.id(), this.#patience]);
       const { port1, port2 } = new MessageChannel();
@@ -90,7 +91,7 @@ class ThreadBackend implements Backend {
 
   async load(shard: ShardId, through: Position): Promise<LoadedShard> {
     const loaded = await this.#images.caller.call('load', [shard, through]);
-    return loaded.kind === 'absent' ? loaded : { kind: loaded.kind, shard: new RecordReader(loaded.record).changeSet(this.#schemas) };
+    return loaded.kind === 'absent' ? loaded : { kind: loaded.kind, shard: unpackShard(loaded.shard, this.#schemas) };
   }
 
   fold(through: Position): Promise<Position> {

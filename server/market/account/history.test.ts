@@ -6,8 +6,8 @@ import { limits } from '#shared/limits.ts';
 import { ledgerLineSchema, type LedgerLine } from '#shared/protocol/history.ts';
 import { refusal } from '#shared/refusals.ts';
 import { gold, instant } from '#shared/units.ts';
-import type { LedgerEntry, Posting } from '#server/shard/change-set.ts';
 import { historyPage, linesOf, type ReadHistory } from './history.ts';
+import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
 
 describe("a player's ledger", () => {
   const entry = (seq: number, postings: readonly Posting[]): LedgerEntry => ({

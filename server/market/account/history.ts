@@ -7,10 +7,11 @@ import type { CommandAnswer } from '#shared/protocol.ts';
 import type { LedgerLine } from '#shared/protocol/history.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import { itemId, type ShardId } from '#shared/units.ts';
-import { balanceAfter, type LedgerEntry, type Posting } from '#server/shard/change-set.ts';
 import { answer } from '#server/shard/message.ts';
+import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
 import type { Read, ReadServices } from '../feature.ts';
 import { OWN_PLACES } from '../ledger.ts';
+import { balanceAfter } from '../places.ts';
 
 /** Reads the newest entries with `seq` below `before`, at most `limit`. */
 export type ReadHistory = ReadServices['history'];

@@ -5,7 +5,7 @@ import { COMPLETED_KINDS } from '#shared/protocol/completed.ts';
 import type { FeeLine, Rules } from '#shared/rules.ts';
 import { feeLineSchema } from '#shared/schemas.ts';
 import { QUANTITY_MAX, type Gold } from '#shared/units.ts';
-import { defineEntity, gold, integer, json, oneOf, text, timestamp, type Row } from '#server/shard/entity.ts';
+import { defineEntity, gold, integer, json, nullable, oneOf, text, timestamp, type Row } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { isItem } from '../goods/stash.ts';
@@ -20,12 +20,12 @@ export const completed = defineEntity('completed', {
   version: 1,
   attributes: {
     entry: oneOf(COMPLETED_KINDS),
-    item: json<Item, true>({ nullable: true, holds: isItem }),
-    commodity: text<string, true>({ nullable: true, maxLength: 64 }),
-    quantity: integer<number, true>({ nullable: true, min: 1, max: QUANTITY_MAX }),
-    gold: gold<true>({ nullable: true }),
+    item: nullable(json<Item>({ holds: isItem })),
+    commodity: nullable(text({ maxLength: 64 })),
+    quantity: nullable(integer({ min: 1, max: QUANTITY_MAX })),
+    gold: nullable(gold()),
     fees: json<readonly FeeLine[]>({ holds: isFees }),
-    tx: text<string, true>({ nullable: true, maxLength: limits.transactionTextLengthMax }),
+    tx: nullable(text({ maxLength: limits.transactionTextLengthMax })),
     at: timestamp(),
   },
 });

@@ -8,11 +8,12 @@
  * say.
  */
 import type { ShardId } from '#shared/units.ts';
-import { balanceAfter, type Asset, type LedgerEntry, type Place } from '#server/shard/change-set.ts';
-import type { AnyRow } from '#server/shard/entity.ts';
 import type { Holding } from '../feature.ts';
 import { OWN_PLACES } from '../ledger.ts';
 import { testMarket } from './market-bench.ts';
+import { balanceAfter, type Place } from '../places.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
+import type { AnyRow } from '#server/shard/row.ts';
 
 /** One shard for the twin: its rows by the name of their entity. */
 export interface Book {
@@ -35,8 +36,8 @@ export function faultsOfBooks(books: readonly Book[], lines: readonly BookLine[]
 }
 
 /** What the ledger says that there is at a place of a shard, by asset. */
-export function balances(lines: readonly BookLine[], shard: ShardId, place: Place): ReadonlyMap<Asset, number> {
-  const balance = new Map<Asset, number>();
+export function balances(lines: readonly BookLine[], shard: ShardId, place: string): ReadonlyMap<string, number> {
+  const balance = new Map<string, number>();
   for (const line of lines) {
     if (line.shard !== shard) continue;
     for (const { place: at, asset, amount } of line.entry.postings) {
@@ -65,7 +66,7 @@ export function edgeOfWorld(lines: readonly BookLine[]): { readonly minted: bigi
 
 function faultsOfLines(lines: readonly BookLine[], isQuiet: boolean): readonly string[] {
   const faults: string[] = [];
-  const world = new Map<Asset, bigint>();
+  const world = new Map<string, bigint>();
   const atPlace = new Map<string, bigint>();
   const clearing = new Map<string, bigint>();
   for (const { shard, entry } of lines) {
@@ -95,7 +96,7 @@ function faultsOfRows({ shard, rows }: Book, lines: readonly BookLine[]): readon
   const faults: string[] = [];
   for (const place of OWN_PLACES) {
     const byLedger = balances(lines, shard, place);
-    const byRows = new Map<Asset, number>();
+    const byRows = new Map<string, number>();
     for (const holding of holdingsOf(rows)) {
       if (holding.place === place && holding.amount !== 0) byRows.set(holding.asset, (byRows.get(holding.asset) ?? 0) + holding.amount);
     }
@@ -140,7 +141,7 @@ function holdingsOf(rows: Book['rows']): readonly Holding[] {
 }
 
 const HOLDINGS = testMarket().flatMap(({ holdings = [] }) => holdings);
-const GOLD_PLACES: ReadonlySet<Place> = new Set<Place>(['wallet', 'hold', 'escrow', 'completed']);
+const GOLD_PLACES: ReadonlySet<string> = new Set<Place>(['wallet', 'hold', 'escrow', 'completed']);
 
 function numberAt(row: AnyRow | undefined, column: string): number {
   const value = row?.[column];

@@ -15,6 +15,7 @@ import { MemoryDisk } from '#server/journal/disk/memory.ts';
 import { marketFeatures } from '#server/market/market.ts';
 import type { BookLine, Book } from '#server/market/testing/books.ts';
 import { opening, TEST_REGIONS, testRules } from '#server/market/testing/market-bench.ts';
+import { PLACES } from '#server/market/places.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
 import type { Reply } from '#server/shard/message.ts';
@@ -75,9 +76,9 @@ export class TwoNodes {
     this.#options = options;
     this.#prng = createPrng(seed);
     this.bus = new SimulatedBus(this.scheduler, this.#prng.fork('bus'));
-    this.#definition = defineShard(marketFeatures({ rules, regions: TEST_REGIONS, catalogue: BUILT_IN_CATALOGUE }));
+    this.#definition = defineShard(marketFeatures({ rules, regions: TEST_REGIONS, catalogue: BUILT_IN_CATALOGUE }), { places: PLACES });
     const computer = (wallOffsetMs: number): Computer => ({
-      disk: new MemoryDisk(this.#definition.schemas),
+      disk: new MemoryDisk(this.#definition),
       wallOffsetMs,
       life: undefined,
       node: undefined,

@@ -1,12 +1,22 @@
 /**
- * Reads records without making objects of them: a fold or an image pass sees millions of rows and needs few of them. The format
- * is that of `server/shard/record/reader.ts`; a test holds the two together.
+ * Reads records (`format.ts`) without making objects of them: a fold or an image pass sees millions
+ * of rows and needs few of them. `plain-reader.ts` is its twin in the tests.
  */
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import type { Epoch, Gold, Instant, ShardId } from '#shared/units.ts';
-import type { Asset, LedgerEntry, Posting, RawPut, RawValue, ShardHeader } from '../change-set.ts';
-import { CodecError, hasBalance, placeNumberOf, placeOf, type Schemas } from './reader.ts';
-import type { EntitySchema } from '../entity.ts';
+import type { RawPut, RawValue, ShardHeader } from '../change-set.ts';
+import { SINGLE_THING_PREFIX, SINGLE_THINGS, type LedgerEntry, type Posting } from '../ledger.ts';
+import type { EntitySchema } from '../row.ts';
+import {
+  CodecError,
+  hasBalance,
+  LARGE_MARK,
+  LENGTH_BYTES,
+  placeNumberOf,
+  placeOfNumber,
+  unknownTable,
+  type RecordFormat,
+} from './format.ts';
 
 const POOL_SLOTS = 1 << 14;
 
@@ -55,7 +65,7 @@ interface TablePlan {
  * A cursor over the parts of one record after the other. `open` first; then all puts, all removes, all ledger entries, in this
  * order: each `next...` moves on and says whether there was one. Throws `CodecError` on bytes that are no record.
  */
-export class RecordSkimmer {
+export class RecordCursor {
   shard: ShardId = '' as ShardId;
   version = 0;
   cell = 0;
@@ -86,6 +96,7 @@ export class RecordSkimmer {
   assetEnd = 0;
   amount = 0;
 
+  readonly #format: RecordFormat;
   readonly #planByTable: ReadonlyMap<string, TablePlan>;
   readonly #pool = new TextPool();
   #bytes: Buffer = Buffer.alloc(0);
@@ -94,9 +105,10 @@ export class RecordSkimmer {
   #section: 'header' | 'puts' | 'removes' | 'ledger' = 'header';
   #postings = 0;
 
-  constructor(schemas: Schemas) {
+  constructor(format: RecordFormat) {
+    this.#format = format;
     this.#planByTable = new Map(
-      [...schemas].map(([table, schema]) => [
+      [...format.schemas].map(([table, schema]) => [
         table,
         {
           schema,
@@ -114,9 +126,9 @@ export class RecordSkimmer {
 
   /** Moves to the record at that offset and reads shard and version, no more: enough for an index of records. */
   key(bytes: Buffer, offset: number): void {
-    if (offset + 4 > bytes.length) throw new CodecError('a record is cut short');
+    if (offset + LENGTH_BYTES > bytes.length) throw new CodecError('a record is cut short');
     this.#bytes = bytes;
-    this.#offset = offset + 4;
+    this.#offset = offset + LENGTH_BYTES;
     this.end = this.#offset + length32(bytes, offset);
     if (this.end > bytes.length) throw new CodecError('a record is cut short');
     this.shard = this.#word() as ShardId;
@@ -220,11 +232,11 @@ export class RecordSkimmer {
     return true;
   }
 
-  /** The asset of the posting under the cursor, all single items as one: `item`. */
+  /** The asset of the posting under the cursor, as running totals count it: see `ledger.ts`. */
   assetClass(): string {
     const start = this.assetStart;
-    // Items have ids of their own: they would only push other words out of the pool.
-    if (isText('item:', this.#bytes, start, Math.min(start + 5, this.assetEnd))) return 'item';
+    // Single things have names of their own: they would only push other words out of the pool.
+    if (isText(SINGLE_THING_PREFIX, this.#bytes, start, Math.min(start + SINGLE_THING_PREFIX.length, this.assetEnd))) return SINGLE_THINGS;
     return this.#pool.text(this.#bytes, start, this.assetEnd);
   }
 
@@ -261,7 +273,7 @@ export class RecordSkimmer {
     const at = this.#count() as Instant;
     const cause = this.#word();
     const tx = this.#word();
-    const balance = this.#count() as LedgerEntry['balance'];
+    const balance = this.#count() as Gold;
     const postings: Posting[] = [];
     for (let left = this.#count(); left > 0; left--) postings.push(this.#posting());
     return { seq, at, cause, tx: tx === '' ? null : tx, balance, postings };
@@ -273,7 +285,7 @@ export class RecordSkimmer {
 
   #planOf(table: string): TablePlan {
     const plan = this.#planByTable.get(table);
-    if (plan === undefined) throw new CodecError(`this program does not know the table ${table}: the data are of a newer version`);
+    if (plan === undefined) throw unknownTable(table);
     return plan;
   }
 
@@ -294,12 +306,12 @@ export class RecordSkimmer {
 
   #skipSigned(): void {
     const first = this.#count();
-    if (first % 2 === 1 || first === 0x8000_0000) this.#count();
+    if (first % 2 === 1 || first === LARGE_MARK) this.#count();
   }
 
   #signed(): number {
     const first = this.#count();
-    if (first === 0x8000_0000) return this.#count();
+    if (first === LARGE_MARK) return this.#count();
     return first % 2 === 1 ? -this.#count() : first / 2;
   }
 
@@ -322,8 +334,8 @@ export class RecordSkimmer {
 
   #posting(): Posting {
     const number = this.#count();
-    const place = placeOf(number);
-    const asset = this.#word() as Asset;
+    const place = placeOfNumber(this.#format.places, number);
+    const asset = this.#word();
     const amount = this.#signed();
     return hasBalance(number) ? { place, asset, amount, balance: this.#count() as Gold } : { place, asset, amount };
   }

@@ -1,16 +1,30 @@
-/** Writes records in the format of `reader.ts`. The one stateful part: the buffer in which the turns of one commit are collected. */
-import { PLACES, type ChangeSet, type LedgerEntry, type Place, type RawChangeSet, type RawValue, type Remove } from '../change-set.ts';
-import { BALANCE_FOLLOWS, CodecError, schemaOf, type Schemas } from './reader.ts';
-import type { Column } from '../entity.ts';
+/** Writes records (`format.ts`). The one stateful part: the buffer in which the turns of one commit are collected. */
+import type { ChangeSet, RawChangeSet, RawValue, Remove } from '../change-set.ts';
 import type { ValueWriter } from '../entity-compiler.ts';
+import type { LedgerEntry } from '../ledger.ts';
+import type { ColumnSchema } from '../row.ts';
+import {
+  BALANCE_FOLLOWS,
+  CodecError,
+  DOUBLED_MAX,
+  LARGE_MARK,
+  LENGTH_BYTES,
+  NEGATIVE_MARK,
+  schemaOf,
+  type RecordFormat,
+} from './format.ts';
 
-/** Appends records to a growing buffer. Owned by whoever collects the turns of one commit. */
+/** Appends records to a growing buffer. Owned by the one that collects the turns of a commit. */
 export class RecordWriter implements ValueWriter {
   #buffer: Buffer;
   #capacity: number;
   #length = 0;
+  readonly #format: RecordFormat;
+  readonly #numberByPlace: ReadonlyMap<string, number>;
 
-  constructor(initialBytes = 64 * 1024) {
+  constructor(format: RecordFormat, initialBytes = 64 * 1024) {
+    this.#format = format;
+    this.#numberByPlace = new Map(format.places.map((place, number) => [place, number]));
     this.#buffer = Buffer.allocUnsafeSlow(initialBytes);
     this.#capacity = initialBytes;
   }
@@ -47,14 +61,14 @@ export class RecordWriter implements ValueWriter {
   }
 
   /** Appends a change set, or a whole image, that is already in the form in which it is kept. */
-  raw(changes: RawChangeSet, schemas: Schemas): number {
+  raw(changes: RawChangeSet): number {
     const start = this.#length;
     this.#begin(changes);
     this.count(changes.puts.length);
     for (const { table, id, values } of changes.puts) {
       this.text(table);
       this.count(id);
-      schemaOf(schemas, table).columns.forEach((column, index) => this.#kept(column, values[index] ?? null));
+      schemaOf(this.#format.schemas, table).columns.forEach((column, index) => this.#kept(column, values[index] ?? null));
     }
     return this.#end(start, changes.removes, changes.ledger);
   }
@@ -65,10 +79,7 @@ export class RecordWriter implements ValueWriter {
     this.#length = putCount(this.#buffer, this.#length, value);
   }
 
-  /**
-   * A whole number: its double, as long as that is one, too. One below zero is the mark 1 and its magnitude; one too large to be doubled,
-   * and the one whose double is the mark of those, is that mark and itself.
-   */
+  /** A whole number that may be below zero. */
   signed(value: number): void {
     if (value >= 0 && value < DOUBLED_MAX && value !== LARGE_MARK / 2) return this.count(value * 2);
     this.count(value < 0 ? NEGATIVE_MARK : LARGE_MARK);
@@ -80,7 +91,8 @@ export class RecordWriter implements ValueWriter {
     const { length } = value;
     const bytesMax = length * 3 + VARINT_BYTES_MAX;
     if (this.#length + bytesMax > this.#capacity) this.#grow(bytesMax);
-    // Nearly all texts have one byte per character: the length is written as if, and once more if it was not so.
+    // Optimistic: assume ASCII, write `length` as the byte count, and rewrite the prefix if UTF-8 needed
+    // more bytes.
     const start = this.#length;
     const guessed = putCount(this.#buffer, start, length);
     const bytes = this.#buffer.write(value, guessed);
@@ -101,8 +113,8 @@ export class RecordWriter implements ValueWriter {
   }
 
   #begin(header: Omit<ChangeSet, 'puts' | 'removes' | 'ledger'>): void {
-    this.#grow(RECORD_HEAD_BYTES);
-    this.#length += 4;
+    this.#grow(LENGTH_BYTES);
+    this.#length += LENGTH_BYTES;
     this.text(header.shard);
     this.count(header.version);
     this.count(header.cell);
@@ -123,7 +135,7 @@ export class RecordWriter implements ValueWriter {
     }
     this.count(ledger.length);
     for (const entry of ledger) this.#ledgerEntry(entry);
-    this.#buffer.writeUInt32LE(this.#length - start - 4, start);
+    this.#buffer.writeUInt32LE(this.#length - start - LENGTH_BYTES, start);
     return this.#length - start;
   }
 
@@ -135,7 +147,8 @@ export class RecordWriter implements ValueWriter {
     this.count(entry.balance);
     this.count(entry.postings.length);
     for (const { place, asset, amount, balance } of entry.postings) {
-      const number = PLACE_NUMBERS[place];
+      const number = this.#numberByPlace.get(place);
+      if (number === undefined) throw new CodecError(`a posting names ${place}, which is no place`);
       this.count(balance === undefined ? number : number + BALANCE_FOLLOWS);
       this.text(asset);
       this.signed(amount);
@@ -143,7 +156,7 @@ export class RecordWriter implements ValueWriter {
     }
   }
 
-  #kept({ name, nullable }: Column, value: RawValue): void {
+  #kept({ name, nullable }: ColumnSchema, value: RawValue): void {
     if (nullable) this.count(value === null ? 0 : 1);
     if (typeof value === 'number') this.signed(value);
     else if (typeof value === 'string') this.text(value);
@@ -151,7 +164,7 @@ export class RecordWriter implements ValueWriter {
     else if (!nullable) throw new CodecError(`column ${name} has no value`);
   }
 
-  /** Makes room for so many bytes more. */
+  /** Makes room for that many more bytes. */
   #grow(bytes: number): void {
     if (this.#length + bytes <= this.#capacity) return;
     this.#capacity = Math.max(this.#capacity * 2, this.#length + bytes);
@@ -162,12 +175,6 @@ export class RecordWriter implements ValueWriter {
 }
 
 const VARINT_BYTES_MAX = 8;
-const DOUBLED_MAX = 2 ** 52;
-const NEGATIVE_MARK = 1;
-const LARGE_MARK = 0x8000_0000;
-const RECORD_HEAD_BYTES = 4;
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- It has exactly the places as keys.
-const PLACE_NUMBERS = Object.fromEntries(PLACES.map((place, number) => [place, number])) as Readonly<Record<Place, number>>;
 
 /** Writes a varint at that offset, where there must be room for it, and returns where it ends. */
 function putCount(buffer: Buffer, offset: number, value: number): number {

@@ -1,7 +1,7 @@
 /** A shard image as text: what a frozen image must still say when a later program opens it. */
 import type { RawChangeSet } from '../change-set.ts';
-import type { Schemas } from '../record/reader.ts';
 import { rowsByEntity } from './shard-driver.ts';
+import type { Schemas } from '../row.ts';
 
 /** The header, every row with its entity and version in the order of entities and ids, and every ledger line, one JSON value per line. */
 export function linesOfImage(image: RawChangeSet, schemas: Schemas): readonly string[] {

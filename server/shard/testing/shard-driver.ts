@@ -7,14 +7,17 @@
 import { limits } from '#shared/limits.ts';
 import { shardId } from '#shared/address.ts';
 import { instant, operationId, type Instant, type ShardId } from '#shared/units.ts';
-import type { ChangeSet, LedgerEntry, RawChangeSet, RawPut } from '../change-set.ts';
-import { RecordReader, rowFromRaw, type Schemas } from '../record/reader.ts';
+import { rowFromRaw, type ChangeSet, type RawChangeSet, type RawPut } from '../change-set.ts';
+import { PLACES } from '#server/market/places.ts';
+import { PlainRecordReader } from '../record/plain-reader.ts';
 import { RecordWriter } from '../record/writer.ts';
 import { defineShard, type ShardDefinition } from '../definition.ts';
 import type { Attributes, Entity, RowOf } from '../entity.ts';
 import type { AlarmMessage, Command, Issuer, Message } from '../message.ts';
 import type { Powerup } from '../powerup.ts';
 import { Shard, type TurnResult } from '../shard.ts';
+import type { LedgerEntry } from '../ledger.ts';
+import type { Schemas } from '../row.ts';
 
 /** When tests begin: any instant far from zero. */
 export const TEST_START: Instant = instant(1_700_000_000_000);
@@ -42,7 +45,7 @@ export class ShardDriver {
 
   constructor(powerups: readonly Powerup[], id: ShardId = ADA) {
     this.id = id;
-    this.#definition = defineShard(powerups);
+    this.#definition = defineShard(powerups, { places: PLACES });
     this.#shard = Shard.create(this.#definition, id, CELL, EPOCH, this.now);
   }
 
@@ -99,7 +102,7 @@ export class ShardDriver {
 
   /** Forgets the shard and loads it again from its bytes, with the present powerups or others. Returns what the upgrade wrote, if any. */
   reload(powerups?: readonly Powerup[], build?: string): ChangeSet | undefined {
-    if (powerups !== undefined) this.#definition = defineShard(powerups, build);
+    if (powerups !== undefined) this.#definition = defineShard(powerups, { places: PLACES, build });
     const { shard, upgrade } = Shard.load(this.#definition, this.image(), CELL, EPOCH);
     this.#shard = shard;
     if (upgrade !== undefined) this.#keep(upgrade);
@@ -117,9 +120,9 @@ export class ShardDriver {
     assert(changes.version === (last?.version ?? 0) + 1, `version ${changes.version} follows ${last?.version}`);
     assert(changes.now >= (last?.now ?? 0), 'time ran back');
     assert(JSON.stringify(headerOf(changes)) === JSON.stringify(this.#shard.header), 'the header is not as the shard has it');
-    const writer = new RecordWriter();
+    const writer = new RecordWriter(this.#definition);
     writer.changeSet(changes);
-    this.#records.push(new RecordReader(writer.take()).changeSet(this.#definition.schemas));
+    this.#records.push(new PlainRecordReader(writer.take(), this.#definition).changeSet());
   }
 }
 

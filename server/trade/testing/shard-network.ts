@@ -4,11 +4,11 @@
  */
 import type { Prng } from '#shared/prng.ts';
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
-import type { LedgerEntry } from '#server/shard/change-set.ts';
 import type { Message, Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import type { TurnResult } from '#server/shard/shard.ts';
 import { command, ShardDriver, TEST_START } from '#server/shard/testing/shard-driver.ts';
+import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { decision, hold } from '../entities.ts';
 import { decodeTradeMessage } from '../messages.ts';
 

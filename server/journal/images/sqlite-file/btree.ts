@@ -1,25 +1,24 @@
-/**
- * Tables of an SQLite database as b-trees (https://www.sqlite.org/fileformat2.html, section 1.6): a database of rowid tables written at
- * once from sorted rows, and read back. There is no index, no freelist and nothing to update: an image is only ever replaced.
- */
+/** Rowid tables as b-trees: written whole from sorted rows, and read back. Part of the image that `image.ts` describes. */
 import { readVarint, varintLength, writeVarint, type Cursor } from './record.ts';
 
-/** The page size of what is written here; small, for a small shard. */
+/** The page size of what is written here (1.3.2); small, for a small shard. */
 export const PAGE_BYTES = 1_024;
-/** The header of the database, at the start of its first page. */
+/** The header of the database, at the start of its first page (1.3). */
 export const HEADER_BYTES = 100;
 
+/** Kinds of page, and the sizes of their headers (1.6, "B-tree Page Header Format"). */
 const LEAF = 0x0d;
 const INTERIOR = 0x05;
 const LEAF_HEADER_BYTES = 8;
 const INTERIOR_HEADER_BYTES = 12;
-/** A row that takes more goes on in pages of its own: the bounds are SQLite's. */
+/** A row that takes more than `LOCAL_MAX` goes on in pages of its own: X and M of 1.6, for tables. */
 const LOCAL_MAX = PAGE_BYTES - 35;
 const LOCAL_MIN = Math.floor(((PAGE_BYTES - 12) * 32) / 255) - 23;
+/** What a page of its own takes of it, behind the number of the next one (1.7). */
 const OVERFLOW_BYTES = PAGE_BYTES - 4;
 
 /** One row: its id and its record. */
-export interface Cell {
+export interface BtreeCell {
   readonly rowid: number;
   readonly record: Buffer;
 }
@@ -64,7 +63,7 @@ export class PageWriter {
   }
 
   /** Writes a whole table, its rows sorted by id, with its root at a page that is there already. */
-  table(rootPage: number, cells: readonly Cell[]): void {
+  table(rootPage: number, cells: readonly BtreeCell[]): void {
     const reserved = rootPage === 1 ? HEADER_BYTES : 0;
     const leaves = leafSpans(cells, reserved);
     if (leaves.length === 1) return this.#leaf(rootPage, cells, 0, cells.length);
@@ -83,7 +82,7 @@ export class PageWriter {
     this.#interior(rootPage, children);
   }
 
-  #leaf(page: number, cells: readonly Cell[], start: number, end: number): void {
+  #leaf(page: number, cells: readonly BtreeCell[], start: number, end: number): void {
     const base = (page - 1) * PAGE_BYTES;
     const header = base + (page === 1 ? HEADER_BYTES : 0);
     let content = PAGE_BYTES;
@@ -97,7 +96,7 @@ export class PageWriter {
     this.#pageHeader(header, LEAF, end - start, content);
   }
 
-  #cell(start: number, { rowid, record }: Cell): void {
+  #cell(start: number, { rowid, record }: BtreeCell): void {
     let at = writeVarint(this.#bytes, start, record.length);
     at = writeVarint(this.#bytes, at, rowid);
     const local = localLength(record.length);
@@ -137,13 +136,13 @@ export class PageWriter {
 }
 
 /** The rows of a table that `PageWriter` has written, in the order of their ids. Records are views of `bytes`, unless they are long. */
-export function readTable(bytes: Buffer, rootPage: number): Cell[] {
-  const cells: Cell[] = [];
+export function readTable(bytes: Buffer, rootPage: number): BtreeCell[] {
+  const cells: BtreeCell[] = [];
   readPage(bytes, rootPage, cells);
   return cells;
 }
 
-function readPage(bytes: Buffer, page: number, cells: Cell[]): void {
+function readPage(bytes: Buffer, page: number, cells: BtreeCell[]): void {
   const base = (page - 1) * PAGE_BYTES;
   const header = base + (page === 1 ? HEADER_BYTES : 0);
   const count = bytes.readUInt16BE(header + 3);
@@ -160,7 +159,7 @@ function readPage(bytes: Buffer, page: number, cells: Cell[]): void {
   readPage(bytes, bytes.readUInt32BE(header + 8), cells);
 }
 
-function readCell(bytes: Buffer, start: number): Cell {
+function readCell(bytes: Buffer, start: number): BtreeCell {
   const cursor: Cursor = { at: start };
   const length = readVarint(bytes, cursor);
   const rowid = readVarint(bytes, cursor);
@@ -178,19 +177,20 @@ function readCell(bytes: Buffer, start: number): Cell {
   return { rowid, record };
 }
 
+/** How much of a record stays on its leaf (1.6: X, M and K). */
 function localLength(length: number): number {
   if (length <= LOCAL_MAX) return length;
   const surplus = LOCAL_MIN + ((length - LOCAL_MIN) % OVERFLOW_BYTES);
   return surplus <= LOCAL_MAX ? surplus : LOCAL_MIN;
 }
 
-function cellLength({ rowid, record }: Cell): number {
+function cellLength({ rowid, record }: BtreeCell): number {
   const local = localLength(record.length);
   return varintLength(record.length) + varintLength(rowid) + local + (local === record.length ? 0 : 4);
 }
 
 /** Which rows go into which leaf. A root that shares its page with the header of the database has less room. */
-function leafSpans(cells: readonly Cell[], reserved: number): readonly { readonly start: number; readonly end: number }[] {
+function leafSpans(cells: readonly BtreeCell[], reserved: number): readonly { readonly start: number; readonly end: number }[] {
   const room = PAGE_BYTES - LEAF_HEADER_BYTES;
   const spans: { start: number; end: number }[] = [];
   let start = 0;
@@ -219,6 +219,7 @@ function leafSpans(cells: readonly Cell[], reserved: number): readonly { readonl
   return spans;
 }
 
+/** A child's page, its greatest row id, and the place of the cell (1.6). Ids below 2^53 take eight bytes at most. */
 const INTERIOR_CELL_BYTES_MAX = 4 + 8 + 2;
 
 function fitsInterior(children: readonly Child[], reserved: number): boolean {

@@ -2,20 +2,21 @@ import { describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import type { RawChangeSet, RawPut, RawValue } from '#server/shard/change-set.ts';
-import { defineEntity, integer, text, bytes as bytesAttribute } from '#server/shard/entity.ts';
+import { bytes as bytesAttribute, defineEntity, integer, nullable, text } from '#server/shard/entity.ts';
 import { decodeImage, encodeImage, isUntouched, nextRows, parseImage } from './image.ts';
 import { applyChanges } from '../merge.ts';
 import { decodeRecord, encodeRecord, readVarint, varintLength, writeVarint } from './record.ts';
 import { readImage, readWithSqlite, writeImage } from '../image-bytes.ts';
-import { asRaw, picker, SampleShard, SCHEMA_BY_TABLE } from '../../testing/sample.ts';
+import { asRaw, picker, SampleShard, SCHEMA_BY_TABLE, DEFINITION } from '../../testing/sample.ts';
 
 const wide = Array.from({ length: 12 }, (_, index) =>
   defineEntity(`wide${'abcdefghijkl'.charAt(index)}`, {
     version: index + 1,
-    attributes: { whole: integer({ nullable: true }), label: text({ nullable: true }), data: bytesAttribute({ nullable: true }) },
+    attributes: { whole: nullable(integer()), label: nullable(text()), data: nullable(bytesAttribute()) },
   }),
 );
 const SCHEMAS = new Map([...SCHEMA_BY_TABLE, ...wide.map(({ schema }) => [schema.table, schema] as const)]);
+const FORMAT = { schemas: SCHEMAS, places: DEFINITION.places };
 const MAX = Number.MAX_SAFE_INTEGER;
 const edges = [0, 1, 2, 127, 128, 32_767, 32_768, 2 ** 23 - 1, 2 ** 23, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 47 - 1, 2 ** 47, MAX];
 const whole = fc.oneof(fc.constantFrom(...edges, ...edges.map((edge) => 0 - edge - 1)), fc.maxSafeInteger()).filter(Number.isSafeInteger);
@@ -61,7 +62,7 @@ describe('a shard image', () => {
         const expected = applyChanges(undefined, changesOf(puts));
         const bytes = encodeImage(nextRows(undefined, changesOf(puts), SCHEMAS), SCHEMAS, 'here');
         expect(integrity(bytes)).toBe('ok');
-        expect(readWithSqlite(bytes, SCHEMAS).image).toEqual(expected);
+        expect(readWithSqlite(bytes, FORMAT).image).toEqual(expected);
         expect(isUntouched(bytes)).toBe(true);
         expect(decodeImage(parseImage(bytes), SCHEMAS)).toEqual(expected);
       }),
@@ -85,7 +86,7 @@ describe('a shard image', () => {
           expected = applyChanges(expected, changes);
           expect(integrity(bytes)).toBe('ok');
           expect(decodeImage(parseImage(bytes), SCHEMAS)).toEqual(expected);
-          expect(readWithSqlite(bytes, SCHEMAS).image).toEqual(expected);
+          expect(readWithSqlite(bytes, FORMAT).image).toEqual(expected);
         });
       }),
       { numRuns: 30 },
@@ -101,7 +102,7 @@ describe('a shard image', () => {
     const bytes = encodeImage(nextRows(undefined, changesOf(puts), SCHEMAS), SCHEMAS, 'here');
     expect(bytes.length).toBeGreaterThan(2 ** 20);
     expect(integrity(bytes)).toBe('ok');
-    expect(readWithSqlite(bytes, SCHEMAS).image.puts).toHaveLength(7_000);
+    expect(readWithSqlite(bytes, FORMAT).image.puts).toHaveLength(7_000);
     expect(decodeImage(parseImage(bytes), SCHEMAS).puts).toHaveLength(7_000);
   });
 
@@ -128,7 +129,7 @@ describe('a shard image', () => {
     const changed = database.serialize();
     database.close();
     expect(isUntouched(changed)).toBe(false);
-    const { image: read } = readImage(changed, SCHEMAS);
+    const { image: read } = readImage(changed, FORMAT);
     expect(read.puts.find(({ table }) => table === 'purse_v1')?.values[0]).toBe(77);
     const next = encodeImage(nextRows(nextRows(undefined, read, SCHEMAS), changesOf([], 2), SCHEMAS), SCHEMAS, 'here');
     expect(decodeImage(parseImage(next), SCHEMAS).puts).toEqual(read.puts);
@@ -141,7 +142,7 @@ describe('a shard image', () => {
       'here',
     );
     expect(() => decodeImage(parseImage(bytes), SCHEMA_BY_TABLE)).toThrow('the table widea_v1, which this program does not know');
-    expect(() => readWithSqlite(bytes, SCHEMA_BY_TABLE)).toThrow('the table widea_v1, which this program does not know');
+    expect(() => readWithSqlite(bytes, DEFINITION)).toThrow('the table widea_v1, which this program does not know');
     bytes.writeUInt32BE(3, 60);
     expect(() => isUntouched(bytes)).toThrow('its image is of format 3, which is newer than this program');
   });

@@ -1,32 +1,68 @@
 /**
- * A shard image: one SQLite file that anybody can open with `sqlite3`, written and read without SQLite. A shard has few rows and an image
- * is replaced whole, so this costs two fifths of what the library does for it; the measurement is in `docs/decisions/009`. What the library
- * makes of these files is the twin in the tests, and a file that anybody else has written to is read by the library.
+ * A shard image: one SQLite file that any SQLite can open, written and read here without SQLite. A shard
+ * has few rows and its image is replaced whole, so most of what the library does for one is overhead; what
+ * that comes to, and when it would no longer be worth this folder, is in `docs/decisions/009`.
  *
- * The header has two places that must agree, the change counter and `version-valid-for`; both carry the CRC-32 of the file as it is with
- * zeros there. SQLite moves them at every write, and sets the number of its own version in the place of our mark.
+ * What is written is a small part of the format (https://www.sqlite.org/fileformat2.html; sections of it
+ * are cited at each constant in this folder):
+ *
+ * - `image.ts`, the database: the header (1.3), the schema table (2.6), and which tables there are.
+ *   UTF-8, schema format 4, 1-KiB pages, no reserved space, rollback journal, no auto-vacuum.
+ * - `btree.ts`, tables: rowid tables (2.3) as b-trees of leaf and interior pages (1.6), with overflow
+ *   pages (1.7). They are written once, from rows that are sorted by id. There is no index, no
+ *   `WITHOUT ROWID` table, no free page and no pointer map, and nothing is ever changed in place.
+ * - `record.ts`, rows: records (2.1) of integers, texts, blobs and nulls, without reals.
+ *
+ * Nothing else is ever read here: a file that another program has written to is read by SQLite
+ * (`image-bytes.ts`), and recognised as follows. The header has two numbers that must be equal, the change
+ * counter (1.3.6) and `version-valid-for` (1.3.16). Both carry the CRC-32 of the file as it is with zeros
+ * there. SQLite changes them at every write, and puts the number of its own version where our mark is. So a
+ * file with our mark and a wrong sum is damaged, and one without our mark is edited.
+ *
+ * The twin is SQLite itself: the tests have it read everything that is written here.
  */
 import { crc32 } from 'node:zlib';
 import { limits } from '#shared/limits.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
-import type { LedgerEntry, Posting, RawChangeSet, RawPut, RawValue, ShardHeader } from '#server/shard/change-set.ts';
-import type { Schemas } from '#server/shard/record/reader.ts';
-import type { Column, EntitySchema } from '#server/shard/entity.ts';
+import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '#server/shard/change-set.ts';
+import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
+import type { Schemas, ColumnSchema, EntitySchema } from '#server/shard/row.ts';
 import { checksum } from '../../disk/checksums.ts';
 import { APPLICATION_ID } from '../../disk/sqlite.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
-import { HEADER_BYTES, PAGE_BYTES, PageWriter, readTable, type Cell } from './btree.ts';
+import { HEADER_BYTES, PAGE_BYTES, PageWriter, readTable, type BtreeCell } from './btree.ts';
 import { ImageError } from '../../disk/storage.ts';
 
-/** The version of the layout of images, in their `user_version`. */
+/** The version of the layout of images, in their `user_version` (1.3.14). */
 export const IMAGE_VERSION = 2;
 
+/** What the file begins with (1.3.1). */
 const MAGIC = Buffer.from('SQLite format 3\0', 'latin1');
+
+/** Where things are in the header of the database (1.3, the table). */
+const PAGE_SIZE = 16;
+const FILE_FORMAT = 18;
 const CHANGE_COUNTER = 24;
+const PAGE_COUNT = 28;
+const SCHEMA_COOKIE = 40;
+const SCHEMA_FORMAT = 44;
+const TEXT_ENCODING = 56;
 const USER_VERSION = 60;
 const APPLICATION = 68;
 const VERSION_VALID_FOR = 92;
 const WRITER = 96;
+
+/**
+ * From `FILE_FORMAT` on, a byte each: readable and writable with a rollback journal (1.3.3), no bytes
+ * reserved on each page (1.3.4), and the payload fractions, which every database has (1.3.5).
+ */
+const FILE_FORMAT_VALUES = [1, 1, 0, 64, 32, 32];
+/** Any number but 0, which would mean that there is no schema (1.3.9). */
+const FIRST_SCHEMA = 1;
+/** The one that every SQLite since 2006 writes (1.3.10). */
+const SCHEMA_FORMAT_4 = 4;
+/** UTF-8 (1.3.13). */
+const UTF_8 = 1;
 
 const SHARD_SQL = `CREATE TABLE gavel_shard(
   id TEXT NOT NULL, version INTEGER NOT NULL, cell INTEGER NOT NULL, epoch INTEGER NOT NULL, now INTEGER NOT NULL,
@@ -43,19 +79,19 @@ const CATALOGUE_TABLES = 3;
 export interface ImageOrigin {
   /** The data directory that it belongs to; images of version 1 do not say. */
   readonly instance: string | undefined;
-  /** Somebody else has written to it, or to one that it was made from. Kept for ever: nobody tells the writer that all was well. */
+  /** Another program has written to it, or to one that it was made from. Kept for ever: nothing ever says that the edit was right. */
   readonly isEdited: boolean;
 }
 
-/** An image in parts: rows are records that nobody has decoded yet, sorted by id. */
+/** An image in parts: rows are records that are not decoded yet, sorted by id. */
 export interface ImageRows {
   readonly header: ShardHeader;
   readonly origin: ImageOrigin;
-  readonly cellsByTable: ReadonlyMap<string, readonly Cell[]>;
-  readonly ledger: readonly Cell[];
+  readonly cellsByTable: ReadonlyMap<string, readonly BtreeCell[]>;
+  readonly ledger: readonly BtreeCell[];
 }
 
-/** Whether a file is as `encodeImage` wrote it, or was written to by somebody else. Throws `ImageError` if it is damaged or newer. */
+/** Whether a file is as `encodeImage` wrote it, or was written to by another program. Throws `ImageError` if it is damaged or newer. */
 export function isUntouched(bytes: Buffer): boolean {
   if (bytes.length < HEADER_BYTES || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw new ImageError('its image is no database');
   if (bytes.readUInt32BE(APPLICATION) !== APPLICATION_ID) throw new ImageError('its image is not a file of Gavel');
@@ -74,10 +110,10 @@ export function parseImage(bytes: Buffer): ImageRows {
     const [, name, , root] = decodeRecord(record);
     rootByName.set(String(name), Number(root));
   }
-  const cellsOf = (name: string): readonly Cell[] => readTable(bytes, rootByName.get(name) ?? 1);
+  const cellsOf = (name: string): readonly BtreeCell[] => readTable(bytes, rootByName.get(name) ?? 1);
   const [shard] = cellsOf('gavel_shard');
   if (shard === undefined) throw new ImageError('its image does not say what shard it is');
-  const cellsByTable = new Map<string, readonly Cell[]>();
+  const cellsByTable = new Map<string, readonly BtreeCell[]>();
   for (const name of rootByName.keys()) if (!name.startsWith('gavel_')) cellsByTable.set(name, cellsOf(name));
   return { ...headerOf(decodeRecord(shard.record)), cellsByTable, ledger: cellsOf('gavel_ledger') };
 }
@@ -91,7 +127,7 @@ export function encodeImage({ header, origin, cellsByTable, ledger }: ImageRows,
   writer.table(firstRoot + 2, ledger);
   tables.forEach((table, index) => writer.table(firstRoot + CATALOGUE_TABLES + index, cellsByTable.get(table) ?? []));
   const bytes = Buffer.from(writer.bytes());
-  bytes.writeUInt32BE(writer.pages, 28);
+  bytes.writeUInt32BE(writer.pages, PAGE_COUNT);
   const sum = fileSum(bytes);
   bytes.writeUInt32BE(sum, CHANGE_COUNTER);
   bytes.writeUInt32BE(sum, VERSION_VALID_FOR);
@@ -101,10 +137,10 @@ export function encodeImage({ header, origin, cellsByTable, ledger }: ImageRows,
 /** The parts of the image after these changes. */
 export function nextRows(old: ImageRows | undefined, changes: RawChangeSet, schemas: Schemas): ImageRows {
   const cellsByTable = new Map(old?.cellsByTable);
-  const changed = new Map<string, Map<number, Cell | undefined>>();
+  const changed = new Map<string, Map<number, BtreeCell | undefined>>();
   for (const { table, id } of changes.removes) overlay(changed, table).set(id, undefined);
   for (const { table, id, values } of changes.puts) {
-    schemaOf(schemas, table);
+    imageSchemaOf(schemas, table);
     overlay(changed, table).set(id, { rowid: id, record: encodeRecord([null, ...values]) });
   }
   for (const [table, cellById] of changed) cellsByTable.set(table, mergeCells(cellsByTable.get(table) ?? [], cellById));
@@ -117,13 +153,13 @@ export function nextRows(old: ImageRows | undefined, changes: RawChangeSet, sche
 export function decodeImage({ header, cellsByTable, ledger }: ImageRows, schemas: Schemas): RawChangeSet {
   const puts: RawPut[] = [];
   for (const table of [...cellsByTable.keys()].toSorted()) {
-    schemaOf(schemas, table);
+    imageSchemaOf(schemas, table);
     for (const { rowid, record } of cellsByTable.get(table) ?? []) puts.push({ table, id: rowid, values: decodeRecord(record).slice(1) });
   }
   return { ...header, puts, removes: [], ledger: ledger.map(decodeEntry) };
 }
 
-function overlay(changed: Map<string, Map<number, Cell | undefined>>, table: string): Map<number, Cell | undefined> {
+function overlay(changed: Map<string, Map<number, BtreeCell | undefined>>, table: string): Map<number, BtreeCell | undefined> {
   let cells = changed.get(table);
   if (cells === undefined) {
     cells = new Map();
@@ -132,9 +168,9 @@ function overlay(changed: Map<string, Map<number, Cell | undefined>>, table: str
   return cells;
 }
 
-function mergeCells(old: readonly Cell[], changed: ReadonlyMap<number, Cell | undefined>): readonly Cell[] {
+function mergeCells(old: readonly BtreeCell[], changed: ReadonlyMap<number, BtreeCell | undefined>): readonly BtreeCell[] {
   const added = [...changed.values()].filter((cell) => cell !== undefined).toSorted((a, b) => a.rowid - b.rowid);
-  const merged: Cell[] = [];
+  const merged: BtreeCell[] = [];
   let next = 0;
   for (const cell of old) {
     if (changed.has(cell.rowid)) continue;
@@ -172,7 +208,7 @@ function templateOf(tables: readonly string[], schemas: Schemas): Template {
   const key = tables.join(' ');
   let template = templateByTables.get(key);
   if (template === undefined) {
-    template = makeTemplate(tables.map((table) => schemaOf(schemas, table)));
+    template = makeTemplate(tables.map((table) => imageSchemaOf(schemas, table)));
     if (templateByTables.size >= TEMPLATES_MAX) templateByTables.clear();
     templateByTables.set(key, template);
   }
@@ -186,7 +222,8 @@ function makeTemplate(schemas: readonly EntitySchema[]): Template {
     ['gavel_ledger', LEDGER_SQL],
     ...schemas.map((schema) => [schema.table, createTableSql(schema)] as const),
   ] as const;
-  // The numbers of the roots take room in the schema, whose pages come before the roots: a guess that holds after a step or two.
+  // The schema table (2.6) names the roots and comes before them, so its size depends on their numbers: a
+  // guess that holds after a step or two.
   for (let firstRoot = 2; ; firstRoot++) {
     const writer = new PageWriter(databaseHeader());
     const rows = named.map(([name, sql], index) => ({
@@ -210,12 +247,11 @@ function rootAt(writer: PageWriter, page: number): number {
 function databaseHeader(): Buffer {
   const page = Buffer.alloc(PAGE_BYTES);
   MAGIC.copy(page);
-  page.writeUInt16BE(PAGE_BYTES, 16);
-  // Rollback journal, no reserved bytes, and the payload fractions that every database has.
-  page.set([1, 1, 0, 64, 32, 32], 18);
-  page.writeUInt32BE(1, 40);
-  page.writeUInt32BE(4, 44);
-  page.writeUInt32BE(1, 56);
+  page.writeUInt16BE(PAGE_BYTES, PAGE_SIZE);
+  page.set(FILE_FORMAT_VALUES, FILE_FORMAT);
+  page.writeUInt32BE(FIRST_SCHEMA, SCHEMA_COOKIE);
+  page.writeUInt32BE(SCHEMA_FORMAT_4, SCHEMA_FORMAT);
+  page.writeUInt32BE(UTF_8, TEXT_ENCODING);
   page.writeUInt32BE(IMAGE_VERSION, USER_VERSION);
   page.writeUInt32BE(APPLICATION_ID, APPLICATION);
   page.writeUInt32BE(APPLICATION_ID, WRITER);
@@ -227,7 +263,7 @@ function createTableSql(schema: EntitySchema): string {
   return `CREATE TABLE "${schema.table}"(${['id INTEGER PRIMARY KEY', ...columns].join(', ')}) STRICT`;
 }
 
-function typeOf({ type }: Column): string {
+function typeOf({ type }: ColumnSchema): string {
   switch (type) {
     case 'text':
     case 'enum':
@@ -253,7 +289,7 @@ function encodeHeader(header: ShardHeader, instance: string, isEdited: boolean):
 
 /**
  * A checksum of the counters, also of those that look well whatever they are: a transaction number minted twice would be answered with
- * what became of the first. Only the next row id is left out: whoever adds a row by hand has to raise it.
+ * what became of the first. Only the next row id is left out: an edit that adds a row has to raise it.
  */
 function sealOf({ shard, version, cell, epoch, now, generation, seq, ledgerSeq, wakeAt }: ShardHeader, instance: string): number {
   return checksum(`${shard} ${version} ${cell} ${epoch} ${now} ${generation} ${seq} ${ledgerSeq} ${wakeAt} ${instance}`);
@@ -268,7 +304,7 @@ export function headerOf(values: readonly RawValue[]): { readonly header: ShardH
   return { header: { shard: shard as ShardId, ...(header as Omit<ShardHeader, 'shard'>) }, origin: { instance, isEdited: edited === 1 } };
 }
 
-/** Throws `ImageError` if somebody has changed the counters of an image, from the columns of `gavel_shard`; version 1 has no seal on them. */
+/** Throws `ImageError` if the counters of an image were edited, from the columns of `gavel_shard`; version 1 has no seal on them. */
 export function assertSealed(values: readonly RawValue[]): void {
   const { header, origin } = headerOf(values);
   if (origin.instance !== undefined && values[12] !== sealOf(header, origin.instance))
@@ -288,7 +324,7 @@ function encodeEntry({ at, cause, tx, balance, postings }: LedgerEntry): Buffer 
   return encodeRecord([null, at, cause, tx, balance, JSON.stringify(tuples)]);
 }
 
-function decodeEntry({ rowid, record }: Cell): LedgerEntry {
+function decodeEntry({ rowid, record }: BtreeCell): LedgerEntry {
   const [, at, cause, tx, balance, postings] = decodeRecord(record);
   return {
     seq: rowid,
@@ -309,7 +345,7 @@ export function postingsOf(text: RawValue): readonly Posting[] {
 }
 
 /** The schema of a table. Throws `ImageError` for one that this program does not know. */
-export function schemaOf(schemas: Schemas, table: string): EntitySchema {
+export function imageSchemaOf(schemas: Schemas, table: string): EntitySchema {
   const schema = schemas.get(table);
   if (schema === undefined)
     throw new ImageError(`its image has the table ${table}, which this program does not know: it is of a newer version`);

@@ -1,7 +1,7 @@
-/** The record format of SQLite (https://www.sqlite.org/fileformat2.html, section 2): one row of values, in bytes. */
+/** SQLite's record format (2.1): one row of values, in bytes. Part of the image that `image.ts` describes. */
 import type { RawValue } from '#server/shard/change-set.ts';
 
-/** The size of a number as SQLite's variable-length integer. The number is whole, from 0 to 2^53. */
+/** The size of a number as SQLite's variable-length integer (1.6). The number is whole, from 0 to 2^53. */
 export function varintLength(value: number): number {
   let length = 1;
   for (let rest = value; rest > 127; rest = Math.floor(rest / 128)) length++;
@@ -68,6 +68,7 @@ export function decodeRecord(record: Buffer): RawValue[] {
   return values;
 }
 
+/** The serial type of a value (2.1, the table): the length of an integer, or the kind and length of a text or blob. */
 function serialType(value: RawValue): number {
   if (value === null) return 0;
   if (typeof value === 'string') return 13 + 2 * Buffer.byteLength(value);
@@ -81,6 +82,7 @@ function serialType(value: RawValue): number {
   return size < 2 ** 47 ? 5 : 6;
 }
 
+/** The content sizes of the serial types 0 to 9; 8 and 9 are the numbers 0 and 1 (2.1). */
 const NUMBER_LENGTHS = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0];
 
 function contentLength(type: number): number {
