@@ -7,7 +7,7 @@ import { rowId } from '#shared/units.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import type { ShardModel } from './model.ts';
-import { plainFieldsOf } from './plain-rows.ts';
+import { recordOf } from './json-values.ts';
 import { tradeEffectOf } from './trade-effect.ts';
 
 /** What an answer is held against. */
@@ -44,12 +44,12 @@ const PROMISES: { readonly [Type in ChangingCommandType]?: AnswerPromise } = {
  */
 export function brokenPromise({ kind }: Command, answer: unknown, evidence: Evidence): string | undefined {
   const promise = new Map(Object.entries(PROMISES)).get(kind);
-  return promise?.(plainFieldsOf(answer), evidence);
+  return promise?.(recordOf(answer), evidence);
 }
 
 /** Whether a command was answered that there was nothing to do. */
 export function isWithoutEffect({ kind }: Command, reply: Reply): boolean {
   if (kind !== 'claim' || reply.kind !== 'answer') return false;
-  const { claimed } = plainFieldsOf(reply.value);
+  const { claimed } = recordOf(reply.value);
   return Array.isArray(claimed) && claimed.length === 0;
 }

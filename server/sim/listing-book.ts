@@ -8,8 +8,7 @@ import { type NodeName, playerId, type Position } from '#shared/units.ts';
 import { listing } from '#server/market/listing/listing.ts';
 import type { ListingIndex } from '#server/listing-index/listing-index.ts';
 import type { Checker, Complain } from './checker.ts';
-import type { DurableTurn } from './model.ts';
-import { rowAs } from './plain-rows.ts';
+import { stepsOf, type DurableTurn } from './model.ts';
 
 /** A listing as its shard has it, with the positions of its node's journal from which on it stands, and from which on it does not. */
 interface Posted {
@@ -32,17 +31,16 @@ export class ListingBook implements Checker {
     this.#indexOf = indexOf;
   }
 
-  onTurn({ node, position, changes, deltas }: DurableTurn, complain: Complain): void {
-    for (const { entity, id, before, after } of deltas) {
-      if (entity !== listing.name) continue;
+  onTurn(turn: DurableTurn, complain: Complain): void {
+    const { node, position, changes } = turn;
+    for (const { id, old, row } of stepsOf(turn, listing)) {
       const key = `${id}.${changes.shard}`;
-      const row = rowAs(listing, entity, after);
       const posted = this.#postedById.get(key);
       if (row === undefined && posted !== undefined) {
         posted.until = position;
         this.#liveById.delete(key);
       }
-      if (row === undefined || before !== undefined) continue;
+      if (row === undefined || old !== undefined) continue;
       const { item, buyout, startsAt, endsAt } = row;
       const { shard, version } = changes;
       const seller = playerId(shard.slice(0, shard.indexOf('@')));

@@ -12,7 +12,7 @@ import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { AnyRow } from '#server/shard/row.ts';
 import type { Batch } from '#server/journal/disk/storage.ts';
-import { rowAs } from './plain-rows.ts';
+import { rowOf } from '#server/market/feature.ts';
 
 /** One shard, as its durable turns have made it. */
 export interface ShardModel {
@@ -59,18 +59,8 @@ export class Model {
     return this.#positionByNode.get(node) ?? NO_POSITION;
   }
 
-  /** Takes in what a node's disk makes durable. */
-  listener(node: NodeName): { readonly told: Position; readonly hear: (batch: Batch) => void } {
-    const told = (): Position => this.position(node);
-    return {
-      get told() {
-        return told();
-      },
-      hear: (batch) => this.#observe(node, batch),
-    };
-  }
-
-  #observe(node: NodeName, batch: Batch): void {
+  /** Takes in what a node's disk has made durable. */
+  observe(node: NodeName, batch: Batch): void {
     const reader = new PlainRecordReader(batch.records, this.definition);
     for (let position = batch.first; !reader.done; position++) {
       this.#turn(node, position, reader.changeSet());
@@ -124,9 +114,25 @@ export class Model {
   }
 }
 
+/** A row that a turn has made, changed or removed. */
+export interface RowStep<R> {
+  readonly id: RowId;
+  /** As it was before the turn; `undefined` for a new one. */
+  readonly old: R | undefined;
+  /** As it is now; `undefined` for one that is gone. */
+  readonly row: R | undefined;
+}
+
+/** What a turn did to the rows of one entity. */
+export function stepsOf<A extends Attributes>({ deltas }: DurableTurn, entity: Entity<A>): readonly RowStep<RowOf<A>>[] {
+  return deltas.flatMap(({ entity: name, id, before, after }) =>
+    entity.name === name ? [{ id, old: before && rowOf(entity, before), row: after && rowOf(entity, after) }] : [],
+  );
+}
+
 /** The rows of an entity of a shard, in the order of their ids. */
 export function rowsOfShard<A extends Attributes>(shard: ShardModel, entity: Entity<A>): readonly RowOf<A>[] {
-  const rows = [...(shard.rowsByEntity.get(entity.name)?.values() ?? [])].flatMap((row) => rowAs(entity, entity.name, row) ?? []);
+  const rows = [...(shard.rowsByEntity.get(entity.name)?.values() ?? [])].map((row) => rowOf(entity, row));
   return rows.length < 2 ? rows : rows.toSorted((a, b) => a.id - b.id);
 }
 

@@ -1,19 +1,22 @@
 /** How the disk in memory writes, fails to write, and goes back to what was synced. */
 
 /** The calls that can be made to fail. */
-export type MemoryOperation =
-  | 'commit'
-  | 'lease'
-  | 'image-versions'
-  | 'drop'
-  | 'stage'
-  | 'sync'
-  | 'mark'
-  | 'publish'
-  | 'sync-directories'
-  | 'apply'
-  | 'upkeep'
-  | 'settle';
+export const MEMORY_OPERATIONS = [
+  'commit',
+  'lease',
+  'image-versions',
+  'drop',
+  'stage',
+  'sync',
+  'mark',
+  'publish',
+  'sync-directories',
+  'apply',
+  'upkeep',
+  'settle',
+] as const;
+/** One of them. */
+export type MemoryOperation = (typeof MEMORY_OPERATIONS)[number];
 
 /** What a call does: work, fail before anything was written, write and fail then, or write and fail to sync. */
 export type WriteOutcome = 'work' | 'fail' | 'write-then-fail' | 'write-unsynced';

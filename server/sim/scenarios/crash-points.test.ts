@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { MemoryOperation, WriteOutcome } from '#server/journal/disk/memory-writes.ts';
 import type { Reply } from '#server/shard/message.ts';
-import { Scenario } from '../scenario.ts';
+import { Scenario } from '../testing/scenario.ts';
 
 interface Ending {
   readonly first: Reply | undefined;
