@@ -7,28 +7,19 @@
  *    have been made before it.
  * 3. Nothing is answered that did not happen: what a shard has not said is not said.
  */
-import { commands, parseCommand, type Command, type CommandRequest, type ReadingCommandType } from '#shared/protocol.ts';
+import { isChangingCommand, parseCommand, type ClientCommand, type CommandRequest, type ReadingCommandType } from '#shared/protocol.ts';
 import { refusal } from '#shared/refusals.ts';
-import type { ReadTable } from '#server/market/command-table.ts';
 import type { Caller, ReadServices } from '#server/market/feature.ts';
-import type { Platform } from '#server/platform/platform.ts';
-import type { Command as ShardCommand, Reply } from '#server/shard/message.ts';
-import type { Backend } from './backend.ts';
-
-/** What dispatch needs from its surroundings. */
-export interface DispatchServices {
-  readonly backend: Backend;
-  readonly platform: Pick<Platform, 'clock' | 'report'>;
-  readonly reads: ReadTable;
-}
+import type { Command, Reply } from '#server/shard/message.ts';
+import type { EdgeServices } from './services.ts';
 
 /** The final word to a message of a client. */
-export async function dispatch(services: DispatchServices, caller: Caller, type: string, payload: unknown): Promise<Reply> {
+export async function dispatch(services: EdgeServices, caller: Caller, type: string, payload: unknown): Promise<Reply> {
   let isChanging = false;
   try {
     const command = parseCommand(type, payload);
     if (command.kind === 'refusal') return command;
-    isChanging = commands[command.type].changes;
+    isChanging = isChangingCommand(command.type);
     return await run(services, caller, command);
   } catch (error) {
     services.platform.report({ level: 'error', message: `the command ${type} of ${caller.shard} failed`, error });
@@ -37,30 +28,24 @@ export async function dispatch(services: DispatchServices, caller: Caller, type:
   }
 }
 
-async function run(services: DispatchServices, caller: Caller, command: Command): Promise<Reply> {
+function run(services: EdgeServices, caller: Caller, command: ClientCommand): Reply | Promise<Reply> {
   if (isRead(command)) return read(services, caller, command.type, command.request);
   const { op, ...body } = command.request;
-  const message: ShardCommand = { kind: command.type, issuer: 'client', op, body };
+  const message: Command = { kind: command.type, issuer: 'client', op, body };
   return services.backend.world.accept({ to: caller.shard, message });
 }
 
-type ReadingCommand = Extract<Command, { readonly type: ReadingCommandType }>;
-
-function isRead(command: Command): command is ReadingCommand {
-  return !commands[command.type].changes;
+function isRead(command: ClientCommand): command is Extract<ClientCommand, { readonly type: ReadingCommandType }> {
+  return !isChangingCommand(command.type);
 }
 
-async function read<Type extends ReadingCommandType>(
-  services: DispatchServices,
+function read<Type extends ReadingCommandType>(
+  { backend, platform, reads }: EdgeServices,
   caller: Caller,
   type: Type,
   request: CommandRequest<Type>,
-): Promise<Reply> {
-  return services.reads[type](readServices(services), caller, request);
-}
-
-function readServices({ backend, platform }: DispatchServices): ReadServices {
-  return {
+): Reply | Promise<Reply> {
+  const services: ReadServices = {
     rules: backend.rules,
     regions: backend.regions,
     now: () => platform.clock.now(),
@@ -68,4 +53,5 @@ function readServices({ backend, platform }: DispatchServices): ReadServices {
     search: (query) => backend.index.search(query, { atLeast: backend.durable }),
     history: (...range) => backend.history(...range),
   };
+  return reads[type](services, caller, request);
 }

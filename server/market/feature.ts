@@ -12,8 +12,8 @@ import type { Refusal } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import type { PlayerState } from '#shared/state.ts';
-import type { Instant, PlayerId, ShardId } from '#shared/units.ts';
-import type { FoundAtNode } from '#server/listing-index/read-your-writes.ts';
+import type { Instant, PlayerId, RowId, ShardId, ShardVersion } from '#shared/units.ts';
+import type { FoundAtNode } from '#server/listing-index/listing-feed.ts';
 import type { SearchQuery } from '#server/listing-index/service.ts';
 import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
 import type { Command, Handled, Message, Reply } from '#server/shard/message.ts';
@@ -108,7 +108,7 @@ export interface View {
    * what the player is to be told of the change. What it returns after a snapshot is not sent.
    * `version` is that of the shard.
    */
-  readonly settle?: (version: number) => readonly ServerMessage[];
+  readonly settle?: (version: ShardVersion) => readonly ServerMessage[];
   /** Forgets every row, before a snapshot. */
   readonly clear?: () => void;
 }
@@ -118,7 +118,7 @@ export interface RowFold {
   readonly entity: string;
   readonly table: string;
   readonly put: (row: AnyRow) => void;
-  readonly remove: (id: number) => void;
+  readonly remove: (id: RowId) => void;
 }
 
 /** What a row says is where: so much of an asset at a place. */
@@ -138,7 +138,7 @@ export interface EntityHoldings {
 export interface IndexedRows {
   readonly entity: Entity;
   /** What the index knows of a row that a shard of that version has. */
-  readonly indexed: (shard: ShardId, version: number, row: AnyRow) => IndexedListing;
+  readonly indexed: (shard: ShardId, version: ShardVersion, row: AnyRow) => IndexedListing;
 }
 
 /** A listing that a player has seen, its own ones too; it may be gone by now. */
@@ -179,7 +179,7 @@ export function onCommands(runs: { readonly [Type in CommandType]?: Run<Type> })
 type Run<Type extends CommandType> = (turn: Turn, body: CommandBody<Type>, command: Command) => Handled;
 
 /** A fold of an entity's rows. */
-export function fold<A extends Attributes>(entity: Entity<A>, put: (row: RowOf<A>) => unknown, remove: (id: number) => unknown): RowFold {
+export function fold<A extends Attributes>(entity: Entity<A>, put: (row: RowOf<A>) => unknown, remove: (id: RowId) => unknown): RowFold {
   return {
     entity: entity.name,
     table: entity.schema.table,

@@ -3,23 +3,12 @@
  * node's database.
  */
 import type { IndexedListing } from '#shared/search.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { Position, ShardId, ShardVersion } from '#shared/units.ts';
+import type { ListingChange } from '#server/listing-index/pending-changes.ts';
 import { rowFromRaw, type ChangeSet, type RawPut } from '#server/shard/change-set.ts';
 import { upgradedRow, type ShardDefinition } from '#server/shard/definition.ts';
 import type { AnyRow } from '#server/shard/row.ts';
 import type { Feature, IndexedRows } from './feature.ts';
-
-/**
- * What became of a row in a turn: the position of the turn, the version of the shard after it, and
- * no row if it was removed.
- */
-interface RowChange {
-  readonly position: number;
-  readonly shard: ShardId;
-  readonly version: number;
-  readonly id: number;
-  readonly row: AnyRow | undefined;
-}
 
 /** The rows that the listing index gets; throws `Error` unless exactly one feature has some. */
 export function indexedRowsOf(features: readonly Feature[]): IndexedRows {
@@ -31,9 +20,9 @@ export function indexedRowsOf(features: readonly Feature[]): IndexedRows {
 /** Tells what a change set, at its position in the journal, means for the index. */
 export function tellIndexedRows(
   { entity: indexed }: IndexedRows,
-  position: number,
+  position: Position,
   changes: ChangeSet,
-  take: (change: RowChange) => void,
+  take: (change: ListingChange<AnyRow>) => void,
 ): void {
   const { shard, version, puts, removes } = changes;
   for (const { entity, row } of puts) if (entity === indexed) take({ position, shard, version, id: row.id, row });
@@ -41,7 +30,7 @@ export function tellIndexedRows(
 }
 
 /** A row of the node's database, and the shard whose row it is, as of that version. */
-export type MirroredRow = RawPut & { readonly shard: ShardId; readonly version: number };
+export type MirroredRow = RawPut & { readonly shard: ShardId; readonly version: ShardVersion };
 
 /** What mirrored rows are as listings. */
 export interface MirroredListings {

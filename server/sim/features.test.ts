@@ -3,7 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { shardId } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
-import { gold, instant } from '#shared/units.ts';
+import { FIRST_EPOCH } from '#shared/cell.ts';
+import { FIRST_ROW_ID, gold, instant, nodeName, position, rowId, shardVersion } from '#shared/units.ts';
 import { marketFeatures } from '#server/market/market.ts';
 import type { RawChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import { hold } from '#server/trade/entities.ts';
@@ -32,26 +33,26 @@ describe('the features of the market', () => {
 describe('a feature that forgets to say what its rows hold', () => {
   it('is noticed at the first line of the ledger that moves something there', () => {
     const shard = shardId('ada', 'europe', 'softcore');
-    const counters = { cell: 0, epoch: 1, nextId: 1, generation: 1, seq: 0, ledgerSeq: 1 };
-    const header: ShardHeader = { ...counters, shard, version: 1, now: instant(1), wakeAt: 0 };
+    const counters = { cell: 0, epoch: FIRST_EPOCH, nextId: FIRST_ROW_ID, generation: 1, seq: 0, ledgerSeq: 1 };
+    const header: ShardHeader = { ...counters, shard, version: shardVersion(1), now: instant(1), wakeAt: 0 };
     const postings = [
       { place: 'stash', asset: 'item:axe', amount: -1 },
       { place: 'listed', asset: 'item:axe', amount: 1 },
     ] as const;
     const line = { seq: 1, at: instant(1), cause: 'sell', tx: null, balance: gold(0), postings };
     const changes: RawChangeSet = { ...header, puts: [], removes: [], ledger: [line] };
-    const item = { id: 1, itemId: 'axe', item: { value: { id: 'axe' } } };
-    const listing = { id: 2, item: { value: { id: 'axe' } } };
+    const item = { id: rowId(1), itemId: 'axe', item: { value: { id: 'axe' } } };
+    const listing = { id: rowId(2), item: { value: { id: 'axe' } } };
     const turn: DurableTurn = {
-      node: 'node-1',
-      position: 1,
+      node: nodeName('node-1'),
+      position: position(1),
       previous: undefined,
       changes,
       deltas: [
-        { entity: 'item', id: 1, before: item, after: undefined },
-        { entity: 'listing', id: 2, before: undefined, after: listing },
+        { entity: 'item', id: rowId(1), before: item, after: undefined },
+        { entity: 'listing', id: rowId(2), before: undefined, after: listing },
       ],
-      shard: { id: shard, node: 'node-1', header, rowsByEntity: new Map(), ledger: [] },
+      shard: { id: shard, node: nodeName('node-1'), header, rowsByEntity: new Map(), ledger: [] },
     };
     const complaintsBy = (known: typeof features): readonly string[] => {
       const found: string[] = [];

@@ -8,7 +8,7 @@
  *    above it, state was lost, and the shard is quarantined.
  */
 import { limits } from '#shared/limits.ts';
-import { durationMs, later, type Gold, type ShardId } from '#shared/units.ts';
+import { durationMs, type Gold, later, type ShardId, type TransactionId } from '#shared/units.ts';
 import { StateLost } from '#server/shard/failures.ts';
 import { Json } from '#server/shard/json.ts';
 import { DONE, type Handled, type Later } from '#server/shard/message.ts';
@@ -96,13 +96,13 @@ function emitOffer(turn: Turn, { tx, trade, decider, offerUntil, terms }: Hold):
   turn.emit(decider, offer);
 }
 
-function emitSettled(turn: Turn, decider: ShardId, tx: string): void {
+function emitSettled(turn: Turn, decider: ShardId, tx: TransactionId): void {
   const settled: Settled = { kind: 'settled', key: messageKey('settled', tx), tx };
   turn.emit(decider, settled);
 }
 
 /** T6: whether this shard has ever minted the transaction. A generation below the present one was minted before a restore. */
-function wasMinted(turn: Turn, tx: string): boolean {
+function wasMinted(turn: Turn, tx: TransactionId): boolean {
   const transaction = parseTransaction(tx);
   if (transaction?.holder !== turn.shard) throw new Error(`${tx} is not of ${turn.shard}`);
   const { generation, seq } = turn.minted;

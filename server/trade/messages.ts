@@ -7,8 +7,8 @@ import { limits } from '#shared/limits.ts';
 import { REFUSAL_NAMES, type RefusalName } from '#shared/refusals.ts';
 import type { Message } from '#server/shard/message.ts';
 import { parseShardId } from '#shared/address.ts';
-import { instant, isName, type Instant, type ShardId } from '#shared/units.ts';
-import { parseTransaction } from './transaction.ts';
+import { instant, type Instant, isName, type ShardId, type TransactionId } from '#shared/units.ts';
+import { isTransactionId } from './transaction.ts';
 
 /** Data of one kind of trade, in JSON: what is offered, what is given for it. Its kind knows the shape. */
 export type TradeData = Readonly<Record<string, unknown>>;
@@ -21,7 +21,7 @@ export type Verdict =
 export interface Offer extends Message {
   readonly kind: 'offer';
   readonly key: string;
-  readonly tx: string;
+  readonly tx: TransactionId;
   readonly trade: string;
   readonly offerUntil: Instant;
   readonly terms: TradeData;
@@ -31,7 +31,7 @@ export interface Offer extends Message {
 export interface Outcome extends Message {
   readonly kind: 'outcome';
   readonly key: string;
-  readonly tx: string;
+  readonly tx: TransactionId;
   /** Who says so, and wants to hear `settled`. */
   readonly decider: ShardId;
   readonly verdict: Verdict;
@@ -41,7 +41,7 @@ export interface Outcome extends Message {
 export interface Pending extends Message {
   readonly kind: 'pending';
   readonly key: string;
-  readonly tx: string;
+  readonly tx: TransactionId;
   readonly askAgainAt: Instant;
 }
 
@@ -49,7 +49,7 @@ export interface Pending extends Message {
 export interface Settled extends Message {
   readonly kind: 'settled';
   readonly key: string;
-  readonly tx: string;
+  readonly tx: TransactionId;
 }
 
 /** Any message of a trade. */
@@ -61,14 +61,11 @@ export function isOffer(message: Message): message is Offer {
 }
 
 /** What the failures of a message are counted under, at its receiver. */
-export function messageKey(kind: TradeMessage['kind'], tx: string): string {
+export function messageKey(kind: TradeMessage['kind'], tx: TransactionId): string {
   return `${kind}/${tx}`;
 }
 
-const transaction = z
-  .string()
-  .max(limits.transactionTextLengthMax)
-  .refine((text) => parseTransaction(text) !== undefined, 'must be a transaction');
+const transaction = z.string().max(limits.transactionTextLengthMax).refine(isTransactionId, 'must be a transaction');
 const shard = z.string().refine((text): text is ShardId => parseShardId(text) !== undefined, 'must be a shard');
 const time = z.number().int().nonnegative().transform(instant);
 const data = z.record(z.string(), z.unknown());

@@ -7,13 +7,12 @@ import { marketName, MODES } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
-import type { ShardId } from '#shared/units.ts';
+import { nextPosition, NO_POSITION, nodeName, type Position, type ShardId } from '#shared/units.ts';
 import { createCellParts, type CellJournal } from '#server/cell/cell-parts.ts';
 import { OwnCells } from '#server/cell/own-cells.ts';
 import { ListingFeed } from '#server/listing-index/listing-feed.ts';
-import { createListingIndex } from '#server/listing-index/listing-index.ts';
+import { ListingIndex } from '#server/listing-index/listing-index.ts';
 import { localListingIndex } from '#server/listing-index/local.ts';
-import { readYourWrites } from '#server/listing-index/read-your-writes.ts';
 import { indexedRowsOf, tellIndexedRows } from '#server/market/indexed-rows.ts';
 import { marketFeatures } from '#server/market/market.ts';
 import { PLACES } from '#server/market/places.ts';
@@ -25,11 +24,11 @@ import { World } from '#server/routing/world.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
-import type { Backend } from '../backend.ts';
+import type { ServingNode } from '../services.ts';
 
 /** A node that runs, and what it has reported. */
 export interface MemoryNode {
-  readonly backend: Backend;
+  readonly backend: ServingNode;
   readonly platform: Platform;
   readonly reported: readonly ReportedEvent[];
   /** Ends it, its alarms included. */
@@ -47,15 +46,15 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const features = marketFeatures({ rules, regions, catalogue: BUILT_IN_CATALOGUE });
   const journal = new InstantJournal(platform);
   const world = new World();
-  const index = localListingIndex(createListingIndex(BUILT_IN_CATALOGUE.itemClasses), platform.timers);
+  const index = localListingIndex(new ListingIndex(BUILT_IN_CATALOGUE.itemClasses), platform.timers);
   const rows = indexedRowsOf(features);
   const feed = new ListingFeed({
     index,
-    node: NODE,
+    node: nodeName(NODE),
     incarnation: 'memory',
     cellsPerMarket: CELLS,
     platform,
-    snapshot: () => Promise.resolve({ position: 0, rows: [] }),
+    snapshot: () => Promise.resolve({ position: NO_POSITION, rows: [] }),
     rowsOf: () => Promise.resolve([]),
     indexed: rows.indexed,
   });
@@ -84,7 +83,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     }
   }
   world.open();
-  const backend: Backend = {
+  const backend: ServingNode = {
     rules,
     regions,
     features,
@@ -92,7 +91,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     owns: (shard) => cells.of(shard) !== undefined,
     subscribe: (shard, listener) => cells.of(shard)?.subscribe(shard, listener) ?? UNAVAILABLE,
     unsubscribe: (shard, listener) => cells.unsubscribe(shard, listener),
-    index: readYourWrites(NODE, index, feed),
+    index: feed,
     get durable() {
       return journal.durable;
     },
@@ -109,16 +108,16 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
 class InstantJournal implements CellJournal {
   readonly #platform: Platform;
   readonly #ledgerByShard = new Map<ShardId, LedgerEntry[]>();
-  readonly #listeners: ((durable: number) => void)[] = [];
+  readonly #listeners: ((durable: Position) => void)[] = [];
   readonly isFull = false;
-  appended = 0;
-  durable = 0;
+  appended = NO_POSITION;
+  durable = NO_POSITION;
 
   constructor(platform: Platform) {
     this.#platform = platform;
   }
 
-  onDurable(listener: (durable: number) => void): void {
+  onDurable(listener: (durable: Position) => void): void {
     this.#listeners.push(listener);
   }
 
@@ -139,8 +138,8 @@ class InstantJournal implements CellJournal {
       .toReversed();
   }
 
-  append({ shard, ledger }: ChangeSet): number {
-    const position = ++this.appended;
+  append({ shard, ledger }: ChangeSet): Position {
+    const position = (this.appended = nextPosition(this.appended));
     const known = this.#ledgerByShard.get(shard) ?? [];
     this.#ledgerByShard.set(shard, [...known, ...ledger]);
     if (this.durable === position - 1) {

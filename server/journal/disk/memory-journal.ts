@@ -1,7 +1,6 @@
 /** The journal of a disk in memory. */
-import type { Instant, ShardId } from '#shared/units.ts';
+import { NO_POSITION, type Instant, type Position, type ShardId } from '#shared/units.ts';
 import { checkedBatch } from './checksums.ts';
-import type { Position } from '../persister/persister.ts';
 import { Synced, type Write } from './memory-writes.ts';
 import type { Batch, JournalState, JournalStore, SetAsideRecord, ImageVersion } from './storage.ts';
 
@@ -15,7 +14,7 @@ export interface JournalContent {
 
 /** That of a new journal. */
 export function journalContent(write: Write): Synced<JournalContent> {
-  const state = { position: 0, dropped: 0, now: 0, lease: 0, bytes: 0, setAsideBytes: 0 } as const;
+  const state = { position: NO_POSITION, dropped: NO_POSITION, now: 0, lease: 0, bytes: 0, setAsideBytes: 0 } as const;
   const content: JournalContent = { state, batches: [], setAside: [], versions: new Map() };
   return new Synced(content, (kept) => ({ ...kept, versions: new Map(kept.versions) }), write);
 }

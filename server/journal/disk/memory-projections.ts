@@ -3,9 +3,9 @@
  * damaged by itself.
  */
 import { FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
-import { instant, type Instant, type ShardId } from '#shared/units.ts';
+import { instant, NO_POSITION, type Instant, type Position, type ShardId } from '#shared/units.ts';
 import { byMarket, type CellTotal } from '../fold/sums.ts';
-import type { DueShard, Position, Total } from '../persister/persister.ts';
+import type { DueShard, Total } from '../persister/persister.ts';
 import type { CellEpochs } from './cell-epochs.ts';
 import { Synced, type Write } from './memory-writes.ts';
 import type {
@@ -44,7 +44,7 @@ export function projectionContent(write: Write): Synced<ProjectionContent> {
     leftOut: new Set(leftOut),
   });
   const nothing = { alarms: new Map(), rows: new Map(), totals: new Map(), leftOut: new Set<ShardId>() };
-  return new Synced({ folded: 0, entities: undefined, segments: [], ...nothing }, copy, write);
+  return new Synced({ folded: NO_POSITION, entities: undefined, segments: [], ...nothing }, copy, write);
 }
 
 export class MemoryProjections implements ProjectionStore {

@@ -11,7 +11,7 @@
  *    place or not, until its directory is synced.
  * 5. What is written is copied: a caller that changes its bytes afterwards changes nothing here.
  */
-import type { Position } from '../persister/persister.ts';
+import type { Position } from '#shared/units.ts';
 import { MemoryImages } from './memory-images.ts';
 import { journalContent, MemoryJournal, type JournalContent } from './memory-journal.ts';
 import { MemoryProjections, projectionContent, type ProjectionContent } from './memory-projections.ts';

@@ -4,7 +4,7 @@
  */
 import type Database from 'better-sqlite3';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import type { Market, ShardId } from '#shared/units.ts';
+import { NO_POSITION, type Market, type ShardId } from '#shared/units.ts';
 import { Sums } from '../fold/sums.ts';
 import { CELL_SCHEMA } from './cell-table.ts';
 import { CellEpochs } from './cell-epochs.ts';
@@ -47,7 +47,7 @@ export function projectionLayout(instance: string, of: UpgradeFacts): Layout {
     checkpointBytes: 16 * MEBIBYTE,
     make: (database) => {
       database.exec(NODE_SCHEMA + CELL_SCHEMA + MIRROR_SCHEMA + LEDGER_SCHEMA + TOTAL_SCHEMA);
-      setNode(database, { instance, folded: 0, mirrored: null });
+      setNode(database, { instance, folded: NO_POSITION, mirrored: null });
     },
     upgrades: { 1: toVersion2, 2: (database) => toVersion3(database, of) },
   };

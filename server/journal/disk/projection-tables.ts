@@ -7,9 +7,8 @@
  * 2. What is in memory of the row of the node is what is committed.
  */
 import type Database from 'better-sqlite3';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, Position, RowId, ShardId, ShardVersion } from '#shared/units.ts';
 import { asBuffer } from '#server/shard/record/format.ts';
-import type { Position } from '../persister/persister.ts';
 import { CellTable } from './cell-table.ts';
 import { checksum, laterEpoch } from './checksums.ts';
 import { DatabaseError } from './sqlite.ts';
@@ -211,7 +210,7 @@ export function alarmSum(shard: string, cell: number, due: number): number {
 }
 
 /** The checksum of a mirrored row. */
-export function rowSum(entity: string, cell: number, shard: string, id: number, version: number, record: Uint8Array): number {
+export function rowSum(entity: string, cell: number, shard: string, id: RowId, version: ShardVersion, record: Uint8Array): number {
   return checksum(`${entity} ${cell} ${shard} ${id} ${version}`, record);
 }
 

@@ -1,4 +1,5 @@
 /** Fingerprints of transaction ids: enough to pass over most ledger segments of a shard unread. A hit is looked at, never believed. */
+import type { TransactionId } from '#shared/units.ts';
 
 /** The length of one fingerprint. */
 export const FINGERPRINT_BYTES = 4;
@@ -11,7 +12,7 @@ export function fingerprintHash(bytes: Uint8Array, start: number, end: number): 
 }
 
 /** The fingerprint of a transaction id. */
-export function fingerprint(transaction: string): Uint8Array {
+export function fingerprint(transaction: TransactionId): Uint8Array {
   const bytes = Buffer.from(transaction);
   const target = Buffer.alloc(FINGERPRINT_BYTES);
   target.writeUInt32LE(fingerprintHash(bytes, 0, bytes.length));

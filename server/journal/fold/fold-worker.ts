@@ -1,6 +1,7 @@
 /** The thread that owns `node.db`: folds the journal into it and answers from it. */
 import { parentPort } from 'node:worker_threads';
-import type { PersisterDefinition, Position, QueryCalls, QueryName } from '../persister/persister.ts';
+import type { Position } from '#shared/units.ts';
+import type { PersisterDefinition, QueryCalls, QueryName } from '../persister/persister.ts';
 import { Projector } from './projector.ts';
 import type { OpenedDirectory } from '../commit/commit-worker.ts';
 import { ShardLoader } from '../images/shard-loader.ts';

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { limits } from '#shared/limits.ts';
-import { instant, type ShardId } from '#shared/units.ts';
+import { instant, position, type Position, type ShardId } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import { ImagePass, type PassResult } from './image-pass.ts';
@@ -13,7 +13,6 @@ import { ShardRecords } from './shard-records.ts';
 import { openDirectory } from '../disk/directory.ts';
 import { directoryName, fileName, FileImages } from '../disk/image-files.ts';
 import { MemoryDisk } from '../disk/memory.ts';
-import type { Position } from '../persister/persister.ts';
 import { DEFINITION, EPOCHS, passHands, picker, sampleShard, SampleShard } from '../testing/sample.ts';
 
 const cleanUps: (() => void)[] = [];
@@ -28,7 +27,7 @@ function diskOf(turns: number): MemoryDisk {
   const writer = new RecordWriter(DEFINITION);
   for (let turn = 1; turn <= turns; turn++) {
     writer.changeSet(shard.turn(1_000 + turn));
-    disk.journal.commit(sealed({ first: turn, last: turn, now: instant(1_000 + turn), records: writer.take() }));
+    disk.journal.commit(sealed({ first: position(turn), last: position(turn), now: instant(1_000 + turn), records: writer.take() }));
   }
   return disk;
 }
@@ -48,7 +47,7 @@ describe('an image pass', () => {
       return run();
     };
     const { images, ...hands } = passHands(disk.journal, disk.images);
-    await new ImagePass(recordsOf(disk), disk.images).run(3, {
+    await new ImagePass(recordsOf(disk), disk.images).run(position(3), {
       images: {
         mark: (through) => noted('mark', () => images.mark(through)),
         sync: (shards) => noted('sync', () => images.sync(shards)),
@@ -74,12 +73,12 @@ describe('an image pass', () => {
         syncDirectories: () => Promise.reject(new Error('the process ends')),
       },
     };
-    await expect(new ImagePass(recordsOf(disk), disk.images).run(3, cutOff)).rejects.toThrow('the process ends');
+    await expect(new ImagePass(recordsOf(disk), disk.images).run(position(3), cutOff)).rejects.toThrow('the process ends');
     const records = recordsOf(disk);
-    records.catchUp(3);
-    const { faults } = await new ImagePass(records, disk.images).run(1, passHands(disk.journal, disk.images));
+    records.catchUp(position(3));
+    const { faults } = await new ImagePass(records, disk.images).run(position(1), passHands(disk.journal, disk.images));
     expect(faults).toEqual([]);
-    expect(new ShardLoader(records, disk.images).load(sampleShard(1), 3)).toMatchObject({ kind: 'found', shard: { version: 3 } });
+    expect(new ShardLoader(records, disk.images).load(sampleShard(1), position(3))).toMatchObject({ kind: 'found', shard: { version: 3 } });
   });
 
   const COUNT = limits.imageFaultsPerPassMax + 1;
@@ -97,15 +96,15 @@ describe('an image pass', () => {
     });
     const { journal } = directory;
     const images = new FileImages(path, DEFINITION, 'sample');
-    const imagePass = new ImagePass(new ShardRecords(journal, DEFINITION, 0, EPOCHS), images);
+    const imagePass = new ImagePass(new ShardRecords(journal, DEFINITION, position(0), EPOCHS), images);
     const shards = Array.from({ length: COUNT }, (_, index) => new SampleShard(index, picker(index)));
     const writer = new RecordWriter(DEFINITION);
     const pass = (): Promise<PassResult> => {
       const first = journal.state.position + 1;
       for (const shard of shards) writer.changeSet(shard.turn(1_000 + first));
       const last = first + COUNT - 1;
-      journal.commit(sealed({ first, last, now: instant(1_000 + first), records: writer.take() }));
-      return imagePass.run(last, passHands(journal, images));
+      journal.commit(sealed({ first: position(first), last: position(last), now: instant(1_000 + first), records: writer.take() }));
+      return imagePass.run(position(last), passHands(journal, images));
     };
     await pass();
     for (const { id } of shards) spoil(join(path, 'images', directoryName(id), fileName(id)));

@@ -3,6 +3,7 @@
  * a load are made of.
  */
 import { limits } from '#shared/limits.ts';
+import type { RowId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, Remove } from '#server/shard/change-set.ts';
 import type { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
@@ -28,7 +29,7 @@ export function mergeRecords(cursor: RecordCursor, records: readonly RecordPlace
   if (newest === undefined) throw new Error('there is nothing to merge');
   cursor.key(newest.bytes, newest.offset);
   const header = cursor.header();
-  const winnersByTable = new Map<string, Map<number, Winner | undefined>>();
+  const winnersByTable = new Map<string, Map<RowId, Winner | undefined>>();
   const entries: RecordPlace[] = [];
   for (let index = records.length - 1; index >= 0; index--) {
     const record = records[index];
@@ -71,7 +72,7 @@ function inOrder(a: RawPut, b: RawPut): number {
 }
 
 /** Records come newest first: what a newer one has put or removed stands. */
-function settle(winnersByTable: Map<string, Map<number, Winner | undefined>>, cursor: RecordCursor, winner: Winner | undefined): void {
+function settle(winnersByTable: Map<string, Map<RowId, Winner | undefined>>, cursor: RecordCursor, winner: Winner | undefined): void {
   const winners = winnersByTable.getOrInsertComputed(cursor.table, () => new Map());
   if (!winners.has(cursor.id)) winners.set(cursor.id, winner);
 }
@@ -82,7 +83,7 @@ function collectEntries(entries: RecordPlace[], cursor: RecordCursor, bytes: Buf
   for (const offset of starts.toReversed()) entries.push({ bytes, offset });
 }
 
-function outcome(winnersByTable: ReadonlyMap<string, ReadonlyMap<number, Winner | undefined>>, cursor: RecordCursor) {
+function outcome(winnersByTable: ReadonlyMap<string, ReadonlyMap<RowId, Winner | undefined>>, cursor: RecordCursor) {
   const puts: RawPut[] = [];
   const removes: Remove[] = [];
   for (const [table, winners] of winnersByTable) {

@@ -3,8 +3,8 @@
  * files, or, in the simulator, the same planner over a disk in memory. Rejections are faults of the
  * environment unless the words say otherwise.
  */
-import type { Instant, ShardId } from '#shared/units.ts';
-import type { LoadedShard, PersisterDefinition, Position, Query } from './persister.ts';
+import type { Instant, Position, ShardId } from '#shared/units.ts';
+import type { LoadedShard, PersisterDefinition, Query } from './persister.ts';
 import type { PassResult } from '../images/image-pass.ts';
 import type { Batch, JournalState } from '../disk/storage.ts';
 

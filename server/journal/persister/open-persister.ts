@@ -8,7 +8,7 @@
  * 3. After the first fault nothing is confirmed, sent or begun any more.
  */
 import { limits } from '#shared/limits.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import { NO_POSITION, type Instant, type Position, type ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
@@ -25,7 +25,6 @@ import {
   type Persister,
   type PersisterDefinition,
   type PersisterStats,
-  type Position,
   type Query,
   type RecoveryReport,
 } from './persister.ts';
@@ -121,7 +120,7 @@ class NodePersister implements Persister {
 
   // As of what is folded already: the alarm scan asks twice a second, and must not have a fold made
   // each time. All others are as of what is durable when they are asked.
-  readonly due: NodeQueries['due'] = (...asked) => this.#ask('due', asked, 0);
+  readonly due: NodeQueries['due'] = (...asked) => this.#ask('due', asked, NO_POSITION);
   readonly history: NodeQueries['history'] = (...asked) => this.#ask('history', asked, this.durable);
   readonly transaction: NodeQueries['transaction'] = (...asked) => this.#ask('transaction', asked, this.durable);
   readonly totals: NodeQueries['totals'] = () => this.#ask('totals', [], this.durable);

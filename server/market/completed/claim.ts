@@ -3,7 +3,7 @@ import { limits } from '#shared/limits.ts';
 import type { CommandAnswer, CommandBody } from '#shared/protocol.ts';
 import { refusal, type RefusalName } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
-import { gold, NO_GOLD, quantity, sumGold, type ItemId } from '#shared/units.ts';
+import { gold, type ItemId, NO_GOLD, quantity, type RowId, sumGold } from '#shared/units.ts';
 import { answer, type Handled } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { addCommodity, addItem, hasSlot } from '../goods/stash.ts';
@@ -27,7 +27,7 @@ export function claim(rules: Rules, turn: Turn, { entryId }: CommandBody<'claim'
 /** Claims what fits, oldest first, at most so many; names of the rest as many as are shown. */
 function claimRows(turn: Turn, rules: Rules, rows: readonly CompletedRow[]): ClaimAnswer {
   const claimed: CompletedRow[] = [];
-  const left: { entryId: number; reason: RefusalName }[] = [];
+  const left: { entryId: RowId; reason: RefusalName }[] = [];
   const items: ItemId[] = [];
   const transfers: Transfer[] = [];
   for (const row of rows) {

@@ -7,6 +7,7 @@ import type { Item } from '#shared/item.ts';
 import { itemState } from '#shared/item-state.ts';
 import type { Rules } from '#shared/rules.ts';
 import { itemSchema } from '#shared/schemas.ts';
+import type { RowId } from '#shared/units.ts';
 import { defineEntity, integer, json, text, type Row } from '#server/shard/entity.ts';
 import type { Json } from '#server/shard/json.ts';
 import type { Inspected } from '#server/shard/powerup.ts';
@@ -73,8 +74,8 @@ function inspectGoods(holdings: readonly EntityHoldings[], shard: Inspected): st
 
 /** The state calls goods by names of their own: a row that is removed is known by its id alone. */
 function view({ state, shard }: Room): View {
-  const keyByRow = new Map<number, string>();
-  const takeKey = (row: number): string => {
+  const keyByRow = new Map<RowId, string>();
+  const takeKey = (row: RowId): string => {
     const key = keyByRow.get(row);
     if (key === undefined) throw new Error(`row ${row} of ${shard} was removed but never seen`);
     keyByRow.delete(row);

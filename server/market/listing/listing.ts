@@ -1,7 +1,7 @@
 /** The rows of listings, and their upgrade. */
 import type { Item } from '#shared/item.ts';
 import { goldRulesOf, type Rules } from '#shared/rules.ts';
-import { defineEntity, gold, integer, json, timestamp, type Row } from '#server/shard/entity.ts';
+import { defineEntity, goldAmount, integer, json, timestamp, type Row } from '#server/shard/entity.ts';
 import { upgrader, type Upgrader } from '#server/shard/powerup.ts';
 import { isItem } from '../goods/stash.ts';
 
@@ -12,7 +12,7 @@ export const listingV1 = defineEntity('listing', {
   version: 1,
   attributes: {
     item: json<Item>({ holds: isItem }),
-    buyout: gold(),
+    buyout: goldAmount(),
     postedAt: timestamp(),
     startsAt: timestamp(),
     cancelUntil: timestamp(),

@@ -23,7 +23,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { limits } from '#shared/limits.ts';
-import type { Instant } from '#shared/units.ts';
+import type { Instant, RowId, TransactionId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '#server/shard/change-set.ts';
 import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
 import { KEPT_AS, type EntitySchema, type Schemas } from '#server/shard/row.ts';
@@ -155,7 +155,8 @@ export function decodeImage({ header, cellsByTable, ledger }: ImageRows, schemas
   const puts: RawPut[] = [];
   for (const table of [...cellsByTable.keys()].toSorted()) {
     imageSchemaOf(schemas, table);
-    for (const { rowid, record } of cellsByTable.get(table) ?? []) puts.push({ table, id: rowid, values: decodeRecord(record).slice(1) });
+    for (const { rowid, record } of cellsByTable.get(table) ?? [])
+      puts.push({ table, id: rowid as RowId, values: decodeRecord(record).slice(1) });
   }
   return { ...header, puts, removes: [], ledger: ledger.map(decodeEntry) };
 }
@@ -312,7 +313,7 @@ function decodeEntry({ rowid, record }: BtreeCell): LedgerEntry {
     seq: rowid,
     at: at as Instant,
     cause: String(cause),
-    tx: tx as string | null,
+    tx: tx as TransactionId | null,
     balance: balance as LedgerEntry['balance'],
     postings: postingsOf(postings ?? '[]'),
   };
