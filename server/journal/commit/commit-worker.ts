@@ -9,7 +9,7 @@ import type { PersisterDefinition } from '../persister/persister.ts';
 import type { Batch, SetAsideRecord, ImageVersion } from '../disk/storage.ts';
 import { openDirectory, type OpenDirectory } from '../disk/directory.ts';
 import type { FileJournal } from '../disk/sqlite-journal.ts';
-import { patiently, type LockPatience, type Patient } from '../threads/worker-patience.ts';
+import { patiently, type LockPatience } from '../threads/worker-patience.ts';
 import { serve } from '../threads/worker-port.ts';
 
 /** What there is, and what all files of the directory carry. */
@@ -24,7 +24,7 @@ function opened(): NonNullable<typeof state.open> {
   return state.open;
 }
 
-function write<T>(run: (journal: FileJournal) => T): Patient<T> {
+function write<T>(run: (journal: FileJournal) => T): Promise<T> {
   return patiently('journal.db', opened().patience.journalLockedMs, () => run(opened().directory.journal));
 }
 
@@ -56,7 +56,7 @@ const commitApi = {
       return journal.state.position;
     }),
   /** Also the watch over the directory: rejects if it is no longer the one that was opened. */
-  extendLease(until: Instant): Patient<void> {
+  extendLease(until: Instant): Promise<void> {
     // What is committed since would be in files that no start finds: the node must not have time to
     // go on.
     opened().directory.identity.assertUnchanged();

@@ -33,6 +33,21 @@ export function checkedBatch(batch: Batch): Batch {
   return batch;
 }
 
+/**
+ * These batches, checked: at least one if there is one, and no further one once `bytesMax` is
+ * reached.
+ */
+export function checkedBatches(all: Iterable<Batch>, bytesMax: number, check = checkedBatch): readonly Batch[] {
+  const batches: Batch[] = [];
+  let bytes = 0;
+  for (const batch of all) {
+    batches.push(check(batch));
+    bytes += batch.records.length;
+    if (bytes >= bytesMax) break;
+  }
+  return batches;
+}
+
 /** The checksum of a batch, over everything that it says. */
 export function batchSum({ first, last, now, records }: Omit<Batch, 'sum'>): number {
   return checksum(`${first} ${last} ${now}`, records);

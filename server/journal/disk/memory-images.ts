@@ -1,9 +1,9 @@
 /** The shard images of a disk in memory. */
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import { instant, NO_POSITION, NO_VERSION, type Position, type ShardId } from '#shared/units.ts';
-import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
+import { RecordCursor } from '#server/shard/record/cursor.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
-import type { RecordFormat } from '#server/shard/record/format.ts';
+import { asBuffer, type RecordFormat } from '#server/shard/record/format.ts';
 import { applyChanges } from '../images/merge.ts';
 import type { Write } from './memory-writes.ts';
 import { ImageError, type Image, type ImageDraft, type ImageStore } from './storage.ts';
@@ -21,6 +21,7 @@ interface PublishedImage {
 
 export class MemoryImages implements ImageStore {
   readonly #format: RecordFormat;
+  readonly #cursor: RecordCursor;
   readonly #write: Write;
   readonly #staged = new Map<ShardId, StagedImage>();
   readonly #published = new Map<ShardId, PublishedImage>();
@@ -30,6 +31,7 @@ export class MemoryImages implements ImageStore {
 
   constructor(format: RecordFormat, write: Write) {
     this.#format = format;
+    this.#cursor = new RecordCursor(format);
     this.#write = write;
   }
 
@@ -45,7 +47,7 @@ export class MemoryImages implements ImageStore {
     const image = this.#published.get(shard);
     if (image === undefined) return undefined;
     if (image.bytes.length === 0) throw new ImageError('its image is damaged');
-    return { kind: 'found', shard: new PlainRecordReader(image.bytes, this.#format).changeSet() };
+    return { kind: 'found', shard: this.#cursor.changeSet(asBuffer(image.bytes), 0) };
   }
 
   draft(shard: ShardId): ImageDraft {

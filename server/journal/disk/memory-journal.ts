@@ -1,6 +1,6 @@
 /** The journal of a disk in memory. */
 import { NO_POSITION, type Instant, type Position, type ShardId } from '#shared/units.ts';
-import { checkedBatch } from './checksums.ts';
+import { checkedBatch, checkedBatches } from './checksums.ts';
 import { Synced, type Write } from './memory-writes.ts';
 import type { Batch, JournalState, JournalStore, SetAsideRecord, ImageVersion } from './storage.ts';
 
@@ -52,15 +52,8 @@ export class MemoryJournal implements JournalStore {
   }
 
   read(after: Position, bytesMax: number): readonly Batch[] {
-    const batches: Batch[] = [];
-    let bytes = 0;
-    for (const batch of this.#kept.content.batches) {
-      if (batch.first <= after) continue;
-      batches.push(this.#check(batch));
-      bytes += batch.records.length;
-      if (bytes >= bytesMax) break;
-    }
-    return batches;
+    const later = this.#kept.content.batches.values().filter(({ first }) => first > after);
+    return checkedBatches(later, bytesMax, this.#check);
   }
 
   batch(first: Position): Batch | undefined {

@@ -6,7 +6,7 @@ import type Database from 'better-sqlite3';
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import { type Epoch, type Instant, NO_POSITION, type Position, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { asBuffer } from '#server/shard/record/format.ts';
-import { batchSum, checkedBatch, countersSum, imageVersionSum, keptSum } from './checksums.ts';
+import { batchSum, checkedBatch, checkedBatches, countersSum, imageVersionSum, keptSum } from './checksums.ts';
 import {
   JournalError,
   ShardEntryError,
@@ -151,14 +151,7 @@ export class FileJournalReader implements JournalReader {
   }
 
   read(after: Position, bytesMax: number): readonly Batch[] {
-    const batches: Batch[] = [];
-    let bytes = 0;
-    for (const batch of this.#batchesAfter.iterate(after)) {
-      batches.push(checkedBatch(batch));
-      bytes += batch.records.length;
-      if (bytes >= bytesMax) break;
-    }
-    return batches;
+    return checkedBatches(this.#batchesAfter.iterate(after), bytesMax);
   }
 
   batch(first: Position): Batch | undefined {

@@ -11,7 +11,7 @@ import { FileImages } from '../disk/image-files.ts';
 import { journalPath, projectionsPath } from '../disk/directory.ts';
 import { FileJournalReader } from '../disk/sqlite-journal.ts';
 import { FileProjections } from '../disk/sqlite-projections.ts';
-import { patiently, type LockPatience, type Patient } from '../threads/worker-patience.ts';
+import { patiently, type LockPatience } from '../threads/worker-patience.ts';
 import { serve, Transferred } from '../threads/worker-port.ts';
 
 interface Open {
@@ -29,7 +29,7 @@ function opened(): Open {
   return state.open;
 }
 
-function ask<T>(question: (projector: Projector) => T): Patient<T> {
+function ask<T>(question: (projector: Projector) => T): Promise<T> {
   const run = (): T => question(opened().projector);
   return patiently('node.db', opened().patience.projectionsLockedMs, run, () => opened().projections.probe());
 }

@@ -1,12 +1,21 @@
 /**
- * Reads records in the plainest way, as objects: the twin of `RecordCursor` in tests, and the simulator's own way into the journals.
- * Nothing in a serving node uses it.
+ * Reads records in the plainest way, as objects: the twin of `RecordCursor`, which tests hold
+ * against it.
  */
 import type { Epoch, Gold, Instant, RowId, ShardId, ShardVersion, TransactionId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '../change-set.ts';
 import type { LedgerEntry, Posting } from '../ledger.ts';
 import { KEPT_AS, type ColumnSchema } from '../row.ts';
-import { asBuffer, CodecError, hasBalance, LARGE_MARK, LENGTH_BYTES, placeOfNumber, schemaOf, type RecordFormat } from './format.ts';
+import {
+  asBuffer,
+  CodecError,
+  hasBalance,
+  LARGE_MARK,
+  LENGTH_BYTES,
+  placeOfNumber,
+  schemaOf,
+  type RecordFormat,
+} from '../record/format.ts';
 
 /** Reads records one after the other. Throws `CodecError` on bytes that are none. */
 export class PlainRecordReader {
