@@ -109,16 +109,28 @@ export interface View {
    * `version` is that of the shard.
    */
   readonly settle?: (version: number) => readonly ServerMessage[];
-  /** Forgets every row, before a snapshot. */
-  readonly clear?: () => void;
 }
 
 /** What the rows of one entity do to the state. */
-export interface RowFold {
+export interface RowFold extends Folding<AnyRow> {
   readonly entity: string;
   readonly table: string;
-  readonly put: (row: AnyRow) => void;
-  readonly remove: (id: number) => void;
+}
+
+/** What happens to the state as rows come and go. */
+export interface Folding<Row> {
+  readonly put: (row: Row) => void;
+  /** A row that goes is known by its id alone. Left out where no row ever goes. */
+  readonly remove?: (id: number) => void;
+  /** Forgets every row, before a snapshot. Left out where the rows of a snapshot say all anew. */
+  readonly clear?: () => void;
+}
+
+/** The part of a map of the state that folds need. */
+interface StateMap<Value> {
+  set(key: string, value: Value): unknown;
+  delete(key: string): unknown;
+  clear(): void;
 }
 
 /** What a row says is where: so much of an asset at a place. */
@@ -179,13 +191,34 @@ export function onCommands(runs: { readonly [Type in CommandType]?: Run<Type> })
 type Run<Type extends CommandType> = (turn: Turn, body: CommandBody<Type>, command: Command) => Handled;
 
 /** A fold of an entity's rows. */
-export function fold<A extends Attributes>(entity: Entity<A>, put: (row: RowOf<A>) => unknown, remove: (id: number) => unknown): RowFold {
-  return {
-    entity: entity.name,
-    table: entity.schema.table,
-    put: (row) => void put(rowOf(entity, row)),
-    remove: (id) => void remove(id),
-  };
+export function fold<A extends Attributes>(entity: Entity<A>, folding: Folding<RowOf<A>>): RowFold {
+  return { ...folding, entity: entity.name, table: entity.schema.table, put: (row) => folding.put(rowOf(entity, row)) };
+}
+
+/** A fold that shows each row as the value of one key of a map. A row never changes its key. */
+export function foldIntoMap<A extends Attributes, Value>(
+  entity: Entity<A>,
+  map: StateMap<Value>,
+  shown: (row: RowOf<A>) => readonly [key: string, value: Value],
+): RowFold {
+  const keyById = new Map<number, string>();
+  return fold(entity, {
+    put: (row) => {
+      const [key, value] = shown(row);
+      keyById.set(row.id, key);
+      map.set(key, value);
+    },
+    remove: (id) => {
+      const key = keyById.get(id);
+      if (key === undefined) throw new Error(`row ${id} of ${entity.name} was removed but never seen`);
+      keyById.delete(id);
+      map.delete(key);
+    },
+    clear: () => {
+      keyById.clear();
+      map.clear();
+    },
+  });
 }
 
 /** The holdings of an entity's rows. */

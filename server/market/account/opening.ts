@@ -63,13 +63,7 @@ function give(turn: Turn, { gold: amount, items, commodities }: StartGoods): voi
 function view({ state }: Room): View {
   let wasFrozen = state.frozen;
   return {
-    folds: [
-      fold(
-        player,
-        ({ name, frozen }) => Object.assign(state, { name, frozen }),
-        () => undefined,
-      ),
-    ],
+    folds: [fold(player, { put: ({ name, frozen }) => void Object.assign(state, { name, frozen }) })],
     settle: (version) => {
       const { frozen } = state;
       if (frozen === wasFrozen) return [];

@@ -11,7 +11,7 @@ import { defineEntity, integer, json, text, type Row } from '#server/shard/entit
 import type { Json } from '#server/shard/json.ts';
 import type { Inspected } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
-import { fold, holds, type EntityHoldings, type Feature, type Room, type View } from '../feature.ts';
+import { foldIntoMap, holds, type EntityHoldings, type Feature } from '../feature.ts';
 
 /** Whether what is inside a JSON value is an item. */
 export const isItem = (inside: unknown): boolean => itemSchema.safeParse(inside).success;
@@ -71,42 +71,6 @@ function inspectGoods(holdings: readonly EntityHoldings[], shard: Inspected): st
   return undefined;
 }
 
-/** The state calls goods by names of their own: a row that is removed is known by its id alone. */
-function view({ state, shard }: Room): View {
-  const keyByRow = new Map<number, string>();
-  const takeKey = (row: number): string => {
-    const key = keyByRow.get(row);
-    if (key === undefined) throw new Error(`row ${row} of ${shard} was removed but never seen`);
-    keyByRow.delete(row);
-    return key;
-  };
-  return {
-    folds: [
-      fold(
-        item,
-        (row) => {
-          keyByRow.set(row.id, row.itemId);
-          state.stash.set(row.itemId, itemState(row.item.value));
-        },
-        (id) => state.stash.delete(takeKey(id)),
-      ),
-      fold(
-        commodity,
-        (row) => {
-          keyByRow.set(row.id, row.commodity);
-          state.commodities.set(row.commodity, row.quantity);
-        },
-        (id) => state.commodities.delete(takeKey(id)),
-      ),
-    ],
-    clear: () => {
-      state.stash.clear();
-      state.commodities.clear();
-      keyByRow.clear();
-    },
-  };
-}
-
 const holdings: readonly EntityHoldings[] = [
   holds(item, (row) => [{ place: 'stash', asset: `item:${row.item.value.id}`, amount: 1 }]),
   holds(commodity, (row) => [{ place: 'stash', asset: `commodity:${row.commodity}`, amount: row.quantity }]),
@@ -118,7 +82,12 @@ export function stashFeature(others: readonly EntityHoldings[]): Feature {
     name: 'stash',
     entities: [item, commodity],
     inspect: (shard) => inspectGoods([...holdings, ...others], shard),
-    view,
+    view: ({ state }) => ({
+      folds: [
+        foldIntoMap(item, state.stash, (row) => [row.itemId, itemState(row.item.value)]),
+        foldIntoMap(commodity, state.commodities, (row) => [row.commodity, row.quantity]),
+      ],
+    }),
     holdings,
   };
 }

@@ -3,21 +3,12 @@ import { listingId } from '#shared/address.ts';
 import { itemState } from '#shared/item-state.ts';
 import { ListingState, type Listing } from '#shared/protocol/listing.ts';
 import type { ShardId } from '#shared/units.ts';
-import { fold, holds, type Room, type View } from '../feature.ts';
+import { foldIntoMap, holds, type Room, type View } from '../feature.ts';
 import { listing, type ListingRow } from './listing.ts';
 
 /** The own listings of one room. */
 export function listingView({ state, shard }: Room): View {
-  return {
-    folds: [
-      fold(
-        listing,
-        (row) => state.listings.set(listingId(row.id, shard), listingState(row, shard)),
-        (id) => state.listings.delete(listingId(id, shard)),
-      ),
-    ],
-    clear: () => state.listings.clear(),
-  };
+  return { folds: [foldIntoMap(listing, state.listings, (row) => [listingId(row.id, shard), listingState(row, shard)])] };
 }
 
 /** A listing holds its item whole. */
