@@ -9,8 +9,7 @@
  */
 import { commands, parseCommand, type Command, type CommandRequest, type ReadingCommandType } from '#shared/protocol.ts';
 import { refusal } from '#shared/refusals.ts';
-import type { ReadTable } from '#server/market/command-table.ts';
-import type { Caller, ReadServices } from '#server/market/feature.ts';
+import type { Caller, ReadServices, ReadTable } from '#server/market/feature.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { Command as ShardCommand, Reply } from '#server/shard/message.ts';
 import type { Backend } from './backend.ts';

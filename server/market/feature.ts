@@ -5,6 +5,7 @@
  * This is an interface and a static list that the compiler checks, not a plug-in system: nothing is
  * registered, found or loaded at run time.
  */
+import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Prng } from '#shared/prng.ts';
 import type { Cause, CommandBody, CommandInput, CommandRequest, CommandType, ReadingCommandType, ServerMessage } from '#shared/protocol.ts';
 import type { ListingState } from '#shared/protocol/listing.ts';
@@ -24,12 +25,19 @@ import type { AnyRow } from '#server/shard/row.ts';
 import type { Asset, Place } from './places.ts';
 import type { TradeKind } from '#server/trade/trade-kind.ts';
 
+/** What features are made from: the rules in force, the regions of the world, what exists in it. */
+export interface MarketOptions {
+  readonly rules: Rules;
+  readonly regions: readonly string[];
+  readonly catalogue: Catalogue;
+}
+
 /** A powerup with what others ask of it. Everything beyond the powerup is optional. */
 export interface Feature extends Powerup {
   /** Its kinds of trade, by name. */
   readonly trades?: Readonly<Record<string, MarketTrade>>;
   /** Its commands that are answered without a turn of the player's own shard. */
-  readonly reads?: Reads;
+  readonly reads?: Partial<ReadTable>;
   /** How its rows show in the room of their player. Called once per room. */
   readonly view?: (room: Room) => View;
   /** Which gold and goods its rows hold. */
@@ -85,8 +93,9 @@ export type Read<Type extends ReadingCommandType> = (
   caller: Caller,
   request: CommandRequest<Type>,
 ) => Reply | Promise<Reply>;
-/** Reads by the name of their command. */
-export type Reads = { readonly [Type in ReadingCommandType]?: Read<Type> };
+
+/** A read for each command that changes nothing. */
+export type ReadTable = { readonly [Type in ReadingCommandType]: Read<Type> };
 
 /**
  * The room that a view is made for. The view alone writes the parts of the state that show its

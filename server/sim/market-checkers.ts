@@ -4,7 +4,7 @@
  */
 import type { Rules } from '#shared/rules.ts';
 import type { Instant } from '#shared/units.ts';
-import { player } from '#server/market/account/player.ts';
+import { player } from '#server/market/account/opening.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import { item } from '#server/market/goods/stash.ts';
 import { wallet } from '#server/market/goods/wallet.ts';
