@@ -75,8 +75,8 @@ export type ReadingCommandType = Exclude<CommandType, ChangingCommandType>;
 export type CommandBody<Type extends CommandType> = Omit<CommandRequest<Type>, 'op'>;
 /** What a command carries besides its `op`, as a client writes it: not parsed yet. */
 export type CommandInput<Type extends CommandType> = Omit<z.input<(typeof commands)[Type]['request']>, 'op'>;
-/** A command with its request, tagged by its type. */
-export type Command = {
+/** A command as a client has sent it, with its request, tagged by its type. */
+export type ClientCommand = {
   [Type in CommandType]: { readonly kind: 'command'; readonly type: Type; readonly request: CommandRequest<Type> };
 }[CommandType];
 /**
@@ -122,10 +122,10 @@ export function isChangingCommand(type: CommandType): type is ChangingCommandTyp
  * A message from outside as a command, or the refusal `bad-request` whose `details.fault` names
  * what is wrong. Never throws.
  */
-export function parseCommand(type: string, payload: unknown): Command | Refusal {
+export function parseCommand(type: string, payload: unknown): ClientCommand | Refusal {
   if (!isCommandType(type)) return refusal('bad-request', { fault: 'unknown command' });
   const parsed = commands[type].request.safeParse(payload);
   if (!parsed.success) return refusal('bad-request', { fault: faultOf(parsed.error) });
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- this type's own schema made the request; TypeScript cannot relate the two
-  return { kind: 'command', type, request: parsed.data } as Command;
+  return { kind: 'command', type, request: parsed.data } as ClientCommand;
 }

@@ -7,11 +7,11 @@
  *    have been made before it.
  * 3. Nothing is answered that did not happen: what a shard has not said is not said.
  */
-import { commands, parseCommand, type Command, type CommandRequest, type ReadingCommandType } from '#shared/protocol.ts';
+import { commands, parseCommand, type ClientCommand, type CommandRequest, type ReadingCommandType } from '#shared/protocol.ts';
 import { refusal } from '#shared/refusals.ts';
-import type { Caller, ReadServices, ReadTable } from '#server/market/feature.ts';
+import type { Requester, ReadServices, ReadTable } from '#server/market/feature.ts';
 import type { Platform } from '#server/platform/platform.ts';
-import type { Command as ShardCommand, Reply } from '#server/shard/message.ts';
+import type { Command, Reply } from '#server/shard/message.ts';
 import type { Backend } from './backend.ts';
 
 /** What dispatch needs from its surroundings. */
@@ -22,7 +22,7 @@ export interface DispatchServices {
 }
 
 /** The final word to a message of a client. */
-export async function dispatch(services: DispatchServices, caller: Caller, type: string, payload: unknown): Promise<Reply> {
+export async function dispatch(services: DispatchServices, caller: Requester, type: string, payload: unknown): Promise<Reply> {
   let isChanging = false;
   try {
     const command = parseCommand(type, payload);
@@ -36,22 +36,22 @@ export async function dispatch(services: DispatchServices, caller: Caller, type:
   }
 }
 
-async function run(services: DispatchServices, caller: Caller, command: Command): Promise<Reply> {
+async function run(services: DispatchServices, caller: Requester, command: ClientCommand): Promise<Reply> {
   if (isRead(command)) return read(services, caller, command.type, command.request);
   const { op, ...body } = command.request;
-  const message: ShardCommand = { kind: command.type, issuer: 'client', op, body };
+  const message: Command = { kind: command.type, issuer: 'client', op, body };
   return services.backend.world.accept({ to: caller.shard, message });
 }
 
-type ReadingCommand = Extract<Command, { readonly type: ReadingCommandType }>;
+type ReadingCommand = Extract<ClientCommand, { readonly type: ReadingCommandType }>;
 
-function isRead(command: Command): command is ReadingCommand {
+function isRead(command: ClientCommand): command is ReadingCommand {
   return !commands[command.type].changes;
 }
 
 async function read<Type extends ReadingCommandType>(
   services: DispatchServices,
-  caller: Caller,
+  caller: Requester,
   type: Type,
   request: CommandRequest<Type>,
 ): Promise<Reply> {

@@ -65,7 +65,7 @@ export interface MarketTrade extends TradeKind {
 }
 
 /** Who asks. */
-export interface Caller {
+export interface Requester {
   readonly player: PlayerId;
   readonly shard: ShardId;
 }
@@ -90,7 +90,7 @@ export interface ReadServices {
 /** Answers one command that changes nothing. */
 export type Read<Type extends ReadingCommandType> = (
   services: ReadServices,
-  caller: Caller,
+  caller: Requester,
   request: CommandRequest<Type>,
 ) => Reply | Promise<Reply>;
 

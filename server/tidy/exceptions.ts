@@ -8,13 +8,11 @@ import type { Exceptions } from './export-rules.ts';
 export const SHARED_NAMES: Exceptions = {
   'server/edge/sessions.ts openSession': 'the two ends of one request: the client opens a session, and so does the edge',
   'server/journal/persister/backend.ts Backend': 'open: of the edge, and of the persister',
-  'server/market/feature.ts Caller': 'open: of a read, and of a thread',
   'server/platform/within.ts within': 'the client has one of its own: it runs where there is no platform',
   'shared/units.ts gold': 'open: an amount, and an attribute',
   'server/sim/row-decode.ts fieldsOf': 'open: of a row, and of a schema',
   'server/sim/simulated-bus.ts Packet': 'open: of a link, and of the bus that carries it',
   'server/trade/messages.ts Outcome': 'open: of a trade, and of a write',
-  'shared/protocol.ts Command': 'open: of a client, and of a shard',
 };
 
 /** Exports that nothing but tests uses, or nothing at all. */

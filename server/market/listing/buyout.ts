@@ -67,7 +67,7 @@ function decide(turn: Turn, { tx, terms }: Offer): Decision {
   if (!hasRoomFor(turn, received)) return abort('gold-overflow');
   // After this point the trade is committed.
   turn.remove(listing, offered.id);
-  complete(turn, { entry: 'sold', gold: received, fees, tx });
+  complete(turn, { entry: 'sold', gold: received, fees: Json.of(fees), tx });
   transfer(turn, 'sale', tx, [
     fromTo(`item:${goods.id}`, 'listed', 'clearing'),
     goldFromTo('clearing', 'completed', received),
