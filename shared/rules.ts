@@ -6,16 +6,7 @@
  * the two and says what differs. Bounds of the machine are in `limits.ts`.
  */
 import { z } from 'zod';
-import {
-  catalogWordSchema,
-  durationSchema,
-  faultOf,
-  type feeLineSchema,
-  goldSchema,
-  integerSchema,
-  textSchema,
-  type Parsed,
-} from './schemas.ts';
+import { catalogWordSchema, durationSchema, faultOf, type FeeLine, goldSchema, integerSchema, textSchema, type Parsed } from './schemas.ts';
 import { durationMs, gold, shareOfGold, type Gold } from './units.ts';
 
 const MINUTE_MS = 60_000;
@@ -86,14 +77,7 @@ export const rulesSchema = z
 export type Rules = Parsed<typeof rulesSchema>;
 
 /** The rules of gold for one item class. */
-export interface GoldRules {
-  readonly saleFeeBasisPoints: number;
-  readonly priceMin: Gold;
-  readonly priceMax: Gold;
-}
-
-/** One line of what a sale costs the seller. */
-export type FeeLine = Parsed<typeof feeLineSchema>;
+export type GoldRules = Omit<Rules['gold'], 'byItemClass'>;
 
 /** The name of a built-in profile. */
 export type RulesProfile = 'dev' | 'diablo3';

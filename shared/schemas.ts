@@ -6,7 +6,6 @@
  */
 import { z } from 'zod';
 import { isRegionName, listingId, MODES, parseListingId } from './address.ts';
-import { RARITIES } from './item.ts';
 import { limits } from './limits.ts';
 import { durationMs, gold, GOLD_MAX, instant, itemId, operationId, playerId, quantity, QUANTITY_MAX } from './units.ts';
 
@@ -96,23 +95,11 @@ export const cursorSchema = textSchema(limits.cursorLengthMax);
 /** A transaction, as players and moderators see it. */
 export const transactionTextSchema = textSchema(limits.transactionTextLengthMax);
 
-/** One rolled item, as `Item` says. */
-export const itemSchema = z.strictObject({
-  id: itemIdSchema,
-  baseId: catalogWordSchema,
-  itemClass: catalogWordSchema,
-  name: textSchema(limits.displayNameLengthMax),
-  rarity: z.enum(RARITIES),
-  level: integerSchema(1, 1_000),
-  affixes: z
-    .array(z.strictObject({ id: catalogWordSchema, value: integerSchema(-limits.statValueMax, limits.statValueMax) }))
-    .max(limits.affixesPerItemMax),
-  dps: integerSchema(0, limits.statValueMax).exactOptional(),
-  armor: integerSchema(0, limits.statValueMax).exactOptional(),
-});
-
 /** One line of what a sale costs; `rate` in basis points of the price, where the line is a share. */
 export const feeLineSchema = z.strictObject({ name: textSchema(40), rate: integerSchema(0, 10_000).exactOptional(), gold: goldSchema });
+
+/** One line of what a sale costs the seller. */
+export type FeeLine = Parsed<typeof feeLineSchema>;
 
 /** The longest sentence about a failure: an attacker's own words come back cut. */
 const SENTENCE_LENGTH_MAX = 300;

@@ -56,13 +56,8 @@ export function matches(criteria: Criteria, listing: IndexedListing, context: Se
 
 /** The order of two listings: by value, ascending unless the sort says otherwise, without a value last, then by id. */
 export function compareListings(sort: Sort, a: IndexedListing, b: IndexedListing): number {
-  return comparePlaces(sort, placeOf(sort, a), placeOf(sort, b));
-}
-
-/** The order of two places, as `compareListings`. */
-function comparePlaces(sort: Sort, a: SortPlace, b: SortPlace): number {
-  const keyA = sortKey(sort, a.value);
-  const keyB = sortKey(sort, b.value);
+  const keyA = sortKey(sort, sortValue(sort.by, a));
+  const keyB = sortKey(sort, sortValue(sort.by, b));
   if (keyA !== keyB) return keyA < keyB ? -1 : 1;
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
@@ -151,16 +146,6 @@ function isWithin(value: number | undefined, ends: { readonly min?: number; read
 }
 
 function sortValue(by: Sort['by'], listing: IndexedListing): number | undefined {
-  switch (by) {
-    case 'buyout':
-      return listing.buyout;
-    case 'currentBid':
-      return listing.currentBid;
-    case 'endsAt':
-      return listing.endsAt;
-    case 'level':
-      return listing.item.level;
-    default:
-      return statOf(listing.item, by);
-  }
+  if (by === 'buyout' || by === 'currentBid' || by === 'endsAt') return listing[by];
+  return by === 'level' ? listing.item.level : statOf(listing.item, by);
 }

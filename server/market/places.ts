@@ -13,6 +13,15 @@ export const PLACES = ['wallet', 'stash', 'hold', 'escrow', 'listed', 'completed
 /** One of the places. */
 export type Place = (typeof PLACES)[number];
 
+/**
+ * Places that no shard's rows show: the world's edge, and what is between two shards of one trade.
+ */
+const OUTSIDE: ReadonlySet<Place> = new Set<Place>(['clearing', 'minted', 'burned']);
+/**
+ * Places that are the player's: all others. Its rows hold exactly what the ledger says is there.
+ */
+export const OWN_PLACES: ReadonlySet<string> = new Set(PLACES.filter((place) => !OUTSIDE.has(place)));
+
 /** What moves: gold, a single item, or so many of a commodity. */
 export type Asset = 'gold' | `item:${string}` | `commodity:${string}`;
 

@@ -4,7 +4,8 @@
  */
 import { t } from '@colyseus/schema';
 import { ItemState } from '../item-state.ts';
-import { catalogWordSchema, itemSchema, quantitySchema } from '../schemas.ts';
+import { itemSchema } from '../item.ts';
+import { catalogWordSchema, quantitySchema } from '../schemas.ts';
 import type { ProtocolPart } from './part.ts';
 
 /** Goods: one item, or a quantity of one commodity. */

@@ -2,8 +2,8 @@
 import type { Item } from '#shared/item.ts';
 import { limits } from '#shared/limits.ts';
 import { COMPLETED_KINDS } from '#shared/protocol/completed.ts';
-import type { FeeLine, Rules } from '#shared/rules.ts';
-import { feeLineSchema } from '#shared/schemas.ts';
+import type { Rules } from '#shared/rules.ts';
+import { feeLineSchema, type FeeLine } from '#shared/schemas.ts';
 import { QUANTITY_MAX } from '#shared/units.ts';
 import { defineEntity, gold, integer, json, nullable, oneOf, text, timestamp, type Row } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';

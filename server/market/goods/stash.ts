@@ -3,10 +3,9 @@
  *
  * Goods are whole wherever they are: an item is in exactly one row of one table of one shard (T8).
  */
-import type { Item } from '#shared/item.ts';
+import { itemSchema, type Item } from '#shared/item.ts';
 import { itemState } from '#shared/item-state.ts';
 import type { Rules } from '#shared/rules.ts';
-import { itemSchema } from '#shared/schemas.ts';
 import { defineEntity, integer, json, text, type Row } from '#server/shard/entity.ts';
 import type { Json } from '#server/shard/json.ts';
 import type { Inspected } from '#server/shard/powerup.ts';
