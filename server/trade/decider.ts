@@ -15,11 +15,11 @@ import { refusal, type RefusalName } from '#shared/refusals.ts';
 import type { Instant, ShardId } from '#shared/units.ts';
 import type { Row } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
-import { DONE, type Absence, type Handled } from '#server/shard/message.ts';
+import { DONE, type Absence, type Emitted, type Handled } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { repeatAt } from './backoff.ts';
 import { decision } from './entities.ts';
-import { messageKey, type Offer, type Outcome, type Pending, type Settled, type Verdict } from './messages.ts';
+import { isOffer, messageKey, type Offer, type Outcome, type Pending, type Settled, type Verdict } from './messages.ts';
 import { kindOf, type Decision, type TradeKinds } from './trade-kind.ts';
 import { holderOf } from './transaction.ts';
 
@@ -113,6 +113,25 @@ function tell(turn: Turn, { tx, state, verdict, askAgainAt }: DecisionRow): void
       ? { kind: 'pending', key: messageKey('pending', tx), tx, askAgainAt: askAgainAt ?? turn.now }
       : { kind: 'outcome', key: messageKey('outcome', tx), tx, decider: turn.shard, verdict: verdict.value };
   turn.emit(holderOf(tx), message);
+}
+
+/**
+ * What is sent back in the place of a shard that cannot take a message: only an offer that is late
+ * may be answered so, and nothing else has an answer. `isOwn` tells whether a shard lives on this
+ * node.
+ */
+export function replyInPlaceOf(
+  { to, message }: Emitted,
+  now: Instant,
+  absence: Absence,
+  isOwn: (shard: ShardId) => boolean,
+): Emitted | undefined {
+  if (!isOffer(message)) return undefined;
+  const holder = holderOf(message.tx);
+  // Times of turns can be compared only within a node: clocks of others may differ.
+  const known: Absence = absence.kind === 'never-created' || isOwn(holder) ? absence : { ...absence, lastTurnAt: undefined };
+  const outcome = outcomeInPlaceOf(message, to, now, known);
+  return outcome === undefined ? undefined : { to: holder, message: outcome };
 }
 
 /**

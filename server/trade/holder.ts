@@ -17,7 +17,7 @@ import { repeatAt } from './backoff.ts';
 import { hold } from './entities.ts';
 import { messageKey, type Offer, type Outcome, type Pending, type Settled, type TradeData } from './messages.ts';
 import { kindOf, type Hold, type TradeKinds } from './trade-kind.ts';
-import { parseTransaction, transactionId } from './transaction.ts';
+import { parseTransaction, transactionId, wasMinted } from './transaction.ts';
 
 /** What a holder promises. The gold has left the wallet in the same turn. */
 export interface HoldDraft {
@@ -55,7 +55,7 @@ export function openHold(turn: Turn, draft: HoldDraft): { readonly hold: Hold; r
 export function onOutcome(kinds: TradeKinds, turn: Turn, { tx, decider, verdict }: Outcome): Handled {
   const held = turn.table(hold).find('tx', tx);
   if (held === undefined) {
-    if (!wasMinted(turn, tx)) throw new StateLost(`the outcome of ${tx} came, which this shard never offered: its state was lost`);
+    if (!wasMintedHere(turn, tx)) throw new StateLost(`the outcome of ${tx} came, which this shard never offered: its state was lost`);
     emitSettled(turn, decider, tx);
     return DONE;
   }
@@ -101,10 +101,8 @@ function emitSettled(turn: Turn, decider: ShardId, tx: string): void {
   turn.emit(decider, settled);
 }
 
-/** T6: whether this shard has ever minted the transaction. A generation below the present one was minted before a restore. */
-function wasMinted(turn: Turn, tx: string): boolean {
+function wasMintedHere({ shard, minted }: Turn, tx: string): boolean {
   const transaction = parseTransaction(tx);
-  if (transaction?.holder !== turn.shard) throw new Error(`${tx} is not of ${turn.shard}`);
-  const { generation, seq } = turn.minted;
-  return transaction.generation < generation || (transaction.generation === generation && transaction.seq <= seq);
+  if (transaction?.holder !== shard) throw new Error(`${tx} is not of ${shard}`);
+  return wasMinted(transaction, minted);
 }

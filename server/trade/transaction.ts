@@ -14,6 +14,14 @@ export interface Transaction {
 
 const PATTERN = /^([1-9][0-9]{0,15})\.([1-9][0-9]{0,8})\.(.+)$/;
 
+/**
+ * T6: whether the holder whose counter stands there has ever minted the transaction. A generation
+ * below the present one was minted before a restore.
+ */
+export function wasMinted({ generation, seq }: Transaction, counter: Omit<Transaction, 'holder'>): boolean {
+  return generation < counter.generation || (generation === counter.generation && seq <= counter.seq);
+}
+
 /** The text form. */
 export function transactionId({ holder, generation, seq }: Transaction): string {
   return `${seq}.${generation}.${holder}`;
