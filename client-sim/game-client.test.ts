@@ -1,7 +1,8 @@
 /** The client against real edges that go away and come back. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import { startEdge, type Edge, type EdgeOptions } from '#server/edge/edge.ts';
+import { startEdge, type Edge } from '#server/edge/edge.ts';
+import type { EdgeOptions } from '#server/edge/services.ts';
 import { closeAll, onClose, startTestEdge } from '#server/edge/testing/test-edge.ts';
 import { ClosedError, NoAnswerError, RefusedError } from './errors.ts';
 import { GameClient } from './game-client.ts';

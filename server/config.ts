@@ -1,10 +1,12 @@
 /**
- * Configuration: flags over the environment (`GAVEL_*`) over `gavel.config.json`, checked before anything is started. One table,
- * `settingsSchema`, names each setting, how it is read and what is said about it; flags, environment, file, `--help` and
- * docs/reference/configuration.md are made from it. Pure: the caller gives the arguments, the environment and a way to read files.
+ * Configuration: flags over the environment (`GAVEL_*`) over `gavel.config.json`, checked before
+ * anything is started. One table, `settingsSchema`, names each setting, how it is read and what is
+ * said about it; flags, environment, file, `--help` and docs/reference/configuration.md are made
+ * from it. Pure: the caller gives the arguments, the environment and a way to read files.
  *
- * Secrets come from the environment alone, where no list of processes and no file in the repository shows them. In development they
- * are made up at each start; in production there is no start without them.
+ * Secrets come from the environment alone, where no list of processes and no file in the repository
+ * shows them. In development they are made up at each start; in production there is no start
+ * without them.
  */
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
@@ -39,7 +41,10 @@ export interface Config {
   readonly origins: readonly string[];
   /** Sessions per second that one address may open, and at once. */
   readonly sessionRate: { readonly perSecond: number; readonly burst: number };
-  /** Whether the operator says that the clock of the machine is right, however far it is from the last time that the node knows. */
+  /**
+   * Whether the operator says that the clock of the machine is right, however far it is from the
+   * last time that the node knows.
+   */
   readonly isClockRight: boolean;
   readonly secrets: Secrets;
 }
@@ -65,10 +70,10 @@ export interface ConfigSource {
   readonly newSecret: () => string;
 }
 
-/** What a start asks for. */
-export type Started = { readonly kind: 'help'; readonly text: string } | { readonly kind: 'config'; readonly config: Config };
-
-/** What is said about a setting: `value` stands for its value in the help, and is empty for a switch, which may stand alone. */
+/**
+ * What is said about a setting: `value` stands for its value in the help, and is empty for a
+ * switch, which may stand alone.
+ */
 interface SettingText {
   readonly value: string;
   readonly fallback: string;
@@ -77,10 +82,13 @@ interface SettingText {
 
 const settingTexts = z.registry<SettingText>();
 
-/** One setting: how its text becomes its value. A message that ends in `; not` is completed with what was given. */
-function setting<Schema extends z.core.$ZodType<unknown, string>>(schema: Schema, text: SettingText) {
-  const read = z.string().prefault(text.fallback).pipe(schema);
-  settingTexts.add(read, text);
+/**
+ * One setting: what is said about it, and how its text becomes its value. A message that ends in `;
+ * not` is completed with what was given.
+ */
+function setting<Schema extends z.core.$ZodType<unknown, string>>(value: string, fallback: string, help: string, schema: Schema) {
+  const read = z.string().prefault(fallback).pipe(schema);
+  settingTexts.add(read, { value, fallback, help });
   return read;
 }
 
@@ -95,61 +103,49 @@ const integerBetween = (min: number, max: number) =>
     )
     .transform(Number);
 
-const split = z.string().transform((text) => text.split(','));
+const listOf = (isElement: (text: string) => boolean, message: string) =>
+  z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.string().refine(isElement, message)));
 
 /** Empty text stands for nothing. */
 const absentIfEmpty = z.string().transform((text) => (text === '' ? undefined : text));
 
-const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
+const profile = z.enum(['dev', 'production'], 'must be dev or production; not');
+const regions = listOf(isRegionName, 'must name regions, in lower-case letters, digits and dashes; not').refine(
+  (names) => new Set(names).size === names.length,
+  'names a region twice',
+);
+const origins = listOf(
+  (text) => URL.canParse(text) && new URL(text).origin === text,
+  'must name origins such as https://play.example.org; not',
+);
+const yesOrNo = z.enum(['true', 'false'], 'must be true or false, or stand alone; not').transform((text) => text === 'true');
 
-/** Every setting by its name, in the order of the help: `--port`, `GAVEL_PORT`, `port` in the file. */
+/**
+ * Every setting by its name, in the order of the help: `--port`, `GAVEL_PORT`, `port` in the file.
+ */
 const settingsSchema = z.object({
-  data: setting(nonEmpty, {
-    value: 'DIR',
-    fallback: './data',
-    help: 'Where everything durable is kept: on a local file system, not on a network.',
-  }),
-  host: setting(nonEmpty, { value: 'ADDRESS', fallback: '127.0.0.1', help: 'The address to listen on.' }),
-  port: setting(integerBetween(0, 65_535), { value: 'N', fallback: '2567', help: 'The port to listen on; 0 for any that is free.' }),
-  profile: setting(z.enum(['dev', 'production'], 'must be dev or production; not'), {
-    value: 'dev|production',
-    fallback: 'dev',
-    help: 'Whether guests are let in and secrets are made up (dev), or neither (production).',
-  }),
-  rules: setting(z.string(), {
-    value: 'dev|diablo3|FILE',
-    fallback: 'dev',
-    help: 'The rules of the market: a built-in profile, or a JSON file.',
-  }),
-  catalog: setting(absentIfEmpty, {
-    value: 'FILE',
-    fallback: '',
-    help: 'The item catalogue, a JSON file; built in unless given.',
-  }),
-  regions: setting(
-    split
-      .pipe(z.array(z.string().refine(isRegionName, 'must name regions, in lower-case letters, digits and dashes; not')))
-      .refine((regions) => new Set(regions).size === regions.length, 'names a region twice'),
-    { value: 'A,B,...', fallback: 'americas,europe,asia', help: 'The regions of the world.' },
+  data: setting('DIR', './data', 'Where everything durable is kept: on a local file system, not on a network.', nonEmpty),
+  host: setting('ADDRESS', '127.0.0.1', 'The address to listen on.', nonEmpty),
+  port: setting('N', '2567', 'The port to listen on; 0 for any that is free.', integerBetween(0, 65_535)),
+  profile: setting('dev|production', 'dev', 'Whether guests are let in and secrets are made up (dev), or neither (production).', profile),
+  rules: setting('dev|diablo3|FILE', 'dev', 'The rules of the market: a built-in profile, or a JSON file.', z.string()),
+  catalog: setting('FILE', '', 'The item catalogue, a JSON file; built in unless given.', absentIfEmpty),
+  regions: setting('A,B,...', 'americas,europe,asia', 'The regions of the world.', regions),
+  origins: setting('URL,...', '', 'Origins of web pages that may use the server, besides its own.', absentIfEmpty.pipe(origins.optional())),
+  'session-rate': setting(
+    'N',
+    '',
+    'Sessions per second that one address may open; 1,000 in development, 20 in production unless given.',
+    absentIfEmpty.pipe(integerBetween(1, 1_000_000).optional()),
   ),
-  origins: setting(
-    absentIfEmpty.pipe(
-      split.pipe(z.array(z.string().refine(isOrigin, 'must name origins such as https://play.example.org; not'))).optional(),
-    ),
-    { value: 'URL,...', fallback: '', help: 'Origins of web pages that may use the server, besides its own.' },
-  ),
-  'session-rate': setting(absentIfEmpty.pipe(integerBetween(1, 1_000_000).optional()), {
-    value: 'N',
-    fallback: '',
-    help: 'Sessions per second that one address may open; 1,000 in development, 20 in production unless given.',
-  }),
   'clock-is-right': setting(
-    z.enum(['true', 'false'], 'must be true or false, or stand alone; not').transform((text) => text === 'true'),
-    {
-      value: '',
-      fallback: 'false',
-      help: 'Starts although the clock is far from the last time that the data know; see docs/operations.md.',
-    },
+    '',
+    'false',
+    'Starts although the clock is far from the last time that the data know; see docs/operations.md.',
+    yesOrNo,
   ),
 });
 
@@ -170,16 +166,16 @@ export const SECRETS = [
 export const CONFIG_FILE = 'gavel.config.json';
 const SESSION_RATE = { dev: 1_000, production: 20 } as const;
 
-/** The configuration, or the help that was asked for. Throws `ConfigError`. */
-export function loadConfig(source: ConfigSource): Started {
+/** The configuration, unless the help was asked for. Throws `ConfigError`. */
+export function loadConfig(source: ConfigSource): Config | 'help' {
   const flags = fromFlags(source.args);
-  if (flags === 'help') return { kind: 'help', text: helpText() };
+  if (flags === 'help') return flags;
   const texts = { ...fromFile(source), ...fromEnvironment(source.env), ...flags };
   const parsed = settingsSchema.safeParse(texts);
   if (!parsed.success) throw new ConfigError(sentenceOf(parsed.error, texts));
   const { data, host, port, profile, rules, catalog, regions, origins = [], ...rest } = parsed.data;
   const perSecond = rest['session-rate'] ?? SESSION_RATE[profile];
-  const config: Config = {
+  return {
     profile,
     dataDirectory: data,
     host,
@@ -192,7 +188,6 @@ export function loadConfig(source: ConfigSource): Started {
     isClockRight: rest['clock-is-right'],
     secrets: loadSecrets(source, profile),
   };
-  return { kind: 'config', config };
 }
 
 /** What `--help` prints. */
@@ -229,26 +224,22 @@ function sentenceOf({ issues: [issue] }: z.ZodError, texts: Texts): string {
   return `--${String(name)} ${message}${message.endsWith('; not') ? ` ${quote(given)}` : ''}.`;
 }
 
-function isSettingName(text: string): boolean {
-  return Object.hasOwn(settingsSchema.shape, text);
-}
-
 function fromFlags(args: readonly string[]): Texts | 'help' {
-  const options = Object.fromEntries(
-    SETTINGS.map(({ name, value }) => [name, { type: value === '' ? ('boolean' as const) : ('string' as const) }]),
-  );
+  const options = SETTINGS.map(({ name, value }) => [name, { type: value === '' ? 'boolean' : 'string' }] as const);
   const { tokens } = parseArgs({
     args: [...args],
-    options: { ...options, help: { type: 'boolean', short: 'h' } },
+    options: { ...Object.fromEntries(options), help: { type: 'boolean', short: 'h' } },
     strict: false,
     tokens: true,
   });
   const values: Record<string, string> = {};
   for (const token of tokens) {
-    if (token.kind !== 'option' || (token.name !== 'help' && !isSettingName(token.name)))
+    const name = token.kind === 'option' ? token.name : '';
+    if (token.kind === 'option' && name === 'help') return 'help';
+    const known = SETTINGS.find((each) => each.name === name);
+    if (token.kind !== 'option' || known === undefined)
       throw new ConfigError(`There is no option ${quote(args[token.index] ?? '')}; --help lists them all.`);
-    const { name, inlineValue, value = options[name]?.type === 'boolean' ? 'true' : undefined } = token;
-    if (name === 'help') return 'help';
+    const { inlineValue, value = known.value === '' ? 'true' : undefined } = token;
     if (values[name] !== undefined) throw new ConfigError(`--${name} is given twice.`);
     if (value === undefined || (inlineValue === false && value.startsWith('--'))) throw new ConfigError(`--${name} wants a value.`);
     values[name] = value;
@@ -257,19 +248,13 @@ function fromFlags(args: readonly string[]): Texts | 'help' {
 }
 
 /** Variables with our prefix that are read by tools beside the server. */
-const FOREIGN_VARIABLES: ReadonlySet<string> = new Set(['GAVEL_TEST_SUMMARY']);
+const FOREIGN_VARIABLES: readonly string[] = ['GAVEL_TEST_SUMMARY'];
 
 function fromEnvironment(env: ConfigSource['env']): Texts {
-  const names = new Map(SETTINGS.map(({ name, variable }) => [variable, name]));
-  const values: Record<string, string> = {};
-  for (const [variable, text] of Object.entries(env)) {
-    const name = names.get(variable);
-    if (name !== undefined && text !== undefined) values[name] = text;
-    const isKnown = name !== undefined || FOREIGN_VARIABLES.has(variable) || SECRETS.some((secret) => secret.variable === variable);
-    if (variable.startsWith('GAVEL_') && !isKnown)
-      throw new ConfigError(`There is no setting ${quote(variable)}, which is in the environment.`);
-  }
-  return values;
+  const known = new Set([...[...SETTINGS, ...SECRETS].map(({ variable }) => variable), ...FOREIGN_VARIABLES]);
+  const unknown = Object.keys(env).find((variable) => variable.startsWith('GAVEL_') && !known.has(variable));
+  if (unknown !== undefined) throw new ConfigError(`There is no setting ${quote(unknown)}, which is in the environment.`);
+  return Object.fromEntries(SETTINGS.flatMap(({ name, variable }) => (env[variable] === undefined ? [] : [[name, env[variable]]])));
 }
 
 const fileSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]));
@@ -277,9 +262,9 @@ const fileSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boole
 function fromFile({ readText }: ConfigSource): Texts {
   const content = readJson(readText, CONFIG_FILE);
   if (content === undefined) return {};
-  const parsed = fileSchema.safeParse(content.value);
+  const parsed = fileSchema.safeParse(content);
   if (!parsed.success) throw new ConfigError(`${CONFIG_FILE}: ${faultOf(parsed.error)}.`);
-  const unknown = Object.keys(parsed.data).find((name) => !isSettingName(name));
+  const unknown = Object.keys(parsed.data).find((name) => !Object.hasOwn(settingsSchema.shape, name));
   if (unknown !== undefined) throw new ConfigError(`${CONFIG_FILE}: there is no setting ${quote(unknown)}.`);
   return Object.fromEntries(Object.entries(parsed.data).map(([name, value]) => [name, String(value)]));
 }
@@ -298,44 +283,39 @@ function fromJsonFile<Value>({ readText }: ConfigSource, name: string, path: str
   const content = readJson(readText, path);
   if (content === undefined) throw new ConfigError(`--${name} names the file ${quote(path)}, which does not exist.`);
   try {
-    return parse(content.value);
+    return parse(content);
   } catch (error) {
     if (!(error instanceof RulesError || error instanceof CatalogueError)) throw error;
     throw new ConfigError(`The ${name === 'catalog' ? 'catalogue' : name} in ${quote(path)} cannot be used: ${error.message}.`);
   }
 }
 
-function readJson(readText: ConfigSource['readText'], path: string): { readonly value: unknown } | undefined {
+/** What a file of JSON holds; `undefined`, which JSON cannot say, if there is no such file. */
+function readJson(readText: ConfigSource['readText'], path: string): unknown {
   let text: string | undefined;
   try {
     text = readText(path);
   } catch (error) {
     throw new ConfigError(`The file ${quote(path)} cannot be read: ${error instanceof Error ? error.message : String(error)}.`);
   }
-  if (text === undefined) return undefined;
   try {
-    return { value: JSON.parse(text) };
+    return text === undefined ? undefined : JSON.parse(text);
   } catch {
     throw new ConfigError(`The file ${quote(path)} is not JSON.`);
   }
 }
 
 function loadSecrets({ env, newSecret }: ConfigSource, profile: Profile): Secrets {
-  const jwt = env['GAVEL_JWT_SECRET'];
-  const service = env['GAVEL_SERVICE_KEY'];
-  if (profile === 'production') {
-    const missing = jwt === undefined ? 'GAVEL_JWT_SECRET' : service === undefined ? 'GAVEL_SERVICE_KEY' : undefined;
-    if (missing !== undefined) throw new ConfigError(`In production, ${missing} must be in the environment.`);
-  }
-  const jwtKeys = jwt === undefined ? [newSecret()] : jwt.split(',');
+  const missing = SECRETS.find(({ variable }) => env[variable] === undefined)?.variable;
+  if (profile === 'production' && missing !== undefined) throw new ConfigError(`In production, ${missing} must be in the environment.`);
+  const { GAVEL_JWT_SECRET: jwt = newSecret(), GAVEL_SERVICE_KEY: serviceKey = newSecret() } = env;
+  const jwtKeys = jwt.split(',');
+  const isShort = (key: string): boolean => key.length < limits.secretLengthMin;
+  const demand = `must have at least ${limits.secretLengthMin} characters.`;
   if (jwtKeys.length > 2) throw new ConfigError('GAVEL_JWT_SECRET must be one key, or two with a comma between them.');
-  if (jwtKeys.some((key) => key.length < limits.secretLengthMin)) {
-    throw new ConfigError(`A key in GAVEL_JWT_SECRET must have at least ${limits.secretLengthMin} characters.`);
-  }
-  if (service !== undefined && service.length < limits.secretLengthMin) {
-    throw new ConfigError(`GAVEL_SERVICE_KEY must have at least ${limits.secretLengthMin} characters.`);
-  }
-  return { jwtKeys, serviceKey: service ?? newSecret(), isMadeUp: jwt === undefined || service === undefined };
+  if (jwtKeys.some(isShort)) throw new ConfigError(`A key in GAVEL_JWT_SECRET ${demand}`);
+  if (isShort(serviceKey)) throw new ConfigError(`GAVEL_SERVICE_KEY ${demand}`);
+  return { jwtKeys, serviceKey, isMadeUp: missing !== undefined };
 }
 
 /** What somebody typed, short and on one line. */

@@ -1,14 +1,16 @@
 /**
  * The entry: configuration, one node, its edge, and the end of the process.
  *
- * A fault of the disk, an error that nobody caught, and a second Ctrl-C end the process at once: nothing is lost by it that was
- * acknowledged, and the next start recovers. That nobody reads what it prints is no reason to end.
+ * A fault of the disk, an error that nobody caught, and a second Ctrl-C end the process at once:
+ * nothing is lost by it that was acknowledged, and the next start recovers. That nobody reads what
+ * it prints is no reason to end.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import packageJson from '#package.json' with { type: 'json' };
 import { limits } from '#shared/limits.ts';
 import { nodeName } from '#shared/units.ts';
-import { ConfigError, loadConfig, type Config } from './config.ts';
+import { ConfigError, helpText, loadConfig, type Config } from './config.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
 import { DataDirectoryError } from '#server/journal/persister/persister.ts';
@@ -22,7 +24,7 @@ const NODE = nodeName('node-1');
 const machine = nodeMachine();
 
 function readConfig(): Config {
-  const started = loadConfig({
+  const config = loadConfig({
     args: process.argv.slice(2),
     env: process.env,
     readText: (path) => {
@@ -35,8 +37,8 @@ function readConfig(): Config {
     },
     newSecret: () => randomBytes(32).toString('base64url'),
   });
-  if (started.kind === 'config') return started.config;
-  process.stdout.write(started.text);
+  if (config !== 'help') return config;
+  process.stdout.write(helpText());
   process.exit(0);
 }
 
@@ -44,15 +46,6 @@ function readConfig(): Config {
 function die(sentence: string): never {
   process.stderr.write(`gavel: ${sentence}\n`);
   process.exit(1);
-}
-
-/** The version of this program, as its package says. */
-function ownVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  const description: unknown = JSON.parse(text);
-  const version = typeof description === 'object' && description !== null && 'version' in description ? description.version : undefined;
-  if (typeof version !== 'string') throw new Error('package.json names no version');
-  return version;
 }
 
 /** As `die`, when a thread may hang in the disk: to exit in order would wait for it. */
@@ -68,7 +61,7 @@ function openOwnNode(config: Config): Promise<GavelNode> {
     isClockTrusted: profile === 'dev' || isClockRight,
     rules,
     catalogue,
-    build: ownVersion(),
+    build: packageJson.version,
     regions,
     world: WORLD,
     node: NODE,
@@ -115,7 +108,8 @@ async function stop(node: GavelNode, edge: Edge): Promise<never> {
   setTimeout(() => kill('it took too long to stop; the next start recovers.'), limits.drainMaxMs).unref();
   await edge.close(limits.drainMaxMs / 4);
   await node.close(limits.drainMaxMs / 2);
-  // With the disk too slow, or the journal locked by another program, the last turns have not come to it: nobody was told of them.
+  // With the disk too slow, or the journal locked by another program, the last turns have not come
+  // to it: nobody was told of them.
   if (node.persister.durable < node.persister.appended)
     die('it stopped before its last turns were on disk; nothing that was answered is lost.');
   process.stdout.write('Stopped; everything is on disk.\n');
@@ -146,7 +140,8 @@ function isPlain(error: unknown): error is Error {
   );
 }
 
-// A log collector that goes away, or a closed terminal: each later write to it fails as an event, which would end the process (EPIPE).
+// A log collector that goes away, or a closed terminal: each later write to it fails as an event,
+// which would end the process (EPIPE).
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => die(error instanceof Error ? (error.stack ?? error.message) : String(error)));

@@ -20,13 +20,12 @@ import type { ShardListener } from '#server/cell/active-shard.ts';
 import { AlarmScan } from '#server/cell/alarms/scan.ts';
 import { createCellParts, type CellParts } from '#server/cell/cell-parts.ts';
 import { OwnCells } from '#server/cell/own-cells.ts';
-import type { Backend } from '#server/edge/backend.ts';
+import type { ServingNode } from '#server/edge/services.ts';
 import { ShardFault, type Persister, type PersisterDefinition } from '#server/journal/persister/persister.ts';
 import { StoreLockedError } from '#server/journal/disk/storage.ts';
-import { ListingFeed, type FeedSnapshot } from '#server/listing-index/listing-feed.ts';
-import { createListingIndex } from '#server/listing-index/listing-index.ts';
+import { ListingFeed } from '#server/listing-index/listing-feed.ts';
+import { ListingIndex } from '#server/listing-index/listing-index.ts';
 import { localListingIndex } from '#server/listing-index/local.ts';
-import { readYourWrites, type NodeIndex } from '#server/listing-index/read-your-writes.ts';
 import type { ListingIndexService } from '#server/listing-index/service.ts';
 import type { Feature, IndexedRows } from '#server/market/feature.ts';
 import { indexedRowsOf, listingsOfMirrored, tellIndexedRows } from '#server/market/indexed-rows.ts';
@@ -136,12 +135,13 @@ async function startClock({ machine, isClockTrusted }: NodeOptions, persister: P
 }
 
 /** A running node. */
-export class GavelNode implements Backend {
+export class GavelNode implements ServingNode {
   readonly rules: Rules;
   readonly regions: readonly string[];
   readonly features: readonly Feature[];
   readonly world = new World();
-  readonly index: NodeIndex;
+  /** This node's end of the listing index. */
+  readonly index: ListingFeed<AnyRow>;
   readonly persister: Persister;
   /** What the node runs on, with its own time. */
   readonly platform: Platform;
@@ -152,7 +152,6 @@ export class GavelNode implements Backend {
   readonly #link: Link | undefined;
   readonly #alarms: AlarmScan;
   readonly #indexed: IndexedRows;
-  readonly #feed: ListingFeed<AnyRow>;
   #isFaulty = false;
 
   constructor(options: NodeOptions, clock: NodeClock, definition: ShardDefinition, persister: Persister) {
@@ -174,21 +173,22 @@ export class GavelNode implements Backend {
       memoryBudgetBytes: options.memoryBudgetBytes,
       replyInPlaceOf: (envelope, now, absence) => replyInPlaceOf(envelope, now, absence, (shard) => this.owns(shard)),
       onFault: (fault) => this.#fail(fault),
-      onChanges: (position, changes) => tellIndexedRows(this.#indexed, position, changes, (change) => this.#feed.take(change)),
-      onUnloadable: (shard) => this.#feed.hide(shard),
-      onLoadable: (shard, version, rows) => this.#feed.show(shard, version, rows(this.#indexed.entity.name)),
+      onChanges: (position, changes) => tellIndexedRows(this.#indexed, position, changes, (change) => this.index.take(change)),
+      onUnloadable: (shard) => this.index.hide(shard),
+      onLoadable: (shard, version, rows) => this.index.show(shard, version, rows(this.#indexed.entity.name)),
     });
     this.#cells = new OwnCells(this.#parts);
-    this.#link = this.#newLink();
+    const { bus } = options;
+    const { gate } = this.#parts;
+    if (bus !== undefined) this.#link = new Link({ bus, gate, platform, world: this.world, decodeMessage: decodeTradeMessage });
     this.#alarms = new AlarmScan({
       platform,
       due: (...range) => persister.due(...range),
       backoff: this.#parts.backoff,
       cellOf: (shard) => this.#cells.of(shard),
     });
-    const index = options.index ?? localListingIndex(createListingIndex(options.catalogue.itemClasses), platform.timers);
-    this.#feed = this.#newFeed(definition, index);
-    this.index = readYourWrites(options.node, index, this.#feed);
+    const index = options.index ?? localListingIndex(new ListingIndex(options.catalogue.itemClasses), platform.timers);
+    this.index = this.#newFeed(definition, index);
     persister.onFault((fault) => this.#fail(fault));
   }
 
@@ -202,10 +202,11 @@ export class GavelNode implements Backend {
       for (let cell = 0; cell < limits.cellsPerRegion; cell++) {
         const owner = ownerOf(market, cell);
         if (owner === node) this.openCell({ market, cell, epoch: FIRST_EPOCH });
-        else this.#connectCell(market, cell, owner);
+        else if (this.#link !== undefined) this.world.replace(market, cell, this.#link.remoteCell(owner));
+        else throw new Error(`cell ${cell} of ${market} belongs to ${owner}, to which there is no bus`);
       }
     }
-    await this.#feed.allLive();
+    await this.index.allLive();
     this.world.open();
     this.#alarms.start();
   }
@@ -216,7 +217,7 @@ export class GavelNode implements Backend {
    */
   openCell(cellEpoch: CellEpoch): void {
     this.world.replace(cellEpoch.market, cellEpoch.cell, this.#cells.open(cellEpoch));
-    void this.#feed.openCells([cellEpoch]);
+    void this.index.openCells([cellEpoch]);
   }
 
   /**
@@ -225,7 +226,7 @@ export class GavelNode implements Backend {
    * subscribes to its shards must be ended first.
    */
   async closeCell(market: Market, cell: number): Promise<void> {
-    this.#feed.closeCell(await this.#cells.close(market, cell));
+    this.index.closeCell(await this.#cells.close(market, cell));
   }
 
   owns(shard: ShardId): boolean {
@@ -275,47 +276,27 @@ export class GavelNode implements Backend {
     await this.persister.close(deadlineMs / 2);
   }
 
-  #newLink(): Link | undefined {
-    const { bus } = this.#options;
-    const { gate } = this.#parts;
-    return bus === undefined
-      ? undefined
-      : new Link({ bus, gate, platform: this.platform, world: this.world, decodeMessage: decodeTradeMessage });
-  }
-
-  #connectCell(market: Market, cell: number, owner: NodeName): void {
-    if (this.#link === undefined) throw new Error(`cell ${cell} of ${market} belongs to ${owner}, to which there is no bus`);
-    this.world.replace(market, cell, this.#link.remoteCell(owner));
-  }
-
   #newFeed(definition: ShardDefinition, index: ListingIndexService): ListingFeed<AnyRow> {
-    const { platform } = this;
+    const { platform, persister } = this;
     const { entity, indexed } = this.#indexed;
-    const snapshot = async (cells: readonly CellEpoch[]): Promise<FeedSnapshot> => {
-      // One reading of all rows is the faster way to those of many cells.
-      const [cell, ...others] = cells;
-      const scope = cell === undefined || others.length > 0 ? {} : { cell };
-      const { position, rows } = await this.persister.projection(entity.name, scope);
-      const { listings, faults } = listingsOfMirrored(this.#indexed, definition, rows);
-      if (faults.length > 0) {
-        const message = `${faults.length} of ${rows.length} listings cannot be read, and are not found until they can be`;
-        platform.report({ level: 'error', message, error: faults[0] });
-      }
-      return { position, rows: listings };
-    };
-    const rowsOf = async (shard: ShardId): Promise<readonly number[]> => {
-      const { rows } = await this.persister.projection(entity.name, { shard });
-      return rows.map(({ id }) => id);
-    };
     return new ListingFeed({
       index,
       node: this.#options.node,
       incarnation: platform.random.id(),
       cellsPerMarket: limits.cellsPerRegion,
       platform,
-      snapshot,
-      rowsOf,
       indexed,
+      snapshot: async ([cell, ...others]) => {
+        // One reading of all rows is the faster way to those of many cells.
+        const { position, rows } = await persister.projection(entity.name, cell === undefined || others.length > 0 ? {} : { cell });
+        const { listings, faults } = listingsOfMirrored(this.#indexed, definition, rows);
+        if (faults.length > 0) {
+          const message = `${faults.length} of ${rows.length} listings cannot be read, and are not found until they can be`;
+          platform.report({ level: 'error', message, error: faults[0] });
+        }
+        return { position, rows: listings };
+      },
+      rowsOf: async (shard) => (await persister.projection(entity.name, { shard })).rows.map(({ id }) => id),
     });
   }
 
@@ -329,7 +310,7 @@ export class GavelNode implements Backend {
   #halt(): void {
     this.world.close();
     this.#alarms.stop();
-    this.#feed.stop();
+    this.index.stop();
     this.#parts.stop();
     this.#clock.stop();
   }

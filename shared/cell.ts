@@ -5,6 +5,7 @@
  * rows, running totals, notes of images, listings in the index) carries the epoch in which it was made, so that what a
  * former owner left behind can be told from what is true now.
  */
+import { marketOf } from './address.ts';
 import { hashOf } from './hash.ts';
 import { UnitError, type Epoch, type Market, type ShardId } from './units.ts';
 
@@ -31,4 +32,33 @@ export function epoch(value: number): Epoch {
  */
 export function cellOf(shard: ShardId, cells: number): number {
   return (hashOf(shard) >>> 0) % cells;
+}
+
+/** One value for each of some cells, found by the cell or by the address of one of its shards. */
+export class CellMap<T> {
+  readonly #cellsPerMarket: number;
+  readonly #byMarket = new Map<Market, (T | undefined)[]>();
+
+  constructor(cellsPerMarket: number) {
+    this.#cellsPerMarket = cellsPerMarket;
+  }
+
+  get({ market, cell }: Pick<CellEpoch, 'market' | 'cell'>): T | undefined {
+    return this.#byMarket.get(market)?.[cell];
+  }
+
+  /** The value for the cell that the shard belongs to. */
+  of(shard: ShardId): T | undefined {
+    return this.#byMarket.get(marketOf(shard))?.[cellOf(shard, this.#cellsPerMarket)];
+  }
+
+  /** Puts a value in the place of the present one; `undefined` takes it away. */
+  set({ market, cell }: Pick<CellEpoch, 'market' | 'cell'>, value: T | undefined): void {
+    this.#byMarket.getOrInsertComputed(market, () => [])[cell] = value;
+  }
+
+  /** All values, market by market. */
+  *values(): Generator<T, void> {
+    for (const cells of this.#byMarket.values()) for (const value of cells) if (value !== undefined) yield value;
+  }
 }

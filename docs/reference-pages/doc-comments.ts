@@ -1,46 +1,45 @@
 /**
- * The doc comments beside constants and fields of a source file, so that the reference says what the source says and
- * nothing is written twice.
+ * The doc comments beside constants and fields of a source file, so that the reference says what
+ * the source says and nothing is written twice.
  */
 import { Visitor } from 'oxc-parser';
 import { readFileSync } from 'node:fs';
 import { lineAt, readSource } from '#server/tidy/source-file.ts';
 
 /**
- * What a source file says: about its constants; about fields, by their path (`guest.items`); and about the fields of
- * its `...Shape` constants, which are spread into other objects, by their name alone.
+ * What a source file says: about a constant, by its name; about a field, by its path after a dot
+ * (`.guest.items`); and about a field of a `...Shape` constant, which is spread into other objects,
+ * by its path after a star (`*.price`).
  */
-export interface DocComments {
-  readonly constants: ReadonlyMap<string, string>;
-  readonly fields: ReadonlyMap<string, string>;
-  readonly shapeFields: ReadonlyMap<string, string>;
-}
+export type DocComments = ReadonlyMap<string, string>;
 
 /** Reads a source file of the repository, by its path from the root. */
 export function readDocComments(path: string): DocComments {
   return parseDocComments(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'));
 }
 
-/** The comments of a source text: each belongs to the constant or field that starts on the line after it. */
+/**
+ * The comments of a source text: each belongs to the constant or field that starts on the line
+ * after it.
+ */
 export function parseDocComments(text: string): DocComments {
   const { comments, program } = readSource('source.ts', text);
   const docs = new Map(comments.filter((each) => each.text.startsWith('/**')).map(({ lastLine, text }) => [lastLine + 1, wordsOf(text)]));
-  const found = { constants: new Map<string, string>(), fields: new Map<string, string>(), shapeFields: new Map<string, string>() };
-  const path: string[] = [];
-  let constant = '';
-  const add = (to: Map<string, string>, name: string, start: number): void => {
+  const found = new Map<string, string>();
+  const path = [''];
+  const add = (name: string, start: number): void => {
     const words = docs.get(lineAt(text, start));
-    if (words !== undefined) to.set(name, words);
+    if (words !== undefined) found.set(name, words);
   };
   new Visitor({
     VariableDeclarator: ({ id, start }) => {
-      if (path.length > 0 || id.type !== 'Identifier') return;
-      constant = id.name;
-      add(found.constants, constant, start);
+      if (path.length > 1 || id.type !== 'Identifier') return;
+      path[0] = id.name.endsWith('Shape') ? '*' : '';
+      add(id.name, start);
     },
     Property: ({ key, start }) => {
       path.push(key.type === 'Identifier' ? key.name : '');
-      add(constant.endsWith('Shape') ? found.shapeFields : found.fields, path.join('.'), start);
+      add(path.join('.'), start);
     },
     'Property:exit': () => void path.pop(),
   }).visit(program);
@@ -54,10 +53,13 @@ function wordsOf(comment: string): string {
     .trim();
 }
 
-/** What is said about a field: at its own path, else by its name in a shape, else about what it is part of; empty if nothing is. */
+/**
+ * What is said about a field: at its own path, else by its name in a shape, else about what it is
+ * part of; empty if nothing is.
+ */
 export function fieldComment(comments: DocComments, path: string): string {
   const parts = path.split('.');
-  const own = comments.fields.get(path) ?? comments.shapeFields.get(parts.at(-1) ?? '');
+  const own = comments.get(`.${path}`) ?? comments.get(`*.${parts.at(-1) ?? ''}`);
   if (own !== undefined || parts.length === 1) return own ?? '';
   return fieldComment(comments, parts.slice(0, -1).join('.'));
 }

@@ -1,4 +1,7 @@
-/** The few pieces of Markdown that the reference pages are made of. Prettier gives the result its final form. */
+/**
+ * The few pieces of Markdown that the reference pages are made of. Prettier gives the result its
+ * final form.
+ */
 
 /** A table; every cell is text of one line, in which a bar is escaped. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -13,10 +16,13 @@ export function code(text: string): string {
 
 /** A whole number with thousands separators. */
 export function grouped(value: number): string {
-  return String(value).replace(/\B(?=(?:\d{3})+$)/g, ',');
+  return value.toLocaleString('en-US');
 }
 
-/** A number for people, in the unit that its name ends with: `...Ms`, `...Bytes`, `...BasisPoints`, `...PerMille`. */
+/**
+ * A number for people, in the unit that its name ends with: `...Ms`, `...Bytes`, `...BasisPoints`,
+ * `...PerMille`.
+ */
 export function withUnit(name: string, value: number): string {
   if (/Ms(?:$|[A-Z])/.test(name)) return inLargestUnit(value, TIME_UNITS);
   if (/Bytes(?:$|[A-Z])/.test(name)) return inLargestUnit(value, BYTE_UNITS);

@@ -1,4 +1,7 @@
-/** The page about commands: each with what it carries and what it is answered, and every shape that they name. */
+/**
+ * The page about commands: each with what it carries and what it is answered, and every shape that
+ * they name.
+ */
 import { readdirSync } from 'node:fs';
 import type { z } from 'zod';
 import * as criteria from '#shared/criteria.ts';
@@ -52,7 +55,7 @@ function commandSection(type: protocol.CommandType, named: NamedSchemas): readon
 const ELSEWHERE = new Set(['SessionRequest', 'SessionAnswer', 'Rules']);
 
 function shapeSections(named: NamedSchemas): readonly string[] {
-  const comments = new Map(SOURCES.flatMap((path) => [...readDocComments(path).constants]).map(([name, text]) => [typeNameOf(name), text]));
+  const comments = new Map(SOURCES.flatMap((path) => [...readDocComments(path)]).map(([name, text]) => [typeNameOf(name), text]));
   return [...named.byName.entries()]
     .filter(([name]) => !ELSEWHERE.has(name))
     .toSorted(([a], [b]) => (a < b ? -1 : 1))

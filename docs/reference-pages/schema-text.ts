@@ -1,6 +1,6 @@
 /**
- * Zod schemas as text for readers. A schema that has a name (it is exported as `nameSchema`) is described once, under
- * that name, and linked from wherever it is used.
+ * Zod schemas as text for readers. A schema that has a name (it is exported as `nameSchema`) is
+ * described once, under that name, and linked from wherever it is used.
  */
 import { z } from 'zod';
 import { isRefusalName, REFUSAL_NAMES } from '#shared/refusals.ts';
@@ -66,7 +66,10 @@ export function demandsOf(schema: z.ZodType): readonly string[] {
   });
 }
 
-/** The named object that a type stands in: an inline object of the same fields is a smaller node of it. */
+/**
+ * The named object that a type stands in: an inline object of the same fields is a smaller node of
+ * it.
+ */
 interface Owner {
   readonly name: string | undefined;
   readonly fields: readonly string[];
@@ -75,7 +78,10 @@ interface Owner {
 const NO_OWNER: Owner = { name: undefined, fields: [] };
 const SAME_NODE_FIELDS_MIN = 5;
 
-/** The schema itself in full, everything named inside of it by reference; as a client writes it, before branding. */
+/**
+ * The schema itself in full, everything named inside of it by reference; as a client writes it,
+ * before branding.
+ */
 function jsonSchemaOf(schema: z.ZodType, registry: NamedSchemas['registry']): JsonSchema {
   const json = z.toJSONSchema(schema, { io: 'input', metadata: registry, unrepresentable: 'any' });
   const name = registry.get(schema)?.id;
@@ -96,7 +102,7 @@ function typeText(schema: JsonSchema | boolean, owner: Owner): string {
     case 'string':
       return stringText(schema);
     case 'array':
-      return `list of ${itemsText(schema.items, owner)}${countText(schema.minItems, schema.maxItems)}`;
+      return `list of ${anyText(Array.isArray(schema.items) ? undefined : schema.items, owner)}${rangeText(schema.minItems, schema.maxItems)}`;
     case 'object':
       return objectText(schema, owner);
     default:
@@ -113,43 +119,26 @@ function link(name: string): string {
   return `[${name}](#${name.toLowerCase()})`;
 }
 
-function rangeText(minimum: number | undefined, maximum: number | undefined): string {
-  const from = minimum === undefined || minimum === Number.MIN_SAFE_INTEGER ? undefined : signed(minimum);
-  const to = maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? undefined : signed(maximum);
-  if (from !== undefined) return to === undefined ? `, at least ${from}` : `, ${from} to ${to}`;
-  return to === undefined ? '' : `, at most ${to}`;
-}
-
-function signed(value: number): string {
-  return value < 0 ? `-${grouped(-value)}` : grouped(value);
+function rangeText(minimum: number = Number.MIN_SAFE_INTEGER, maximum: number = Number.MAX_SAFE_INTEGER, unit = ''): string {
+  const hasMinimum = minimum !== Number.MIN_SAFE_INTEGER;
+  if (maximum === Number.MAX_SAFE_INTEGER) return hasMinimum ? `, at least ${grouped(minimum)}${unit}` : '';
+  return `, ${hasMinimum ? `${grouped(minimum)} to` : 'at most'} ${grouped(maximum)}${unit}`;
 }
 
 const WITHOUT_NUL = '^[^\\0]*$';
 
 function stringText({ minLength, maxLength, pattern }: JsonSchema): string {
-  const length =
-    maxLength === undefined
-      ? ''
-      : minLength === undefined
-        ? `, at most ${grouped(maxLength)} characters`
-        : `, ${minLength} to ${grouped(maxLength)} characters`;
   const form = pattern === undefined ? '' : pattern === WITHOUT_NUL ? ', without NUL' : `, ${code(pattern)}`;
-  return `text${length}${form}`;
+  return `text${rangeText(minLength, maxLength, ' characters')}${form}`;
 }
 
-function itemsText(items: JsonSchema['items'], owner: Owner): string {
-  return items === undefined || Array.isArray(items) ? 'anything' : typeText(items, owner);
-}
-
-function countText(minItems: number | undefined, maxItems: number | undefined): string {
-  if (maxItems === undefined) return '';
-  return minItems === undefined ? `, at most ${maxItems}` : `, ${minItems} to ${maxItems}`;
+function anyText(schema: JsonSchema | boolean | undefined, owner: Owner): string {
+  return schema === undefined ? 'anything' : typeText(schema, owner);
 }
 
 function objectText(schema: JsonSchema, owner: Owner): string {
   const { properties, additionalProperties, required } = schema;
-  if (properties === undefined)
-    return `map of names to ${additionalProperties === undefined ? 'anything' : typeText(additionalProperties, owner)}`;
+  if (properties === undefined) return `map of names to ${anyText(additionalProperties, owner)}`;
   const names = Object.keys(properties);
   const isSameNode = names.length >= SAME_NODE_FIELDS_MIN && names.every((name) => owner.fields.includes(name));
   if (isSameNode && owner.name !== undefined) return link(owner.name);

@@ -15,7 +15,7 @@ import { limits } from '#shared/limits.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import { gold, instant, itemId, playerId } from '#shared/units.ts';
-import { createListingIndex, type ListingIndex } from '#server/listing-index/listing-index.ts';
+import { ListingIndex } from '#server/listing-index/listing-index.ts';
 import type { CellChanges } from '#server/listing-index/service.ts';
 
 /** What to measure. */
@@ -56,7 +56,7 @@ const { itemClasses, levelMax } = BUILT_IN_CATALOGUE;
 /** Runs the benchmark; it takes some 10 s at full size and keeps nothing. */
 export function benchSearch(options: SearchBenchOptions = SEARCH_BENCH_DEFAULTS): SearchBenchResult {
   const prng = createPrng(options.seed);
-  const index = createListingIndex(itemClasses);
+  const index = new ListingIndex(itemClasses);
   const rebuildMs = fill(index, options.listings, prng);
   const rssBytes = process.memoryUsage().rss;
   const timesOf = (criteria: () => Criteria, queries: number) => timeSearches(index, criteria, queries);

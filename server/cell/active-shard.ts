@@ -78,18 +78,15 @@ type State = { readonly kind: 'loading' } | Active | { readonly kind: 'left' };
 const LOADING: State = { kind: 'loading' };
 const LEFT: State = { kind: 'left' };
 
-/** What waits in an inbox. `next` belongs to the list. */
-type Waiting = { next: Waiting | undefined } & (
-  | { readonly kind: 'message'; readonly message: Message; readonly creates: boolean; readonly respond: Respond | undefined }
-  /** `undefined` once the subscription was taken back. */
-  | { readonly kind: 'subscribe'; subscription: Subscription | undefined }
+/**
+ * What waits in an inbox. `next` belongs to the list; `respond` is `undefined` for what has no
+ * answer, and for a subscription that was taken back.
+ */
+type Waiting = { next: Waiting | undefined; respond: Respond | undefined } & (
+  | { readonly kind: 'message'; readonly message: Message; readonly creates: boolean }
+  | { readonly kind: 'subscribe'; readonly listener: ShardListener }
   | { readonly kind: 'wake' }
 );
-
-interface Subscription {
-  readonly listener: ShardListener;
-  readonly respond: Respond;
-}
 
 const BUSY: Promise<Reply> = Promise.resolve(refusal('busy'));
 /**
@@ -139,7 +136,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
   /** See `Cell.subscribe`. */
   subscribe(listener: ShardListener): Promise<Reply> {
     if (!this.#hasRoom()) return BUSY;
-    return new Promise((respond) => this.#enter({ kind: 'subscribe', subscription: { listener, respond }, next: undefined }));
+    return new Promise((respond) => this.#enter({ kind: 'subscribe', listener, respond, next: undefined }));
   }
 
   /**
@@ -151,17 +148,11 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
   }
 
   get wakeAt(): Instant | 0 {
-    switch (this.#state.kind) {
-      case 'active':
-        return this.#state.shard.wakeAt;
-      case 'loading':
-      case 'left':
-        return 0;
-    }
+    return this.#state.kind === 'active' ? this.#state.shard.wakeAt : 0;
   }
 
   wake(): void {
-    if (this.#hasRoom()) this.#enter({ kind: 'wake', next: undefined });
+    if (this.#hasRoom()) this.#enter({ kind: 'wake', respond: undefined, next: undefined });
   }
 
   evict(): boolean {
@@ -209,9 +200,9 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
 
   #takeBack(listener: ShardListener): void {
     for (let waiting = this.#inbox.first; waiting !== undefined; waiting = waiting.next) {
-      if (waiting.kind !== 'subscribe' || waiting.subscription?.listener !== listener) continue;
+      if (waiting.kind !== 'subscribe' || waiting.listener !== listener || waiting.respond === undefined) continue;
       this.#refuse(waiting, refusal('unavailable'));
-      waiting.subscription = undefined;
+      waiting.respond = undefined;
       return;
     }
   }
@@ -223,7 +214,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
       case 'wake':
         return this.#alarms(active);
       case 'subscribe':
-        return this.#welcome(active, next.subscription);
+        return this.#welcome(active, next.listener, next.respond);
     }
   }
 
@@ -278,9 +269,8 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     this.#parts.timers.touch(this);
   }
 
-  #welcome({ shard }: Active, subscription: Subscription | undefined): void {
-    if (subscription === undefined) return;
-    const { listener, respond } = subscription;
+  #welcome({ shard }: Active, listener: ShardListener, respond: Respond | undefined): void {
+    if (respond === undefined) return;
     const { header } = shard;
     const { entityByName } = this.#parts.definition;
     const rowsByEntity = new Map([...entityByName.keys()].map((name) => [name, shard.rows(name)]));
@@ -295,7 +285,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     const { loop, journal } = this.#parts;
     journal.load(this.id).then(
       (loaded) => loop.run(() => this.#loaded(loaded), undefined),
-      (error: unknown) => loop.run(() => this.#unloadable(error, lastTurnOf(error)), undefined),
+      (error: unknown) => loop.run(() => this.#unloadable(error, error instanceof ShardFault ? error.lastTurnAt : undefined), undefined),
     );
   }
 
@@ -378,8 +368,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
   }
 
   /** Tells what waits for word, if anything does. */
-  #refuse(waiting: Waiting, refused: Reply): boolean {
-    const respond = respondOf(waiting);
+  #refuse({ respond }: Waiting, refused: Reply): boolean {
     if (respond !== undefined) this.#parts.gate.release(() => respond(refused));
     return respond !== undefined;
   }
@@ -399,19 +388,4 @@ function hasProjectedRows({ puts, removes }: ChangeSet, projectedTables: Readonl
   for (const { entity } of puts) if (projectedTables.has(entity.schema.table)) return true;
   for (const { table } of removes) if (projectedTables.has(table)) return true;
   return false;
-}
-
-function lastTurnOf(error: unknown): Instant | undefined {
-  return error instanceof ShardFault ? error.lastTurnAt : undefined;
-}
-
-function respondOf(waiting: Waiting): Respond | undefined {
-  switch (waiting.kind) {
-    case 'message':
-      return waiting.respond;
-    case 'subscribe':
-      return waiting.subscription?.respond;
-    case 'wake':
-      return undefined;
-  }
 }

@@ -16,8 +16,8 @@ import { PendingReplies } from './pending-replies.ts';
 /** What cells need of the journal. */
 export type CellJournal = Pick<Journal, 'appended' | 'durable' | 'isFull' | 'append' | 'onDurable' | 'whenReady' | 'load'>;
 
-/** What cells need of the rest of their node. */
-export interface CellSurroundings {
+/** What the parts are made from, and what else cells need of their node. */
+export interface CellPartsOptions extends LoadListener {
   readonly platform: Pick<Platform, 'readings' | 'clock' | 'timers' | 'report'>;
   readonly journal: CellJournal;
   readonly definition: ShardDefinition;
@@ -33,10 +33,6 @@ export interface CellSurroundings {
    * durable: the feed of the index.
    */
   readonly onChanges: (position: Position, changes: ChangeSet) => void;
-}
-
-/** What the parts are made from. */
-export interface CellPartsOptions extends CellSurroundings, LoadListener {
   /** Where messages between shards go: the world. */
   readonly world: Part;
   /** Shards in memory may take this much, about. */
@@ -49,7 +45,7 @@ export interface CellPartsOptions extends CellSurroundings, LoadListener {
 }
 
 /** The parts, and what else cells need. */
-export interface CellParts extends CellSurroundings {
+export interface CellParts extends CellPartsOptions {
   readonly gate: OutputGate;
   readonly loop: NodeLoop;
   readonly memory: MemoryBudget;

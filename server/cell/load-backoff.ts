@@ -83,12 +83,8 @@ export class LoadBackoff implements Neighbours {
 
   /** Shards whose pause is over, at most that many, in order. */
   toTry(limit: number): readonly ShardId[] {
-    const shards: ShardId[] = [];
     const nowMs = this.#readings.monotonicMs();
-    for (const [shard, { tryAgainAtMs }] of this.#failedByShard) {
-      if (shards.length >= limit) break;
-      if (tryAgainAtMs <= nowMs) shards.push(shard);
-    }
-    return shards;
+    const due = this.#failedByShard.entries().filter(([, { tryAgainAtMs }]) => tryAgainAtMs <= nowMs);
+    return Array.from(due.take(limit), ([shard]) => shard);
   }
 }

@@ -11,7 +11,7 @@
  */
 import { assert } from '#shared/assert.ts';
 import type { Instant } from '#shared/units.ts';
-import type { Position } from '#server/journal/persister/persister.ts';
+import type { Journal, Position } from '#server/journal/persister/persister.ts';
 import type { Envelope, Part } from '#server/routing/part.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { Queue } from './lists/queue.ts';
@@ -20,12 +20,7 @@ import { Queue } from './lists/queue.ts';
 export interface NodeLoopOptions {
   /** The node's time. */
   readonly now: () => Instant;
-  readonly journal: {
-    append(changes: ChangeSet): Position;
-    /** Whether the backlog of the disk is at its bound. */
-    readonly isFull: boolean;
-    whenReady(): Promise<void>;
-  };
+  readonly journal: Pick<Journal, 'append' | 'isFull' | 'whenReady'>;
   /** Where messages between shards go. */
   readonly world: Part;
   /** Called when everything that a run sent is delivered. */

@@ -8,14 +8,11 @@
  * 3. After `shut` nothing is released any more.
  */
 import { assert } from '#shared/assert.ts';
+import type { Journal } from '#server/journal/persister/persister.ts';
 import { Queue } from './lists/queue.ts';
 
 /** What the gate has to know of the journal. */
-export interface Durability {
-  readonly appended: number;
-  readonly durable: number;
-  onDurable(listener: (durable: number) => void): void;
-}
+type Durability = Pick<Journal, 'appended' | 'durable' | 'onDurable'>;
 
 /** Holds back what is not durable. One per node. */
 export class OutputGate {

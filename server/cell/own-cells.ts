@@ -5,9 +5,8 @@
  * 2. A cell is opened anew only when it is closed, so that the last turns of the former epoch are
  *    durable before a shard is read from disk: asserted.
  */
-import { marketOf } from '#shared/address.ts';
 import { assert } from '#shared/assert.ts';
-import { cellOf, type CellEpoch } from '#shared/cell.ts';
+import { CellMap, type CellEpoch } from '#shared/cell.ts';
 import type { Market, ShardId } from '#shared/units.ts';
 import type { ShardListener } from './active-shard.ts';
 import type { CellParts } from './cell-parts.ts';
@@ -16,40 +15,39 @@ import { Cell } from './cell.ts';
 /** Opens, finds and closes cells. One per node. */
 export class OwnCells {
   readonly #parts: CellParts;
-  /** By market, then by the number of the cell. Closed ones stay, for their epoch. */
-  readonly #cellsByMarket = new Map<Market, Cell[]>();
+  /** Closed ones stay, for their epoch. */
+  readonly #cells: CellMap<Cell>;
 
   constructor(parts: CellParts) {
     this.#parts = parts;
+    this.#cells = new CellMap(parts.cellsPerMarket);
   }
 
   /** Opens a cell, in the epoch of its last time here or a later one. */
   open(cellEpoch: CellEpoch): Cell {
     const { market, cell: index, epoch } = cellEpoch;
-    const cells = this.#cellsByMarket.get(market) ?? [];
-    this.#cellsByMarket.set(market, cells);
-    const former = cells[index];
+    const former = this.#cells.get(cellEpoch);
     assert(former === undefined || former.state === 'closed', () => `cell ${index} of ${market} is opened before it is closed`);
     assert(former === undefined || former.cellEpoch.epoch <= epoch, () => `the epoch of cell ${index} of ${market} goes down to ${epoch}`);
     const cell = new Cell(cellEpoch, this.#parts);
-    cells[index] = cell;
+    this.#cells.set(cellEpoch, cell);
     return cell;
   }
 
   /** The cell of a shard, if it is open here. */
   of(shard: ShardId): Cell | undefined {
-    const cell = this.#anyOf(shard);
+    const cell = this.#cells.of(shard);
     return cell?.state === 'open' ? cell : undefined;
   }
 
   /** Ends a subscription to a shard, also of a cell that is being closed. */
   unsubscribe(shard: ShardId, listener: ShardListener): void {
-    this.#anyOf(shard)?.unsubscribe(shard, listener);
+    this.#cells.of(shard)?.unsubscribe(shard, listener);
   }
 
   /** Closes one, and resolves with its epoch; see `Cell.close`. */
   async close(market: Market, index: number): Promise<CellEpoch> {
-    const cell = this.#cellsByMarket.get(market)?.[index];
+    const cell = this.#cells.get({ market, cell: index });
     assert(cell !== undefined, () => `cell ${index} of ${market} is not here`);
     await cell.close();
     return cell.cellEpoch;
@@ -60,11 +58,7 @@ export class OwnCells {
    * closed already.
    */
   async closeAll(): Promise<void> {
-    const open = [...this.#cellsByMarket.values()].flat().filter(({ state }) => state === 'open');
+    const open = this.#cells.values().filter(({ state }) => state === 'open');
     await Promise.all([this.#parts.gate.settled(), ...open.map((cell) => cell.close())]);
-  }
-
-  #anyOf(shard: ShardId): Cell | undefined {
-    return this.#cellsByMarket.get(marketOf(shard))?.[cellOf(shard, this.#parts.cellsPerMarket)];
   }
 }

@@ -7,27 +7,19 @@
  *    have been made before it.
  * 3. Nothing is answered that did not happen: what a shard has not said is not said.
  */
-import { commands, parseCommand, type ClientCommand, type CommandRequest, type ReadingCommandType } from '#shared/protocol.ts';
+import { isChangingCommand, parseCommand, type ClientCommand, type CommandRequest, type ReadingCommandType } from '#shared/protocol.ts';
 import { refusal } from '#shared/refusals.ts';
-import type { Requester, ReadServices, ReadTable } from '#server/market/feature.ts';
-import type { Platform } from '#server/platform/platform.ts';
+import type { ReadServices, Requester } from '#server/market/feature.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
-import type { Backend } from './backend.ts';
-
-/** What dispatch needs from its surroundings. */
-export interface DispatchServices {
-  readonly backend: Backend;
-  readonly platform: Pick<Platform, 'clock' | 'report'>;
-  readonly reads: ReadTable;
-}
+import type { EdgeServices } from './services.ts';
 
 /** The final word to a message of a client. */
-export async function dispatch(services: DispatchServices, caller: Requester, type: string, payload: unknown): Promise<Reply> {
+export async function dispatch(services: EdgeServices, caller: Requester, type: string, payload: unknown): Promise<Reply> {
   let isChanging = false;
   try {
     const command = parseCommand(type, payload);
     if (command.kind === 'refusal') return command;
-    isChanging = commands[command.type].changes;
+    isChanging = isChangingCommand(command.type);
     return await run(services, caller, command);
   } catch (error) {
     services.platform.report({ level: 'error', message: `the command ${type} of ${caller.shard} failed`, error });
@@ -36,30 +28,24 @@ export async function dispatch(services: DispatchServices, caller: Requester, ty
   }
 }
 
-async function run(services: DispatchServices, caller: Requester, command: ClientCommand): Promise<Reply> {
+function run(services: EdgeServices, caller: Requester, command: ClientCommand): Reply | Promise<Reply> {
   if (isRead(command)) return read(services, caller, command.type, command.request);
   const { op, ...body } = command.request;
   const message: Command = { kind: command.type, issuer: 'client', op, body };
   return services.backend.world.accept({ to: caller.shard, message });
 }
 
-type ReadingCommand = Extract<ClientCommand, { readonly type: ReadingCommandType }>;
-
-function isRead(command: ClientCommand): command is ReadingCommand {
-  return !commands[command.type].changes;
+function isRead(command: ClientCommand): command is Extract<ClientCommand, { readonly type: ReadingCommandType }> {
+  return !isChangingCommand(command.type);
 }
 
-async function read<Type extends ReadingCommandType>(
-  services: DispatchServices,
+function read<Type extends ReadingCommandType>(
+  { backend, platform, reads }: EdgeServices,
   caller: Requester,
   type: Type,
   request: CommandRequest<Type>,
-): Promise<Reply> {
-  return services.reads[type](readServices(services), caller, request);
-}
-
-function readServices({ backend, platform }: DispatchServices): ReadServices {
-  return {
+): Reply | Promise<Reply> {
+  const services: ReadServices = {
     rules: backend.rules,
     regions: backend.regions,
     now: () => platform.clock.now(),
@@ -67,4 +53,5 @@ function readServices({ backend, platform }: DispatchServices): ReadServices {
     search: (query) => backend.index.search(query, { atLeast: backend.durable }),
     history: (...range) => backend.history(...range),
   };
+  return reads[type](services, caller, request);
 }

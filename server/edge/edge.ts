@@ -1,51 +1,32 @@
 /**
  * The edge of a node: HTTP and Colyseus on one port. The only part that strangers reach.
  *
- * Colyseus' own `Server` is not used: its routes reflect any origin with credentials, read bodies without a bound and create rooms
- * for anybody. What is left of it here is the matchmaker, the WebSocket transport and the rooms. Both are one per process, and so
- * is the edge.
+ * Colyseus' own `Server` is not used: its routes reflect any origin with credentials, read bodies
+ * without a bound and create rooms for anybody. What is left of it here is the matchmaker, the
+ * WebSocket transport and the rooms. Both are one per process, and so is the edge.
  */
 import { CloseCode, matchMaker, type BeforeUpgradeHandler } from '@colyseus/core';
 import { setLogger } from '@colyseus/core/Logger';
 import { Encoder } from '@colyseus/schema';
 import { WebSocketTransport } from '@colyseus/ws-transport';
+import { once } from 'node:events';
 import type { Server } from 'node:http';
-import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import { createHttpServer, withBody, type Admit, type HttpAnswer, type Route } from '#server/http/http-server.ts';
 import { openApiDocument } from '#server/http/openapi.ts';
 import { OPERATIONS } from '#server/http/operations.ts';
-import { isOriginAllowed, type OriginRules } from '#server/http/origins.ts';
+import { isOriginAllowed } from '#server/http/origins.ts';
 import { AddressLimiter, TokenBucket, type Rate } from '#server/http/token-bucket.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
 import { readTableOf } from '#server/market/market.ts';
-import type { Backend } from './backend.ts';
 import { playerRoomClass } from './player-room.ts';
 import { PLAYER_ROOM, RoomDirectory } from './room-directory.ts';
-import { openSession, type SessionServices } from './sessions.ts';
+import type { EdgeOptions, EdgeServices } from './services.ts';
+import { openSession } from './sessions.ts';
 import { guardSocket, type GuardedSocket } from './socket-guard.ts';
 import { Tokens } from './tokens.ts';
-
-/** What the edge needs. */
-export interface EdgeOptions {
-  readonly backend: Backend;
-  readonly platform: Platform;
-  readonly catalogue: Catalogue;
-  readonly host: string;
-  /** 0 for any that is free. */
-  readonly port: number;
-  /** Whether anybody may come as a guest: in development only. */
-  readonly guests: boolean;
-  /** Keys of session tokens: the first signs, all verify. */
-  readonly jwtKeys: readonly string[];
-  readonly origins: OriginRules;
-  /** Sessions that one address may open. */
-  readonly sessionRate: Rate;
-  /** Whether the node behind can serve. */
-  readonly isReady: () => boolean;
-}
 
 /** An edge that serves. */
 export interface Edge {
@@ -58,9 +39,14 @@ export interface Edge {
   close(deadlineMs: number): Promise<void>;
 }
 
-/** A full stash, ten listings and fifty completed entries in one go, without growing the buffer, which Colyseus does anew each time. */
+/**
+ * A full stash, ten listings and fifty completed entries in one go, without growing the buffer,
+ * which Colyseus does anew each time.
+ */
 const STATE_BUFFER_BYTES = 64 * 1_024;
-/** Colyseus' own words about clients that misbehave, at most so many: a log is no target for floods. */
+/**
+ * Colyseus' own words about clients that misbehave, at most so many: a log is no target for floods.
+ */
 const LOG_RATE: Rate = { perSecond: 0.2, burst: 20 };
 
 /** Starts to serve. Rejects if the port cannot be had. */
@@ -69,14 +55,17 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   Encoder.BUFFER_SIZE = STATE_BUFFER_BYTES;
   setLogger(quietLogger(platform));
   const directory = new RoomDirectory(platform);
+  const services: EdgeServices = { ...options, directory, tokens: new Tokens(options.jwtKeys), reads: readTableOf(backend.features) };
   await startMatchMaker();
-  matchMaker.defineRoomType(PLAYER_ROOM, playerRoomClass({ backend, platform, directory, reads: readTableOf(backend.features) }));
+  matchMaker.defineRoomType(PLAYER_ROOM, playerRoomClass(services));
 
   const state = { isDraining: false };
-  const sessions: SessionServices = { ...options, directory, tokens: new Tokens(options.jwtKeys) };
-  const server = createHttpServer({ platform, origins: options.origins, routes: routesOf(options, sessions, state) });
+  const server = createHttpServer(platform, options.origins, routesOf(services, state));
   const transport = new GuardedTransport(server, options);
-  const port = await listen(server, options.port, host);
+  await once(server.listen(options.port, host), 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  const { port } = address;
   return {
     port,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
@@ -97,47 +86,39 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 /** Colyseus' transport with a guard before each socket. */
 class GuardedTransport extends WebSocketTransport {
   constructor(server: Server, { platform, origins }: EdgeOptions) {
-    super({ server, maxPayload: limits.payloadBytesMax, perMessageDeflate: false, beforeUpgrade: originGuard(origins) });
+    const beforeUpgrade: BeforeUpgradeHandler = ({ headers }) => {
+      const isAllowed = isOriginAllowed(origins, headers.get('origin') ?? undefined, headers.get('host') ?? undefined);
+      return isAllowed ? undefined : new Response(null, { status: 403 });
+    };
+    super({ server, maxPayload: limits.payloadBytesMax, perMessageDeflate: false, beforeUpgrade });
     this.wss.prependListener('connection', (socket: GuardedSocket) => guardSocket(socket, platform));
   }
 }
 
-function originGuard(origins: OriginRules): BeforeUpgradeHandler {
-  return ({ headers }) => {
-    const isAllowed = isOriginAllowed(origins, headers.get('origin') ?? undefined, headers.get('host') ?? undefined);
-    return isAllowed ? undefined : new Response(null, { status: 403 });
-  };
-}
-
-function routesOf(options: EdgeOptions, sessions: SessionServices, state: { readonly isDraining: boolean }): readonly Route[] {
-  const { platform } = options;
-  const limiter = new AddressLimiter(options.sessionRate);
+function routesOf(services: EdgeServices, state: { readonly isDraining: boolean }): readonly Route[] {
+  const { platform } = services;
+  const limiter = new AddressLimiter(services.sessionRate);
   const admit: Admit = (address) => {
     if (state.isDraining) return refusal('unavailable', { reason: 'the server is stopping' });
     return limiter.take(address, platform.readings.monotonicMs()) ? undefined : refusal('rate-limited');
   };
-  const isReady = (): boolean => !state.isDraining && options.isReady();
-  const description = openApiDocument(Object.values(OPERATIONS));
+  const json = (value: unknown, status = 200): HttpAnswer => ({ kind: 'json', status, value });
+  const handleSession = withBody(OPERATIONS.openSession.body, async (body) => {
+    const opened = await openSession(services, body);
+    return 'kind' in opened ? opened : json(opened);
+  });
+  const handleReadiness = (): HttpAnswer => {
+    const ready = !state.isDraining && services.isReady();
+    return json({ ready }, ready ? 200 : 503);
+  };
+  const handleReconnection = withBody(OPERATIONS.reconnect.body, (body, { roomId = '' }) => reconnect(roomId, body));
+  const description = openApiDocument();
   return [
-    {
-      operation: OPERATIONS.openSession,
-      admit,
-      handle: withBody(OPERATIONS.openSession.body, async (body) => {
-        const opened = await openSession(sessions, body);
-        return 'kind' in opened ? opened : { kind: 'json', value: opened };
-      }),
-    },
-    {
-      operation: OPERATIONS.reconnect,
-      admit,
-      handle: withBody(OPERATIONS.reconnect.body, (body, { parameters }) => reconnect(parameters['roomId'] ?? '', body)),
-    },
-    { operation: OPERATIONS.isLive, handle: () => ({ kind: 'json', value: { live: true } }) },
-    {
-      operation: OPERATIONS.isReady,
-      handle: () => ({ kind: 'json', status: isReady() ? 200 : 503, value: { ready: isReady() } }),
-    },
-    { operation: OPERATIONS.describe, handle: () => ({ kind: 'json', value: description }) },
+    { operation: OPERATIONS.openSession, admit, handle: handleSession },
+    { operation: OPERATIONS.reconnect, admit, handle: handleReconnection },
+    { operation: OPERATIONS.isLive, handle: () => json({ live: true }) },
+    { operation: OPERATIONS.isReady, handle: handleReadiness },
+    { operation: OPERATIONS.describe, handle: () => json(description) },
   ];
 }
 
@@ -162,18 +143,6 @@ async function stopMatchMaker(): Promise<void> {
   await matchMaker.gracefullyShutdown();
   // Ends the timer of its statistics, which would keep the process for another second.
   matchMaker.stats.reset();
-}
-
-function listen(server: Server, port: number, host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      const address = server.address();
-      if (address === null || typeof address === 'string') reject(new Error('the server has no port'));
-      else resolve(address.port);
-    });
-  });
 }
 
 /** Where Colyseus may say what bothers it. */

@@ -1,11 +1,15 @@
 /**
- * The frames that a client may send, as far as the guard has to understand them: Colyseus' wire format, whose decoder trusts its
- * input. A request is `21, id, type, payload`; the id and the type are MessagePack-like numbers and strings.
+ * The frames that a client may send, as far as the guard has to understand them: Colyseus' wire
+ * format, whose decoder trusts its input. A request is `21, id, type, payload`; the id and the type
+ * are MessagePack-like numbers and strings.
  */
 import { Protocol, ResponseStatus } from '@colyseus/core';
+import { decode } from '@colyseus/schema';
 import { COMMAND_TYPES } from '#shared/protocol.ts';
 
-/** What a client sent: a word of Colyseus' own, or a request, whose payload is not looked at here. */
+/**
+ * What a client sent: a word of Colyseus' own, or a request, whose payload is not looked at here.
+ */
 export type Frame = { readonly kind: 'control' } | { readonly kind: 'request'; readonly id: number; readonly type: string | undefined };
 
 /** Words that clients may send: their join is confirmed, a ping, good-bye. */
@@ -14,7 +18,10 @@ const CONTROL_CODES: ReadonlySet<number> = new Set([Protocol.JOIN_ROOM, Protocol
 /** No command is longer. */
 const TYPE_LENGTH_MAX = Math.max(...COMMAND_TYPES.map((type) => type.length));
 
-/** The frame that the bytes are, or `undefined` for rubbish. The type of a request is `undefined` if it cannot be a command's. */
+/**
+ * The frame that the bytes are, or `undefined` for rubbish. The type of a request is `undefined` if
+ * it cannot be a command's.
+ */
 export function readFrame(bytes: Uint8Array): Frame | undefined {
   const code = bytes[0];
   if (code === undefined) return undefined;
@@ -32,28 +39,22 @@ export function isFaultResponse(bytes: Uint8Array): boolean {
   return id !== undefined && bytes[id.end] === ResponseStatus.ERROR;
 }
 
-/** How Colyseus writes whole numbers from 128: with the lowest byte first, and from 2^31 as floating point. */
-const FORMAT_BY_PREFIX: ReadonlyMap<number, { readonly width: number; readonly read: (view: DataView) => number }> = new Map([
-  [0xcc, { width: 1, read: (view) => view.getUint8(0) }],
-  [0xcd, { width: 2, read: (view) => view.getUint16(0, true) }],
-  [0xce, { width: 4, read: (view) => view.getUint32(0, true) }],
-  [0xcb, { width: 8, read: (view) => view.getFloat64(0, true) }],
-]);
+/**
+ * How Colyseus begins whole numbers from 128: of one, two or four bytes, and from 2^31 as floating
+ * point.
+ */
+const LONG_NUMBERS: ReadonlySet<number> = new Set([0xcc, 0xcd, 0xce, 0xcb]);
 
-interface Read {
-  readonly value: number;
-  readonly end: number;
-}
-
-function readNumber(bytes: Uint8Array, offset: number): Read | undefined {
-  const prefix = bytes[offset];
-  if (prefix === undefined) return undefined;
-  if (prefix < 0x80) return { value: prefix, end: offset + 1 };
-  const format = FORMAT_BY_PREFIX.get(prefix);
-  const end = offset + 1 + (format?.width ?? 0);
-  if (format === undefined || end > bytes.length) return undefined;
-  const value = format.read(new DataView(bytes.buffer, bytes.byteOffset + offset + 1, format.width));
-  return Number.isSafeInteger(value) && value >= 0 ? { value, end } : undefined;
+/**
+ * The number that starts there, and where it ends, which is beyond the bytes if they end within it;
+ * `undefined` unless it is whole, as Colyseus writes it.
+ */
+function readNumber(bytes: Uint8Array, offset: number): { readonly value: number; readonly end: number } | undefined {
+  const prefix = bytes[offset] ?? 0xff;
+  if (prefix >= 0x80 && !LONG_NUMBERS.has(prefix)) return undefined;
+  const iterator = { offset };
+  const value = decode.number(bytes, iterator);
+  return Number.isSafeInteger(value) && value >= 0 ? { value, end: iterator.offset } : undefined;
 }
 
 function readType(bytes: Uint8Array, offset: number): string | undefined {

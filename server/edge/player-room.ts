@@ -1,9 +1,10 @@
 /**
  * The `player` room: all connections of one player to one shard.
  *
- * 1. Its state is written by the presenter alone, from durable news; a patch goes out with each of them, before the answer to the
- *    command that caused it.
- * 2. Who sits in it was verified by the session that reserved the seat; `onJoin` checks that it is this shard's player.
+ * 1. Its state is written by the presenter alone, from durable news; a patch goes out with each of
+ *    them, before the answer to the command that caused it.
+ * 2. Who sits in it was verified by the session that reserved the seat; `onJoin` checks that it is
+ *    this shard's player.
  * 3. It holds nothing that would be missed: a room that is lost is made again from a snapshot.
  */
 import { ErrorCode, Room, ServerError, type Client, type MessageContext } from '@colyseus/core';
@@ -15,21 +16,19 @@ import type { PlayerState } from '#shared/state.ts';
 import type { PlayerId, ShardId } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/active-shard.ts';
 import { publicRefusal } from '#server/http/public-refusal.ts';
-import type { Platform } from '#server/platform/platform.ts';
 import { CLOSE_CODES } from './close-codes.ts';
-import { dispatch, type DispatchServices } from './dispatch.ts';
+import { dispatch } from './dispatch.ts';
 import { Presenter } from './presenter.ts';
-import type { RoomDirectory } from './room-directory.ts';
+import type { EdgeServices } from './services.ts';
 
-/** What a room needs from its surroundings. */
-export interface RoomServices extends DispatchServices {
-  readonly platform: Pick<Platform, 'clock' | 'timers' | 'report'>;
-  readonly directory: RoomDirectory;
-}
-
-/** The longest interval that a timer takes: patches go out by hand, and an idle room costs nothing. */
+/**
+ * The longest interval that a timer takes: patches go out by hand, and an idle room costs nothing.
+ */
 const NEVER_MS = 2 ** 31 - 1;
-/** What the WebSocket protocol itself closes for: its rules broken, data of a wrong kind, or more than fits (RFC 6455). */
+/**
+ * What the WebSocket protocol itself closes for: its rules broken, data of a wrong kind, or more
+ * than fits (RFC 6455).
+ */
 const WEBSOCKET_FAULTS: readonly number[] = [1002, 1003, 1007, 1009];
 /** Who was closed for a reason of ours comes back by a session of its own, if at all. */
 const NOT_RECONNECTABLE: ReadonlySet<number> = new Set([...Object.values(CLOSE_CODES), ...WEBSOCKET_FAULTS]);
@@ -48,10 +47,10 @@ interface Place {
 class PlayerRoom extends Room<{ state: PlayerState }> {
   override patchRate = NEVER_MS;
   override maxClients = limits.connectionsPerPlayerMax;
-  readonly #services: RoomServices;
+  readonly #services: EdgeServices;
   #place: Place | undefined;
 
-  constructor(services: RoomServices) {
+  constructor(services: EdgeServices) {
     super();
     this.#services = services;
   }
@@ -114,7 +113,8 @@ class PlayerRoom extends Room<{ state: PlayerState }> {
     try {
       await this.disconnect(CLOSE_CODES.stateLost);
     } catch {
-      // Colyseus lets no room go that is still being created: it has nobody in it, and goes by itself.
+      // Colyseus lets no room go that is still being created: it has nobody in it, and goes by
+      // itself.
     }
   }
 
@@ -125,7 +125,7 @@ class PlayerRoom extends Room<{ state: PlayerState }> {
 }
 
 /** The class that Colyseus makes rooms of, with the services of this node in it. */
-export function playerRoomClass(services: RoomServices): new () => PlayerRoom {
+export function playerRoomClass(services: EdgeServices): new () => PlayerRoom {
   return class extends PlayerRoom {
     constructor() {
       super(services);

@@ -17,7 +17,7 @@ import { defineShard } from '#server/shard/definition.ts';
 import type { Command, Message } from '#server/shard/message.ts';
 import { Shard } from '#server/shard/shard.ts';
 import { Presenter } from './presenter.ts';
-import { startGoodsFor } from './start-goods.ts';
+import { startGoodsFor } from './sessions.ts';
 
 Encoder.BUFFER_SIZE = 256 * 1_024;
 

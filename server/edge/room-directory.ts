@@ -1,12 +1,13 @@
 /**
  * The rooms of this node, by shard: one per shard, however many join at once.
  *
- * 1. A shard has at most one room; its place is taken before the room is created, and freed when the room is disposed of.
+ * 1. A shard has at most one room; its place is taken before the room is created, and freed when
+ *    the room is disposed of.
  * 2. Only `seat` creates rooms: no route of Colyseus' own matchmaking does.
  */
 import { matchMaker } from '@colyseus/core';
 import type { Platform } from '#server/platform/platform.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { PlayerId, ShardId } from '#shared/units.ts';
 
 /** The name of the room, in Colyseus' terms. */
 export const PLAYER_ROOM = 'player';
@@ -14,14 +15,11 @@ export const PLAYER_ROOM = 'player';
 /** What `client.consumeSeatReservation` of the SDK takes. */
 export type Seat = Awaited<ReturnType<typeof matchMaker.reserveSeatFor>>;
 
-/** What a room learns of who joins, from the session that reserved the seat: the client cannot write to it. */
-export interface SeatHolder {
-  readonly player: string;
-}
-
 type Listing = Awaited<ReturnType<typeof matchMaker.createRoom>>;
 
-/** A room may be on its way out when it is found: a new one takes its place as soon as it is gone. */
+/**
+ * A room may be on its way out when it is found: a new one takes its place as soon as it is gone.
+ */
 const ATTEMPTS = 5;
 const PAUSE_MS = 20;
 
@@ -40,12 +38,16 @@ export class RoomDirectory {
     return this.#roomByShard.size;
   }
 
-  /** A seat in the shard's room, which is created if there is none; `undefined` if it is full. Rejects if it cannot be created. */
-  async seat(shard: ShardId, holder: SeatHolder): Promise<Seat | undefined> {
+  /**
+   * A seat for the player in the shard's room, which is created if there is none; `undefined` if it
+   * is full. The room learns of the player by the seat, to which the client cannot write. Rejects
+   * if the room cannot be created.
+   */
+  async seat(shard: ShardId, player: PlayerId): Promise<Seat | undefined> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const listing = await this.#room(shard);
       try {
-        if (matchMaker.getLocalRoomById(listing.roomId) !== undefined) return await matchMaker.reserveSeatFor(listing, {}, holder);
+        if (matchMaker.getLocalRoomById(listing.roomId) !== undefined) return await matchMaker.reserveSeatFor(listing, {}, { player });
       } catch {
         // Full, or just being disposed of: the next attempt finds out.
       }

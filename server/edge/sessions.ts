@@ -1,38 +1,28 @@
 /**
- * Sessions: `POST /session` answers a player with a seat in the room of its shard, and a token to come back with.
+ * Sessions: `POST /session` answers a player with a seat in the room of its shard, and a token to
+ * come back with.
  *
  * 1. Authenticate first: an unauthenticated request opens no shard and no room.
- * 2. A session creates its shard if there is none; only guests of a development world start with goods.
+ * 2. A session creates its shard if there is none; only guests of a development world start with
+ *    goods.
  * 3. The answer is given by the node that owns the shard.
- * 4. Tokens are dated by the studio, whose clock is the time of day: they are judged by the wall clock, however far the
- *    market's time is from it.
+ * 4. Tokens are dated by the studio, whose clock is the time of day: they are judged by the wall
+ *    clock, however far the market's time is from it.
  */
-import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { shardId } from '#shared/address.ts';
+import type { Catalogue } from '#shared/catalog/catalogue.ts';
+import { commoditiesFor, lootFor } from '#shared/catalog/loot.ts';
 import type { SessionAnswer, SessionRequest } from '#shared/protocol.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
-import { playerId, type ShardId } from '#shared/units.ts';
-import type { Opening } from '#server/market/market.ts';
-import type { Platform } from '#server/platform/platform.ts';
+import type { Rules } from '#shared/rules.ts';
+import { itemId, playerId, type ShardId } from '#shared/units.ts';
+import type { Opening, StartGoods } from '#server/market/market.ts';
 import type { Command } from '#server/shard/message.ts';
-import type { Backend } from './backend.ts';
-import type { RoomDirectory } from './room-directory.ts';
-import { startGoodsFor } from './start-goods.ts';
-import type { Identity, Tokens } from './tokens.ts';
-
-/** What sessions need from their surroundings. */
-export interface SessionServices {
-  readonly backend: Backend;
-  readonly platform: Pick<Platform, 'readings' | 'random' | 'report'>;
-  readonly catalogue: Catalogue;
-  readonly directory: RoomDirectory;
-  readonly tokens: Tokens;
-  /** Whether anybody may come as a guest: in development only. */
-  readonly guests: boolean;
-}
+import type { EdgeServices } from './services.ts';
+import type { Identity } from './tokens.ts';
 
 /** Opens the session that the request asks for, or refuses. Rejects only on a bug. */
-export async function openSession(services: SessionServices, request: SessionRequest): Promise<SessionAnswer | Refusal> {
+export async function openSession(services: EdgeServices, request: SessionRequest): Promise<SessionAnswer | Refusal> {
   const { backend, directory, platform, tokens } = services;
   const { region, mode } = request;
   if (!backend.regions.includes(region)) return refusal('bad-request', { fault: `region: must be one of ${backend.regions.join(', ')}` });
@@ -44,12 +34,12 @@ export async function openSession(services: SessionServices, request: SessionReq
   const opening: Command = { kind: 'open', issuer: 'service', body: openingOf(services, identity, shard) };
   const opened = await backend.world.accept({ to: shard, message: opening, creates: true });
   if (opened.kind === 'refusal') return opened;
-  const seat = await directory.seat(shard, { player: identity.player });
+  const seat = await directory.seat(shard, identity.player);
   if (seat === undefined) return refusal('busy', { reason: 'too many connections of this player' });
   return { token: await tokens.resume(identity, platform.readings.wall()), player: identity.player, shard, seat: { ...seat } };
 }
 
-async function identify({ platform, tokens, guests }: SessionServices, { guest, token }: SessionRequest): Promise<Identity | Refusal> {
+async function identify({ platform, tokens, guests }: EdgeServices, { guest, token }: SessionRequest): Promise<Identity | Refusal> {
   const now = platform.readings.wall();
   if (guest !== undefined) {
     if (!guests) return refusal('unauthorized', { reason: 'guests are only let into development worlds' });
@@ -60,6 +50,19 @@ async function identify({ platform, tokens, guests }: SessionServices, { guest, 
   return isWelcome ? identity : refusal('unauthorized', { reason: 'the token is not valid, or over' });
 }
 
-function openingOf({ backend, catalogue, platform }: SessionServices, { name, isGuest }: Identity, shard: ShardId): Opening {
+function openingOf({ backend, catalogue, platform }: EdgeServices, { name, isGuest }: Identity, shard: ShardId): Opening {
   return isGuest ? { name, start: startGoodsFor(catalogue, backend.rules, shard, () => platform.random.id()) } : { name };
+}
+
+/**
+ * What a guest of a development world starts with: loot from a seed made of the shard's address,
+ * the same at every try. `newId` gives ids that are unique in the world: the same loot is never the
+ * same items.
+ */
+export function startGoodsFor(catalogue: Catalogue, { guest }: Rules, shard: ShardId, newId: () => string): StartGoods {
+  return {
+    gold: guest.gold,
+    items: lootFor(catalogue, { seed: shard, count: guest.items, idOf: () => itemId(newId()) }),
+    commodities: commoditiesFor(catalogue, { seed: shard, count: guest.commodities, quantityMax: guest.commodityQuantity }),
+  };
 }

@@ -112,4 +112,17 @@ describe('frames', () => {
     expect(isFaultResponse(getMessageBytes[Protocol.ROOM_RESPONSE](id, ResponseStatus.ERROR, {}))).toBe(true);
     expect(isFaultResponse(getMessageBytes[Protocol.ROOM_RESPONSE](id, ResponseStatus.REJECTED, {}))).toBe(false);
   });
+
+  it.each([
+    ['in a form that Colyseus does not write', [0xcf, 1, 0, 0, 0, 0, 0, 0, 0]],
+    ['with a sign', [0xd0, 5]],
+    ['as a short negative number', [0xff]],
+    ['that is not whole', [0xcb, 0, 0, 0, 0, 0, 0, 0xe0, 0x3f]],
+  ])('with a number %s are rubbish', (_, id) => {
+    expect(readFrame(Uint8Array.of(Protocol.ROOM_REQUEST, ...id, 0xa4, ...Buffer.from('sell')))).toBeUndefined();
+  });
+
+  it('that end in the middle of a number are rubbish', () => {
+    expect(readFrame(Uint8Array.of(Protocol.ROOM_REQUEST, 0xce, 1, 0, 0))).toBeUndefined();
+  });
 });

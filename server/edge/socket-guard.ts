@@ -1,11 +1,14 @@
 /**
- * The guard of one WebSocket: it stands between the wire and Colyseus, whose decoder trusts its input and would take the process
- * down with a throw.
+ * The guard of one WebSocket: it stands between the wire and Colyseus, whose decoder trusts its
+ * input and would take the process down with a throw.
  *
- * 1. Only requests and Colyseus' own three words pass; anything else closes this connection, with a stated code, and no other.
+ * 1. Only requests and Colyseus' own three words pass; anything else closes this connection, with a
+ *    stated code, and no other.
  * 2. Whatever Colyseus throws on a message ends here.
- * 3. A client that floods is refused, then closed; one that does not read is closed before it costs memory.
- * 4. Every frame out is a copy: Colyseus encodes the next state into the same buffer while a slow socket still holds this one.
+ * 3. A client that floods is refused, then closed; one that does not read is closed before it costs
+ *    memory.
+ * 4. Every frame out is a copy: Colyseus encodes the next state into the same buffer while a slow
+ *    socket still holds this one.
  */
 import { getMessageBytes, Protocol, ResponseStatus } from '@colyseus/core';
 import { isCommandType } from '#shared/protocol.ts';
@@ -28,7 +31,10 @@ export interface GuardedSocket {
 
 /** A client's own frames (its join, pings) may come beside its requests. */
 const RATE = { perSecond: limits.clientRequestsPerSecond, burst: limits.clientRequestsBurst };
-/** Refusals for haste that a client may collect, ten times what it may send at once; beyond them it is no haste but an attack. */
+/**
+ * Refusals for haste that a client may collect, ten times what it may send at once; beyond them it
+ * is no haste but an attack.
+ */
 const REFUSAL_RATE = { perSecond: limits.clientRequestsPerSecond, burst: limits.clientRequestsBurst * 10 };
 
 /** Puts a socket under guard, for as long as it lives. Before anybody listens to it. */
@@ -45,7 +51,10 @@ export function guardSocket(socket: GuardedSocket, platform: Pick<Platform, 'rea
     socket.close(code, reason);
   };
 
-  /** Counts a frame that is not served; closes if there were too many. Returns whether the client is still there. */
+  /**
+   * Counts a frame that is not served; closes if there were too many. Returns whether the client is
+   * still there.
+   */
   const tolerates = (): boolean => {
     const isTolerable = refusals.take(platform.readings.monotonicMs());
     if (!isTolerable) close(CLOSE_CODES.tooManyMessages, 'too many messages');

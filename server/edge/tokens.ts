@@ -1,9 +1,10 @@
 /**
  * Tokens: who a client says it is, signed by somebody that the server trusts.
  *
- * The studio signs the first token (`aud: "gavel"`). The server signs short-lived ones to resume with, which have an audience
- * of their own and end at the latest `limits.sessionResumedMs` after the studio signed. The algorithm is HS256, whatever a
- * token's header claims. Two keys may hold at once, so that a key can be replaced: the first signs, all verify.
+ * The studio signs the first token (`aud: "gavel"`). The server signs short-lived ones to resume
+ * with, which have an audience of their own and end at the latest `limits.sessionResumedMs` after
+ * the studio signed. The algorithm is HS256, whatever a token's header claims. Two keys may hold at
+ * once, so that a key can be replaced: the first signs, all verify.
  */
 import { compactVerify, SignJWT } from 'jose';
 import { z } from 'zod';
@@ -76,7 +77,8 @@ export class Tokens {
         const { payload } = await compactVerify(token, key, { algorithms: [ALGORITHM] });
         return JSON.parse(new TextDecoder().decode(payload));
       } catch {
-        // Not by this key, or no token at all: the next key decides, and in the end nobody is there.
+        // Not by this key, or no token at all: the next key decides, and in the end nobody is
+        // there.
       }
     }
     return undefined;

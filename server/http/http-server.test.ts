@@ -26,13 +26,13 @@ const echo: Route = {
     answers: {},
     refusals: [],
   },
-  handle: withBody(echoBody, async ({ word }, { parameters }) => ({ kind: 'json', value: [parameters['id'], word] })),
+  handle: withBody(echoBody, async ({ word }, parameters) => ({ kind: 'json', value: [parameters['id'], word] })),
 };
 
 async function start(...routes: readonly Route[]): Promise<{ readonly port: number; readonly reported: readonly ReportedEvent[] }> {
   const reported: ReportedEvent[] = [];
   const platform = { report: (event: ReportedEvent): void => void reported.push(event) };
-  const server = createHttpServer({ platform, origins: { loopback: false, named: [] }, routes });
+  const server = createHttpServer(platform, { loopback: false, named: [] }, routes);
   servers.push(server);
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const address = server.address();

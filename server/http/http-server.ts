@@ -1,10 +1,13 @@
 /**
- * The HTTP server of a node: one Hono app for all routes, each JSON in and JSON out, with a bound on everything that a stranger
- * can send. WebSocket upgrades do not pass through it: Node hands them to whoever listens for `upgrade`.
+ * The HTTP server of a node: one Hono app for all routes, each JSON in and JSON out, with a bound
+ * on everything that a stranger can send. WebSocket upgrades do not pass through it: Node hands
+ * them to whoever listens for `upgrade`.
  *
- * 1. Every answer has the same security headers; web pages of other origins are let in by name, never with credentials.
- * 2. A request is admitted before its body is read, and its body has a bound. A connection whose request body was not read to
- *    its end is closed after the answer, so that the rest of the body is never taken for the next request.
+ * 1. Every answer has the same security headers; web pages of other origins are let in by name,
+ *    never with credentials.
+ * 2. A request is admitted before its body is read, and its body has a bound. A connection whose
+ *    request body was not read to its end is closed after the answer, so that the rest of the body
+ *    is never taken for the next request.
  * 3. A handler that throws is reported and answered `internal`; it takes nothing else with it.
  */
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
@@ -15,45 +18,40 @@ import { limits } from '#shared/limits.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import { faultOf } from '#shared/schemas.ts';
 import type { Platform } from '#server/platform/platform.ts';
-import type { Operation } from './operation.ts';
+import type { Operation } from './operations.ts';
 import { isOriginAllowed, type OriginRules } from './origins.ts';
 import { httpStatusOf, publicRefusal } from './public-refusal.ts';
-
-/** A request that was admitted. */
-export interface HttpRequest {
-  readonly parameters: Readonly<Record<string, string>>;
-  /** The body as JSON; `undefined` where the operation has none. */
-  readonly body: unknown;
-}
 
 /** An answer: a value for the body, with a status of its own (default 200), or a refusal. */
 export type HttpAnswer = { readonly kind: 'json'; readonly status?: number; readonly value: unknown } | Refusal;
 
-/** Asked before the body is read, with the address of the peer (forwarded headers are not believed): a refusal saves reading it. */
+/**
+ * Asked before the body is read, with the address of the peer (forwarded headers are not believed):
+ * a refusal saves reading it.
+ */
 export type Admit = (address: string) => Refusal | undefined;
+
+/**
+ * Called with the body as JSON, `undefined` where the operation has none, and the parameters of the
+ * path.
+ */
+type Handle<Body> = (body: Body, parameters: Readonly<Record<string, string>>) => HttpAnswer | Promise<HttpAnswer>;
 
 /** An operation and what serves it. */
 export interface Route {
   readonly operation: Operation;
   readonly admit?: Admit;
-  readonly handle: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
+  readonly handle: Handle<unknown>;
 }
 
-/** What the HTTP server needs from its surroundings. */
-export interface HttpServices {
-  readonly platform: Pick<Platform, 'report'>;
-  readonly origins: OriginRules;
-  readonly routes: readonly Route[];
-}
-
-/** The handler of an operation with a body: it is called with what the body's schema lets through; anything else is refused. */
-export function withBody<Body>(
-  schema: z.ZodType<Body>,
-  handle: (body: Body, request: HttpRequest) => Promise<HttpAnswer>,
-): (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer> {
-  return (request) => {
-    const body = schema.safeParse(request.body);
-    return body.success ? handle(body.data, request) : refusal('bad-request', { fault: faultOf(body.error) });
+/**
+ * The handler of an operation with a body: it is called with what the body's schema lets through;
+ * anything else is refused.
+ */
+export function withBody<Body>(schema: z.ZodType<Body>, handle: Handle<Body>): Route['handle'] {
+  return (json, parameters) => {
+    const body = schema.safeParse(json);
+    return body.success ? handle(body.data, parameters) : refusal('bad-request', { fault: faultOf(body.error) });
   };
 }
 
@@ -74,23 +72,22 @@ const PREFLIGHT_HEADERS: Readonly<Record<string, string>> = {
 
 const NOTHING_HERE = malformed(404, 'there is nothing here');
 
-/** A server that does not listen yet. */
-export function createHttpServer(services: HttpServices): Server {
-  const app = appOf(services);
+/**
+ * A server of these routes that does not listen yet. What fails in it is reported to the platform.
+ */
+export function createHttpServer(platform: Pick<Platform, 'report'>, origins: OriginRules, routes: readonly Route[]): Server {
+  const app = appOf(platform, origins, routes);
   const listener = getRequestListener((request, env) => app.fetch(request, env), {
     overrideGlobalObjects: false,
     autoCleanupIncoming: false,
     hostname: 'localhost',
     errorHandler: () => new Response(null, { status: 400, headers: SECURITY_HEADERS }),
   });
-  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
-  server.headersTimeout = limits.httpHeadersMs;
-  server.requestTimeout = limits.httpRequestMs;
-  server.keepAliveTimeout = limits.httpKeepAliveMs;
-  return server;
+  const timeouts = { headersTimeout: limits.httpHeadersMs, requestTimeout: limits.httpRequestMs, keepAliveTimeout: limits.httpKeepAliveMs };
+  return createServer(timeouts, (incoming, outgoing) => void listener(incoming, outgoing));
 }
 
-function appOf({ platform, origins, routes }: HttpServices): Hono<Bindings> {
+function appOf(platform: Pick<Platform, 'report'>, origins: OriginRules, routes: readonly Route[]): Hono<Bindings> {
   const app = new Hono<Bindings>();
   app.use(async (context, next) => {
     const { incoming } = context.env;
@@ -112,7 +109,8 @@ function appOf({ platform, origins, routes }: HttpServices): Hono<Bindings> {
   }
   app.notFound(() => responseOf(NOTHING_HERE));
   app.onError((error, { env: { incoming }, req }) => {
-    // A caller that has hung up in the middle of its request hears no answer, and is no fault of the server.
+    // A caller that has hung up in the middle of its request hears no answer, and is no fault of
+    // the server.
     const isGone = incoming.destroyed && !incoming.complete;
     if (!isGone) platform.report({ level: 'error', message: `${req.method} ${req.path} failed`, error });
     return responseOf(refusal('internal'));
@@ -127,12 +125,12 @@ async function answerOf({ operation, admit, handle }: Route, context: Context<Bi
   const { incoming } = context.env;
   const refused = admit?.(incoming.socket.remoteAddress ?? '');
   if (refused !== undefined) return refused;
-  if (operation.body === undefined) return handle({ parameters, body: undefined });
+  if (operation.body === undefined) return handle(undefined, parameters);
   if (!/^application\/json\b/i.test(incoming.headers['content-type'] ?? '')) return malformed(415, 'the body must be application/json');
   const text = await readBody(incoming);
   if (text === undefined) return malformed(413, `the body must have at most ${limits.httpBodyBytesMax} bytes`);
   const body = parseJson(text);
-  return body === undefined ? malformed(400, 'the body is not JSON') : handle({ parameters, body: body.value });
+  return body === undefined ? malformed(400, 'the body is not JSON') : handle(body, parameters);
 }
 
 function malformed(status: number, fault: string): HttpAnswer {
@@ -153,9 +151,10 @@ async function readBody(incoming: IncomingMessage): Promise<string | undefined> 
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function parseJson(text: string): { readonly value: unknown } | undefined {
+/** `undefined`, which JSON cannot say, if the text is none. */
+function parseJson(text: string): unknown {
   try {
-    return { value: JSON.parse(text) };
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -1,9 +1,28 @@
-/** Every operation that Gavel serves over HTTP. The routes, `/openapi.json` and its copy in docs/reference are made from this table. */
+/**
+ * Every operation that Gavel serves over HTTP, as data. The route that serves an operation, its
+ * part of `/openapi.json`, and the copy of that in docs/reference are all made from one row, so
+ * none can say something that the others do not.
+ */
 import { z } from 'zod';
 import { sessionAnswerSchema, sessionRequestSchema } from '#shared/protocol.ts';
-import type { Operation } from './operation.ts';
+import type { RefusalName } from '#shared/refusals.ts';
 
-const seatSchema = z.record(z.string(), z.unknown());
+/** One operation. */
+export interface Operation {
+  readonly method: 'get' | 'post';
+  /** As OpenAPI writes it: a part in braces is a parameter, described in `parameters`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly parameters?: Readonly<Record<string, z.ZodType<string>>>;
+  /** The JSON body; an operation without one reads none. */
+  readonly body?: z.ZodType;
+  /** What each status that is no refusal is answered with. */
+  readonly answers: Readonly<Record<number, z.ZodType>>;
+  /** Beside `internal`, and `bad-request` where there is a body. */
+  readonly refusals: readonly RefusalName[];
+}
+
+const anyObject = z.record(z.string(), z.unknown());
 
 /** The table, by what each operation does. */
 export const OPERATIONS = {
@@ -22,7 +41,7 @@ export const OPERATIONS = {
     summary: 'Takes back the seat of a connection that dropped, as the Colyseus SDK does it.',
     parameters: { roomId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/) },
     body: z.strictObject({ reconnectionToken: z.string().max(64) }),
-    answers: { 200: seatSchema },
+    answers: { 200: anyObject },
     refusals: ['unauthorized', 'rate-limited', 'unavailable'],
   },
   isLive: {
@@ -43,7 +62,7 @@ export const OPERATIONS = {
     method: 'get',
     path: '/openapi.json',
     summary: 'This description.',
-    answers: { 200: z.record(z.string(), z.unknown()) },
+    answers: { 200: anyObject },
     refusals: [],
   },
 } as const satisfies Readonly<Record<string, Operation>>;

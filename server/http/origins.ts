@@ -1,4 +1,7 @@
-/** Which web pages may use the server: its own, those of this machine in development, and those that the operator names. */
+/**
+ * Which web pages may use the server: its own, those of this machine in development, and those that
+ * the operator names.
+ */
 
 /** What decides about an origin. */
 export interface OriginRules {
@@ -8,7 +11,10 @@ export interface OriginRules {
   readonly named: readonly string[];
 }
 
-/** Whether a request with that `Origin` may. Programs that are no browsers send none, and are no danger to anybody's cookies. */
+/**
+ * Whether a request with that `Origin` may. Programs that are no browsers send none, and are no
+ * danger to anybody's cookies.
+ */
 export function isOriginAllowed(rules: OriginRules, origin: string | undefined, host: string | undefined): boolean {
   if (origin === undefined) return true;
   if (rules.named.includes(origin)) return true;

@@ -1,4 +1,7 @@
-/** Refusals as clients receive them: the protocol's shape, without the tag that the server tells them by. */
+/**
+ * Refusals as clients receive them: the protocol's shape, without the tag that the server tells
+ * them by.
+ */
 import type { Refusal } from '#shared/refusals.ts';
 
 /** `refusalSchema` of the protocol, as a type. */

@@ -1,6 +1,7 @@
 /**
- * Token buckets: a rate limit with a burst, for one client or for each of many addresses. They run on the machine's monotonic
- * milliseconds, so that a wall clock that jumps or stands still neither gives nor takes a token.
+ * Token buckets: a rate limit with a burst, for one client or for each of many addresses. They run
+ * on the machine's monotonic milliseconds, so that a wall clock that jumps or stands still neither
+ * gives nor takes a token.
  */
 
 /** What a bucket allows. */
@@ -32,7 +33,10 @@ export class TokenBucket {
   }
 }
 
-/** The least recently used address is forgotten first, and starts again with a full bucket: an attacker with this many has that anyway. */
+/**
+ * The least recently used address is forgotten first, and starts again with a full bucket: an
+ * attacker with this many has that anyway.
+ */
 const ADDRESSES_MAX = 10_000;
 
 /** One bucket per address. */
@@ -52,10 +56,8 @@ export class AddressLimiter {
     this.#bucketByAddress.delete(network);
     this.#bucketByAddress.set(network, bucket);
     if (this.#bucketByAddress.size > ADDRESSES_MAX) {
-      for (const oldest of this.#bucketByAddress.keys()) {
-        this.#bucketByAddress.delete(oldest);
-        break;
-      }
+      const [oldest = network] = this.#bucketByAddress.keys();
+      this.#bucketByAddress.delete(oldest);
     }
     return bucket.take(nowMs);
   }

@@ -8,7 +8,7 @@
 import { hashOf } from '#shared/hash.ts';
 import { RARITIES, type Item } from '#shared/item.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import { Column, grownCapacity } from './column.ts';
+import { NumberColumn, grownCapacity } from './number-column.ts';
 import type { NameDictionary } from './name-dictionary.ts';
 import type { ColumnPart } from './row-codec.ts';
 
@@ -16,14 +16,14 @@ import type { ColumnPart } from './row-codec.ts';
 export class ClassTable {
   readonly market: string;
   readonly itemClass: string;
-  readonly buyout: Column;
-  readonly currentBid: Column;
-  readonly endsAt: Column;
-  readonly level: Column;
+  readonly buyout = new NumberColumn('float64', 0);
+  readonly currentBid = new NumberColumn('float64', 0);
+  readonly endsAt = new NumberColumn('float64', 0);
+  readonly level = new NumberColumn('int32', 0);
   /** Affixes, damage and armor by name. */
-  readonly stats = new Map<string, Column>();
+  readonly stats = new Map<string, NumberColumn>();
   readonly #names: NameDictionary;
-  readonly #columns: Column[];
+  readonly #columns: NumberColumn[] = [this.buyout, this.currentBid, this.endsAt, this.level];
   #rarities = new Uint8Array(0);
   #nameNumbers = new Int32Array(0);
   #sellerHashes = new Int32Array(0);
@@ -36,11 +36,6 @@ export class ClassTable {
     this.market = market;
     this.itemClass = itemClass;
     this.#names = names;
-    this.buyout = new Column('float64', 0);
-    this.currentBid = new Column('float64', 0);
-    this.endsAt = new Column('float64', 0);
-    this.level = new Column('int32', 0);
-    this.#columns = [this.buyout, this.currentBid, this.endsAt, this.level];
   }
 
   /** How many rows there are. */
@@ -118,10 +113,10 @@ export class ClassTable {
     }
   }
 
-  #statColumn(stat: string): Column {
+  #statColumn(stat: string): NumberColumn {
     const known = this.stats.get(stat);
     if (known !== undefined) return known;
-    const column = new Column('int32', this.#capacity);
+    const column = new NumberColumn('int32', this.#capacity);
     this.stats.set(stat, column);
     this.#columns.push(column);
     return column;

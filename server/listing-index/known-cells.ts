@@ -3,7 +3,7 @@
  * journal of each node. Invariants I4 and I5 of the index (`listing-index.ts`) are kept here.
  */
 import type { CellEpoch } from '#shared/cell.ts';
-import type { CellChanges, FeedBatch, FeedState } from './service.ts';
+import type { FeedBatch, FeedChange, FeedState } from './service.ts';
 
 /** A life of a node. */
 interface Life {
@@ -19,11 +19,14 @@ interface KnownCell {
   readonly epoch: number;
 }
 
-/** What an opening comes to: the position of the life, the cells that have a later owner, and those whose rows go. */
-interface Opening {
+/** What a batch comes to. */
+interface Taken {
+  /** Up to where the journal of its life is known. */
   readonly to: number;
+  /** Its cells that have a later owner. */
   readonly outdated: readonly CellEpoch[];
-  readonly emptied: ReadonlySet<number>;
+  /** The numbers of its other cells; their rows go, if it opens them. */
+  readonly cells: readonly { readonly number: number; readonly changes: readonly FeedChange[] }[];
 }
 
 /** The cells and lives that the index knows. */
@@ -37,40 +40,41 @@ export class KnownCells {
   }
 
   /** Makes cells those of a life, which begins with its first opening. */
-  open({ node, incarnation, cells }: FeedBatch & { readonly kind: 'open' }): Opening {
+  open({ node, incarnation, cells }: FeedBatch & { readonly kind: 'open' }): Taken {
     const life = this.#lifeOf(node, incarnation) ?? { node, incarnation, position: 0 };
     this.#lives.set(node, life);
     const outdated: CellEpoch[] = [];
-    const emptied = new Set<number>();
+    const opened: { number: number; changes: [] }[] = [];
     for (const cell of cells) {
       const known = this.#cells.get(keyOf(cell));
+      const number = known?.number ?? this.#cells.size;
       if (known !== undefined && known.epoch > cell.epoch) {
         outdated.push(cell);
         continue;
       }
-      const number = known?.number ?? this.#cells.size;
       this.#cells.set(keyOf(cell), { number, life, epoch: cell.epoch });
-      emptied.add(number);
+      opened.push({ number, changes: [] });
     }
-    return { to: life.position, outdated, emptied };
+    return { to: life.position, outdated, cells: opened };
   }
 
   /**
-   * The numbers of the cells of a batch, `outdated` for those that have a later owner. `undefined`, and nothing is noted,
-   * if the batch does not continue what its life has said. Otherwise the life is known up to its end.
+   * Notes up to where a batch tells the journal of its life. `undefined`, and nothing is noted, if it
+   * does not continue what that life has said.
    */
-  take(batch: FeedBatch & { readonly kind: 'rows' | 'changes' }): readonly (number | 'outdated')[] | undefined {
+  take(batch: FeedBatch & { readonly kind: 'rows' | 'changes' }): Taken | undefined {
     const life = this.#lifeOf(batch.node, batch.incarnation);
     if (life === undefined || (batch.kind === 'changes' && batch.from !== life.position)) return undefined;
-    const numbers: (number | 'outdated')[] = [];
-    for (const { cell } of batch.cells) {
+    const outdated: CellEpoch[] = [];
+    const cells: { number: number; changes: readonly FeedChange[] }[] = [];
+    for (const { cell, changes } of batch.cells) {
       const known = this.#cells.get(keyOf(cell));
-      if (known !== undefined && known.epoch > cell.epoch) numbers.push('outdated');
-      else if (known?.epoch === cell.epoch && known.life === life) numbers.push(known.number);
+      if (known !== undefined && known.epoch > cell.epoch) outdated.push(cell);
+      else if (known?.epoch === cell.epoch && known.life === life) cells.push({ number: known.number, changes });
       else return undefined;
     }
     if (batch.kind === 'changes') life.position = batch.to;
-    return numbers;
+    return { to: life.position, outdated, cells };
   }
 
   /** How far each node is known, with `rowsOf` telling how many rows the cell of a number has. */
@@ -85,11 +89,6 @@ export class KnownCells {
     const life = this.#lives.get(node);
     return life?.incarnation === incarnation ? life : undefined;
   }
-}
-
-/** The cells of a batch that `take` found outdated. */
-export function outdatedOf(cells: readonly CellChanges[], numbers: readonly (number | 'outdated')[]): readonly CellEpoch[] {
-  return cells.flatMap(({ cell }, place) => (numbers[place] === 'outdated' ? [cell] : []));
 }
 
 function keyOf({ market, cell }: CellEpoch): string {

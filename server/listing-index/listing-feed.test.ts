@@ -7,10 +7,9 @@ import type { IndexedListing } from '#shared/search.ts';
 import { gold, instant, itemId, playerId, type ShardId } from '#shared/units.ts';
 import { promisesSettled } from '#server/sim/scheduler.ts';
 import { ListingFeed, type FeedSnapshot } from './listing-feed.ts';
-import { createListingIndex, type ListingIndex } from './listing-index.ts';
+import { ListingIndex } from './listing-index.ts';
 import { localListingIndex } from './local.ts';
-import { readYourWrites } from './read-your-writes.ts';
-import type { FeedBatch, ListingIndexService } from './service.ts';
+import type { FeedBatch, ListingIndexService, SearchAnswer } from './service.ts';
 
 const ADA = shardId('ada', 'europe', 'softcore');
 const BOB = shardId('bob', 'europe', 'softcore');
@@ -54,6 +53,8 @@ interface BenchOptions {
   readonly snapshot?: (cells: readonly CellEpoch[]) => FeedSnapshot;
   /** In place of how the index takes a batch. */
   readonly apply?: (real: ListingIndexService, batch: FeedBatch) => ReturnType<ListingIndexService['apply']>;
+  /** In place of how the index searches. */
+  readonly search?: () => Promise<SearchAnswer>;
 }
 
 /** A feed whose timers ring when the test says so, into an index that notes what it is given. */
@@ -72,9 +73,10 @@ class Bench {
     snapshots: readonly (FeedSnapshot | Error)[] = [EMPTY],
     {
       apply,
+      search,
       pendingMax = 1_000_000,
       node = 'one',
-      core = createListingIndex([{ id: 'sword', slot: 'hand' }]),
+      core = new ListingIndex([{ id: 'sword', slot: 'hand' }]),
       snapshot,
     }: BenchOptions = {},
   ) {
@@ -91,6 +93,7 @@ class Bench {
         this.applied.push(batch);
         return apply === undefined ? real.apply(batch) : apply(real, batch);
       },
+      search: (query, options) => search?.() ?? real.search(query, options),
     };
     const left = [...snapshots];
     this.feed = new ListingFeed<Row>({
@@ -464,7 +467,7 @@ describe('feeds of nodes between which cells move', () => {
   it('come to what is true at the owners, whatever moved when, and whatever a former owner still sends', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(event, { maxLength: 40 }), async (events) => {
-        const core = createListingIndex([{ id: 'sword', slot: 'hand' }]);
+        const core = new ListingIndex([{ id: 'sword', slot: 'hand' }]);
         const shards = [new MovingShard(ADA), new MovingShard(BOB)];
         const positions = [0, 0];
         const benches = ['one', 'two'].map((node, number) => {
@@ -623,14 +626,13 @@ describe('a search of a node', () => {
 
   it('finds what is durable, as the feed sends it for it', async () => {
     const bench = await Bench.open();
-    const index = readYourWrites('one', bench.index, bench.feed);
     bench.put(4, ADA, 1, row(1));
-    expect(await index.search(query, { atLeast: 4 })).toMatchObject({ kind: 'found', total: 1, lagMs: 0 });
+    expect(await bench.feed.search(query, { atLeast: 4 })).toMatchObject({ kind: 'found', total: 1, lagMs: 0 });
     bench.remove(5, ADA, 2, 1);
-    expect(await index.search(query, { atLeast: 9 })).toMatchObject({ kind: 'found', total: 0, lagMs: 0 });
+    expect(await bench.feed.search(query, { atLeast: 9 })).toMatchObject({ kind: 'found', total: 0, lagMs: 0 });
     await promisesSettled();
     bench.put(10, ADA, 3, row(1));
-    expect(await index.stats()).toMatchObject({ rows: 1 });
+    expect(await bench.feed.stats()).toMatchObject({ rows: 1 });
   });
 
   it('waits for what is on its way, and is answered without it when that takes too long', async () => {
@@ -638,10 +640,9 @@ describe('a search of a node', () => {
     const apply: BenchOptions['apply'] = (real, batch) =>
       batch.kind === 'changes' ? new Promise((resolve) => (arrive = () => resolve(real.apply(batch)))) : real.apply(batch);
     const bench = await Bench.open([EMPTY], { apply });
-    const index = readYourWrites('one', bench.index, bench.feed);
     bench.put(1, ADA, 1, row(1));
     let isAnswered = false;
-    const patient = index.search(query, { atLeast: 1 }).finally(() => (isAnswered = true));
+    const patient = bench.feed.search(query, { atLeast: 1 }).finally(() => (isAnswered = true));
     await promisesSettled();
     expect(isAnswered).toBe(false);
     arrive();
@@ -649,7 +650,7 @@ describe('a search of a node', () => {
     expect(bench.timers.size).toBe(0);
 
     bench.put(2, ADA, 2, row(2));
-    const hasty = index.search(query, { atLeast: 2 });
+    const hasty = bench.feed.search(query, { atLeast: 2 });
     await promisesSettled();
     bench.pass(100);
     await bench.ring();
@@ -657,8 +658,7 @@ describe('a search of a node', () => {
   });
 
   it('says so when the index does not answer', async () => {
-    const bench = await Bench.open();
-    const away = { ...bench.index, search: () => Promise.resolve({ kind: 'unavailable' } as const) };
-    expect(await readYourWrites('one', away, bench.feed).search(query, { atLeast: 0 })).toEqual({ kind: 'unavailable' });
+    const bench = await Bench.open([EMPTY], { search: async () => ({ kind: 'unavailable' }) });
+    expect(await bench.feed.search(query, { atLeast: 0 })).toEqual({ kind: 'unavailable' });
   });
 });

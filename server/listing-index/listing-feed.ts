@@ -1,8 +1,10 @@
 /**
- * The feed of one node into the listing index. It owns what waits to be sent, and how the index knows each open cell.
+ * One node's end of the listing index: it feeds the index, and asks it for what is at least as new
+ * as the node's own journal. It owns what waits to be sent, and how the index knows each open cell.
  *
- * A cell is opened by a snapshot of its rows, and is live after that: its changes go in batches, each of which starts
- * where the one before ended. Cells that wait for a snapshot at the same time are read together, one reading at a time.
+ * A cell is opened by a snapshot of its rows, and is live after that: its changes go in batches,
+ * each of which starts where the one before ended. Cells that wait for a snapshot at the same time
+ * are read together, one reading at a time.
  *
  * F1. Changes are sent in the order of the journal, and only durable ones.
  * F2. A batch has the last change of each listing, and no other: what a listing was in between is not worked out.
@@ -16,13 +18,21 @@
  *     snapshots are read after it was sent, and so have what was in it.
  */
 import { listingId } from '#shared/address.ts';
-import type { CellEpoch } from '#shared/cell.ts';
+import { CellMap, type CellEpoch } from '#shared/cell.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
-import { ChangesByCell, OpenCells, type OpenCell } from './open-cells.ts';
 import { PendingChanges, type ListingChange } from './pending-changes.ts';
-import type { CellChanges, FeedAnswer, FeedMessage, ListingIndexService } from './service.ts';
+import type {
+  CellChanges,
+  FeedChange,
+  FeedMessage,
+  FoundListings,
+  IndexStats,
+  ListingIndexService,
+  SearchAnswer,
+  SearchQuery,
+} from './service.ts';
 
 /** All rows of some cells as of one durable position. */
 export interface FeedSnapshot {
@@ -30,9 +40,15 @@ export interface FeedSnapshot {
   readonly rows: readonly IndexedListing[];
 }
 
+/**
+ * What a search of a node found. `lagMs` is 0 if that includes all that was asked for; otherwise it
+ * is how long the oldest change has waited that the index does not know, at least 1.
+ */
+export type FoundAtNode = (FoundListings & { readonly lagMs: number }) | Exclude<SearchAnswer, FoundListings>;
+
 /** What a feed needs. `Row` is a listing as its shard has it. */
 export interface ListingFeedOptions<Row> {
-  readonly index: Pick<ListingIndexService, 'apply'>;
+  readonly index: ListingIndexService;
   readonly node: string;
   /** Random per start of the node. */
   readonly incarnation: string;
@@ -48,11 +64,17 @@ export interface ListingFeedOptions<Row> {
   readonly indexed: (shard: ShardId, version: number, row: Row) => IndexedListing;
 }
 
+/** An open cell: it waits for a snapshot, one is under way, or the index knows it and takes its changes. */
+interface OpenCell {
+  readonly cell: CellEpoch;
+  phase: 'waiting' | 'snapshot' | 'live';
+}
+
 /** How the index stands towards what the feed has heard. */
 type State =
   /** The index knows everything. */
   | { readonly kind: 'current' }
-  /** Changes wait since then; without a timer, for the end of a snapshot. */
+  /** Changes wait since then: for the timer or, without one, for the end of a snapshot. */
   | { readonly kind: 'behind'; readonly sinceMs: number; readonly cancelTimer: Cancel | undefined }
   /** A batch is on its way, and since `laterSinceMs` more waits, which goes as soon as the batch is taken if that `isUrgent`. */
   | { readonly kind: 'sending'; readonly sinceMs: number; laterSinceMs: number | undefined; isUrgent: boolean }
@@ -74,10 +96,13 @@ const PENDING_MAX = 1_000_000;
 /** How long a failed snapshot waits before it is tried again. */
 const SNAPSHOT_RETRY_MS = 1_000;
 
+const newChanges = (): FeedChange[] => [];
+
 /** The feed; `Row` is a listing as its shard has it. */
 export class ListingFeed<Row extends { readonly id: number }> {
   readonly #options: ListingFeedOptions<Row>;
-  readonly #cells: OpenCells;
+  /** The open cells, of each at most one epoch. */
+  readonly #cells: CellMap<OpenCell>;
   readonly #pending = new PendingChanges<Row>();
   readonly #hidden = new Set<ShardId>();
   #state: State = { kind: 'current' };
@@ -90,7 +115,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
 
   constructor(options: ListingFeedOptions<Row>) {
     this.#options = options;
-    this.#cells = new OpenCells(options.cellsPerMarket);
+    this.#cells = new CellMap(options.cellsPerMarket);
   }
 
   /** How long the oldest change has waited that the index does not know yet, in milliseconds. */
@@ -99,20 +124,42 @@ export class ListingFeed<Row extends { readonly id: number }> {
     return state.kind === 'behind' || state.kind === 'sending' ? Math.max(0, this.#nowMs - state.sinceMs) : 0;
   }
 
-  /** Feeds these cells from now on, too. Resolves as `allLive` does. */
+  /**
+   * Searches the index. The answer includes everything up to `atLeast`, a durable position of this
+   * node's journal, unless it says otherwise.
+   */
+  async search(query: SearchQuery, { atLeast }: { readonly atLeast: number }): Promise<FoundAtNode> {
+    const { index, node } = this.#options;
+    const answer = await index.search(query, { atLeast: { node, position: this.flush(atLeast) } });
+    if (answer.kind !== 'found') return answer;
+    const { isBehind, ...found } = answer;
+    return { ...found, lagMs: isBehind ? Math.max(1, this.lagMs) : 0 };
+  }
+
+  /** Sizes of the index; what waits is sent first. Rejects if the index does not answer. */
+  stats(): Promise<IndexStats> {
+    this.#send();
+    return this.#options.index.stats();
+  }
+
+  /** Feeds these cells from now on, too, in the place of what they were. Resolves as `allLive` does. */
   openCells(cells: readonly CellEpoch[]): Promise<void> {
-    for (const cell of cells) this.#cells.open(cell);
+    for (const cell of cells) this.#cells.set(cell, { cell, phase: 'waiting' });
     return this.allLive();
   }
 
-  /** Resolves when the index has the rows of every open cell. */
+  /** Resolves when the index has the rows of every open cell, also of those that are opened meanwhile. */
   allLive(): Promise<void> {
-    return this.#takeSnapshots();
+    this.#snapshots ??= this.#snapshotsTaken().finally(() => (this.#snapshots = undefined));
+    return this.#snapshots;
   }
 
-  /** Feeds this cell no more. Its rows stay in the index until its next owner opens it. */
+  /**
+   * Feeds this cell no more, unless it is open in another epoch. Its rows stay in the index until
+   * its next owner opens it.
+   */
   closeCell(cell: CellEpoch): void {
-    this.#cells.close(cell);
+    if (this.#cells.get(cell)?.cell.epoch === cell.epoch) this.#cells.set(cell, undefined);
   }
 
   /** Takes what a durable turn has made of a listing. */
@@ -150,9 +197,9 @@ export class ListingFeed<Row extends { readonly id: number }> {
 
   /** Feeds no more. */
   stop(): void {
-    this.#cancelTimer();
+    if (this.#state.kind === 'behind') this.#state.cancelTimer?.();
     this.#state = { kind: 'stopped' };
-    this.#pending.clear();
+    this.#pending.drain();
   }
 
   get #nowMs(): number {
@@ -168,23 +215,18 @@ export class ListingFeed<Row extends { readonly id: number }> {
     if (state.kind === 'stopped') return;
     this.#pending.add(change);
     if (state.kind === 'sending') state.laterSinceMs ??= this.#nowMs;
-    else this.#startTimer(state.kind === 'behind' ? state : undefined);
-    if (this.#pending.count > (this.#options.pendingMax ?? PENDING_MAX)) this.#forget();
+    else if (state.kind === 'current') this.#startTimer(this.#nowMs);
+    else if (state.cancelTimer === undefined) this.#startTimer(state.sinceMs);
+    if (this.#pending.count <= (this.#options.pendingMax ?? PENDING_MAX)) return;
+    // Too much waits: other snapshots are taken than those under way, which have it.
+    this.#pending.drain();
+    this.#openAgain();
   }
 
-  /** The next batch goes when the timer rings; one that is set already stays. */
-  #startTimer(behind?: { readonly sinceMs: number; readonly cancelTimer: Cancel | undefined }): void {
-    if (behind?.cancelTimer !== undefined) return;
-    const sinceMs = behind?.sinceMs ?? this.#nowMs;
-    const cancelTimer = this.#options.platform.timers.after(BATCH_MS, () => {
-      this.#state = { kind: 'behind', sinceMs, cancelTimer: undefined };
-      this.#send();
-    });
+  /** The next batch goes when the timer rings, unless it is sent before. */
+  #startTimer(sinceMs: number): void {
+    const cancelTimer = this.#options.platform.timers.after(BATCH_MS, () => this.#send());
     this.#state = { kind: 'behind', sinceMs, cancelTimer };
-  }
-
-  #cancelTimer(): void {
-    if (this.#state.kind === 'behind') this.#state.cancelTimer?.();
   }
 
   /** Sends what waits of live cells, and up to where everything is known with it. */
@@ -192,9 +234,10 @@ export class ListingFeed<Row extends { readonly id: number }> {
     const state = this.#state;
     if (state.kind === 'sending') state.isUrgent = true;
     if (state.kind === 'sending' || state.kind === 'stopped' || this.#fedTo === undefined) return;
-    const { cells, isHeld } = this.#drained();
+    const cells = this.#drained();
+    const isHeld = this.#pending.count > 0;
     const [from, to] = [this.#fedTo, isHeld ? this.#fedTo : Math.max(this.#fedTo, this.#heardTo)];
-    this.#cancelTimer();
+    if (state.kind === 'behind') state.cancelTimer?.();
     const sinceMs = state.kind === 'behind' ? state.sinceMs : this.#nowMs;
     if (cells.length === 0 && from === to) {
       this.#state = isHeld ? { kind: 'behind', sinceMs, cancelTimer: undefined } : { kind: 'current' };
@@ -205,70 +248,55 @@ export class ListingFeed<Row extends { readonly id: number }> {
   }
 
   async #deliver(batch: FeedMessage): Promise<void> {
-    const answer = await this.#apply(batch).catch((error: unknown): FeedAnswer => {
+    const isTaken = await this.#isApplied(batch).catch((error: unknown) => {
       this.#options.platform.report({ level: 'error', message: 'the listing index does not take changes', error });
-      return { kind: 'snapshot-needed' };
+      return false;
     });
-    const state = this.#state;
-    if (state.kind !== 'sending') return;
-    const { laterSinceMs, isUrgent } = state;
-    if (answer.kind === 'snapshot-needed') this.#state = { kind: 'behind', sinceMs: state.sinceMs, cancelTimer: undefined };
-    else if (laterSinceMs === undefined) this.#state = { kind: 'current' };
-    else if (isUrgent) this.#state = { kind: 'behind', sinceMs: laterSinceMs, cancelTimer: undefined };
-    else this.#startTimer({ sinceMs: laterSinceMs, cancelTimer: undefined });
-    if (answer.kind === 'snapshot-needed') this.#openAgain();
-    else if (isUrgent) this.#send();
+    if (this.#state.kind !== 'sending') return;
+    const { laterSinceMs, isUrgent } = this.#state;
+    const sinceMs = isTaken ? laterSinceMs : this.#state.sinceMs;
+    this.#state = sinceMs === undefined ? { kind: 'current' } : { kind: 'behind', sinceMs, cancelTimer: undefined };
+    if (!isTaken) {
+      this.#fedTo = undefined;
+      this.#openAgain();
+    } else if (isUrgent) this.#send();
+    else if (sinceMs !== undefined) this.#startTimer(sinceMs);
   }
 
   /** The changes of live cells, by cell. Those of cells that wait for a snapshot go on waiting; those of closed ones go. */
-  #drained(): { readonly cells: readonly CellChanges[]; readonly isHeld: boolean } {
+  #drained(): readonly CellChanges[] {
+    const byCell = new Map<OpenCell, FeedChange[]>();
     // Without a live cell nothing can be sent, and what waits may be much.
-    if (!this.#cells.isAnyLive) return { cells: [], isHeld: this.#pending.count > 0 };
-    const changes = new ChangesByCell();
-    let isHeld = false;
-    this.#pending.drain((shard, pending) => {
+    if (this.#pending.count === 0 || !this.#cells.values().some(({ phase }) => phase === 'live')) return [];
+    for (const [shard, pending] of this.#pending.drain()) {
       const open = this.#cells.of(shard);
-      if (open === undefined) return 'given';
+      if (open === undefined) continue;
       if (open.phase !== 'live') {
-        isHeld = true;
-        return 'keep';
+        this.#pending.putBack(shard, pending);
+        continue;
       }
-      const ofCell = changes.of(open);
+      const changes = byCell.getOrInsertComputed(open, newChanges);
       for (const { id, version, row } of pending) {
-        if (row === undefined) ofCell.push({ kind: 'remove', id: listingId(id, shard), version });
-        else ofCell.push({ kind: 'put', row: this.#options.indexed(shard, version, row) });
+        if (row === undefined) changes.push({ kind: 'remove', id: listingId(id, shard), version });
+        else changes.push({ kind: 'put', row: this.#options.indexed(shard, version, row) });
       }
-      return 'given';
-    });
-    return { cells: changes.all, isHeld };
+    }
+    return Array.from(byCell, ([{ cell }, changes]) => ({ cell, changes }));
   }
 
-  /** Too much waits: it is forgotten, and snapshots are taken, or others than those under way, which have it. */
-  #forget(): void {
-    this.#pending.clear();
-    this.#cells.awaitSnapshots();
-    void this.#takeSnapshots();
-  }
-
-  /** The index has lost its place. */
+  /** Every open cell needs a snapshot: one that is under way does not count. */
   #openAgain(): void {
-    this.#fedTo = undefined;
-    this.#cells.awaitSnapshots();
-    void this.#takeSnapshots();
-  }
-
-  /** Brings all open cells to life; what is opened meanwhile, too. */
-  #takeSnapshots(): Promise<void> {
-    this.#snapshots ??= this.#snapshotsTaken().finally(() => (this.#snapshots = undefined));
-    return this.#snapshots;
+    for (const open of this.#cells.values()) open.phase = 'waiting';
+    void this.allLive();
   }
 
   async #snapshotsTaken(): Promise<void> {
     await Promise.resolve(); // What is opened in the same go is read together.
     for (;;) {
-      const { waiting } = this.#cells;
+      const waiting = Array.from(this.#cells.values()).filter(({ phase }) => phase === 'waiting');
       if (waiting.length === 0 || this.#isStopped) return;
-      if (!(await this.#isSnapshotTaken(waiting))) await this.#pause(SNAPSHOT_RETRY_MS);
+      if (await this.#isSnapshotTaken(waiting)) continue;
+      await new Promise<void>((resolve) => this.#options.platform.timers.after(SNAPSHOT_RETRY_MS, resolve));
     }
   }
 
@@ -277,13 +305,12 @@ export class ListingFeed<Row extends { readonly id: number }> {
     for (const open of waiting) open.phase = 'snapshot';
     try {
       const position = await this.#snapshotPosition(waiting.map(({ cell }) => cell));
-      const taken = new Set(waiting.filter(({ phase }) => phase === 'snapshot'));
-      if (position !== undefined && !this.#isStopped) this.#goLive(taken, position);
+      if (position !== undefined && !this.#isStopped) this.#goLive(waiting, position);
     } catch (error) {
       this.#options.platform.report({ level: 'error', message: 'the listing index could not be given a snapshot', error });
     }
     for (const open of waiting) if (open.phase === 'snapshot') open.phase = 'waiting';
-    return waiting.every((open) => open.phase === 'live' || !this.#cells.has(open));
+    return waiting.every((open) => open.phase === 'live' || this.#cells.get(open.cell) !== open);
   }
 
   /** Gives the index the rows of these cells as of the position returned; `undefined` if it has lost its place. */
@@ -293,7 +320,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
     const { position, rows } = await this.#options.snapshot(cells);
     if (!(await this.#isApplied({ kind: 'open', cells }))) return undefined;
     for (let start = 0; start < rows.length; start += PART_ROWS) {
-      if (start > 0) await this.#pause(0);
+      if (start > 0) await new Promise<void>((resolve) => this.#options.platform.timers.defer(resolve));
       if (!(await this.#isApplied({ kind: 'rows', cells: this.#partOf(rows.slice(start, start + PART_ROWS)) }))) return undefined;
     }
     return position;
@@ -301,54 +328,37 @@ export class ListingFeed<Row extends { readonly id: number }> {
 
   /** Rows of a snapshot by cell, without those of hidden shards, and of cells that are open no more. */
   #partOf(rows: readonly IndexedListing[]): readonly CellChanges[] {
-    const changes = new ChangesByCell();
-    for (const row of rows) {
-      const open = this.#hidden.has(row.shard) ? undefined : this.#cells.of(row.shard);
-      if (open?.phase === 'snapshot') changes.of(open).push({ kind: 'put', row });
-    }
-    return changes.all;
+    const byCell = Map.groupBy(rows, ({ shard }) => (this.#hidden.has(shard) ? undefined : this.#cells.of(shard)));
+    return Array.from(byCell).flatMap(([open, ofCell]) =>
+      open?.phase === 'snapshot' ? { cell: open.cell, changes: ofCell.map((row) => ({ kind: 'put', row })) } : [],
+    );
   }
 
   /** The index has everything of these cells up to a position: what waits and is not later has gone with it. */
-  #goLive(opened: ReadonlySet<OpenCell>, position: number): void {
-    this.#pending.dropThrough(position, (shard) => {
-      const open = this.#cells.of(shard);
-      return open !== undefined && opened.has(open);
-    });
-    for (const open of opened) open.phase = 'live';
+  #goLive(cells: readonly OpenCell[], position: number): void {
+    for (const [shard, pending] of this.#pending.drain()) {
+      const isGiven = this.#cells.of(shard)?.phase === 'snapshot';
+      this.#pending.putBack(shard, isGiven ? pending.filter((change) => change.position > position) : pending);
+    }
+    for (const open of cells) if (open.phase === 'snapshot') open.phase = 'live';
     this.#heardTo = Math.max(this.#heardTo, position);
     this.#send();
   }
 
-  /** Whether the index took the batch; after the first that it does, it knows this life. */
+  /** Whether the index took the batch, and the feed goes on; after the first that it does, it knows this life. */
   async #isApplied(batch: FeedMessage): Promise<boolean> {
-    const answer = await this.#apply(batch);
-    if (this.#isStopped || answer.kind === 'snapshot-needed') {
+    const { index, node, incarnation, platform } = this.#options;
+    const answer = await index.apply({ node, incarnation, ...batch });
+    if (answer.kind === 'snapshot-needed') {
       this.#fedTo = undefined;
       return false;
     }
-    this.#fedTo ??= answer.to;
-    return true;
-  }
-
-  async #apply(batch: FeedMessage): Promise<FeedAnswer> {
-    const { index, node, incarnation } = this.#options;
-    const answer = await index.apply({ node, incarnation, ...batch });
-    if (answer.kind === 'snapshot-needed') return answer;
-    if (batch.kind === 'changes') this.#fedTo = answer.to;
+    this.#fedTo = batch.kind === 'changes' ? answer.to : (this.#fedTo ?? answer.to);
     for (const cell of answer.outdated) {
       const message = `the index knows another owner of cell ${cell.cell} of ${cell.market}, which is fed no more`;
-      this.#options.platform.report({ level: 'error', message });
+      platform.report({ level: 'error', message });
       this.closeCell(cell);
     }
-    return answer;
-  }
-
-  #pause(ms: number): Promise<void> {
-    const { timers } = this.#options.platform;
-    return new Promise((resolve) => {
-      if (ms === 0) timers.defer(resolve);
-      else timers.after(ms, resolve);
-    });
+    return !this.#isStopped;
   }
 }

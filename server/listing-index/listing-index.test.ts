@@ -9,7 +9,7 @@ import { RARITIES } from '#shared/item.ts';
 import { createPrng } from '#shared/prng.ts';
 import { compareListings, matches, type IndexedListing } from '#shared/search.ts';
 import { durationMs, gold, instant, itemId, playerId, type ListingId } from '#shared/units.ts';
-import { createListingIndex, type ListingIndex } from './listing-index.ts';
+import { ListingIndex } from './listing-index.ts';
 import type { CellChanges, FeedAnswer, FeedBatch, FeedChange, SearchQuery } from './service.ts';
 
 const { itemClasses } = BUILT_IN_CATALOGUE;
@@ -206,7 +206,7 @@ const feedArbitrary: fc.Arbitrary<Feeding> = fc.record({
 
 /** A pair whose cells node-1 has opened. */
 const openPair = (): readonly [ListingIndex, Twin] => {
-  const pair = [createListingIndex(itemClasses), new Twin()] as const;
+  const pair = [new ListingIndex(itemClasses), new Twin()] as const;
   for (const each of pair) each.apply({ kind: 'open', node: 'node-1', incarnation: 'first', cells: cellsIn() });
   return pair;
 };
@@ -371,7 +371,7 @@ describe('the listing index', () => {
   });
 
   it('says so when a cursor is none of this order', () => {
-    const index = createListingIndex(itemClasses);
+    const index = new ListingIndex(itemClasses);
     const query: SearchQuery = { market: 'europe.softcore', criteria: {}, sort: { by: 'buyout' }, limit: 1, now: NOW, cursor: 'nonsense' };
     expect(index.search(query)).toEqual({ kind: 'bad-cursor' });
   });
@@ -401,7 +401,7 @@ describe('a batch', () => {
   const shown = (index: ListingIndex): readonly boolean[] => [1, 2, 3].map((row) => index.get(listingId(row, shard)) !== undefined);
 
   it('of changes goes on where the last one ended, from the opening of a cell on', () => {
-    const index = createListingIndex(itemClasses);
+    const index = new ListingIndex(itemClasses);
     expect(index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells: [] })).toEqual(needed);
     expect(index.apply({ ...one, kind: 'open', cells: [cell] })).toEqual(applied(0));
     expect(index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells: [] })).toEqual(applied(20));
@@ -411,7 +411,7 @@ describe('a batch', () => {
   });
 
   it('with a gap, a repeat, another incarnation or a cell that was not opened changes nothing and asks for snapshots', () => {
-    const index = createListingIndex(itemClasses);
+    const index = new ListingIndex(itemClasses);
     index.apply({ ...one, kind: 'open', cells: [cell] });
     index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells: [] });
     const cells = [{ cell, changes: [listed(1)] }];
@@ -425,7 +425,7 @@ describe('a batch', () => {
   });
 
   it('of a later epoch takes the place of all that is known of the cell, and only of it', () => {
-    const index = createListingIndex(itemClasses);
+    const index = new ListingIndex(itemClasses);
     const elsewhere = { ...cell, cell: 2 };
     index.apply({ ...one, kind: 'open', cells: [cell, elsewhere] });
     index.apply({
@@ -446,7 +446,7 @@ describe('a batch', () => {
   });
 
   it('of an older epoch brings back nothing of what has moved, and its writer is told', () => {
-    const index = createListingIndex(itemClasses);
+    const index = new ListingIndex(itemClasses);
     const elsewhere = { ...cell, cell: 2 };
     index.apply({ ...one, kind: 'open', cells: [cell, elsewhere] });
     index.apply({ ...other, kind: 'open', cells: [later] });
@@ -461,7 +461,7 @@ describe('a batch', () => {
   });
 
   it('of a life that has restarted opens its cells anew', () => {
-    const index = createListingIndex(itemClasses);
+    const index = new ListingIndex(itemClasses);
     index.apply({ ...one, kind: 'open', cells: [cell] });
     index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells: [{ cell, changes: [listed(1), listed(2)] }] });
     expect(index.apply({ ...one, incarnation: 'b', kind: 'open', cells: [cell] })).toEqual(applied(0));

@@ -13,72 +13,70 @@
  */
 import { decodeCursor, encodeCursor, placeOf, type IndexedListing, type SearchedClass } from '#shared/search.ts';
 import type { ListingId } from '#shared/units.ts';
-import { KnownCells, outdatedOf } from './known-cells.ts';
+import { KnownCells } from './known-cells.ts';
 import { RowStore } from './row-store.ts';
 import { Selector } from './selection.ts';
 import type { BadCursor, FeedAnswer, FeedBatch, FoundListings, IndexStats, SearchQuery } from './service.ts';
 import { TopListings } from './top-listings.ts';
 
-/** The index itself. Its calls do what `ListingIndexService` says, at once. */
-export interface ListingIndex {
-  apply(batch: FeedBatch): FeedAnswer;
-  search(query: SearchQuery): FoundListings | BadCursor;
-  stats(): IndexStats;
-  /** One row as it was last fed, ended or not. */
-  get(id: ListingId): IndexedListing | undefined;
-  /** Up to where the journal of a node is known; 0 for a node that is not. */
-  positionOf(node: string): number;
-}
+/** The index itself: its calls do what `ListingIndexService` says, at once. */
+export class ListingIndex {
+  readonly #itemClasses: readonly SearchedClass[];
+  readonly #rows = new RowStore();
+  readonly #selector = new Selector();
+  readonly #known = new KnownCells();
 
-/** An empty index; slots and hero classes come from the catalogue's item classes. */
-export function createListingIndex(itemClasses: readonly SearchedClass[]): ListingIndex {
-  const rows = new RowStore();
-  const selector = new Selector();
-  const known = new KnownCells();
+  /** An empty index; slots and hero classes come from the catalogue's item classes. */
+  constructor(itemClasses: readonly SearchedClass[]) {
+    this.#itemClasses = itemClasses;
+  }
 
-  const apply = (batch: FeedBatch): FeedAnswer => {
-    if (batch.kind === 'open') {
-      const { to, outdated, emptied } = known.open(batch);
-      rows.removeCells(emptied);
-      return { kind: 'applied', to, outdated };
-    }
-    const numbers = known.take(batch);
-    if (numbers === undefined) return { kind: 'snapshot-needed' };
-    for (const [place, { changes }] of batch.cells.entries()) {
-      const number = numbers[place];
-      if (number === undefined || number === 'outdated') continue;
+  apply(batch: FeedBatch): FeedAnswer {
+    const taken = batch.kind === 'open' ? this.#known.open(batch) : this.#known.take(batch);
+    if (taken === undefined) return { kind: 'snapshot-needed' };
+    const { to, outdated, cells } = taken;
+    if (batch.kind === 'open') this.#rows.removeCells(new Set(cells.map(({ number }) => number)));
+    for (const { number, changes } of cells) {
       for (const change of changes) {
-        if (change.kind === 'put') rows.put(change.row, number);
-        else rows.remove(change.id, change.version);
+        if (change.kind === 'put') this.#rows.put(change.row, number);
+        else this.#rows.remove(change.id, change.version);
       }
     }
-    return { kind: 'applied', to: known.positionOf(batch.node), outdated: outdatedOf(batch.cells, numbers) };
-  };
+    return { kind: 'applied', to, outdated };
+  }
 
-  const search = ({ market, criteria, sort, limit, cursor, now, self }: SearchQuery): FoundListings | BadCursor => {
+  search({ market, criteria, sort, limit, cursor, now, self }: SearchQuery): FoundListings | BadCursor {
     const after = cursor === undefined ? undefined : decodeCursor(sort, cursor);
     if (cursor !== undefined && after === undefined) return { kind: 'bad-cursor' };
-    const context = { rows, itemClasses, now, ...(self === undefined ? {} : { self }) };
+    const rows = this.#rows;
+    const context = { rows, itemClasses: this.#itemClasses, now, ...(self === undefined ? {} : { self }) };
     const top = new TopListings(sort, limit + 1, rows, after);
     let total = 0;
     for (const table of rows.tablesOf(market)) {
-      const selection = selector.select(criteria, table, context);
+      const selection = this.#selector.select(criteria, table, context);
       total += selection.count;
       top.offer(table, selection);
     }
-    const found = top.take().map((handle) => rows.rowAt(handle));
+    const found = top.handles.map((handle) => rows.rowAt(handle));
     const shown = found.slice(0, limit);
     const last = shown.at(-1);
     const isMore = found.length > limit && last !== undefined;
     return { kind: 'found', rows: shown, total, ...(isMore ? { cursor: encodeCursor(sort, placeOf(sort, last)) } : {}) };
-  };
+  }
 
-  const stats = (): IndexStats => ({
-    rows: rows.size,
-    tables: rows.tableCount,
-    distinctNames: rows.names.size,
-    feeds: known.states((number) => rows.rowsOf(number)),
-  });
+  stats(): IndexStats {
+    const rows = this.#rows;
+    const feeds = this.#known.states((number) => rows.rowsOf(number));
+    return { rows: rows.size, tables: rows.tableCount, distinctNames: rows.names.size, feeds };
+  }
 
-  return { apply, search, stats, get: (id) => rows.get(id), positionOf: (node) => known.positionOf(node) };
+  /** One row as it was last fed, ended or not. */
+  get(id: ListingId): IndexedListing | undefined {
+    return this.#rows.get(id);
+  }
+
+  /** Up to where the journal of a node is known; 0 for a node that is not. */
+  positionOf(node: string): number {
+    return this.#known.positionOf(node);
+  }
 }

@@ -1,40 +1,27 @@
 /** The listing index in this process, as a service. */
 import type { Timers } from '#server/platform/platform.ts';
+import { within } from '#server/platform/within.ts';
 import type { ListingIndex } from './listing-index.ts';
 import { AT_LEAST_WAIT_MS, type ListingIndexService, type NodePosition } from './service.ts';
 
-/** A search that waits until the index is as new as it asks for. */
-interface Waiting {
-  readonly atLeast: NodePosition;
-  readonly goOn: () => void;
-}
-
-/** The service of an index that nobody else changes. A batch is applied before `apply` returns its promise. */
+/** The service of an index that nothing else changes. A batch is applied before `apply` returns its promise. */
 export function localListingIndex(index: ListingIndex, timers: Pick<Timers, 'after'>): ListingIndexService {
-  const waiting = new Set<Waiting>();
+  /** The searches that wait until the index is as new as they ask for, by what lets them go on. */
+  const waiting = new Map<() => void, NodePosition>();
   const isReached = ({ node, position }: NodePosition): boolean => index.positionOf(node) >= position;
-  const reached = (atLeast: NodePosition): Promise<void> =>
-    new Promise((resolve) => {
-      const cancel = timers.after(AT_LEAST_WAIT_MS, () => search.goOn());
-      const search: Waiting = {
-        atLeast,
-        goOn: () => {
-          cancel();
-          waiting.delete(search);
-          resolve();
-        },
-      };
-      waiting.add(search);
-    });
-
   return {
     apply: async (batch) => {
       const answer = index.apply(batch);
-      for (const search of waiting) if (isReached(search.atLeast)) search.goOn();
+      for (const [goOn, atLeast] of waiting) if (isReached(atLeast)) goOn();
       return answer;
     },
     search: async (query, { atLeast }) => {
-      if (!isReached(atLeast)) await reached(atLeast);
+      if (!isReached(atLeast)) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        waiting.set(resolve, atLeast);
+        await within(timers, AT_LEAST_WAIT_MS, promise);
+        waiting.delete(resolve);
+      }
       const answer = index.search(query);
       return answer.kind === 'found' ? { ...answer, isBehind: !isReached(atLeast) } : answer;
     },

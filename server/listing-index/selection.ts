@@ -7,7 +7,7 @@ import type { Criteria } from '#shared/criteria.ts';
 import { RARITIES } from '#shared/item.ts';
 import { admitsClass, type SearchContext } from '#shared/search.ts';
 import type { ClassTable } from './class-table.ts';
-import { grownCapacity, type Column } from './column.ts';
+import { grownCapacity, type NumberColumn } from './number-column.ts';
 import { sellerOf } from './row-codec.ts';
 import type { RowStore } from './row-store.ts';
 
@@ -84,7 +84,7 @@ function statPasses(stats: NonNullable<Criteria['stats']>, table: ClassTable): r
 }
 
 /** Keeps what has a value from `min` to `max`. The array is looked up when the pass runs, since columns grow. */
-function rangePass(column: Column, min: number, max: number): Pass {
+function rangePass(column: NumberColumn, min: number, max: number): Pass {
   const [low, high] = column.rangeWithin(min, max);
   return (from, count, to) => {
     const { values } = column;

@@ -68,19 +68,17 @@ export interface BadCursor {
   readonly kind: 'bad-cursor';
 }
 
-/** That the index does not answer. */
-export interface IndexUnavailable {
-  readonly kind: 'unavailable';
-}
-
 /** A position of one node's journal. */
 export interface NodePosition {
   readonly node: string;
   readonly position: number;
 }
 
-/** What a search found. One that `isBehind` lacks some of what `atLeast` asked for: it did not come in time. */
-export type SearchAnswer = (FoundListings & { readonly isBehind: boolean }) | BadCursor | IndexUnavailable;
+/**
+ * What a search found. One that `isBehind` lacks some of what `atLeast` asked for: it did not come
+ * in time. `unavailable`: the index does not answer.
+ */
+export type SearchAnswer = (FoundListings & { readonly isBehind: boolean }) | BadCursor | { readonly kind: 'unavailable' };
 
 /** How far one node's feed is known. */
 export interface FeedState {

@@ -1,11 +1,11 @@
 /**
- * The first rows of an order out of many, without sorting the rest: a heap of at most `limit` rows with the last of
- * them on top, against which every other row is compared once.
+ * The first rows of an order out of many, without sorting the rest: at most `limit` rows in order,
+ * against the last of which every other row is compared once.
  */
 import type { Sort } from '#shared/criteria.ts';
 import { sortKey, type SortPlace } from '#shared/search.ts';
 import type { ClassTable } from './class-table.ts';
-import type { Column } from './column.ts';
+import type { NumberColumn } from './number-column.ts';
 import type { RowStore } from './row-store.ts';
 import type { Selection } from './selection.ts';
 
@@ -15,7 +15,7 @@ export class TopListings {
   readonly #limit: number;
   readonly #rows: RowStore;
   readonly #after: { readonly key: number; readonly id: string } | undefined;
-  /** A heap with the last place of the order at index 0: keys and handles of the rows kept. */
+  /** The keys of the rows kept, first to last, and in step with them their handles. */
   readonly #keys: number[] = [];
   readonly #handles: number[] = [];
 
@@ -25,6 +25,11 @@ export class TopListings {
     this.#limit = limit;
     this.#rows = rows;
     this.#after = after === undefined ? undefined : { key: sortKey(sort, after.value), id: after.id };
+  }
+
+  /** The handles of the rows kept, first to last. */
+  get handles(): readonly number[] {
+    return this.#handles;
   }
 
   /** Takes the chosen rows of a table into account. */
@@ -45,78 +50,37 @@ export class TopListings {
     }
   }
 
-  /** The handles of the rows kept, first to last; nothing is kept afterwards. */
-  take(): readonly number[] {
-    const taken: number[] = [];
-    while (this.#handles.length > 0) taken.push(this.#pop());
-    return taken.toReversed();
-  }
-
   /** The key beyond which no row is of interest. */
   #lastKey(): number {
-    return this.#handles.length < this.#limit ? Infinity : (this.#keys[0] ?? Infinity);
+    return this.#handles.length < this.#limit ? Infinity : (this.#keys.at(-1) ?? Infinity);
   }
 
+  /** Puts a row in its place, and drops the last one if there are too many. */
   #consider(key: number, handle: number): void {
     const after = this.#after;
     if (after !== undefined && key === after.key && this.#rows.idAt(handle) <= after.id) return;
-    if (this.#handles.length === this.#limit) {
-      if (!this.#isBefore(key, handle, 0)) return;
-      this.#pop();
+    let [low, high] = [0, this.#keys.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#isBefore(key, handle, middle)) high = middle;
+      else low = middle + 1;
     }
-    this.#push(key, handle);
-  }
-
-  /** Whether a row comes before the one at an index of the heap. */
-  #isBefore(key: number, handle: number, index: number): boolean {
-    const otherKey = this.#keys[index] ?? Infinity;
-    return key === otherKey ? this.#rows.idAt(handle) < this.#rows.idAt(this.#handles[index] ?? -1) : key < otherKey;
-  }
-
-  #push(key: number, handle: number): void {
-    let index = this.#handles.push(handle) - 1;
-    this.#keys.push(key);
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      if (this.#isBefore(key, handle, parent)) break;
-      this.#swap(index, parent);
-      index = parent;
-    }
-  }
-
-  /** Takes the last place of the order off the heap. */
-  #pop(): number {
-    this.#swap(0, this.#handles.length - 1);
-    const popped = this.#handles.pop() ?? -1;
+    this.#keys.splice(low, 0, key);
+    this.#handles.splice(low, 0, handle);
+    if (this.#handles.length <= this.#limit) return;
     this.#keys.pop();
-    let index = 0;
-    for (;;) {
-      const child = this.#laterChild(index);
-      const [key, handle] = [this.#keys[index] ?? Infinity, this.#handles[index] ?? -1];
-      if (child === undefined || !this.#isBefore(key, handle, child)) return popped;
-      this.#swap(index, child);
-      index = child;
-    }
+    this.#handles.pop();
   }
 
-  #laterChild(index: number): number | undefined {
-    const [left, right] = [2 * index + 1, 2 * index + 2];
-    if (left >= this.#handles.length) return undefined;
-    if (right >= this.#handles.length) return left;
-    return this.#isBefore(this.#keys[left] ?? Infinity, this.#handles[left] ?? -1, right) ? right : left;
-  }
-
-  #swap(a: number, b: number): void {
-    for (const values of [this.#keys, this.#handles]) {
-      const moved = values[a] ?? 0;
-      values[a] = values[b] ?? 0;
-      values[b] = moved;
-    }
+  /** Whether a row comes before the one kept at that place. */
+  #isBefore(key: number, handle: number, place: number): boolean {
+    const other = this.#keys[place] ?? Infinity;
+    return key === other ? this.#rows.idAt(handle) < this.#rows.idAt(this.#handles[place] ?? -1) : key < other;
   }
 }
 
 /** The column that an order reads; undefined where no row of the table has the stat. */
-function sortColumn(by: Sort['by'], table: ClassTable): Column | undefined {
+function sortColumn(by: Sort['by'], table: ClassTable): NumberColumn | undefined {
   switch (by) {
     case 'buyout':
     case 'currentBid':

@@ -14,7 +14,7 @@ import type { Rules } from '#shared/rules.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import type { PlayerState } from '#shared/state.ts';
 import type { Instant, PlayerId, ShardId } from '#shared/units.ts';
-import type { FoundAtNode } from '#server/listing-index/read-your-writes.ts';
+import type { FoundAtNode } from '#server/listing-index/listing-feed.ts';
 import type { SearchQuery } from '#server/listing-index/service.ts';
 import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
 import type { Command, Handled, Message, Reply } from '#server/shard/message.ts';

@@ -4,23 +4,12 @@
  */
 import type { IndexedListing } from '#shared/search.ts';
 import type { ShardId } from '#shared/units.ts';
+import type { ListingChange } from '#server/listing-index/pending-changes.ts';
 import { rowFromRaw, type ChangeSet, type RawPut } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import { upgradedRow } from '#server/shard/upgrade-row.ts';
 import type { AnyRow } from '#server/shard/row.ts';
 import type { Feature, IndexedRows } from './feature.ts';
-
-/**
- * What became of a row in a turn: the position of the turn, the version of the shard after it, and
- * no row if it was removed.
- */
-interface RowChange {
-  readonly position: number;
-  readonly shard: ShardId;
-  readonly version: number;
-  readonly id: number;
-  readonly row: AnyRow | undefined;
-}
 
 /** The rows that the listing index gets; throws `Error` unless exactly one feature has some. */
 export function indexedRowsOf(features: readonly Feature[]): IndexedRows {
@@ -34,7 +23,7 @@ export function tellIndexedRows(
   { entity: indexed }: IndexedRows,
   position: number,
   changes: ChangeSet,
-  take: (change: RowChange) => void,
+  take: (change: ListingChange<AnyRow>) => void,
 ): void {
   const { shard, version, puts, removes } = changes;
   for (const { entity, row } of puts) if (entity === indexed) take({ position, shard, version, id: row.id, row });

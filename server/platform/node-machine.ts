@@ -12,23 +12,9 @@ export function nodeMachine(report: (event: ReportedEvent) => void = reportToSta
   return { readings, timers, random, report };
 }
 
-const readings: Readings = {
-  wall() {
-    return instant(Date.now());
-  },
-  monotonicMs() {
-    return performance.now();
-  },
-};
+const readings: Readings = { wall: () => instant(Date.now()), monotonicMs: () => performance.now() };
 
-const timers: Timers = {
-  after(ms, run) {
-    return longTimeout(ms, run);
-  },
-  defer(run) {
-    setImmediate(run);
-  },
-};
+const timers: Timers = { after: longTimeout, defer: (run) => void setImmediate(run) };
 
 function longTimeout(ms: number, run: () => void): Cancel {
   let timeout: NodeJS.Timeout;
@@ -43,15 +29,7 @@ function longTimeout(ms: number, run: () => void): Cancel {
 const ID_LENGTH = 21;
 const ID_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-';
 
-const random: Randomness = {
-  bytes(count) {
-    return new Uint8Array(randomBytes(count));
-  },
-  id: nextId,
-  fraction() {
-    return Math.random();
-  },
-};
+const random: Randomness = { bytes: (count) => new Uint8Array(randomBytes(count)), id: nextId, fraction: () => Math.random() };
 
 /** Random bytes are drawn for many ids at once: one draw costs far more than one id. */
 const pool = { bytes: new Uint8Array(0), next: 0 };

@@ -15,7 +15,7 @@ import type { Platform } from '#server/platform/platform.ts';
 import { isCommand, type Reply } from '#server/shard/message.ts';
 import { TAKEN, type Envelope, type Part } from './part.ts';
 import { TakenCalls } from './taken-calls.ts';
-import { decodePacket, encodePacket, type Call, type DecodeMessage, type Packet } from './wire.ts';
+import { decodePacket, encodePacket, type Call, type DecodeMessage, type NodePacket } from './wire.ts';
 
 /** Carries bytes between nodes; may lose, double, delay and reorder, never change. */
 export interface Bus {
@@ -88,7 +88,7 @@ export class Link {
     resolve?.(reply);
   }
 
-  #send(to: NodeName, packet: Packet): void {
+  #send(to: NodeName, packet: NodePacket): void {
     const bytes = encodePacket(packet);
     this.#options.gate.release(() => this.#options.bus.send(to, bytes));
   }

@@ -21,7 +21,9 @@ export class Region implements Part {
   }
 
   accept(envelope: Envelope): Promise<Reply> {
-    return this.cellOf(envelope).accept(envelope);
+    const cell = this.#cells[cellOf(envelope.to, this.#cells.length)];
+    if (cell === undefined) throw new Error(`there is no cell for ${envelope.to}`);
+    return cell.accept(envelope);
   }
 
   /**
@@ -31,12 +33,5 @@ export class Region implements Part {
   replace(cell: number, part: Part): void {
     if (this.#cells[cell] === undefined) throw new Error(`there is no cell ${cell}`);
     this.#cells[cell] = part;
-  }
-
-  /** The cell of the envelope's shard. */
-  cellOf({ to }: Pick<Envelope, 'to'>): Part {
-    const cell = this.#cells[cellOf(to, this.#cells.length)];
-    if (cell === undefined) throw new Error(`there is no cell for ${to}`);
-    return cell;
   }
 }

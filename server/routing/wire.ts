@@ -2,7 +2,7 @@
  * The wire format between nodes: packets as JSON. What comes from another node is checked whole
  * before it is believed.
  *
- * `Packet` is where the epoch of the receiver's cell, as its sender knows it, will be named: with
+ * `NodePacket` is where the epoch of the receiver's cell, as its sender knows it, will be named: with
  * it, a former owner of a cell can be told from the present one. Until cells move, every cell is in
  * `FIRST_EPOCH`.
  */
@@ -23,7 +23,7 @@ export interface Call {
  * What nodes send one another: a message to a shard of the receiver, which is a call if it is a
  * command, or the final word to a call.
  */
-export type Packet =
+export type NodePacket =
   | { readonly kind: 'envelope'; readonly call: Call | null; readonly envelope: Envelope }
   | { readonly kind: 'reply'; readonly call: Call; readonly reply: Reply };
 
@@ -34,7 +34,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** The bytes of a packet. */
-export function encodePacket(packet: Packet): Uint8Array {
+export function encodePacket(packet: NodePacket): Uint8Array {
   return encoder.encode(JSON.stringify(packet));
 }
 
@@ -42,7 +42,7 @@ export function encodePacket(packet: Packet): Uint8Array {
  * The packet that these bytes are, or `undefined`. What shards exchange is decoded by those who
  * define it.
  */
-export function decodePacket(bytes: Uint8Array, decodeMessage: DecodeMessage): Packet | undefined {
+export function decodePacket(bytes: Uint8Array, decodeMessage: DecodeMessage): NodePacket | undefined {
   const value = parseObject(bytes);
   if (value === undefined) return undefined;
   const call = decodeCall(value['call']);

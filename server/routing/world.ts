@@ -28,7 +28,7 @@ export class World implements Part {
 
   /** Puts a part in the place of a cell; see `Region.replace`. */
   replace(market: Market, cell: number, part: Part): void {
-    const region = this.region(`@${market}`);
+    const region = this.#region(`@${market}`);
     if (region === undefined) throw new Error(`there is no market ${market}`);
     region.replace(cell, part);
   }
@@ -50,7 +50,7 @@ export class World implements Part {
 
   accept(envelope: Envelope): Promise<Reply> {
     if (this.#state === 'closed') return Promise.resolve(refusal('unavailable', { reason: 'the server is stopping' }));
-    const region = this.region(envelope.to);
+    const region = this.#region(envelope.to);
     return region === undefined ? Promise.resolve(refusal('bad-request', { reason: 'no such region or mode' })) : region.accept(envelope);
   }
 
@@ -58,7 +58,7 @@ export class World implements Part {
    * The region whose market that address ends with, or `undefined` if this world has none of that
    * name.
    */
-  region(address: string): Region | undefined {
+  #region(address: string): Region | undefined {
     for (const { suffix, region } of this.#regions) if (address.endsWith(suffix)) return region;
     return undefined;
   }

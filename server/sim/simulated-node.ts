@@ -18,7 +18,7 @@ import { openPersister } from '#server/journal/persister/open-persister.ts';
 import { DataDirectoryError, type Persister } from '#server/journal/persister/persister.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
 import { InjectedFailure } from '#server/journal/disk/memory-writes.ts';
-import { createListingIndex, type ListingIndex } from '#server/listing-index/listing-index.ts';
+import { ListingIndex } from '#server/listing-index/listing-index.ts';
 import { localListingIndex } from '#server/listing-index/local.ts';
 import type { ListingIndexService } from '#server/listing-index/service.ts';
 import type { Machine, ReportedEvent } from '#server/platform/platform.ts';
@@ -189,7 +189,7 @@ export class SimulatedNode {
       },
       onTried,
       stalled: undefined,
-      index: createListingIndex(this.#setup.catalogue.itemClasses),
+      index: new ListingIndex(this.#setup.catalogue.itemClasses),
       wallOffsetMs: this.#nextWallOffset(),
       onThrow: (error) => {
         witness.broke(this.name, error);

@@ -1,17 +1,15 @@
 /**
- * What breaks a tidy rule and may, each with its reason. A reason that starts with `open:` is a fault that is to be mended: take
- * the line away with it, and add none.
+ * What breaks a tidy rule and may, each with its reason. A reason that starts with `open:` is a
+ * fault that is to be mended: take the line away with it, and add none.
  */
-import type { Exceptions } from './export-rules.ts';
+import type { Exceptions } from './repository.ts';
 
 /** Names that more than one file exports. */
 export const SHARED_NAMES: Exceptions = {
   'server/edge/sessions.ts openSession': 'the two ends of one request: the client opens a session, and so does the edge',
-  'server/journal/persister/backend.ts Backend': 'open: of the edge, and of the persister',
   'server/platform/within.ts within': 'the client has one of its own: it runs where there is no platform',
   'shared/units.ts gold': 'open: an amount, and an attribute',
   'server/sim/row-decode.ts fieldsOf': 'open: of a row, and of a schema',
-  'server/sim/simulated-bus.ts Packet': 'open: of a link, and of the bus that carries it',
   'server/trade/messages.ts Outcome': 'open: of a trade, and of a write',
 };
 
@@ -25,6 +23,3 @@ export const UNUSED_EXPORTS: Exceptions = {
     'for kinds of trades that are accepted first and decided later: tested, and not in the market yet',
   'shared/units.ts multiplyGold': 'a price by a quantity: tested, and not in the market yet',
 };
-
-/** Links of documents that lead nowhere, as `path link`. */
-export const DEAD_LINKS: Exceptions = {};

@@ -1,11 +1,12 @@
-/** Rules about what is referred to: ids, decisions, rules of a file, links, packages and layers are where they are said to be. */
-import type { Exceptions } from './export-rules.ts';
 import { LAYERS } from './layers.ts';
-import type { Fault, Repository, Texts, TidyRule } from './repository.ts';
+import { faultsIn, type Fault, type Passage, type Repository, type TidyRule } from './repository.ts';
 import { lineAt } from './source-file.ts';
 
-/** Rules about references, with the links that may lead nowhere. */
-export const referenceRules = (links: Exceptions): readonly TidyRule[] => [
+/**
+ * Rules about what is referred to: ids, decisions, rules of a file, links, packages and layers are
+ * where they are said to be.
+ */
+export const REFERENCE_RULES: readonly TidyRule[] = [
   {
     name: 'an id that is cited is defined',
     bad: {
@@ -33,25 +34,30 @@ export const referenceRules = (links: Exceptions): readonly TidyRule[] => [
     name: 'nothing refers to what is not in the repository',
     bad: { 'docs/a.md': 'As the design says (§2.6), and the issue asks.\n' },
     good: { 'docs/a.md': 'The issue of this: an issue of the SDK; the design of trades.\n' },
-    find: foreignReferences,
+    find: (repository) =>
+      faultsIn(
+        proseOf(repository),
+        /§|\(design\b|\bas the issue\b|\bthe issue (?:allows|asks|says|wants)\b/gi,
+        ([words]) => `"${words}" refers to what is not here`,
+      ),
   },
   {
     name: 'links in documents lead somewhere',
     bad: { 'docs/a.md': '# A\n\n[b](b.md)\n[c](#nowhere)\n' },
     good: { 'docs/a.md': "# A `b`'s (c)\n\n[a](../docs/a.md#a-bs-c)\n[d](../docs/)\n[e](https://example.org/)\n" },
-    find: (repository) => deadLinks(repository, links),
+    find: deadLinks,
   },
   {
     name: 'the README names every dependency, and no other',
     bad: { 'package.json': '{"dependencies": {"zod": "1"}}', 'README.md': '## Dependencies\n\n| `jose` | tokens |\n' },
     good: { 'package.json': '{"dependencies": {"zod": "1"}}', 'README.md': '## Dependencies\n\n| `zod` | checks |\n' },
-    find: ({ texts }) => dependencyFaults(texts),
+    find: dependencyFaults,
   },
   {
     name: 'what the lint configuration exempts are files that exist, by their paths',
     bad: { '.oxlintrc.json': '{"files": ["server/gone.ts"]}\n{"files": ["server/**/*codec*.ts"]}\n' },
     good: { '.oxlintrc.json': '{"files": [\n"server/main.ts", // why\n"**/*.test.ts", "server/edge/**/*.ts"]}', 'server/main.ts': '' },
-    find: ({ texts }) => lintFaults(texts),
+    find: lintFaults,
   },
   {
     name: 'every layer has its folder',
@@ -64,132 +70,95 @@ export const referenceRules = (links: Exceptions): readonly TidyRule[] => [
   },
 ];
 
-/** The places of a repository where prose stands: documents, comments, and the strings of tests, which are their names. */
-interface Prose {
-  readonly path: string;
-  readonly line: number;
-  readonly text: string;
-}
-
-function proseOf({ texts, sources }: Repository): readonly Prose[] {
-  const documents = Object.entries(texts).filter(([path]) => path.endsWith('.md'));
+/** Where prose stands: documents, comments, and the names of tests. */
+function proseOf(repository: Repository): readonly Passage[] {
   return [
-    ...documents.map(([path, text]) => ({ path, line: 1, text })),
-    ...sources.flatMap(({ path, comments }) => comments.map(({ line, text }) => ({ path, line, text }))),
-    ...sources.flatMap(({ path, text }) =>
-      path.endsWith('.test.ts')
-        ? [...text.matchAll(/\b(?:it|describe)(?:\.\w+)?\(\s*(['"`])(.*?)\1/g)].map((match) => ({
-            path,
-            line: lineAt(text, match.index),
-            text: match[2] ?? '',
-          }))
-        : [],
-    ),
+    ...documentsOf(repository),
+    ...repository.sources.flatMap(({ path, text, comments }) => {
+      const names = path.endsWith('.test.ts') ? [...text.matchAll(/\b(?:it|describe)(?:\.\w+)?\(\s*(['"`])(.*?)\1/g)] : [];
+      return [...comments, ...names.map(({ index, 2: name = '' }) => ({ line: lineAt(text, index), text: name }))].map((each) => ({
+        ...each,
+        path,
+      }));
+    }),
   ];
 }
 
-/** Each match of a pattern in the prose that is a fault, with the place of the match. */
-function proseFaults(repository: Repository, pattern: RegExp, problemOf: (match: RegExpExecArray) => string | undefined): readonly Fault[] {
-  return proseOf(repository).flatMap(({ path, line, text }) =>
-    [...text.matchAll(pattern)].flatMap((match) => {
-      const problem = problemOf(match);
-      return problem === undefined ? [] : [{ path, line: line + lineAt(text, match.index) - 1, problem }];
-    }),
-  );
+function documentsOf({ texts }: Repository): readonly Passage[] {
+  return Object.entries(texts).flatMap(([path, text]) => (path.endsWith('.md') ? [{ path, line: 1, text }] : []));
 }
 
-/** Ids are defined by a row or a heading of the internals, those of one file in its head. T, H and G are of the whole repository. */
+/**
+ * Ids are defined by a row or a heading of the internals, those of one file in its head. T, H and G
+ * are of the whole repository.
+ */
 const ID = /(?<![\w.-])[CGHINSTU]\d{1,2}(?![\w.-]*\w)/g;
 
 function undefinedIds(repository: Repository): readonly Fault[] {
-  const defined = new Set<string>();
-  for (const [path, text] of Object.entries(repository.texts)) {
-    if (!/^docs\/(?:internals\/.*|architecture)\.md$/.test(path)) continue;
-    for (const [, id = ''] of text.matchAll(/^(?:\||#+) *([A-Z]\d{1,2})\b/gm)) defined.add(id);
-  }
-  for (const { comments } of repository.sources) {
-    for (const [, id = ''] of comments[0]?.text.matchAll(/(?:\* |[.:]\s(?:\s*\* )?)([CINSU]\d{1,2})[.:]? /g) ?? []) defined.add(id);
-  }
-  return proseFaults(repository, ID, ([id]) => (defined.has(id) ? undefined : `${id} is defined nowhere`));
+  const internals = documentsOf(repository).filter(({ path }) => /^docs\/(?:internals\/.*|architecture)\.md$/.test(path));
+  const definitions = [
+    ...internals.flatMap(({ text }) => [...text.matchAll(/^(?:\||#+) *([A-Z]\d{1,2})\b/gm)]),
+    ...repository.sources.flatMap(({ comments }) => [
+      ...(comments[0]?.text ?? '').matchAll(/(?:\* |[.:]\s(?:\s*\* )?)([CINSU]\d{1,2})[.:]? /g),
+    ]),
+  ];
+  const defined = new Set(definitions.map(([, id]) => id));
+  return faultsIn(proseOf(repository), ID, ([id]) => (defined.has(id) ? undefined : `${id} is defined nowhere`));
 }
 
 function missingRules(repository: Repository): readonly Fault[] {
-  const paths = Object.keys(repository.texts);
-  const heads = new Map(repository.sources.map(({ path, comments }) => [path, comments[0]?.text ?? '']));
-  const decisions = proseFaults(repository, /\bdecisions? (\d{3})\b/gi, ([, number = '']) =>
-    paths.some((path) => path.startsWith(`docs/decisions/${number}-`)) ? undefined : `there is no decision ${number}`,
-  );
-  const rules = proseFaults(repository, /\brule (\d+) of `?([\w./-]+\.ts)/gi, ([, number = '', file = '']) => {
-    const hasRule = paths.some((path) => `/${path}`.endsWith(`/${file}`) && heads.get(path)?.includes(`\n * ${number}. `) === true);
-    return hasRule ? undefined : `${file} has no rule ${number}`;
+  const { texts, sources } = repository;
+  const prose = proseOf(repository);
+  const decisions = faultsIn(prose, /\bdecisions? (\d{3})\b/gi, ([, number = '']) => {
+    const isThere = Object.keys(texts).some((path) => path.startsWith(`docs/decisions/${number}-`));
+    return isThere ? undefined : `there is no decision ${number}`;
+  });
+  const rules = faultsIn(prose, /\brule (\d+) of `?([\w./-]+\.ts)/gi, ([, number = '', file = '']) => {
+    const isThere = sources.some(
+      ({ path, comments }) => `/${path}`.endsWith(`/${file}`) && comments[0]?.text.includes(`\n * ${number}. `) === true,
+    );
+    return isThere ? undefined : `${file} has no rule ${number}`;
   });
   return [...decisions, ...rules];
 }
 
-function foreignReferences(repository: Repository): readonly Fault[] {
-  return proseFaults(
-    repository,
-    /§|\(design\b|\bas the issue\b|\bthe issue (?:allows|asks|says|wants)\b/gi,
-    ([words]) => `"${words}" refers to what is not here`,
-  );
-}
-
-function deadLinks({ texts }: Repository, exceptions: Exceptions): readonly Fault[] {
-  const paths = Object.keys(texts);
-  return Object.entries(texts).flatMap(([path, text]) => {
-    if (!path.endsWith('.md')) return [];
-    return [...text.matchAll(/\]\(([^)\s]+)\)/g)].flatMap((match) => {
-      const [file = '', anchor] = (match[1] ?? '').split('#');
-      if (/^[a-z]+:/.test(file)) return [];
-      const target = file === '' ? path : new URL(file, `file:///${path}`).pathname.slice(1);
-      const isThere = target.endsWith('/') ? paths.some((each) => each.startsWith(target)) : texts[target] !== undefined;
-      const isWhole =
-        exceptions[`${path} ${match[1] ?? ''}`] !== undefined ||
-        (isThere && (anchor === undefined || anchorsOf(texts[target] ?? '').has(anchor)));
-      return isWhole ? [] : [{ path, line: lineAt(text, match.index), problem: `${match[1] ?? ''} leads nowhere` }];
-    });
+function deadLinks(repository: Repository): readonly Fault[] {
+  const { texts } = repository;
+  return faultsIn(documentsOf(repository), /\]\(([^)\s]+)\)/g, ([, link = ''], { path }) => {
+    const [file = '', anchor] = link.split('#');
+    if (/^[a-z]+:/.test(file)) return undefined;
+    const target = file === '' ? path : new URL(file, `file:///${path}`).pathname.slice(1);
+    const isThere = target.endsWith('/') ? Object.keys(texts).some((each) => each.startsWith(target)) : texts[target] !== undefined;
+    const isWhole = isThere && (anchor === undefined || hasAnchor(texts[target] ?? '', anchor));
+    return isWhole ? undefined : `${link} leads nowhere`;
   });
 }
 
-/** The anchors of a document's headings, as they are made on GitHub. */
-function anchorsOf(text: string): ReadonlySet<string> {
-  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading);
-  return new Set(
-    headings.map((heading) =>
-      heading
-        .toLowerCase()
-        .replaceAll(/[^\w\- ]/g, '')
-        .replaceAll(' ', '-'),
-    ),
-  );
+/** Whether a document has a heading of that anchor, as GitHub makes them. */
+function hasAnchor(text: string, anchor: string): boolean {
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase().replaceAll(/[^\w\- ]/g, ''));
+  return headings.some((heading) => heading.replaceAll(' ', '-') === anchor);
 }
 
-function dependencyFaults(texts: Texts): readonly Fault[] {
+function dependencyFaults({ texts }: Repository): readonly Fault[] {
+  const namesIn = (text: string, pattern: RegExp) => new Set([...text.matchAll(pattern)].map(([, name = '']) => name));
   const [, described = ''] = /^## Dependencies\n(.*?)(?=^## |$(?![^]))/ms.exec(texts['README.md'] ?? '') ?? [];
-  const rows = [...described.matchAll(/^\| (`.*?) \|/gm)].map(([, cell = '']) => cell);
-  const named = new Set(rows.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name)));
-  const installed = new Set(
-    [...(texts['package.json'] ?? '').matchAll(/"(?:dev)?dependencies": \{(.*?)\}/gis)].flatMap(([, list = '']) =>
-      [...list.matchAll(/"([^"]+)":/g)].map(([, name = '']) => name),
-    ),
-  );
-  const problems = [
-    ...[...installed].filter((name) => !named.has(name)).map((name) => `${name} is not in the table of dependencies`),
-    ...[...named].filter((name) => !installed.has(name)).map((name) => `${name} is no dependency`),
-  ];
-  return problems.map((problem) => ({ path: 'README.md', line: 1, problem }));
+  const named = namesIn(described, /(?<=^\| (?:`[^|]*)?)`([^`]+)`/gm);
+  const installed = namesIn(texts['package.json'] ?? '', /(?<="(?:dev)?dependencies": \{[^}]*)"([^"]+)":/gi);
+  return [...installed.symmetricDifference(named)].map((name) => {
+    const problem = installed.has(name) ? `${name} is not in the table of dependencies` : `${name} is no dependency`;
+    return { path: 'README.md', line: 1, problem };
+  });
 }
 
-/** Globs may stand for whole folders, tests or kinds of files: one that goes by names would make the linter choose the names of files. */
-function lintFaults(texts: Texts): readonly Fault[] {
+/**
+ * Globs may stand for whole folders, tests or kinds of files: one that goes by names would make the
+ * linter choose the names of files.
+ */
+function lintFaults({ texts }: Repository): readonly Fault[] {
   const path = '.oxlintrc.json';
-  const text = texts[path] ?? '';
-  return [...text.matchAll(/"files": \[(.*?)\]/gs)].flatMap((list) =>
-    [...(list[1] ?? '').matchAll(/"([^"]+)"/g)].flatMap((match) => {
-      const [, file = ''] = match;
-      const isFine = texts[file] !== undefined || /^(?:[\w/-]+\/)?\*\*\/\*(?:\.test)?\.\w+$/.test(file);
-      const line = lineAt(text, list.index + match.index);
-      return isFine ? [] : [{ path, line, problem: `${file} is no file, no folder and no kind of files` }];
-    }),
-  );
+  return faultsIn([{ path, line: 1, text: texts[path] ?? '' }], /(?<="files": \[[^\]]*)"([^"]+)"/g, ([, file = '']) => {
+    const isFine = texts[file] !== undefined || /^(?:[\w/-]+\/)?\*\*\/\*(?:\.test)?\.\w+$/.test(file);
+    return isFine ? undefined : `${file} is no file, no folder and no kind of files`;
+  });
 }

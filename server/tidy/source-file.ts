@@ -1,24 +1,34 @@
 /**
- * A source file as the tidy rules read it: its syntax tree, its comments, and what it imports and exports. The parser is oxc's,
- * of the family of the linter: the type checker of this repository has no programming interface.
+ * A source file as the tidy rules read it: its syntax tree, its comments, and what it imports and
+ * exports. The parser is oxc's, of the family of the linter: the type checker of this repository
+ * has no programming interface.
  */
 import { parseSync, Visitor, type Program } from 'oxc-parser';
 
-/** One comment: the line that it starts on (from 1), the line that it ends on, and its text with its marks. */
+/**
+ * One comment: the line that it starts on (from 1), the line that it ends on, and its text with its
+ * marks.
+ */
 export interface Comment {
   readonly line: number;
   readonly lastLine: number;
   readonly text: string;
 }
 
-/** One import: a module and the names taken from it; `everything` for a namespace, a module loaded at run time, or a worker's file. */
+/**
+ * One import: a module and the names taken from it; `*` for a namespace, a module loaded at run
+ * time, or a worker's file.
+ */
 export interface Import {
   readonly line: number;
   readonly specifier: string;
-  readonly names: readonly string[] | 'everything';
+  readonly names: readonly string[];
 }
 
-/** One name that a file exports. `isDeclared` unless it is passed on from elsewhere, or declared apart from its export. */
+/**
+ * One name that a file exports. `isDeclared` unless it is passed on from elsewhere, or declared
+ * apart from its export.
+ */
 export interface Export {
   readonly line: number;
   readonly name: string;
@@ -40,23 +50,28 @@ export interface SourceFile {
 export function readSource(path: string, text: string): SourceFile {
   const { program, module, comments, errors } = parseSync(path, text);
   if (errors[0] !== undefined) throw new Error(`${path}: ${errors[0].message}`);
-  const statics = module.staticImports.map(({ start, moduleRequest, entries }): Import => {
-    const names = entries.map(({ importName }) => (importName.kind === 'Default' ? 'default' : importName.name));
-    return { line: lineAt(text, start), specifier: moduleRequest.value, names: orEverything(names) };
-  });
   const exported = module.staticExports.flatMap(({ entries }) => entries);
-  const passedOn = exported.flatMap(({ start, moduleRequest, importName }): readonly Import[] =>
-    moduleRequest === null ? [] : [{ line: lineAt(text, start), specifier: moduleRequest.value, names: orEverything([importName.name]) }],
-  );
+  const nameOf = ({ kind, name }: { readonly kind: string; readonly name: string | null }): string =>
+    name ?? (kind === 'Default' ? 'default' : '*');
+  const imported = [
+    ...module.staticImports.map(({ entries, ...each }) => ({ ...each, names: entries.map(({ importName }) => nameOf(importName)) })),
+    ...exported.map(({ importName, ...each }) => ({ ...each, names: [nameOf(importName)] })),
+  ];
   return {
     path,
     text,
     program,
     comments: comments.map(({ start, end }) => ({ line: lineAt(text, start), lastLine: lineAt(text, end), text: text.slice(start, end) })),
-    imports: [...statics, ...passedOn, ...importsAtRunTime(program, text)],
+    imports: [
+      ...imported.flatMap(({ start, moduleRequest, names }) =>
+        moduleRequest === null ? [] : [{ line: lineAt(text, start), specifier: moduleRequest.value, names }],
+      ),
+      ...importsAtRunTime(program, text),
+    ],
     exports: exported.flatMap(({ start, exportName, moduleRequest, isType }): readonly Export[] => {
       if (exportName.name === null) return [];
-      const isDeclared = moduleRequest === null && !isInBraces(text, start);
+      // The entry of a declaration starts right after `export`, one within braces at its name.
+      const isDeclared = moduleRequest === null && start !== exportName.start;
       const isClass = /^(?:abstract )?class /.test(text.slice(start));
       return [{ line: lineAt(text, start), name: exportName.name, kind: isType ? 'type' : isClass ? 'class' : 'value', isDeclared }];
     }),
@@ -68,21 +83,14 @@ export function lineAt(text: string, position: number): number {
   return text.slice(0, position).split('\n').length;
 }
 
-function orEverything(names: readonly (string | null)[]): Import['names'] {
-  const known = names.filter((name) => name !== null);
-  return known.length === names.length ? known : 'everything';
-}
-
-/** An entry of `export { a }` starts within the braces, that of a declaration right after `export`. */
-function isInBraces(text: string, start: number): boolean {
-  return !/export\s+$/.test(text.slice(Math.max(0, start - 20), start));
-}
-
-/** `import('...')`, as a value or as a type, and `new URL('....ts', ...)`, which names the file of a worker. */
+/**
+ * `import('...')`, as a value or as a type, and `new URL('....ts', ...)`, which names the file of a
+ * worker.
+ */
 function importsAtRunTime(program: Program, text: string): readonly Import[] {
   const found: Import[] = [];
   const add = (start: number, specifier: unknown): void => {
-    if (typeof specifier === 'string') found.push({ line: lineAt(text, start), specifier, names: 'everything' });
+    if (typeof specifier === 'string') found.push({ line: lineAt(text, start), specifier, names: ['*'] });
   };
   new Visitor({
     ImportExpression: ({ start, source }) => add(start, source.type === 'Literal' ? source.value : undefined),

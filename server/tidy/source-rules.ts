@@ -1,10 +1,11 @@
 /**
- * The rules of the house that the linter cannot express, as one table. Each row carries an example that it must catch
- * and one that it must leave alone, so that the test proves every rule able to fail.
+ * The rules of the house that the linter cannot express, as one table. Each row carries an example
+ * that it must catch and one that it must leave alone, so that the test proves every rule able to
+ * fail.
  */
 import { Visitor } from 'oxc-parser';
-import type { Fault, Repository, TidyRule } from './repository.ts';
-import { lineAt, type Comment, type SourceFile } from './source-file.ts';
+import { faultsIn, type Fault, type TidyRule } from './repository.ts';
+import { lineAt, type SourceFile } from './source-file.ts';
 
 /** Rules about one file at a time. */
 export const SOURCE_RULES: readonly TidyRule[] = [
@@ -21,37 +22,31 @@ export const SOURCE_RULES: readonly TidyRule[] = [
     name: 'no banners',
     bad: '// ---------- helpers ----------\n',
     good: '// A range such as 1-5, or a -- b.\n/** | a | b |\n * | --- | --- | */\n',
-    find: each((source) => commentFaults(source, isBanner, 'a banner: split the file instead')),
+    find: commentLines(isBanner, 'a banner: split the file instead'),
   },
   {
     name: 'a TODO has a reason',
     bad: '// TODO\n// TODO: later\n',
     good: '// TODO: the SDK answers late here until its issue 812 is fixed\n',
-    find: each((source) => commentFaults(source, hasBareTodo, 'a TODO without a reason')),
+    find: commentLines(hasBareTodo, 'a TODO without a reason'),
   },
   {
     name: 'no code that is commented out',
     bad: '// const total = sum(a, b);\n',
     good: '// Return the rest; the hold stays.\n// if the seller is gone, the outcome is unknown\n// const, let and var are words here.\n',
-    find: each((source) => commentFaults(source, isCommentedOutCode, 'code that is commented out: delete it')),
+    find: commentLines(isCommentedOutCode, 'code that is commented out: delete it'),
   },
   {
     name: 'a rule is only switched off with a reason',
     bad: '// oxlint-disable-next-line no-var\n',
     good: '// oxlint-disable-next-line no-var -- the old SDK looks for a global\n',
-    find: each((source) => commentFaults(source, isBareSuppression, 'a rule switched off without a reason (add `-- reason`)')),
+    find: commentLines(isBareSuppression, 'a rule switched off without a reason (add `-- reason`)'),
   },
   {
     name: 'a doc comment says something itself',
     bad: '/** See the head of this file. */\nexport class Turn {}\n/** */\nconst a = 1;\n',
     good: '/** One turn. See the head of `turn.ts`. */\nexport class Turn {}\n',
-    find: each((source) =>
-      commentFaults(
-        source,
-        (line) => /see the head of this file|^\/\*\*[\s*]*\/$/i.test(line),
-        'a pointer to the head: say it, or nothing',
-      ),
-    ),
+    find: commentLines((line) => /see the head of this file|^\/\*\*[\s*]*\/$/i.test(line), 'a pointer to the head: say it, or nothing'),
   },
   {
     name: 'a skipped test prints why, and no test runs alone',
@@ -60,26 +55,31 @@ export const SOURCE_RULES: readonly TidyRule[] = [
       'server/shard/entity.test.ts':
         "const onLinux = isLinux ? it : it.skip;\nonLinux('syncs directories (skipped: needs Linux)', () => {});\nconst text = 'it.only(';\n",
     },
-    find: each(skippedTests),
+    find: each((source) =>
+      /\(skipped: \S+ \S+/.test(source.text)
+        ? []
+        : markedTests(source, SKIPPED, "a skipped test whose name does not say why: '... (skipped: reason)'"),
+    ),
   },
   {
     name: 'no test keeps the others from running',
     bad: { 'server/shard/entity.test.ts': "describe.only('an entity', () => {});\n" },
     good: { 'server/shard/entity.test.ts': "describe('an entity', () => {});\n" },
-    find: each(loneTests),
+    find: each((source) => markedTests(source, ALONE, 'a test that keeps the others from running')),
   },
 ];
 
-/** A rule about each source by itself. */
+/** Finds faults in each source by itself. */
 function each(find: (source: SourceFile) => readonly Fault[]): TidyRule['find'] {
-  return ({ sources }: Repository) => sources.flatMap(find);
+  return ({ sources }) => sources.flatMap(find);
 }
 
-function commentFaults(source: SourceFile, isBad: (line: string, comment: Comment) => boolean, problem: string): readonly Fault[] {
-  return source.comments.flatMap((comment) =>
-    comment.text
-      .split('\n')
-      .flatMap((text, index) => (isBad(text, comment) ? [{ path: source.path, line: comment.line + index, problem }] : [])),
+/** Finds lines of comments. */
+function commentLines(isBad: (line: string, comment: string) => boolean, problem: string): TidyRule['find'] {
+  return each(({ path, comments }) =>
+    comments.flatMap((comment) =>
+      faultsIn([{ ...comment, path }], /^.*$/gm, ([line]) => (isBad(line, comment.text) ? problem : undefined)),
+    ),
   );
 }
 
@@ -101,8 +101,8 @@ const CODE_LINES: readonly RegExp[] = [
   /^[\w.]+ [-+*/]?= .*;$/,
 ];
 
-function isCommentedOutCode(line: string, comment: Comment): boolean {
-  if (comment.text.startsWith('/**')) return false;
+function isCommentedOutCode(line: string, comment: string): boolean {
+  if (comment.startsWith('/**')) return false;
   const text = line.replace(/^\s*(?:\/\/|\/?\*+)\s*/, '').trim();
   return CODE_LINES.some((pattern) => pattern.test(text));
 }
@@ -112,31 +112,19 @@ function isBareSuppression(line: string): boolean {
   return mark.test(line);
 }
 
-const TEST_WORDS: ReadonlySet<string> = new Set(['it', 'test', 'describe']);
+const SKIPPED = /^(?:it|test|describe)\.(?:skip|todo|failing)$|^x(?:it|test|describe)$/;
+const ALONE = /^(?:it|test|describe)\.only$|^f(?:it|test|describe)$/;
 
-/** Where a test is marked with one of these words: `it.skip`, `describe.each(...).only`, `xit`. */
-function marks({ program, text }: SourceFile, words: readonly string[], prefix: string): readonly number[] {
-  const lines: number[] = [];
+/** The places of a test file where a test is marked, as in `it.skip` or `xit(...)`. */
+function markedTests({ path, program, text }: SourceFile, mark: RegExp, problem: string): readonly Fault[] {
+  if (!path.endsWith('.test.ts')) return [];
+  const faults: Fault[] = [];
+  const check = (start: number, words: string): void => {
+    if (mark.test(words)) faults.push({ path, line: lineAt(text, start), problem });
+  };
   new Visitor({
-    MemberExpression: ({ start, object, property }) => {
-      const isTest = object.type === 'Identifier' && TEST_WORDS.has(object.name);
-      if (isTest && property.type === 'Identifier' && words.includes(property.name)) lines.push(lineAt(text, start));
-    },
-    CallExpression: ({ start, callee }) => {
-      const isMarked = callee.type === 'Identifier' && callee.name.startsWith(prefix) && TEST_WORDS.has(callee.name.slice(prefix.length));
-      if (isMarked) lines.push(lineAt(text, start));
-    },
+    MemberExpression: ({ start, end }) => check(start, text.slice(start, end)),
+    CallExpression: ({ start, callee }) => check(start, callee.type === 'Identifier' ? callee.name : ''),
   }).visit(program);
-  return lines;
-}
-
-function skippedTests(source: SourceFile): readonly Fault[] {
-  if (!source.path.endsWith('.test.ts') || /\(skipped: \S+ \S+/.test(source.text)) return [];
-  const problem = "a skipped test whose name does not say why: '... (skipped: reason)'";
-  return marks(source, ['skip', 'todo', 'failing'], 'x').map((line) => ({ path: source.path, line, problem }));
-}
-
-function loneTests(source: SourceFile): readonly Fault[] {
-  if (!source.path.endsWith('.test.ts')) return [];
-  return marks(source, ['only'], 'f').map((line) => ({ path: source.path, line, problem: 'a test that keeps the others from running' }));
+  return faults;
 }

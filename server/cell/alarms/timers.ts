@@ -116,14 +116,11 @@ export class AlarmTimers {
     assert(this.#heap[shard.timerIndex] === shard, 'the heap of alarms has another shard at the index of this one');
   }
 
-  #setTimer(slot: number): void {
+  /** Rings at that slot, after that pause at least. */
+  #setTimer(slot: number, pauseMs = 0): void {
     this.#timer?.cancel();
     const delayMs = this.#origin + slot * SLOT_MS - this.#platform.clock.now();
-    this.#wait(slot, Math.max(0, delayMs));
-  }
-
-  #wait(slot: number, delayMs: number): void {
-    this.#timer = { slot, cancel: this.#platform.timers.after(delayMs, () => this.#ring()) };
+    this.#timer = { slot, cancel: this.#platform.timers.after(Math.max(pauseMs, delayMs), () => this.#ring()) };
   }
 
   /** The slot that the timer is set for. */
@@ -133,12 +130,9 @@ export class AlarmTimers {
 
   #ring(): void {
     this.#timer = undefined;
-    const sinceMs = this.#platform.clock.now() - this.#origin;
-    const present = Math.floor(sinceMs / SLOT_MS);
+    const present = Math.floor((this.#platform.clock.now() - this.#origin) / SLOT_MS);
     const earliest = this.#heap[0];
-    if (earliest !== undefined && earliest.timerSlot > present) {
-      return this.#wait(earliest.timerSlot, Math.max(SLOT_MS, earliest.timerSlot * SLOT_MS - sinceMs));
-    }
+    if (earliest !== undefined && earliest.timerSlot > present) return this.#setTimer(earliest.timerSlot, SLOT_MS);
     this.#nextSlot = present + 1;
     for (let shard = this.#heap[0]; shard !== undefined && shard.timerSlot <= present; shard = this.#heap[0]) {
       this.remove(shard);

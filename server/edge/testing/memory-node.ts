@@ -11,9 +11,8 @@ import type { ShardId } from '#shared/units.ts';
 import { createCellParts, type CellJournal } from '#server/cell/cell-parts.ts';
 import { OwnCells } from '#server/cell/own-cells.ts';
 import { ListingFeed } from '#server/listing-index/listing-feed.ts';
-import { createListingIndex } from '#server/listing-index/listing-index.ts';
+import { ListingIndex } from '#server/listing-index/listing-index.ts';
 import { localListingIndex } from '#server/listing-index/local.ts';
-import { readYourWrites } from '#server/listing-index/read-your-writes.ts';
 import { indexedRowsOf, tellIndexedRows } from '#server/market/indexed-rows.ts';
 import { marketFeatures } from '#server/market/market.ts';
 import { PLACES } from '#server/market/places.ts';
@@ -25,11 +24,11 @@ import { World } from '#server/routing/world.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
-import type { Backend } from '../backend.ts';
+import type { ServingNode } from '../services.ts';
 
 /** A node that runs, and what it has reported. */
 export interface MemoryNode {
-  readonly backend: Backend;
+  readonly backend: ServingNode;
   readonly platform: Platform;
   readonly reported: readonly ReportedEvent[];
   /** Ends it, its alarms included. */
@@ -47,7 +46,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const features = marketFeatures({ rules, regions, catalogue: BUILT_IN_CATALOGUE });
   const journal = new InstantJournal(platform);
   const world = new World();
-  const index = localListingIndex(createListingIndex(BUILT_IN_CATALOGUE.itemClasses), platform.timers);
+  const index = localListingIndex(new ListingIndex(BUILT_IN_CATALOGUE.itemClasses), platform.timers);
   const rows = indexedRowsOf(features);
   const feed = new ListingFeed({
     index,
@@ -84,7 +83,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     }
   }
   world.open();
-  const backend: Backend = {
+  const backend: ServingNode = {
     rules,
     regions,
     features,
@@ -92,7 +91,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     owns: (shard) => cells.of(shard) !== undefined,
     subscribe: (shard, listener) => cells.of(shard)?.subscribe(shard, listener) ?? UNAVAILABLE,
     unsubscribe: (shard, listener) => cells.unsubscribe(shard, listener),
-    index: readYourWrites(NODE, index, feed),
+    index: feed,
     get durable() {
       return journal.durable;
     },

@@ -2,7 +2,8 @@
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { Platform } from '#server/platform/platform.ts';
-import { startEdge, type Edge, type EdgeOptions } from '../edge.ts';
+import { startEdge, type Edge } from '../edge.ts';
+import type { EdgeOptions } from '../services.ts';
 import { startMemoryNode, type MemoryNode } from './memory-node.ts';
 
 /** The key that the tests sign with. */

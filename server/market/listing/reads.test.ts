@@ -3,7 +3,7 @@ import { shardId } from '#shared/address.ts';
 import { refusal } from '#shared/refusals.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { instant, playerId } from '#shared/units.ts';
-import type { FoundAtNode } from '#server/listing-index/read-your-writes.ts';
+import type { FoundAtNode } from '#server/listing-index/listing-feed.ts';
 import { answer } from '#server/shard/message.ts';
 import type { ReadServices } from '../feature.ts';
 import { search } from './reads.ts';

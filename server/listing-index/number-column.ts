@@ -22,7 +22,7 @@ export function grownCapacity(capacity: number, needed: number): number {
 type ColumnKind = 'int32' | 'float64';
 
 /** A column of numbers; the owner says how many slots are in use. */
-export class Column {
+export class NumberColumn {
   readonly #kind: ColumnKind;
   readonly #missing: number;
   #values: Int32Array | Float64Array;
