@@ -8,6 +8,7 @@ import { player } from '#server/market/account/opening.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import { item } from '#server/market/goods/stash.ts';
 import { wallet } from '#server/market/goods/wallet.ts';
+import { BUYOUT } from '#server/market/listing/buyout.ts';
 import { listing } from '#server/market/listing/listing.ts';
 import { operation } from '#server/shard/operations.ts';
 import type { RowOf } from '#server/shard/entity.ts';
@@ -183,6 +184,8 @@ function checkPrice(turn: DurableTurn, complain: Complain): void {
   for (const { entity, before, after } of turn.deltas) {
     const row = rowAs(decision, entity, after);
     if (row?.state !== 'committed' || rowAs(decision, entity, before)?.state === 'committed') continue;
+    // Of another kind of trade: that a kind has its cause is checked with the trades.
+    if (turn.changes.ledger.some(({ cause, tx }) => tx === row.tx && cause !== 'sale')) continue;
     const verdict = row.verdict?.value;
     const { paid } = fieldsOf(verdict?.kind === 'committed' ? verdict.result : undefined);
     const sold = listingsOf(turn, 'ended');
@@ -216,7 +219,7 @@ function checkHold(facts: MarketFacts, turn: DurableTurn, complain: Complain): v
   const { changes, deltas, shard } = turn;
   for (const { entity, before, after } of deltas) {
     const row = before === undefined ? rowAs(hold, entity, after) : undefined;
-    if (row === undefined) continue;
+    if (row?.trade !== BUYOUT) continue;
     const asked = rowAs(operation, operation.name, shard.rowsByEntity.get(operation.name)?.get(row.operation ?? 0));
     if (asked === undefined) return complain(`${whereOf(turn)} holds ${row.gold} for no operation`);
     const { listingId, price } = fieldsOf(facts.bodyOf(changes.shard, asked.key));
