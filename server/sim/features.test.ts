@@ -35,13 +35,8 @@ describe('the features of the market', () => {
   });
 });
 
-/** One turn of a shard that moves an item, with what it does to rows. */
-function turnOf(
-  shard: ShardId,
-  line: Pick<LedgerEntry, 'cause' | 'tx'>,
-  moved: readonly [from: Place, to: Place],
-  deltas: readonly RowDelta[],
-) {
+/** One turn of a shard that moves an item from a place to another, with what it does to rows. */
+function turnOf(shard: ShardId, line: Pick<LedgerEntry, 'cause' | 'tx'>, moved: readonly Place[], deltas: readonly RowDelta[]) {
   const counters = { cell: 0, epoch: 1, nextId: 1, generation: 1, seq: 0, ledgerSeq: 1 };
   const header: ShardHeader = { ...counters, shard, version: 1, now: instant(1), wakeAt: 0 };
   const postings = moved.map((place, index) => ({ place, asset: 'item:axe', amount: index === 0 ? -1 : 1 }));
@@ -112,6 +107,7 @@ describe('a trade that holds an item', () => {
     ['hold', 'clearing'],
     [{ entity: 'hold', id: 2, before: held, after: undefined }],
   );
+  const repeat = turnOf(ADA, { cause: 'repeat', tx: null }, [], [{ entity: 'hold', id: 2, before: held, after: { ...held, attempts: 1 } }]);
   const release = turnOf(
     ADA,
     { cause: 'released', tx: TX },
@@ -124,6 +120,7 @@ describe('a trade that holds an item', () => {
 
   it.each([
     ['committed', [promise, decision(TX), outcome]],
+    ['offered again after it was committed', [promise, decision(TX), repeat, outcome]],
     ['aborted', [promise, release]],
   ])('has it in one place, and where the ledger says, when it is %s', (_how, turns) => {
     expect(complaintsOf(itemInOnePlace(holdingsOf), turns)).toEqual([]);

@@ -183,20 +183,21 @@ export function itemInOnePlace(holdingsOf: HoldingsOf): Checker {
     sentence: 'every item is in exactly one row of one shard, or between the two shards of one trade',
     onTurn: (turn, complain) => {
       const rowOf = ({ entity, id }: RowDelta): string => `${turn.changes.shard} ${entity} ${id}`;
-      for (const delta of turn.deltas) {
-        const { entity, id, before, after } = delta;
-        const items = itemsOf(entity, before);
-        for (const asset of items) if (rowByItem.get(asset) === rowOf(delta)) rowByItem.delete(asset);
+      for (const { entity, id, before, after } of turn.deltas) {
         const isKept = before !== undefined && after !== undefined;
-        if (isKept && !isSame(items, itemsOf(entity, after)))
+        if (isKept && !isSame(itemsOf(entity, before), itemsOf(entity, after)))
           complain(`${whereOf(turn)}: the goods of row ${id} of ${entity} were changed in place`);
       }
-      for (const delta of turn.deltas) {
-        const here = rowOf(delta);
-        if (delta.entity === hold.name && delta.after !== undefined) txByHold.set(here, delta.after['tx']);
-        for (const asset of itemsOf(delta.entity, delta.after)) {
+      // A row that is kept moves nothing: a hold whose offer is repeated does not take back what it has given.
+      const moves = turn.deltas.filter(({ before, after }) => before === undefined || after === undefined);
+      for (const move of moves)
+        for (const asset of itemsOf(move.entity, move.before)) if (rowByItem.get(asset) === rowOf(move)) rowByItem.delete(asset);
+      for (const move of moves) {
+        const here = rowOf(move);
+        if (move.entity === hold.name && move.after !== undefined) txByHold.set(here, move.after['tx']);
+        for (const asset of itemsOf(move.entity, move.after)) {
           const other = rowByItem.get(asset);
-          if (other !== undefined && other !== here && !isTaken(turn.changes.ledger, other, asset))
+          if (other !== undefined && !isTaken(turn.changes.ledger, other, asset))
             complain(`${whereOf(turn)}: ${asset} is in ${here} and in ${other}`);
           rowByItem.set(asset, here);
         }
