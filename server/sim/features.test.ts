@@ -87,8 +87,8 @@ describe('a trade that holds an item', () => {
     entities: [],
     holdings: [holds(hold, ({ trade }) => (trade === kind ? [{ place: 'hold', asset: 'item:axe', amount: 1 }] : []))],
   });
-  const holdingsOf = holdingsOfAll([...features, ofKind('gift'), ofKind('loan')]);
-  const held: AnyRow = { id: 2, tx: TX, trade: 'gift' };
+  const holdingsOf = holdingsOfAll([...features, ofKind('promise'), ofKind('another')]);
+  const held: AnyRow = { id: 2, tx: TX, trade: 'promise' };
   const given: AnyRow = { id: 9, item: goods, commodity: null, quantity: null };
   const promise = turnOf(
     ADA,
