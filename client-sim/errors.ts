@@ -1,14 +1,6 @@
 /** How a command can end without its answer. */
-import type { RefusalName } from '#shared/refusals.ts';
-
-/** A refusal as the protocol sends it. */
-export interface ReceivedRefusal {
-  readonly code: number;
-  readonly name: RefusalName;
-  readonly message: string;
-  readonly retryable: boolean;
-  readonly details?: Readonly<Record<string, unknown>>;
-}
+import type { z } from 'zod';
+import type { refusalSchema } from '#shared/protocol.ts';
 
 /**
  * The server said no: the command changed nothing (with `op-done`: nothing more than it did long ago). The message is the sentence for
@@ -16,9 +8,9 @@ export interface ReceivedRefusal {
  */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
-  readonly refusal: ReceivedRefusal;
+  readonly refusal: z.output<typeof refusalSchema>;
 
-  constructor(refusal: ReceivedRefusal) {
+  constructor(refusal: z.output<typeof refusalSchema>) {
     super(refusal.message);
     this.refusal = refusal;
   }

@@ -8,9 +8,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createPrng } from '#shared/prng.ts';
-import { Drill, type DrillResult } from './crash-drill/drill.ts';
+import { within } from '#client/wait.ts';
+import { Drill } from './crash-drill/drill.ts';
 import { parseOptions, type DrillOptions } from './crash-drill/options.ts';
+
+type DrillResult = Awaited<ReturnType<Drill['run']>>;
 
 /** A round takes a few seconds. */
 const ROUND_MS_MAX = 20_000;
@@ -38,18 +40,11 @@ async function main(): Promise<number> {
 
 /** What it came to, or why there is no result. */
 async function runBounded({ rounds, seed }: DrillOptions, directory: string): Promise<DrillResult | string> {
-  const drill = new Drill({ directory, seed, prng: createPrng(seed), tell: (line) => void process.stderr.write(`${line}\n`) });
-  const boundMs = rounds * ROUND_MS_MAX + END_MS_MAX;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve(`it took longer than ${boundMs / 1_000} s`), boundMs);
-  });
+  const drill = new Drill({ directory, seed, tell: (line) => void process.stderr.write(`${line}\n`) });
   try {
-    return await Promise.race([drill.run(rounds), late]);
+    return await within(drill.run(rounds), rounds * ROUND_MS_MAX + END_MS_MAX);
   } catch (error) {
     return error instanceof Error ? (error.stack ?? error.message) : String(error);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GameClient } from '#client/game-client.ts';
-import { StoryBooks } from './demo/books.ts';
+import { Books } from './books.ts';
 import { Narrator, standardStage, type Say } from './demo/narrator.ts';
 import { play } from './demo/story.ts';
 import { ServerChild } from './server-child.ts';
@@ -51,7 +51,7 @@ async function main(): Promise<number> {
         `kill -9 for process ${first.pid}; process ${next.pid} has recovered and serves after ${(performance.now() - killedAt).toFixed(0)} ms`,
       );
     };
-    await play({ narrator, books: new StoryBooks(), url, powerCut, clients });
+    await play({ narrator, books: new Books(), url, powerCut, clients });
     await narrator.step('Everybody leaves, and the server stops in order', async () => {
       await Promise.all(clients.map((client) => client.close()));
       const ending = await server?.stop(STOP_MS);

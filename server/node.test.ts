@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { createPrng } from '#shared/prng.ts';
-import { listingId, marketOf, shardId } from '#shared/address.ts';
+import { listingId, marketOf, shardId, marketName } from '#shared/address.ts';
 import { cellOf, epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import { gold, itemId, nodeName, operationId, type ShardId } from '#shared/units.ts';
+import { FIRST_ROW_ID, gold, itemId, nodeName, operationId, position, type ShardId } from '#shared/units.ts';
 import type { CommandAnswer } from '#shared/protocol.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { rollItem } from '#shared/catalog/loot.ts';
@@ -34,7 +34,6 @@ import { command, rowsByEntity } from '#server/shard/testing/shard-driver.ts';
 
 import { hold } from '#server/trade/entities.ts';
 import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS } from '#server/cell/alarms/scan.ts';
-import { OUTCOME_WAIT_MS } from '#server/cell/pending-replies.ts';
 import { override } from '#server/sim/override.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { clockTime, virtualMachine } from '#server/sim/virtual-platform.ts';
@@ -185,7 +184,7 @@ describe('a node', () => {
     const europe = await bench.open(['europe']);
     await bench.run(2 * MINUTE_MS);
     const query = {
-      market: 'europe.softcore',
+      market: marketName('europe', 'softcore'),
       criteria: {},
       sort: { by: 'buyout' },
       limit: 10,
@@ -232,7 +231,7 @@ describe('a node that closes a cell and opens it again', () => {
     expect(await send(node, ada, command('claim', { all: true }, 'claim'))).toEqual(refusal('unavailable'));
     expect(await node.subscribe(ada, () => undefined)).toEqual(refusal('unavailable'));
     const bought = send(node, bob, command('buyout', { listingId: id, price: 500 }, 'buy'));
-    await bench.run(OUTCOME_WAIT_MS + 1_000);
+    await bench.run(limits.outcomeWaitMs + 1_000);
     expect(await bought).toEqual(refusal('outcome-unknown'));
 
     node.openCell({ market: marketOf(ada), cell, epoch: epoch(1) });
@@ -256,14 +255,14 @@ describe('a seller whose file is damaged', () => {
     net.command(ADA, 'sell', { itemId: 'ada-0', buyout: 500, durationMs: rules.durationMaxMs }, 'sell');
     const [listed] = net.driver(ADA).rows(listing);
     net.wait(1);
-    net.command(BOB, 'buyout', { listingId: listingId(listed?.id ?? 0, ADA), price: 500 }, 'buy');
+    net.command(BOB, 'buyout', { listingId: listingId(listed?.id ?? FIRST_ROW_ID, ADA), price: 500 }, 'buy');
     if (isDecided) net.deliverOne();
     const bench = new NodeBench();
     const { journal, images } = bench.disk;
     const records = [ADA, BOB].flatMap((shard) => net.driver(shard).records);
     const writer = new RecordWriter(definition);
     for (const record of records) writer.raw(record);
-    journal.commit(sealed({ first: 1, last: records.length, now: net.now, records: writer.take() }));
+    journal.commit(sealed({ first: position(1), last: position(records.length), now: net.now, records: writer.take() }));
     const ada = net.driver(ADA).image();
     images.draft(ADA).stage(ada);
     await images.sync([ADA]);

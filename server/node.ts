@@ -15,7 +15,7 @@ import { limits } from '#shared/limits.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Rules } from '#shared/rules.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
-import type { Market, NodeName, ShardId } from '#shared/units.ts';
+import type { Market, NodeName, Position, ShardId } from '#shared/units.ts';
 import type { ShardListener } from '#server/cell/active-shard.ts';
 import { AlarmScan } from '#server/cell/alarms/scan.ts';
 import { createCellParts, type CellParts } from '#server/cell/cell-parts.ts';
@@ -242,7 +242,7 @@ export class GavelNode implements ServingNode {
     this.#cells.unsubscribe(shard, listener);
   }
 
-  get durable(): number {
+  get durable(): Position {
     return this.persister.durable;
   }
 

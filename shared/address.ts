@@ -5,7 +5,7 @@
  * shard that owns it, so that a purchase never depends on the listing index. It therefore tells the seller's
  * player id; a studio that wants anonymous sellers gives its players opaque ids.
  */
-import { isName, UnitError, type ListingId, type Market, type PlayerId, type ShardId } from './units.ts';
+import { isName, type ListingId, type Market, type PlayerId, type RowId, type ShardId, UnitError } from './units.ts';
 
 /** Softcore and hardcore are markets apart: nothing ever crosses. */
 export const MODES = ['softcore', 'hardcore'] as const;
@@ -60,15 +60,15 @@ export function marketOf(shard: ShardId): Market {
 }
 
 /** The public id of listing row `row` of a shard. */
-export function listingId(row: number, shard: ShardId): ListingId {
+export function listingId(row: RowId, shard: ShardId): ListingId {
   return `${row}.${shard}` as ListingId;
 }
 
 /** The shard and the row that a listing id names, or `undefined` if the text is none. */
-export function parseListingId(text: string): { readonly row: number; readonly shard: ShardId } | undefined {
+export function parseListingId(text: string): { readonly row: RowId; readonly shard: ShardId } | undefined {
   const dot = text.indexOf('.');
   const [digits, shard] = [text.slice(0, dot), text.slice(dot + 1)];
   if (!ROW_PATTERN.test(digits) || !isShardId(shard)) return undefined;
   const row = Number(digits);
-  return Number.isSafeInteger(row) ? { row, shard } : undefined;
+  return Number.isSafeInteger(row) ? { row: row as RowId, shard } : undefined;
 }

@@ -5,6 +5,17 @@ import { GOLD_MAX, QUANTITY_MAX } from './units.ts';
 /** What must hold between bounds: the reason in words, then the smaller and the larger side. */
 const relations: readonly (readonly [reason: string, smaller: number, larger: number])[] = [
   ['an offer is repeated several times within its window', limits.retryFirstMs * (1 + limits.retryFactor), limits.offerWindowMs],
+  [
+    'an offer is repeated before its command is told that the outcome is unknown',
+    limits.retryFirstMs * (1 + limits.retryFactor),
+    limits.outcomeWaitMs,
+  ],
+  ['a command is answered before its offer ends', limits.outcomeWaitMs, limits.offerWindowMs],
+  [
+    'a forwarded command hears from its node that the outcome is unknown',
+    limits.outcomeWaitMs + limits.retryFirstMs,
+    limits.forwardedReplyWaitMs,
+  ],
   ['repeats start short and end long', limits.retryFirstMs + 1, limits.retryMaxMs],
   ['a peer clock is off by at most a quarter of the offer window', limits.clockPeerDifferenceMaxMs * 4, limits.offerWindowMs],
   ['peers are refused before an operator would be alerted', limits.clockPeerDifferenceMaxMs, limits.clockAlertMs],
@@ -32,7 +43,11 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
       (limits.operationsAnsweredMax + limits.operationsPerPack + limits.tidyEveryTurns - 1) * limits.operationAnswerBytesMax,
     limits.shardWithOthersBytesMax,
   ],
-  ['a transaction and a failed turn fit into a failure', limits.transactionTextLengthMax + 512 + 64, limits.failureBytesMax],
+  [
+    'a transaction and a failed turn fit into a failure',
+    limits.transactionTextLengthMax + limits.failureErrorLengthMax + 64,
+    limits.failureBytesMax,
+  ],
   ['one buyer cannot fill the decisions of a seller', limits.operationsUnfinishedMax * 4, limits.decisionsMax],
   ['one full packed row is worth its while', limits.tidyEveryTurns, limits.operationsPerPack],
   ['a shard tidies away what it makes', limits.tidyEveryTurns, limits.tidiedRowsMax],

@@ -21,6 +21,13 @@ export const limits = {
    * shortens it has to wait until no offer of the longer window is open: when a hold was made is reckoned from it (docs/decisions/018).
    */
   offerWindowMs: durationMs(10 * SECOND),
+  /**
+   * How long a command waits for the outcome of its trade before it is answered `outcome-unknown`;
+   * the outcome still comes. Several repeats of the offer fit into it.
+   */
+  outcomeWaitMs: durationMs(5 * SECOND),
+  /** How long a command that was forwarded to another node waits for its reply. */
+  forwardedReplyWaitMs: durationMs(8 * SECOND),
   /** The first repeat of an unanswered offer or outcome. Longer than any healthy round trip, so that health causes no repeats. */
   retryFirstMs: durationMs(1 * SECOND),
   /** The longest pause between repeats: after an outage, every trade is asked about again within it. */
@@ -75,6 +82,8 @@ export const limits = {
   decisionBytesMax: 1_536,
   /** Messages of trades whose handlers failed and which a shard keeps count of. Beyond it one more is not counted, and simply tried again. */
   failuresMax: 512,
+  /** The error of a failed turn, in UTF-16 units: what is longer is cut. */
+  failureErrorLengthMax: 512,
   /** What one failure takes at most, with the error in words. */
   failureBytesMax: 896,
   /** The largest shard with all that others made it keep, and so the largest record and image. */

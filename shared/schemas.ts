@@ -7,7 +7,7 @@
 import { z } from 'zod';
 import { isRegionName, listingId, MODES, parseListingId } from './address.ts';
 import { limits } from './limits.ts';
-import { durationMs, gold, GOLD_MAX, instant, itemId, operationId, playerId, quantity, QUANTITY_MAX } from './units.ts';
+import { durationMs, gold, GOLD_MAX, instant, itemId, operationId, playerId, quantity, QUANTITY_MAX, rowId } from './units.ts';
 
 /** A value that nobody who holds it may change, at any depth; brands stay. */
 export type DeepReadonly<Value> = Value extends string | number | boolean | bigint | null | undefined
@@ -75,7 +75,7 @@ export const listingIdSchema = z
   });
 
 /** A row of the player's own shard, such as an entry of the completed tab. */
-export const rowIdSchema = integerSchema(1, Number.MAX_SAFE_INTEGER);
+export const rowIdSchema = integerSchema(1, Number.MAX_SAFE_INTEGER).transform(rowId);
 
 /** A word of the catalogue: lower-case letters, digits and dashes. */
 export const catalogWordSchema = z

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { listingId, shardId } from './address.ts';
+import { listingId, shardId, marketName } from './address.ts';
 import type { Criteria, Sort } from './criteria.ts';
 import { limits } from './limits.ts';
 import { cursorSchema } from './schemas.ts';
 import { compareListings, decodeCursor, encodeCursor, matches, placeOf, type IndexedListing, type SearchContext } from './search.ts';
-import { durationMs, gold, instant, itemId, playerId } from './units.ts';
+import { durationMs, gold, instant, itemId, playerId, rowId, shardVersion } from './units.ts';
 
 const context: SearchContext = {
   now: instant(1_000),
@@ -21,14 +21,14 @@ type ListingChange = Partial<Omit<IndexedListing, 'item'>> & { readonly item?: P
 const shard = shardId('bob', 'europe', 'softcore');
 
 const listing = (change: ListingChange = {}): IndexedListing => ({
-  id: listingId(1, shard),
+  id: listingId(rowId(1), shard),
   shard,
   seller: playerId('bob'),
-  market: 'europe.softcore',
+  market: marketName('europe', 'softcore'),
   buyout: gold(100),
   startsAt: instant(0),
   endsAt: instant(5_000),
-  version: 1,
+  version: shardVersion(1),
   ...change,
   item: {
     id: itemId('item-1'),
@@ -90,7 +90,7 @@ const listings = fc
   .map((drawn) =>
     drawn.map(([row, value, isPriced]): IndexedListing => {
       const base = isPriced ? listing({ buyout: gold(value) }) : withoutBuyout();
-      return { ...base, id: listingId(row, shard), item: { ...base.item, level: value + 1 } };
+      return { ...base, id: listingId(rowId(row), shard), item: { ...base.item, level: value + 1 } };
     }),
   );
 
@@ -148,7 +148,7 @@ describe('cursors', () => {
         fc.option(fc.maxSafeInteger(), { nil: undefined }),
         fc.integer({ min: 1, max: 2 ** 53 - 1 }),
         (sort: Sort, value, row) => {
-          const place = { value, id: listingId(row, shardId('x'.repeat(64), 'y'.repeat(32), 'hardcore')) };
+          const place = { value, id: listingId(rowId(row), shardId('x'.repeat(64), 'y'.repeat(32), 'hardcore')) };
           const cursor = encodeCursor(sort, place);
           expect(decodeCursor(sort, cursor)).toEqual(place);
           expect(cursorSchema.parse(cursor)).toBe(cursor);

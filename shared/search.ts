@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { Criteria, Sort } from './criteria.ts';
 import { foldName } from './fold-name.ts';
 import type { Item } from './item.ts';
-import type { Gold, Instant, ListingId, PlayerId, ShardId } from './units.ts';
+import type { Gold, Instant, ListingId, Market, PlayerId, ShardId, ShardVersion } from './units.ts';
 
 /** A listing as the index knows it. `version` is that of its shard when the row was written; the higher one is newer. */
 export interface IndexedListing {
@@ -17,13 +17,13 @@ export interface IndexedListing {
   readonly shard: ShardId;
   readonly seller: PlayerId;
   /** The market, `region.mode`. */
-  readonly market: string;
+  readonly market: Market;
   readonly item: Item;
   readonly buyout?: Gold;
   readonly currentBid?: Gold;
   readonly startsAt: Instant;
   readonly endsAt: Instant;
-  readonly version: number;
+  readonly version: ShardVersion;
 }
 
 /** What is inside a cursor: the order that it belongs to, and the place of the last listing shown. */

@@ -4,12 +4,22 @@ import { listingId, marketOf, parseListingId, parseShardId, shardId } from './ad
 import { isRefusalName, refusal, REFUSAL_NAMES } from './refusals.ts';
 import {
   addGold,
+  FIRST_ROW_ID,
   gold,
   GOLD_MAX,
   itemId,
   multiplyGold,
+  nextPosition,
+  NO_POSITION,
+  NO_VERSION,
+  position,
+  type Position,
   quantity,
   QUANTITY_MAX,
+  rowId,
+  type RowId,
+  shardVersion,
+  type ShardVersion,
   shareOfGold,
   subtractGold,
   sumGold,
@@ -58,13 +68,36 @@ describe('gold', () => {
   });
 });
 
+describe('positions, versions and row ids', () => {
+  const put = (at: Position, version: ShardVersion, row: RowId): readonly number[] => [at, version, row];
+
+  it('do not change places', () => {
+    expect(put(position(3), shardVersion(2), rowId(1))).toEqual([3, 2, 1]);
+    // @ts-expect-error -- A version is no position, and a position is no version.
+    expect(put(shardVersion(3), position(2), rowId(1))).toEqual([3, 2, 1]);
+    // @ts-expect-error -- A plain number is no row's id.
+    expect(put(position(3), shardVersion(2), 1)).toEqual([3, 2, 1]);
+  });
+
+  it('are whole, safe, and not below the first', () => {
+    for (const value of [-1, 0.5, NaN, 2 ** 53]) {
+      expect(() => position(value)).toThrow(UnitError);
+      expect(() => shardVersion(value)).toThrow(UnitError);
+      expect(() => rowId(value)).toThrow(UnitError);
+    }
+    expect(() => rowId(0)).toThrow(UnitError);
+    expect([position(0), shardVersion(0), rowId(1)]).toEqual([NO_POSITION, NO_VERSION, FIRST_ROW_ID]);
+    expect(nextPosition(NO_POSITION)).toBe(1);
+  });
+});
+
 describe('addresses', () => {
   it('are read back as they were made', () => {
     const shard = shardId('Ada_1-x', 'asia-2', 'hardcore');
     expect(shard).toBe('Ada_1-x@asia-2.hardcore');
     expect(parseShardId(shard)).toEqual({ player: 'Ada_1-x', region: 'asia-2', mode: 'hardcore' });
     expect(marketOf(shard)).toBe('asia-2.hardcore');
-    expect(parseListingId(listingId(42, shard))).toEqual({ row: 42, shard });
+    expect(parseListingId(listingId(rowId(42), shard))).toEqual({ row: 42, shard });
   });
 
   it('are refused when malformed', () => {

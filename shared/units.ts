@@ -33,6 +33,14 @@ export type Market = Branded<string, 'Market'>;
 export type Epoch = Branded<number, 'Epoch'>;
 /** A node's name, unique in its world. */
 export type NodeName = Branded<string, 'NodeName'>;
+/** The place of a turn in its node's journal: 1 for the first ever, without gaps, never given twice. */
+export type Position = Branded<number, 'Position'>;
+/** The version of a shard: the number of its changes so far. */
+export type ShardVersion = Branded<number, 'ShardVersion'>;
+/** The id of a row in its shard: given once, ever. */
+export type RowId = Branded<number, 'RowId'>;
+/** The id of one trade: `seq.generation.player@region.mode`. See `trade/transaction.ts`. */
+export type TransactionId = Branded<string, 'TransactionId'>;
 /** The id that an issuer gives to one operation: `[A-Za-z0-9_-]{1,64}`. */
 export type OperationId = Branded<string, 'OperationId'>;
 
@@ -45,6 +53,12 @@ export class UnitError extends Error {
 export const GOLD_MAX = Number.MAX_SAFE_INTEGER as Gold;
 /** No gold. */
 export const NO_GOLD = 0 as Gold;
+/** The position before the first turn of a journal. */
+export const NO_POSITION = 0 as Position;
+/** The version of a shard before its first turn. */
+export const NO_VERSION = 0 as ShardVersion;
+/** The id of the first row of a shard. */
+export const FIRST_ROW_ID = 1 as RowId;
 /** The largest quantity of a commodity in one stack, order or listing (2^32 - 1). */
 export const QUANTITY_MAX = 4_294_967_295 as Quantity;
 
@@ -57,6 +71,29 @@ export function gold(value: number): Gold {
 /** Whether a number is an amount of gold. */
 function isGold(value: number): value is Gold {
   return Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Takes a whole, safe number from 0 as a position; throws `UnitError` otherwise. */
+export function position(value: number): Position {
+  if (!Number.isSafeInteger(value) || value < 0) throw new UnitError(`a position is a whole number from 0; not ${value}`);
+  return value as Position;
+}
+
+/** The position after that one. Nothing is checked: it costs what the sum costs. */
+export function nextPosition(before: Position): Position {
+  return (before + 1) as Position;
+}
+
+/** Takes a whole, safe number from 0 as a shard's version; throws `UnitError` otherwise. */
+export function shardVersion(value: number): ShardVersion {
+  if (!Number.isSafeInteger(value) || value < 0) throw new UnitError(`a version is a whole number from 0; not ${value}`);
+  return value as ShardVersion;
+}
+
+/** Takes a whole, safe number from 1 as the id of a row; throws `UnitError` otherwise. */
+export function rowId(value: number): RowId {
+  if (!Number.isSafeInteger(value) || value < 1) throw new UnitError(`a row's id is a whole number from 1; not ${value}`);
+  return value as RowId;
 }
 
 /** Takes a whole number from 0 to 4,294,967,295 as a quantity; throws `UnitError` otherwise. */

@@ -10,56 +10,39 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createPrng } from '#shared/prng.ts';
 import type { Command } from '#server/shard/message.ts';
-import { expectAnswer, inTemporaryDirectory, openBenchNode, openPlayers, percentile, playerShard, rounded } from './harness.ts';
-
-/** What to measure. */
-export interface ActivationBenchOptions {
-  readonly shards: number;
-  readonly itemsEach: number;
-  readonly loads: number;
-}
-
-/** What was measured. */
-export interface ActivationBenchResult {
-  readonly coldP50Ms: number;
-  readonly coldP99Ms: number;
-  readonly bytesPerShard: number;
-  readonly shards: number;
-  /** With all shards idle: open files of the process, and shards in its memory. */
-  readonly idleDescriptors: number;
-  readonly idleShardsInMemory: number;
-}
+import { CLOSE_MS, expectAnswer, inTemporaryDirectory, openBenchNode, openPlayers, percentile, playerShard, rounded } from './harness.ts';
 
 /** The scenario whose figures the README tells. */
-export const ACTIVATION_BENCH_DEFAULTS: ActivationBenchOptions = { shards: 100_000, itemsEach: 60, loads: 5_000 };
+export const ACTIVATION_BENCH_DEFAULTS = { shards: 100_000, itemsEach: 60, loads: 5_000 };
 
 /** Runs the benchmark in a directory that it removes. */
-export function benchActivation(options: ActivationBenchOptions = ACTIVATION_BENCH_DEFAULTS): Promise<ActivationBenchResult> {
+export function benchActivation(options: typeof ACTIVATION_BENCH_DEFAULTS): Promise<object> {
   return inTemporaryDirectory(async (directory) => {
     const maker = await openBenchNode(directory, 256 * 2 ** 20);
-    await openPlayers(maker.node, options.shards, options.itemsEach);
-    await maker.close();
-    const bench = await openBenchNode(directory);
+    await openPlayers(maker, options.shards, options.itemsEach);
+    await maker.close(CLOSE_MS);
+    const node = await openBenchNode(directory);
     const times: number[] = [];
     const prng = createPrng('bench activation');
     const numbers = prng.shuffle(Array.from({ length: options.shards }, (_, number) => number)).slice(0, options.loads);
-    const idleShardsInMemory = bench.node.usage.shards;
+    const idleShardsInMemory = node.usage.shards;
     const idleDescriptors = readdirSync('/proc/self/fd').length;
     for (const number of numbers) {
       const read: Command = { kind: 'listing', issuer: 'client', body: { listingId: `1.${playerShard(number)}` } };
       const start = performance.now();
-      const reply = await bench.node.world.accept({ to: playerShard(number), message: read });
+      const reply = await node.world.accept({ to: playerShard(number), message: read });
       times.push(performance.now() - start);
       if (reply.kind === 'answer' || reply.name !== 'listing-gone') expectAnswer(reply);
     }
     const sorted = times.toSorted((a, b) => a - b);
     const bytesPerShard = Math.round((await bytesBelow(join(directory, 'images'))) / options.shards);
-    await bench.close();
+    await node.close(CLOSE_MS);
     return {
       coldP50Ms: rounded(percentile(sorted, 0.5)),
       coldP99Ms: rounded(percentile(sorted, 0.99)),
       bytesPerShard,
       shards: options.shards,
+      // With all shards idle: open files of the process, and shards in its memory.
       idleDescriptors,
       idleShardsInMemory,
     };
@@ -67,10 +50,8 @@ export function benchActivation(options: ActivationBenchOptions = ACTIVATION_BEN
 }
 
 async function bytesBelow(directory: string): Promise<number> {
-  let bytes = 0;
-  for (const entry of await readdir(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name);
-    bytes += entry.isDirectory() ? await bytesBelow(path) : (await stat(path)).size;
-  }
-  return bytes;
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  const sizes = await Promise.all(files.map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }

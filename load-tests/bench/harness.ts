@@ -19,14 +19,6 @@ import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import { openNode, type GavelNode } from '#server/node.ts';
 
-/** A node of a benchmark, and how to get rid of it. */
-export interface BenchNode {
-  readonly node: GavelNode;
-  readonly directory: string;
-  /** Closes the node; its files stay. */
-  close(): Promise<void>;
-}
-
 /** Makes a directory for a benchmark and removes it in the end, whatever happens. */
 export async function inTemporaryDirectory<T>(run: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'gavel-bench-'));
@@ -38,9 +30,9 @@ export async function inTemporaryDirectory<T>(run: (directory: string) => Promis
 }
 
 /** Opens a node on that directory, as `npm start` does, with listings enough for everybody. A fault ends the process. */
-export async function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2 ** 30, pace?: PersisterPace): Promise<BenchNode> {
+export function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2 ** 30, pace?: PersisterPace): Promise<GavelNode> {
   const machine = nodeMachine();
-  const node = await openNode({
+  return openNode({
     machine,
     isClockTrusted: true,
     rules: RULES_PROFILES.dev,
@@ -55,8 +47,10 @@ export async function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2
       process.exit(1);
     },
   });
-  return { node, directory, close: () => node.close(60_000) };
 }
+
+/** How long a node of a benchmark may take to close; its files stay. */
+export const CLOSE_MS = 60_000;
 
 /** Addresses by the player's number: each is made once, as a session would. */
 const shards: ShardId[] = [];
@@ -116,37 +110,21 @@ export function expectAnswer(reply: Reply): unknown {
   throw new Error(`refused: ${reply.name} ${JSON.stringify(reply.details ?? {})}`);
 }
 
-/** A text in an answer; throws if there is none of that name. */
-export function textOf(answered: unknown, name: string): string {
-  const value = fieldOf(answered, name);
-  if (typeof value === 'string') return value;
-  throw new Error(`the answer has no text ${name}`);
+/** A field of an answer; throws if there is none of that name and kind. */
+export function fieldOf<Value>(answered: unknown, name: string, isOfKind: (value: unknown) => value is Value): Value {
+  const value: unknown = typeof answered === 'object' && answered !== null ? Reflect.get(answered, name) : undefined;
+  if (!isOfKind(value)) throw new Error(`the answer has no such ${name}`);
+  return value;
 }
 
-/** The texts in a list of an answer; throws if there is none of that name. */
-export function textsOf(answered: unknown, name: string): readonly string[] {
-  const value = fieldOf(answered, name);
-  if (Array.isArray(value) && value.every(isText)) return value;
-  throw new Error(`the answer has no list of texts ${name}`);
-}
-
-/** A number in an answer; throws if there is none of that name. */
-export function numberOf(answered: unknown, name: string): number {
-  const value = fieldOf(answered, name);
-  if (typeof value === 'number') return value;
-  throw new Error(`the answer has no number ${name}`);
-}
-
-function fieldOf(answered: unknown, name: string): unknown {
-  return isRecord(answered) && Object.hasOwn(answered, name) ? answered[name] : undefined;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
-}
-
-function isText(value: unknown): value is string {
+/** Whether it is a text. */
+export function isText(value: unknown): value is string {
   return typeof value === 'string';
+}
+
+/** Whether it is a list of texts. */
+export function areTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every(isText);
 }
 
 /** The value below which that share of the sorted list lies. */

@@ -1,6 +1,6 @@
 /** The children of `bench recovery`: one that makes turns and waits to be killed, one that recovers and says how it went. */
 import { limits } from '#shared/limits.ts';
-import { clientCommand, expectAnswer, itemOf, openBenchNode, openPlayers, textOf } from './harness.ts';
+import { clientCommand, expectAnswer, fieldOf, isText, itemOf, openBenchNode, openPlayers } from './harness.ts';
 
 const [role = '', directory = '', turnsText = '0', playersText = '0'] = process.argv.slice(2);
 const CHUNK = 500;
@@ -9,7 +9,7 @@ const MEMORY_BYTES = 4 * 2 ** 30;
 const HOUR_MS = 3_600_000;
 
 async function make(turns: number, players: number): Promise<void> {
-  const { node } = await openBenchNode(directory, MEMORY_BYTES, {
+  const node = await openBenchNode(directory, MEMORY_BYTES, {
     ...limits,
     imagePassBytes: limits.journalBacklogBytesMax,
     imagePassIntervalMs: HOUR_MS,
@@ -24,14 +24,14 @@ async function make(turns: number, players: number): Promise<void> {
   async function sellAndCancel(player: number): Promise<void> {
     const sold = await clientCommand(node, player, 'sell', { itemId: itemOf(player, 0), buyout: 1_000 });
     if (sold.kind === 'refusal') return; // The item waits in the completed tab: claim it, for the next round.
-    const listingId = textOf(sold.value, 'listingId');
+    const listingId = fieldOf(sold.value, 'listingId', isText);
     expectAnswer(await clientCommand(node, player, 'cancel', { listingId }));
     expectAnswer(await clientCommand(node, player, 'claim', { all: true }));
   }
 }
 
 async function serve(): Promise<void> {
-  const { node } = await openBenchNode(directory);
+  const node = await openBenchNode(directory);
   expectAnswer(await clientCommand(node, 0, 'claim', { all: true }));
   const { pendingRecords, durationMs } = node.persister.recovered;
   process.stdout.write(`${JSON.stringify({ pendingRecords, durationMs })}\n`);

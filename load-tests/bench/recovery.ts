@@ -7,42 +7,34 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { inTemporaryDirectory, numberOf, rounded } from './harness.ts';
-
-/** What to measure. */
-export interface RecoveryBenchOptions {
-  readonly turns: number;
-  readonly players: number;
-}
-
-/** What was measured. */
-export interface RecoveryBenchResult {
-  /** From the start of the process to its first answer. */
-  readonly seconds: number;
-  readonly turns: number;
-  /** Records that recovery found to be in no image. */
-  readonly pendingRecords: number;
-  readonly recoveryMs: number;
-}
+import { z } from 'zod';
+import { inTemporaryDirectory, rounded } from './harness.ts';
 
 /** The scenario whose figures the README tells. */
-export const RECOVERY_BENCH_DEFAULTS: RecoveryBenchOptions = { turns: 500_000, players: 10_000 };
+export const RECOVERY_BENCH_DEFAULTS = { turns: 500_000, players: 10_000 };
 
+const saidSchema = z.strictObject({ pendingRecords: z.number(), durationMs: z.number() });
 const CHILD = fileURLToPath(new URL('./recovery-child.ts', import.meta.url));
 
 /** Runs the benchmark in a directory that it removes; its children end with it. */
-export function benchRecovery(options: RecoveryBenchOptions = RECOVERY_BENCH_DEFAULTS): Promise<RecoveryBenchResult> {
+export function benchRecovery(options: typeof RECOVERY_BENCH_DEFAULTS): Promise<object> {
   return inTemporaryDirectory(async (directory) => {
     const maker = startChild(['make', directory, String(options.turns), String(options.players)]);
     await lineOf(maker);
     maker.kill('SIGKILL');
     const start = performance.now();
     const server = startChild(['serve', directory]);
-    const said: unknown = JSON.parse(await lineOf(server));
+    const { pendingRecords, durationMs } = saidSchema.parse(JSON.parse(await lineOf(server)));
     const seconds = (performance.now() - start) / 1_000;
     server.kill('SIGKILL');
-    const [pendingRecords, recoveryMs] = [numberOf(said, 'pendingRecords'), numberOf(said, 'durationMs')];
-    return { seconds: rounded(seconds), turns: options.turns, pendingRecords, recoveryMs: rounded(recoveryMs) };
+    return {
+      // From the start of the process to its first answer.
+      seconds: rounded(seconds),
+      turns: options.turns,
+      // Records that recovery found to be in no image.
+      pendingRecords,
+      recoveryMs: rounded(durationMs),
+    };
   });
 }
 

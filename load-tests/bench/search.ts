@@ -14,38 +14,13 @@ import type { Item } from '#shared/item.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import { gold, instant, itemId, playerId } from '#shared/units.ts';
+import { gold, instant, itemId, nodeName, playerId, rowId, shardVersion } from '#shared/units.ts';
 import { ListingIndex } from '#server/listing-index/listing-index.ts';
 import type { CellChanges } from '#server/listing-index/service.ts';
-
-/** What to measure. */
-export interface SearchBenchOptions {
-  readonly listings: number;
-  readonly queries: number;
-  readonly seed: string;
-}
-
-/** Times of one kind of search. */
-export interface SearchTimes {
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly maxMs: number;
-  /** Rows that matched, on average. */
-  readonly matching: number;
-}
-
-/** What was measured; the times at the top are of three stat minimums in one class, the 50 cheapest. */
-export interface SearchBenchResult extends SearchTimes {
-  readonly listings: number;
-  readonly classes: number;
-  readonly queries: number;
-  readonly rebuildMs: number;
-  readonly rssBytes: number;
-  readonly others: Readonly<Record<string, SearchTimes>>;
-}
+import { percentile } from './harness.ts';
 
 /** The full size: a million listings. */
-export const SEARCH_BENCH_DEFAULTS: SearchBenchOptions = { listings: 1_000_000, queries: 2_000, seed: 'search' };
+export const SEARCH_BENCH_DEFAULTS = { listings: 1_000_000, queries: 2_000 };
 
 const MARKET = marketName('europe', 'softcore');
 const NOW = instant(1_700_000_000_000);
@@ -54,8 +29,8 @@ const TEMPLATES_PER_CLASS = 1_000;
 const { itemClasses, levelMax } = BUILT_IN_CATALOGUE;
 
 /** Runs the benchmark; it takes some 10 s at full size and keeps nothing. */
-export function benchSearch(options: SearchBenchOptions = SEARCH_BENCH_DEFAULTS): SearchBenchResult {
-  const prng = createPrng(options.seed);
+export function benchSearch(options: typeof SEARCH_BENCH_DEFAULTS): object {
+  const prng = createPrng('search');
   const index = new ListingIndex(itemClasses);
   const rebuildMs = fill(index, options.listings, prng);
   const rssBytes = process.memoryUsage().rss;
@@ -64,6 +39,7 @@ export function benchSearch(options: SearchBenchOptions = SEARCH_BENCH_DEFAULTS)
   timesOf(() => threeStats(prng), Math.min(200, options.queries));
   const threeStatTimes = timesOf(() => threeStats(prng), options.queries);
   return {
+    // Of three stat minimums in one class, the 50 cheapest.
     ...threeStatTimes,
     listings: index.stats().rows,
     classes: itemClasses.length,
@@ -89,7 +65,7 @@ function fill(index: ListingIndex, listings: number, prng: Prng): number {
       rollItem(BUILT_IN_CATALOGUE, prng, { id: itemId('template'), level: prng.integer(1, levelMax), itemClass: id }),
     ),
   );
-  const from = { node: 'bench', incarnation: 'only' };
+  const from = { node: nodeName('bench'), incarnation: 'only' };
   index.apply({ ...from, kind: 'open', cells: Array.from({ length: limits.cellsPerRegion }, (_, cell) => cellEpoch(cell)) });
   let spentMs = 0;
   for (let made = 0; made < listings; made += PART) {
@@ -116,7 +92,7 @@ function rowOf(prng: Prng, template: Item, number: number): IndexedListing {
   const player = `player-${number % 100_000}`;
   const shard = shardId(player, 'europe', 'softcore');
   return {
-    id: listingId(number + 1, shard),
+    id: listingId(rowId(number + 1), shard),
     shard,
     seller: playerId(player),
     market: MARKET,
@@ -124,7 +100,7 @@ function rowOf(prng: Prng, template: Item, number: number): IndexedListing {
     buyout: gold(prng.integer(100, 1_000_000)),
     startsAt: NOW,
     endsAt: instant(NOW + prng.integer(1, 48 * 3_600_000)),
-    version: number,
+    version: shardVersion(number),
   };
 }
 
@@ -136,7 +112,7 @@ function threeStats(prng: Prng): Criteria {
   return { itemClass, stats };
 }
 
-function timeSearches(index: ListingIndex, criteriaOf: () => Criteria, queries: number): SearchTimes {
+function timeSearches(index: ListingIndex, criteriaOf: () => Criteria, queries: number) {
   const times: number[] = [];
   let matching = 0;
   for (let query = 0; query < queries; query += 1) {
@@ -147,6 +123,6 @@ function timeSearches(index: ListingIndex, criteriaOf: () => Criteria, queries: 
     matching += result.kind === 'found' ? result.total : 0;
   }
   times.sort((a, b) => a - b);
-  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
-  return { p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1), matching: matching / queries };
+  // `matching`: rows that matched, on average.
+  return { p50Ms: percentile(times, 0.5), p99Ms: percentile(times, 0.99), maxMs: percentile(times, 1), matching: matching / queries };
 }

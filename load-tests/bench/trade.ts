@@ -8,61 +8,32 @@ import { createPrng } from '#shared/prng.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { GavelNode } from '#server/node.ts';
 import {
+  areTexts,
+  CLOSE_MS,
   clientCommand,
   expectAnswer,
+  fieldOf,
   inTemporaryDirectory,
+  isText,
   itemOf,
   openBenchNode,
   openPlayers,
   percentile,
   rounded,
-  textOf,
-  textsOf,
 } from './harness.ts';
 
-/** What to measure. */
-export interface TradeBenchOptions {
-  readonly players: number;
-  readonly itemsEach: number;
-  readonly atOnce: number;
-  readonly seconds: number;
-  /** The second phase, for the time of single buyouts under light load. */
-  readonly calmAtOnce: number;
-  readonly calmSeconds: number;
-}
-
-/** What was measured. */
-export interface TradeBenchResult {
-  readonly tradesPerSecond: number;
-  /** Of single buyouts, in the calm phase. */
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  /** Of single buyouts at full load. */
-  readonly loadedP50Ms: number;
-  readonly loadedP99Ms: number;
-  readonly turnsPerSecond: number;
-  readonly trades: number;
-  readonly seconds: number;
-  /** Bytes of the journal that were in no image yet: half way through, at the end, and the most seen. */
-  readonly backlogHalfwayBytes: number;
-  readonly backlogEndBytes: number;
-  readonly backlogMaxBytes: number;
-  readonly imagesWritten: number;
-  /** Processor time of the whole process, in cores. */
-  readonly cores: number;
-  readonly rssBytes: number;
-  readonly refusals: Readonly<Record<string, number>>;
-}
-
 /** The scenario whose figures the README tells. */
-export const TRADE_BENCH_DEFAULTS: TradeBenchOptions = {
+export const TRADE_BENCH_DEFAULTS = {
   players: 10_000,
   itemsEach: 8,
   atOnce: 256,
   seconds: 60,
+  // The second phase, for the time of single buyouts under light load.
   calmAtOnce: 32,
   calmSeconds: 10,
 };
+
+type Options = typeof TRADE_BENCH_DEFAULTS;
 
 const PRICE = 1_000;
 /** A player looks into the completed tab after so many sales or purchases. */
@@ -78,19 +49,19 @@ interface Trader {
 }
 
 /** Runs the benchmark in a directory that it removes. */
-export function benchTrade(options: TradeBenchOptions = TRADE_BENCH_DEFAULTS): Promise<TradeBenchResult> {
+export function benchTrade(options: Options): Promise<object> {
   return inTemporaryDirectory(async (directory) => {
-    const bench = await openBenchNode(directory);
-    await openPlayers(bench.node, options.players, options.itemsEach);
-    const market = new BenchMarket(bench.node, options);
+    const node = await openBenchNode(directory);
+    await openPlayers(node, options.players, options.itemsEach);
+    const market = new BenchMarket(node, options);
     await market.run(options.atOnce, WARM_UP_SECONDS);
-    const result = await measure(bench.node, market, options);
-    await bench.close();
+    const result = await measure(node, market, options);
+    await node.close(CLOSE_MS);
     return result;
   });
 }
 
-async function measure(node: GavelNode, market: BenchMarket, options: TradeBenchOptions): Promise<TradeBenchResult> {
+async function measure(node: GavelNode, market: BenchMarket, options: Options): Promise<object> {
   const turnsBefore = node.persister.appended;
   const cpuBefore = process.cpuUsage();
   let backlogMaxBytes = 0;
@@ -110,6 +81,7 @@ async function measure(node: GavelNode, market: BenchMarket, options: TradeBench
   const calm = (await market.run(options.calmAtOnce, options.calmSeconds)).timesMs.toSorted((a, b) => a - b);
   return {
     tradesPerSecond: Math.round(loaded.length / seconds),
+    // Of single buyouts, in the calm phase and at full load.
     p50Ms: rounded(percentile(calm, 0.5)),
     p99Ms: rounded(percentile(calm, 0.99)),
     loadedP50Ms: rounded(percentile(loaded, 0.5)),
@@ -117,10 +89,12 @@ async function measure(node: GavelNode, market: BenchMarket, options: TradeBench
     turnsPerSecond: Math.round(turns / seconds),
     trades: loaded.length,
     seconds: rounded(seconds),
+    // Bytes of the journal that were in no image yet: half way through, at the end, and the most seen.
     backlogHalfwayBytes: halfway.backlogBytes,
     backlogEndBytes: end.backlogBytes,
     backlogMaxBytes,
     imagesWritten: end.imagesWritten,
+    // Processor time of the whole process, in cores.
     cores: rounded((cpu.user + cpu.system) / 1e6 / seconds),
     rssBytes: process.memoryUsage().rss,
     refusals: market.refusals,
@@ -134,7 +108,7 @@ class BenchMarket {
   readonly #prng = createPrng('bench trade');
   readonly #traders: readonly Trader[];
 
-  constructor(node: GavelNode, { players, itemsEach }: TradeBenchOptions) {
+  constructor(node: GavelNode, { players, itemsEach }: Options) {
     this.#node = node;
     this.#traders = Array.from({ length: players }, (_, number) => ({
       number,
@@ -182,7 +156,7 @@ class BenchMarket {
       seller.stash.push(item);
       return this.#count(listed);
     }
-    const listingId = textOf(listed.value, 'listingId');
+    const listingId = fieldOf(listed.value, 'listingId', isText);
     const start = performance.now();
     const bought = await clientCommand(this.#node, buyer.number, 'buyout', { listingId, price: PRICE });
     if (bought.kind === 'refusal') return this.#count(bought);
@@ -194,7 +168,7 @@ class BenchMarket {
   async #claim(trader: Trader): Promise<void> {
     trader.unclaimed = 0;
     const claimed = expectAnswer(await clientCommand(this.#node, trader.number, 'claim', { all: true }));
-    trader.stash.push(...textsOf(claimed, 'items'));
+    trader.stash.push(...fieldOf(claimed, 'items', areTexts));
   }
 
   #count(reply: Extract<Reply, { kind: 'refusal' }>): void {

@@ -1,8 +1,7 @@
 /** What must be true of a server that has come back, once every command has its answer. */
 import { pause } from '#client/wait.ts';
-import type { GameClient } from '#client/game-client.ts';
 import type { Prng } from '#shared/prng.ts';
-import type { Books, Holdings } from './books.ts';
+import { countsOf, differences, listingText, type Books } from '../books.ts';
 import type { Player } from './player.ts';
 
 /** Answers asked for once more by each player: below what a client may send at once, together with the rest of the round. */
@@ -17,7 +16,9 @@ const PAGE = 100;
 export async function check(players: readonly Player[], books: Books, prng: Prng): Promise<readonly string[]> {
   const unanswered = (await Promise.all(players.map((player) => player.askAgain()))).flat();
   const changed = (await Promise.all(players.map((player) => player.confirm((count) => sample(count, prng))))).flat();
-  const holdings = await settled(() => Promise.resolve(books.faults(holdingsOf(players))));
+  const holdings = await settled(() =>
+    Promise.resolve(books.faults(new Map(players.map((player) => [player.client.shard, player.holdings])))),
+  );
   const index = await settled(() => indexFaults(players));
   return [...unanswered, ...changed, ...holdings, ...index];
 }
@@ -44,68 +45,51 @@ async function settled(faults: () => Promise<readonly string[]>): Promise<readon
   }
 }
 
-function holdingsOf(players: readonly Player[]): ReadonlyMap<string, Holdings> {
-  return new Map(players.map((player) => [player.client.shard, player.holdings()]));
-}
-
 /** Whether the index of each market shows exactly the listings that the rooms of their owners show. */
 async function indexFaults(players: readonly Player[]): Promise<readonly string[]> {
-  const faults: string[] = [];
-  for (const [market, residents] of Map.groupBy(players, (player) => player.market)) {
-    const [searcher] = residents;
-    if (searcher === undefined) continue;
-    const found = await everyListing(searcher.client);
-    const owned = residents.flatMap((player) =>
-      [...player.holdings().listingById].map(([id, { itemId, price }]) => textOf(id, itemId, price)),
-    );
-    for (const listing of found)
-      if (!owned.includes(listing)) faults.push(`the index of ${market} shows ${listing}, which its owner does not have`);
-    for (const listing of owned) if (!found.includes(listing)) faults.push(`the index of ${market} does not show ${listing}`);
-    if (new Set(found).size !== found.length) faults.push(`the index of ${market} shows a listing twice`);
-  }
-  return faults;
+  const faults = Array.from(
+    Map.groupBy(players, ({ market }) => market),
+    async ([market, residents]) => {
+      const { client } = residents[0] ?? {};
+      if (client === undefined) return [];
+      const pages = await everyPage((cursor) => client.search({ criteria: {}, limit: PAGE, ...cursor }));
+      const shown = countsOf(pages.flatMap(({ listings }) => listings.map(listingText)));
+      const owned = countsOf(residents.flatMap((player) => [...player.client.state.listings.values()].map(listingText)));
+      return differences(
+        shown,
+        owned,
+        (listing, is, should) => `the index of ${market} shows ${listing} ${is} times, and its owner ${should}`,
+      );
+    },
+  );
+  return (await Promise.all(faults)).flat();
 }
 
-async function everyListing(client: GameClient): Promise<readonly string[]> {
-  const found: string[] = [];
+/** All pages of something, first to last. */
+async function everyPage<Page extends { readonly cursor?: string | undefined }>(
+  read: (cursor: { readonly cursor?: string }) => Promise<Page>,
+): Promise<readonly Page[]> {
+  const pages: Page[] = [];
   let cursor: string | undefined;
   do {
-    const page = await client.search({ criteria: {}, limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
-    for (const { id, item, buyout } of page.listings) found.push(textOf(id, item?.id ?? 'nothing', buyout ?? 0));
+    const page = await read(cursor === undefined ? {} : { cursor });
+    pages.push(page);
     cursor = page.cursor;
   } while (cursor !== undefined);
-  return found;
+  return pages;
 }
 
-function textOf(id: string, itemId: string, price: number): string {
-  return `${id} (${itemId} for ${price})`;
-}
-
-async function ledgerFaults(player: Player): Promise<readonly string[]> {
-  const { client } = player;
-  const goldByAccount = new Map<string, number>();
-  const seqs: number[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await client.history(cursor === undefined ? {} : { cursor });
-    for (const { account, gold = 0, seq } of page.lines) {
-      goldByAccount.set(account, (goldByAccount.get(account) ?? 0) + gold);
-      if (seqs.at(-1) !== seq) seqs.push(seq);
-    }
-    cursor = page.cursor;
-  } while (cursor !== undefined);
-  const { gold, held, unclaimed } = player.holdings();
+async function ledgerFaults({ client }: Player): Promise<readonly string[]> {
+  const lines = (await everyPage((cursor) => client.history(cursor))).flatMap((page) => page.lines);
+  const seqs = [...new Set(lines.map(({ seq }) => seq))];
   const isWhole = seqs.every((seq, index) => seq === (seqs[0] ?? 0) - index) && seqs.at(-1) === 1;
-  const sums = [
-    ['wallet', gold],
-    ['hold', held],
-    ['completed', unclaimed],
-  ] as const;
+  const goldAt = (account: string): number => lines.reduce((sum, { account: at, gold = 0 }) => (at === account ? sum + gold : sum), 0);
+  const { gold, held, completed } = client.state;
+  const unclaimed = [...completed.values()].reduce((sum, entry) => sum + (entry.gold ?? 0), 0);
+  const ledger = new Map(['wallet', 'hold', 'completed'].map((account) => [account, goldAt(account)]));
+  const room = new Map(Object.entries({ wallet: gold, hold: held, completed: unclaimed }));
   return [
     ...(isWhole ? [] : [`the ledger of ${client.shard} has gaps`]),
-    ...sums.flatMap(([account, has]) => {
-      const sum = goldByAccount.get(account) ?? 0;
-      return sum === has ? [] : [`the ledger of ${client.shard} comes to ${sum} gold in ${account}, and its room shows ${has}`];
-    }),
+    ...differences(ledger, room, (at, is, has) => `the ledger of ${client.shard} comes to ${is} gold in ${at}, and its room shows ${has}`),
   ];
 }

@@ -6,31 +6,13 @@
  * stops. In the end it is stopped in order, twice, and a second server is refused. The first round that finds something is the last.
  */
 import { pause } from '#client/wait.ts';
-import type { Prng } from '#shared/prng.ts';
+import { createPrng, type Prng } from '#shared/prng.ts';
 import { limits } from '#shared/limits.ts';
-import { Books } from './books.ts';
+import { Books } from '../books.ts';
 import { check, checkLedgers } from './checks.ts';
 import { Player, type Role } from './player.ts';
 import { ServerChild } from '../server-child.ts';
 import { work } from './workload.ts';
-
-/** What a drill came to. */
-export interface DrillResult {
-  /** Rounds that were run: it ends with the first that finds something. */
-  readonly rounds: number;
-  readonly violations: number;
-  readonly seed: string;
-  /** Commands sent in the rounds, and those of them that had no answer when the server was gone. */
-  readonly commands: number;
-  readonly interrupted: number;
-  /** Kills by what the server was doing. */
-  readonly killed: Readonly<Record<RoundKind, number>>;
-  /** From the start of a process to its being ready, on data that a kill left. */
-  readonly slowestStartMs: number;
-  /** From Ctrl-C to the end of the process, with commands under way. */
-  readonly slowestStopMs: number;
-  readonly seconds: number;
-}
 
 /** When a round kills. Every round kills under load; some do it elsewhere too. */
 export type RoundKind = 'load' | 'start' | 'stop';
@@ -50,98 +32,99 @@ const WORK_MAX_MS = 170;
 const STOP_KILL_MAX_MS = 150;
 const STARTS_KILLED_MAX = 3;
 
+/** What a drill is given. */
+export interface DrillSetup {
+  readonly directory: string;
+  readonly seed: string;
+  readonly tell: (line: string) => void;
+}
+
 /** One per data directory. */
 export class Drill {
-  readonly #directory: string;
+  readonly #setup: DrillSetup;
   readonly #prng: Prng;
-  readonly #seed: string;
-  readonly #tell: (line: string) => void;
   readonly #books = new Books();
-  readonly #players: readonly Player[];
-  readonly #killed: Record<RoundKind, number> = { load: 0, start: 0, stop: 0 };
-  #violations = 0;
-  #commands = 0;
-  #interrupted = 0;
-  #slowestStartMs = 0;
-  #slowestStopMs = 0;
+  readonly #players = ROLES.map((role) => new Player(role, this.#books));
+  readonly #result = {
+    violations: 0,
+    /** Commands sent in the rounds, and those of them that had no answer when the server was gone. */
+    commands: 0,
+    interrupted: 0,
+    /** Kills by what the server was doing. */
+    killed: { load: 0, start: 0, stop: 0 } satisfies Record<RoundKind, number>,
+    /** From the start of a process to its being ready, on data that a kill left. */
+    slowestStartMs: 0,
+    /** From Ctrl-C to the end of the process, with commands under way. */
+    slowestStopMs: 0,
+  };
 
-  constructor(options: { readonly directory: string; readonly prng: Prng; readonly seed: string; readonly tell: (line: string) => void }) {
-    this.#directory = options.directory;
-    this.#prng = options.prng;
-    this.#seed = options.seed;
-    this.#tell = options.tell;
-    this.#players = ROLES.map((role) => new Player(role, this.#books));
+  constructor(setup: DrillSetup) {
+    this.#setup = setup;
+    this.#prng = createPrng(setup.seed);
   }
 
-  /** Runs the rounds and the end. Rejects only if the drill itself cannot go on. */
-  async run(rounds: number): Promise<DrillResult> {
+  /** Runs the rounds, up to the first that finds something, and the end. Rejects only if the drill itself cannot go on. */
+  async run(rounds: number) {
     const startedAt = performance.now();
     let round = 0;
-    while (round < rounds && this.#violations === 0) {
+    while (round < rounds && this.#isGood) {
       const kind = PATTERN[round % PATTERN.length] ?? 'load';
       round++;
       await this.#round(round, kind, this.#prng.fork(round));
     }
-    if (this.#violations === 0) await this.#stopInOrder(this.#prng.fork('stop'));
-    if (this.#violations === 0) await this.#lastLook();
-    return {
-      rounds: round,
-      violations: this.#violations,
-      seed: this.#seed,
-      commands: this.#commands,
-      interrupted: this.#interrupted,
-      killed: this.#killed,
-      slowestStartMs: Math.round(this.#slowestStartMs),
-      slowestStopMs: Math.round(this.#slowestStopMs),
-      seconds: Number(((performance.now() - startedAt) / 1_000).toFixed(1)),
-    };
+    if (this.#isGood) await this.#stopInOrder(this.#prng.fork('stop'));
+    if (this.#isGood) await this.#lastLook();
+    const seconds = Number(((performance.now() - startedAt) / 1_000).toFixed(1));
+    return { rounds: round, seed: this.#setup.seed, ...this.#result, seconds };
+  }
+
+  get #isGood(): boolean {
+    return this.#result.violations === 0;
   }
 
   async #round(round: number, kind: RoundKind, prng: Prng): Promise<void> {
     if (kind === 'start') await this.#killStarts(prng);
     const server = await this.#ready(prng);
     // What is wrong stays as it is, for whoever looks into it.
-    if (this.#violations > 0) return this.#abandon(server);
-    const before = { commands: this.#commands, interrupted: this.#interrupted };
-    const workMs = await this.#workUntil(prng, async () => {
+    if (!this.#isGood) return this.#abandon(server);
+    const { commands, interrupted, workMs } = await this.#workUntil(prng, async () => {
       if (kind === 'stop') {
         server.interrupt();
         await pause(prng.integer(0, STOP_KILL_MAX_MS));
       } else if (!server.isRunning) this.#violation('the server ended by itself');
       await server.kill();
     });
-    this.#killed[kind === 'stop' ? 'stop' : 'load']++;
+    this.#result.killed[kind === 'stop' ? 'stop' : 'load']++;
     this.#listen(server);
-    const [commands, interrupted] = [this.#commands - before.commands, this.#interrupted - before.interrupted];
-    this.#tell(`round ${round} (${kind}): ${commands} commands in ${workMs} ms, ${interrupted} without an answer`);
+    this.#setup.tell(`round ${round} (${kind}): ${commands} commands in ${workMs} ms, ${interrupted} without an answer`);
   }
 
   /** Kills the server a few times between its first moment and a little after it serves. */
   async #killStarts(prng: Prng): Promise<void> {
-    const typicalMs = this.#slowestStartMs === 0 ? 1_000 : this.#slowestStartMs;
+    const typicalMs = this.#result.slowestStartMs === 0 ? 1_000 : this.#result.slowestStartMs;
     for (let left = prng.integer(1, STARTS_KILLED_MAX); left > 0; left--) {
-      const server = new ServerChild(this.#directory);
+      const server = new ServerChild(this.#setup.directory);
       await pause(prng.integer(0, Math.round(typicalMs * 1.1)));
       if (!server.isRunning) this.#violation('the server ended while it started');
       await server.kill();
       this.#listen(server);
-      this.#killed.start++;
+      this.#result.killed.start++;
     }
   }
 
   /** A server that serves, with all players in it, all commands answered and everything checked. */
   async #ready(prng: Prng): Promise<ServerChild> {
-    const server = new ServerChild(this.#directory);
+    const server = new ServerChild(this.#setup.directory);
     const startedAt = performance.now();
     const url = await server.serving(START_MS);
-    this.#slowestStartMs = Math.max(this.#slowestStartMs, performance.now() - startedAt);
+    this.#result.slowestStartMs = Math.max(this.#result.slowestStartMs, Math.round(performance.now() - startedAt));
     await Promise.all(this.#players.map((player) => player.connect(url)));
     for (const fault of await check(this.#players, this.#books, prng.fork('check'))) this.#violation(fault);
     return server;
   }
 
   /** Lets the players work for a while, then ends the server in the way given, and lets go of all connections. */
-  async #workUntil(prng: Prng, end: () => Promise<void>): Promise<number> {
+  async #workUntil(prng: Prng, end: () => Promise<void>) {
     const stop = new AbortController();
     const working = work(this.#players, prng.fork('work'), stop.signal);
     const workMs = prng.integer(WORK_MIN_MS, WORK_MAX_MS);
@@ -149,16 +132,16 @@ export class Drill {
     await end();
     stop.abort();
     await Promise.all(this.#players.map((player) => player.leave()));
-    const { asked, answered } = await working;
-    this.#commands += asked;
-    this.#interrupted += asked - answered;
-    return workMs;
+    const { commands, interrupted } = await working;
+    this.#result.commands += commands;
+    this.#result.interrupted += interrupted;
+    return { commands, interrupted, workMs };
   }
 
   /** Ctrl-C with commands under way: exit code 0, in time. */
   async #stopInOrder(prng: Prng): Promise<void> {
     const server = await this.#ready(prng);
-    if (this.#violations > 0) return this.#abandon(server);
+    if (!this.#isGood) return this.#abandon(server);
     await this.#workUntil(prng, () => this.#stop(server));
   }
 
@@ -177,15 +160,12 @@ export class Drill {
   }
 
   async #workCalmly(prng: Prng): Promise<void> {
-    const stop = new AbortController();
-    const working = work(this.#players, prng, stop.signal);
-    await pause(WORK_MAX_MS);
-    stop.abort();
-    this.#commands += (await working).asked;
+    const working = work(this.#players, prng, AbortSignal.timeout(WORK_MAX_MS));
+    this.#result.commands += (await working).commands;
   }
 
   async #refuseSecond(): Promise<void> {
-    const second = new ServerChild(this.#directory);
+    const second = new ServerChild(this.#setup.directory);
     const { code } = await second.end(START_MS);
     if (code === 0 || code === null || !/in use by a running server/.test(second.complaints)) {
       this.#violation(`a second server on the same directory ended with ${code ?? 'a signal'} and said: ${second.complaints}`);
@@ -200,7 +180,7 @@ export class Drill {
 
   async #stop(server: ServerChild): Promise<void> {
     const { code, tookMs } = await server.stop(limits.drainMaxMs * 2);
-    this.#slowestStopMs = Math.max(this.#slowestStopMs, tookMs);
+    this.#result.slowestStopMs = Math.max(this.#result.slowestStopMs, Math.round(tookMs));
     if (code !== 0) this.#violation(`the server stopped with ${code ?? 'a signal'} instead of 0`);
     if (tookMs > limits.drainMaxMs) this.#violation(`the server took ${Math.round(tookMs)} ms to stop`);
     this.#listen(server);
@@ -214,7 +194,7 @@ export class Drill {
   }
 
   #violation(sentence: string): void {
-    this.#violations++;
-    this.#tell(`VIOLATION ${sentence}`);
+    this.#result.violations++;
+    this.#setup.tell(`VIOLATION ${sentence}`);
   }
 }

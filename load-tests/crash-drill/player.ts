@@ -4,14 +4,16 @@
  * Owns what it asked, what was answered, and what was not. A command without an answer is asked again after the restart with the
  * same `op`, and only what was answered goes into the books.
  */
+import { ClosedError, NoAnswerError, RefusedError } from '#client/errors.ts';
 import { GameClient } from '#client/game-client.ts';
 import { shardId, type Mode } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
+import type { ChangingCommandType, CommandInput } from '#shared/protocol.ts';
+import type { RefusalName } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { ShardId } from '#shared/units.ts';
 import type { Sight } from '#server/market/feature.ts';
-import { ask, isRemembered, type FinalAnswer, type DrillCommand } from './asked.ts';
-import type { Books, Holdings, ShownListing } from './books.ts';
+import { holdingsOf, type Books, type Holdings } from '../books.ts';
 
 /** Who plays where. */
 export interface Role {
@@ -20,11 +22,24 @@ export interface Role {
   readonly mode: Mode;
 }
 
-/** A command whose answer has to stay as it was. */
-interface Remembered {
-  readonly asked: DrillCommand;
+/** A command that changes something. It keeps its `op` for its whole life. */
+export type DrillCommand = {
+  readonly [Type in ChangingCommandType]: { readonly op: string; readonly type: Type; readonly body: CommandInput<Type> };
+}[ChangingCommandType];
+
+/** The final word to a command. */
+interface FinalWord {
+  /** To be compared with what is said to the same `op` later. */
   readonly text: string;
+  /** Whether it has to be the same for ever: only an operation with an effect is remembered. */
+  readonly isRemembered: boolean;
+  readonly book: (books: Books) => void;
 }
+
+/** Refusals of a trade, after gold was held for it: they are the outcome of the operation, and stay it. */
+const OUTCOMES: ReadonlySet<RefusalName> = new Set(['listing-gone', 'listing-not-started', 'price-changed', 'gold-overflow']);
+/** Refusals after which the same command may be asked again. */
+const NOT_FINAL: ReadonlySet<RefusalName> = new Set(['busy', 'unavailable', 'rate-limited', 'outcome-unknown']);
 
 /** Commands of one player under way at once. */
 export const COMMANDS_AT_ONCE = 3;
@@ -37,7 +52,7 @@ export class Player {
   readonly role: Role;
   readonly #books: Books;
   readonly #unanswered: DrillCommand[] = [];
-  readonly #remembered: Remembered[] = [];
+  readonly #remembered: { readonly asked: DrillCommand; readonly text: string }[] = [];
   #client: GameClient | undefined;
   #rules: Rules | undefined;
 
@@ -55,6 +70,11 @@ export class Player {
   get client(): GameClient {
     if (this.#client === undefined) throw new Error(`${this.role.guest} is not connected`);
     return this.#client;
+  }
+
+  /** What its room shows. */
+  get holdings(): Holdings {
+    return holdingsOf(this.client.state);
   }
 
   /** What it sees, among all players. */
@@ -82,7 +102,7 @@ export class Player {
     const { guest, region, mode } = this.role;
     this.#client = await GameClient.connect({ url, credentials: { guest }, region, mode });
     const { shard } = this.#client;
-    if (!this.#books.has(shard)) this.#books.open(shard, this.holdings());
+    if (!this.#books.has(shard)) this.#books.open(shard, this.holdings);
     this.#rules ??= await this.#client.rules();
   }
 
@@ -92,30 +112,27 @@ export class Player {
     this.#client = undefined;
   }
 
-  /** Asks once. Returns whether there was a final answer. */
-  async ask(asked: DrillCommand): Promise<boolean> {
-    const { client } = this;
-    const answered = await ask(client, asked, 0);
-    if (answered === undefined) this.#unanswered.push(asked);
-    else this.#note(client.shard, asked, answered);
-    return answered !== undefined;
+  /** Asks until the deadline, once unless given. Returns the final word; without one the command is kept, to be asked again. */
+  async ask(asked: DrillCommand, deadlineMs = 0): Promise<string | undefined> {
+    const word = await finalWord(this.client, asked, deadlineMs);
+    if (word === undefined) this.#unanswered.push(asked);
+    else {
+      word.book(this.#books);
+      if (word.isRemembered) this.#remembered.push({ asked, text: word.text });
+    }
+    return word?.text;
   }
 
   /** Asks everything again that has no answer, until it has. Returns a sentence for each that gets none. */
   async askAgain(): Promise<readonly string[]> {
-    const { client } = this;
+    const { shard } = this.client;
     const faults = await Promise.all(
       this.#unanswered.splice(0).map(async (asked) => {
-        const answered = await ask(client, asked, ANSWER_MS);
-        if (answered !== undefined) {
-          this.#note(client.shard, asked, answered);
-          // It was asked once and never answered: that it was done is no answer yet.
-          return answered.text === 'refused: op-done'
-            ? [`${asked.type} ${asked.op} of ${client.shard} was done, and its answer is lost`]
-            : [];
-        }
-        this.#unanswered.push(asked);
-        return [`${asked.type} ${asked.op} of ${client.shard} has no answer after ${ANSWER_MS} ms`];
+        const text = await this.ask(asked, ANSWER_MS);
+        const what = `${asked.type} ${asked.op} of ${shard}`;
+        if (text === undefined) return [`${what} has no answer after ${ANSWER_MS} ms`];
+        // It was asked once and never answered: that it was done is no answer yet.
+        return text === 'refused: op-done' ? [`${what} was done, and its answer is lost`] : [];
       }),
     );
     return faults.flat();
@@ -130,32 +147,29 @@ export class Player {
         const known = this.#remembered[index];
         if (known === undefined) return [];
         const { asked, text } = known;
-        const answered = await ask(client, asked, ANSWER_MS);
-        if (answered?.text === text || (index < firstKept && answered?.text === 'refused: op-done')) return [];
-        return [`${asked.type} ${asked.op} of ${client.shard} was answered ${text}, and now ${answered?.text ?? 'nothing'}`];
+        const word = await finalWord(client, asked, ANSWER_MS);
+        if (word?.text === text || (index < firstKept && word?.text === 'refused: op-done')) return [];
+        return [`${asked.type} ${asked.op} of ${client.shard} was answered ${text}, and now ${word?.text ?? 'nothing'}`];
       }),
     );
     return faults.flat();
   }
+}
 
-  /** What its room shows. */
-  holdings(): Holdings {
-    const { gold, held, stash, listings, completed } = this.client.state;
-    const listingById = new Map<string, ShownListing>();
-    for (const [id, { item, buyout }] of listings) listingById.set(id, { itemId: item?.id ?? 'nothing', price: buyout ?? 0 });
-    const entries = [...completed.values()];
+/** Asks until the deadline (0: once). `undefined` if nothing final was said. Rejects only on a bug, or if the server breaks the protocol. */
+async function finalWord(client: GameClient, { op, type, body }: DrillCommand, deadlineMs: number): Promise<FinalWord | undefined> {
+  try {
+    const answer = await client.call(type, body, { op, deadlineMs });
     return {
-      gold,
-      held,
-      unclaimed: entries.reduce((sum, entry) => sum + (entry.gold ?? 0), 0),
-      stash: [...stash.keys()],
-      listingById,
-      completed: entries.flatMap(({ item }) => (item === undefined ? [] : [item.id])),
+      text: JSON.stringify(answer),
+      isRemembered: !('claimed' in answer) || answer.claimed.length > 0,
+      book: (books) => books.note(client.shard, type, body, answer),
     };
-  }
-
-  #note(shard: string, asked: DrillCommand, answered: FinalAnswer): void {
-    this.#books.note(shard, asked, answered.said);
-    if (isRemembered(asked, answered.said)) this.#remembered.push({ asked, text: answered.text });
+  } catch (error) {
+    if (error instanceof NoAnswerError || error instanceof ClosedError) return undefined;
+    if (!(error instanceof RefusedError)) throw error;
+    const { name } = error.refusal;
+    if (NOT_FINAL.has(name)) return undefined;
+    return { text: `refused: ${name}`, isRemembered: type === 'buyout' && OUTCOMES.has(name), book: () => undefined };
   }
 }

@@ -9,8 +9,7 @@ import { isChangingCommand, type ChangingCommandType } from '#shared/protocol.ts
 import { RULES_PROFILES } from '#shared/rules.ts';
 import type { Wish } from '#server/market/feature.ts';
 import { marketFeatures } from '#server/market/market.ts';
-import type { DrillCommand } from './asked.ts';
-import { COMMANDS_AT_ONCE, type Player } from './player.ts';
+import { COMMANDS_AT_ONCE, type DrillCommand, type Player } from './player.ts';
 
 /** Commands that a player sends as fast as they are answered; the server lets so many through at once, the others wait their turn. */
 const FAST_COMMANDS = 36;
@@ -18,39 +17,31 @@ const FAST_PAUSE_MS = 15;
 /** Three at once with this pause stay below the rate that a client may keep up. */
 const SLOW_PAUSE_MS = 180;
 
-/** What happened while the players were at it. */
-export interface WorkloadResult {
-  readonly asked: number;
-  readonly answered: number;
-}
-
-/** Runs until `stopped` says so. Commands that are under way then have no answer. */
-export async function work(players: readonly Player[], prng: Prng, stopped: AbortSignal): Promise<WorkloadResult> {
-  const tally = { asked: 0, answered: 0 };
-  const loops = players.flatMap((player) =>
-    Array.from({ length: COMMANDS_AT_ONCE }, (_, index) =>
-      loop(player, players, prng.fork(`${player.role.guest} ${index}`), stopped, tally),
-    ),
-  );
-  await Promise.all(loops);
-  return tally;
-}
-
-async function loop(
-  player: Player,
+/**
+ * Runs until `stopped` says so, and counts. Commands that are under way then have no answer, and are
+ * interrupted.
+ */
+export async function work(
   players: readonly Player[],
   prng: Prng,
   stopped: AbortSignal,
-  tally: { asked: number; answered: number },
-): Promise<void> {
-  for (let turn = 0; !stopped.aborted; turn++) {
-    const asked = nextCommand(player, players, prng);
-    if (asked !== undefined) {
-      tally.asked++;
-      if (await player.ask(asked)) tally.answered++;
+): Promise<{ readonly commands: number; readonly interrupted: number }> {
+  let [commands, answered] = [0, 0];
+  const loop = async (player: Player, own: Prng): Promise<void> => {
+    for (let turn = 0; !stopped.aborted; turn++) {
+      const asked = nextCommand(player, players, own);
+      if (asked !== undefined) {
+        commands++;
+        if ((await player.ask(asked)) !== undefined) answered++;
+      }
+      await pause(turn < FAST_COMMANDS / COMMANDS_AT_ONCE ? own.integer(0, FAST_PAUSE_MS) : SLOW_PAUSE_MS);
     }
-    await pause(turn < FAST_COMMANDS / COMMANDS_AT_ONCE ? prng.integer(0, FAST_PAUSE_MS) : SLOW_PAUSE_MS);
-  }
+  };
+  const loops = players.flatMap((player) =>
+    Array.from({ length: COMMANDS_AT_ONCE }, (_, index) => loop(player, prng.fork(`${player.role.guest} ${index}`))),
+  );
+  await Promise.all(loops);
+  return { commands, interrupted: commands - answered };
 }
 
 /**

@@ -1,7 +1,6 @@
-/** The demo as a user runs it, and the books that it believes. */
+/** The demo as a user runs it. */
 import { describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { StoryBooks, type StoryHoldings } from './books.ts';
 import { Narrator } from './narrator.ts';
 
 describe('the demo', () => {
@@ -11,45 +10,6 @@ describe('the demo', () => {
     expect(stdout).toContain('Nothing was lost, nothing was made.');
     expect(stdout).not.toContain('\u001B');
   }, 60_000);
-});
-
-describe('the books', () => {
-  const open = (): { books: StoryBooks; holdings: Map<string, StoryHoldings> } => {
-    const books = new StoryBooks();
-    books.open('ada', { gold: 100, items: ['sword', 'shield'] });
-    books.open('bob', { gold: 100, items: [] });
-    books.sale({ seller: 'ada', buyer: 'bob', item: 'sword', paid: 20, fee: 3 });
-    return {
-      books,
-      holdings: new Map<string, StoryHoldings>([
-        ['ada', { gold: 117, held: 0, items: ['shield'] }],
-        ['bob', { gold: 80, held: 0, items: ['sword'] }],
-      ]),
-    };
-  };
-
-  it('balance where all is right', () => {
-    const { books, holdings } = open();
-    expect([books.faults(holdings), books.fees, books.started]).toEqual([[], 3, 200]);
-  });
-
-  it.each([
-    ['a coin too much', 'ada', { gold: 118, held: 0, items: ['shield'] }],
-    ['a coin that is missing', 'bob', { gold: 79, held: 0, items: ['sword'] }],
-    ['gold that is still held', 'bob', { gold: 60, held: 20, items: ['sword'] }],
-    ['an item in two places', 'ada', { gold: 117, held: 0, items: ['shield', 'sword'] }],
-    ['an item that is lost', 'bob', { gold: 80, held: 0, items: [] }],
-  ])('show %s', (_, player, has) => {
-    const { books, holdings } = open();
-    expect(books.faults(new Map([...holdings, [player, has]]))).not.toEqual([]);
-  });
-
-  it('show a player who is gone, and take no sale of what the seller does not have', () => {
-    const { books, holdings } = open();
-    holdings.delete('bob');
-    expect(books.faults(holdings)).toContain('bob is gone');
-    expect(() => books.sale({ seller: 'ada', buyer: 'bob', item: 'sword', paid: 1, fee: 0 })).toThrow('sold twice');
-  });
 });
 
 describe('the narrator', () => {

@@ -34,8 +34,8 @@ import { assert } from '#shared/assert.ts';
 import type { CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
-import { ShardFault, type LoadedShard, type Position } from '#server/journal/persister/persister.ts';
+import { type Instant, NO_POSITION, NO_VERSION, type Position, type ShardId } from '#shared/units.ts';
+import { ShardFault, type LoadedShard } from '#server/journal/persister/persister.ts';
 import { TAKEN, type Envelope } from '#server/routing/part.ts';
 import type { ChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import { answer, isCommand, type Absence, type Command, type Message, type Reply } from '#server/shard/message.ts';
@@ -293,7 +293,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     if (this.#state !== LOADING) return; // Its cell was closed meanwhile.
     const { backoff, definition } = this.#parts;
     if (loaded.kind === 'absent') {
-      backoff.succeeded(this.id, 0, NO_ROWS);
+      backoff.succeeded(this.id, NO_VERSION, NO_ROWS);
       return this.#absent();
     }
     let opened: ReturnType<typeof Shard.load>;
@@ -306,7 +306,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
       return this.#unloadable(error, loaded.kind === 'edited' ? undefined : loaded.shard.now);
     }
     const { shard, upgrade } = opened;
-    const active: Active = { kind: 'active', shard, position: 0 };
+    const active: Active = { kind: 'active', shard, position: NO_POSITION };
     this.#state = active;
     backoff.succeeded(this.id, loaded.shard.version, (entity) => shard.rows(entity));
     this.#charge(active);
@@ -339,7 +339,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
     const { loop, backoff, definition } = this.#parts;
     const shard = Shard.create(definition, this.id, cell, epoch, loop.turnTime);
     const result = shard.turn(message, loop.turnTime, backoff);
-    const active: Active = { kind: 'active', shard, position: 0 };
+    const active: Active = { kind: 'active', shard, position: NO_POSITION };
     if (result.changes !== undefined) this.#state = active;
     this.#settle(active, result, respond);
     if (result.failed !== undefined) this.#report(`${this.id} could not be created`, result.failed);

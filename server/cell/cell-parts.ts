@@ -1,6 +1,6 @@
 /** The parts that all cells of one node share, put together. What each does is in its own file. */
-import type { Instant } from '#shared/units.ts';
-import type { Journal, Position } from '#server/journal/persister/persister.ts';
+import type { Instant, Position } from '#shared/units.ts';
+import type { Journal } from '#server/journal/persister/persister.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { Envelope, Part } from '#server/routing/part.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';

@@ -14,7 +14,6 @@ import { answer, DONE, type Message, type Reply } from '#server/shard/message.ts
 import { onAlarm, onMessage, upgrader, type Powerup } from '#server/shard/powerup.ts';
 import { ADA, BOB } from '#server/shard/testing/shard-driver.ts';
 import { ActiveShard, type ShardNews } from './active-shard.ts';
-import { OUTCOME_WAIT_MS } from './pending-replies.ts';
 import { ballast, Bench, COMMIT_MS, counter, counting, TEST_MARKET, type Ping } from './testing/cell-bench.ts';
 
 const no = (name: RefusalName, details?: object) => refusal(name, details as never);
@@ -422,7 +421,7 @@ describe('a command that waits for the outcome of its trade', () => {
 
   it('is told after a while that the outcome is unknown, and asking again tells the truth', async () => {
     const { bench, asked, operation } = await waiting();
-    await bench.run(OUTCOME_WAIT_MS - 1_100);
+    await bench.run(limits.outcomeWaitMs - 1_100);
     expect(asked.reply).toBeUndefined();
     await bench.run(500);
     expect(asked.reply).toEqual(no('outcome-unknown'));
@@ -440,7 +439,7 @@ describe('commands that wait for the outcomes of their trades', () => {
     const first = bench.ask(ADA, 'begin', {}, { op: 'a' });
     await bench.run(1_000);
     const second = bench.ask(ADA, 'begin', {}, { op: 'b' });
-    await bench.run(OUTCOME_WAIT_MS - 500);
+    await bench.run(limits.outcomeWaitMs - 500);
     expect([first.reply, second.reply]).toEqual([no('outcome-unknown'), undefined]);
     await bench.run(1_000);
     expect(second.reply).toEqual(no('outcome-unknown'));
@@ -623,7 +622,7 @@ describe('eviction', () => {
     await bench.run(100);
     expect(bench.backend.loads).toHaveLength(loads);
     expect(news.map(({ kind }) => kind)).toEqual(['snapshot', 'change']);
-    await bench.run(OUTCOME_WAIT_MS);
+    await bench.run(limits.outcomeWaitMs);
     expect(waits.reply).toEqual(no('outcome-unknown'));
   });
 });

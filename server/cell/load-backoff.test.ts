@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { shardId } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
-import type { ShardId } from '#shared/units.ts';
+import { type ShardId, shardVersion } from '#shared/units.ts';
 import { ADA, BOB } from '#server/shard/testing/shard-driver.ts';
 import { LoadBackoff } from './load-backoff.ts';
 import { Hand } from './testing/hand.ts';
@@ -32,9 +32,9 @@ describe('a shard that could not be loaded', () => {
     });
     expect(pauses).toEqual([2, 4, 8, 16, 32, 60, 60, 60, 60].map((seconds) => seconds * 1_000));
     backoff.failed(ADA);
-    backoff.succeeded(BOB, 3, () => []);
-    backoff.succeeded(ADA, 7, () => []);
-    backoff.succeeded(ADA, 8, () => []);
+    backoff.succeeded(BOB, shardVersion(3), () => []);
+    backoff.succeeded(ADA, shardVersion(7), () => []);
+    backoff.succeeded(ADA, shardVersion(8), () => []);
     expect([backoff.mayTry(ADA), backoff.isUnloadable(ADA), backoff.size]).toEqual([true, false, 0]);
     expect(told).toEqual([...Array.from({ length: 10 }, () => `no ${ADA}`), `${ADA} as of 7`]);
   });

@@ -8,7 +8,7 @@
  *    none is passed over.
  */
 import { limits } from '#shared/limits.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { ShardId, ShardVersion } from '#shared/units.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { Neighbours } from '#server/shard/turn.ts';
 import type { AnyRow } from '#server/shard/row.ts';
@@ -24,7 +24,7 @@ export interface LoadListener {
    * Such a shard is there again, or known to have never been there, as of that durable version: its
    * rows, as this program reads them.
    */
-  readonly onLoadable: (shard: ShardId, version: number, rows: (entity: string) => readonly AnyRow[]) => void;
+  readonly onLoadable: (shard: ShardId, version: ShardVersion, rows: (entity: string) => readonly AnyRow[]) => void;
 }
 
 /** Shards that are remembered at most; more than that is a disk that is gone. */
@@ -64,7 +64,7 @@ export class LoadBackoff implements Neighbours {
   }
 
   /** Notes a load that succeeded: the shard as of that version, with these rows. */
-  succeeded(shard: ShardId, version: number, rows: (entity: string) => readonly AnyRow[]): void {
+  succeeded(shard: ShardId, version: ShardVersion, rows: (entity: string) => readonly AnyRow[]): void {
     if (this.#failedByShard.size > 0 && this.#failedByShard.delete(shard)) this.#listener.onLoadable(shard, version, rows);
   }
 

@@ -1,7 +1,7 @@
 /** The order of turns of a node. */
 import { describe, expect, it } from '@jest/globals';
 import { AssertionFault } from '#shared/assert.ts';
-import { instant } from '#shared/units.ts';
+import { instant, position } from '#shared/units.ts';
 import { TAKEN, type Envelope } from '#server/routing/part.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { ADA, BOB } from '#server/shard/testing/shard-driver.ts';
@@ -15,7 +15,7 @@ function loopOf(onAccept: (envelope: Envelope, loop: NodeLoop) => void = () => u
   let time = 0;
   const loop: NodeLoop = new NodeLoop({
     now: () => instant(++time),
-    journal: { append: () => positions.shift() ?? 0, isFull: false, whenReady: () => Promise.resolve() },
+    journal: { append: () => position(positions.shift() ?? 0), isFull: false, whenReady: () => Promise.resolve() },
     world: {
       accept: (envelope) => {
         done.push(`${envelope.message.kind} to ${envelope.to}`);

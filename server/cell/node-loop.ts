@@ -10,8 +10,8 @@
  *    must end.
  */
 import { assert } from '#shared/assert.ts';
-import type { Instant } from '#shared/units.ts';
-import type { Journal, Position } from '#server/journal/persister/persister.ts';
+import { type Instant, NO_POSITION, type Position } from '#shared/units.ts';
+import type { Journal } from '#server/journal/persister/persister.ts';
 import type { Envelope, Part } from '#server/routing/part.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { Queue } from './lists/queue.ts';
@@ -35,7 +35,7 @@ export class NodeLoop {
   readonly #envelopes = new Queue<Envelope>();
   #state: 'idle' | 'running' | 'stopped' = 'idle';
   #turnTime: Instant;
-  #appended: Position = 0;
+  #appended = NO_POSITION;
 
   constructor(options: NodeLoopOptions) {
     this.#options = options;

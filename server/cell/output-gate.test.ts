@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { AssertionFault } from '#shared/assert.ts';
+import { position } from '#shared/units.ts';
 import { OutputGate } from './output-gate.ts';
 import { Journal } from './testing/hand.ts';
 
@@ -23,7 +24,7 @@ describe('the output gate', () => {
           else if (kind === 'release') {
             const index = released.push(journal.appended) - 1;
             gate.release(() => void out.push(index));
-          } else journal.confirm(kind === 'confirm all' ? journal.appended : Math.ceil((journal.durable + journal.appended) / 2));
+          } else journal.confirm(position(kind === 'confirm all' ? journal.appended : Math.ceil((journal.durable + journal.appended) / 2)));
           const mayGo = released.findIndex((position) => position > journal.durable);
           expect(out).toEqual(Array.from({ length: mayGo === -1 ? released.length : mayGo }, (_, index) => index));
         }
@@ -35,13 +36,13 @@ describe('the output gate', () => {
     const journal = new Journal();
     const gate = new OutputGate(journal);
     const out: string[] = [];
-    journal.appended = 1;
+    journal.appended = position(1);
     gate.release(() => {
       out.push('first');
       gate.release(() => void out.push('third'));
     });
     gate.release(() => void out.push('second'));
-    journal.confirm(1);
+    journal.confirm(position(1));
     expect(out).toEqual(['first', 'second', 'third']);
   });
 
@@ -49,15 +50,15 @@ describe('the output gate', () => {
     const journal = new Journal();
     const gate = new OutputGate(journal);
     const out: string[] = [];
-    journal.appended = 1;
+    journal.appended = position(1);
     gate.release(() => {
       out.push('first');
       gate.shut();
     });
     gate.release(() => void out.push('second'));
-    journal.confirm(1);
+    journal.confirm(position(1));
     gate.release(() => void out.push('third'));
-    journal.confirm(2);
+    journal.confirm(position(2));
     expect(out).toEqual(['first']);
   });
 
@@ -68,7 +69,7 @@ describe('the output gate', () => {
     for (let index = 0; index < 50_000; index++) {
       journal.appended++;
       gate.release(() => out++);
-      if (index > 10) journal.confirm(journal.appended - 10);
+      if (index > 10) journal.confirm(position(journal.appended - 10));
     }
     journal.confirm(journal.appended);
     expect(out).toBe(50_000);
@@ -77,23 +78,23 @@ describe('the output gate', () => {
   it('notices a journal that appends backwards, and one that says less than it tells', () => {
     const journal = new Journal();
     const gate = new OutputGate(journal);
-    journal.appended = 2;
+    journal.appended = position(2);
     gate.release(() => undefined);
-    journal.appended = 1;
+    journal.appended = position(1);
     expect(() => gate.release(() => undefined)).toThrow(AssertionFault);
-    expect(() => journal.tell(2)).toThrow(AssertionFault);
+    expect(() => journal.tell(position(2))).toThrow(AssertionFault);
   });
 
   it('is settled once all that was appended is durable', async () => {
     const journal = new Journal();
     const gate = new OutputGate(journal);
-    journal.appended = 2;
+    journal.appended = position(2);
     let isSettled = false;
     void gate.settled().then(() => (isSettled = true));
-    journal.confirm(1);
+    journal.confirm(position(1));
     await Promise.resolve();
     expect(isSettled).toBe(false);
-    journal.confirm(2);
+    journal.confirm(position(2));
     await Promise.resolve();
     expect(isSettled).toBe(true);
   });

@@ -8,6 +8,7 @@
  * 3. After `shut` nothing is released any more.
  */
 import { assert } from '#shared/assert.ts';
+import { NO_POSITION, type Position } from '#shared/units.ts';
 import type { Journal } from '#server/journal/persister/persister.ts';
 import { Queue } from './lists/queue.ts';
 
@@ -22,9 +23,9 @@ export class OutputGate {
    * pair is allocated for each.
    */
   readonly #outputs = new Queue<() => void>();
-  readonly #positions = new Queue<number>();
+  readonly #positions = new Queue<Position>();
   /** The last position that an output waits or waited for. */
-  #last = 0;
+  #last = NO_POSITION;
   #isShut = false;
 
   constructor(journal: Durability) {
@@ -55,7 +56,7 @@ export class OutputGate {
     this.#positions.clear();
   }
 
-  #open(durable: number): void {
+  #open(durable: Position): void {
     assert(durable <= this.#journal.durable, 'the gate is opened above what is durable');
     for (let position = this.#positions.first; position !== undefined && position <= durable; position = this.#positions.first) {
       this.#positions.shift();

@@ -1,11 +1,13 @@
 /** Replies to commands, by themselves: at once, when an operation completes, or in the end. */
 import { describe, expect, it } from '@jest/globals';
 import { refusal } from '#shared/refusals.ts';
+import { rowId } from '#shared/units.ts';
 import { answer, DONE, type Handled, type Reply } from '#server/shard/message.ts';
-import { NO_REPLIES, OUTCOME_WAIT_MS, PendingReplies, type ReplyingShard } from './pending-replies.ts';
+import { limits } from '#shared/limits.ts';
+import { NO_REPLIES, PendingReplies, type ReplyingShard } from './pending-replies.ts';
 import { Hand } from './testing/hand.ts';
 
-const later = (operation: number): Handled => ({ kind: 'later', operation });
+const later = (operation: number): Handled => ({ kind: 'later', operation: rowId(operation) });
 const UNKNOWN = refusal('outcome-unknown');
 
 /** One shard whose replies go out at once. */
@@ -34,10 +36,10 @@ describe('a command', () => {
     ask(later(1));
     ask(later(2));
     ask(later(1));
-    replies.complete(shard, 1, answer('done'));
-    replies.complete(shard, 1, answer('done again'));
+    replies.complete(shard, rowId(1), answer('done'));
+    replies.complete(shard, rowId(1), answer('done again'));
     expect([told, shard.pendingReplies.length]).toEqual([[answer('done'), answer('done')], 1]);
-    replies.complete(shard, 2, answer('too'));
+    replies.complete(shard, rowId(2), answer('too'));
     replies.watch();
     expect([hand.set, told.length, shard.pendingReplies.length]).toEqual([0, 3, 0]);
   });
@@ -49,11 +51,11 @@ describe('a command', () => {
     hand.move(1_000);
     ask(later(2));
     replies.watch();
-    hand.move(OUTCOME_WAIT_MS - 1_001);
+    hand.move(limits.outcomeWaitMs - 1_001);
     expect(told).toEqual([]);
     hand.move(1);
     expect([told, shard.pendingReplies.length]).toEqual([[UNKNOWN], 1]);
-    replies.complete(shard, 1, answer('late'));
+    replies.complete(shard, rowId(1), answer('late'));
     hand.move(1_000);
     expect([told, shard.pendingReplies.length, hand.waiting]).toEqual([[UNKNOWN, UNKNOWN], 0, 0]);
   });
@@ -67,7 +69,7 @@ describe('a command', () => {
     ask(later(2));
     replies.watch();
     replies.stop();
-    hand.move(2 * OUTCOME_WAIT_MS);
+    hand.move(2 * limits.outcomeWaitMs);
     expect([told.length, hand.waiting]).toEqual([1, 0]);
   });
 });

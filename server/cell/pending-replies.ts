@@ -3,7 +3,7 @@
  * when its operation completes or its time is over.
  *
  * 1. A command is answered at most once.
- * 2. A pending reply ends in one of three ways: a turn completes its operation; `OUTCOME_WAIT_MS`
+ * 2. A pending reply ends in one of three ways: a turn completes its operation; `limits.outcomeWaitMs`
  *    pass; its shard leaves memory with its cell. The latter two answer `outcome-unknown`, and the
  *    same `op` tells the truth when asked again.
  * 3. Time is that of the machine: the node's own time may stand still.
@@ -13,6 +13,7 @@
  */
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
+import type { RowId } from '#shared/units.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
 import { answer, type Handled, type Reply } from '#server/shard/message.ts';
 import type { OutputGate } from './output-gate.ts';
@@ -29,7 +30,7 @@ export interface ReplyingShard {
 /** A command that waits for its operation to complete. */
 export interface PendingReply {
   readonly shard: ReplyingShard;
-  readonly operation: number;
+  readonly operation: RowId;
   /** `undefined` once it is answered. */
   respond: Respond | undefined;
 }
@@ -39,9 +40,6 @@ export interface PendingReply {
  * megabytes.
  */
 export const NO_REPLIES: readonly PendingReply[] = [];
-
-/** How long a command waits for the outcome of its trade before it is told `outcome-unknown`. */
-export const OUTCOME_WAIT_MS = limits.offerWindowMs / 2;
 
 /**
  * Deadlines are looked at in steps, so that thousands per second cost no more timers than a few.
@@ -77,7 +75,7 @@ export class PendingReplies {
   }
 
   /** A turn has completed an operation of the shard. */
-  complete(shard: ReplyingShard, operation: number, reply: Reply): void {
+  complete(shard: ReplyingShard, operation: RowId, reply: Reply): void {
     if (shard.pendingReplies.length === 0) return;
     for (const pending of shard.pendingReplies) if (pending.operation === operation) this.#tell(pending, reply);
     shard.pendingReplies = shard.pendingReplies.filter(isPending);
@@ -95,8 +93,8 @@ export class PendingReplies {
   watch(): void {
     for (let pending = this.#begun.shift(); pending !== undefined; pending = this.#begun.shift()) {
       if (!isPending(pending)) continue;
-      this.#watched.push({ deadlineMs: this.#platform.readings.monotonicMs() + OUTCOME_WAIT_MS, pending });
-      if (this.#cancelTimer === undefined) this.#timeOutAfter(OUTCOME_WAIT_MS);
+      this.#watched.push({ deadlineMs: this.#platform.readings.monotonicMs() + limits.outcomeWaitMs, pending });
+      if (this.#cancelTimer === undefined) this.#timeOutAfter(limits.outcomeWaitMs);
     }
   }
 

@@ -7,7 +7,8 @@ import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { PlayerState } from '#shared/state.ts';
 import type { ServerMessage } from '#shared/protocol.ts';
-import { durationMs, instant, operationId, type ShardId } from '#shared/units.ts';
+import { epoch } from '#shared/cell.ts';
+import { durationMs, FIRST_ROW_ID, instant, operationId, type ShardId, shardVersion } from '#shared/units.ts';
 import { item } from '#server/market/goods/stash.ts';
 import { marketFeatures } from '#server/market/market.ts';
 import { rowOf } from '#server/market/feature.ts';
@@ -42,7 +43,7 @@ class Scene {
   constructor() {
     let ids = 0;
     for (const shard of [ADA, BOB]) {
-      this.shards.set(shard, Shard.create(definition, shard, 0, 1, this.now));
+      this.shards.set(shard, Shard.create(definition, shard, 0, epoch(1), this.now));
       const start = startGoodsFor(BUILT_IN_CATALOGUE, rules, shard, () => `item-${++ids}`);
       this.#command(shard, { kind: 'open', issuer: 'service', body: { name: 'Somebody', start } });
     }
@@ -113,7 +114,7 @@ function play(scene: Scene, { kind, choice, price }: { kind: string; choice: num
         scene.command(ADA, 'sell', { itemId: rowOf(item, picked).itemId, buyout: price, durationMs: 5 + choice * 10 });
       break;
     case 'cancel':
-      scene.command(ADA, 'cancel', { listingId: listingId(pick(ada.rows('listing'))?.id ?? 1, ADA) });
+      scene.command(ADA, 'cancel', { listingId: listingId(pick(ada.rows('listing'))?.id ?? FIRST_ROW_ID, ADA) });
       break;
     case 'claim':
       scene.command(ADA, 'claim', { entryId: pick(ada.rows('completed'))?.id ?? 1 });
@@ -197,7 +198,7 @@ describe('the presenter', () => {
   it('throws on changes that do not follow what it has seen', () => {
     const scene = new Scene();
     const { header } = scene.shard(ADA);
-    const changes = (version: number): ChangeSet => ({ ...header, version, puts: [], removes: [], ledger: [] });
+    const changes = (version: number): ChangeSet => ({ ...header, version: shardVersion(version), puts: [], removes: [], ledger: [] });
     expect(() => scene.presenter.apply({ kind: 'change', changes: changes(header.version) })).toThrow('came after version');
     expect(() => scene.presenter.apply({ kind: 'change', changes: changes(header.version + 2) })).toThrow('came after version');
     expect(() => new Presenter(features, ADA, rules).apply({ kind: 'change', changes: changes(1) })).toThrow('came after version none');

@@ -11,7 +11,7 @@ import { parseShardId } from '#shared/address.ts';
 import type { ServerMessage } from '#shared/protocol.ts';
 import type { Rules } from '#shared/rules.ts';
 import { PlayerState } from '#shared/state.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { ShardId, ShardVersion } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/active-shard.ts';
 import type { Feature, RowFold, View } from '#server/market/feature.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
@@ -21,7 +21,7 @@ export class Presenter {
   readonly #shard: ShardId;
   readonly #views: readonly View[];
   readonly #folds: readonly RowFold[];
-  #version: number | undefined;
+  #version: ShardVersion | undefined;
 
   constructor(features: readonly Feature[], shard: ShardId, rules: Rules) {
     const address = parseShardId(shard);
@@ -61,7 +61,7 @@ export class Presenter {
     return this.#settle(changes.version);
   }
 
-  #settle(version: number): readonly ServerMessage[] {
+  #settle(version: ShardVersion): readonly ServerMessage[] {
     return this.#views.flatMap(({ settle }) => settle?.(version) ?? []);
   }
 }

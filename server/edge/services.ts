@@ -5,7 +5,7 @@
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { Refusal } from '#shared/refusals.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { Position, ShardId } from '#shared/units.ts';
 import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { OriginRules } from '#server/http/origins.ts';
 import type { Rate } from '#server/http/token-bucket.ts';
@@ -38,7 +38,7 @@ export interface ServingNode {
   /** The world data. */
   readonly index: Pick<ListingFeed<AnyRow>, 'search'>;
   /** The position of this node's journal up to which everything survives any crash. */
-  readonly durable: number;
+  readonly durable: Position;
   /**
    * Ledger lines of an own shard with `seq` below `before`, newest first, durable ones only; a
    * refusal if they cannot be read for now.

@@ -6,7 +6,7 @@ import { InlineBackend } from './persister/backend-inline.ts';
 import { openPersister } from './persister/open-persister.ts';
 import type { Persister } from './persister/persister.ts';
 import { MemoryDisk } from './disk/memory.ts';
-import type { MemoryOperation, Outcome } from './disk/memory-writes.ts';
+import type { MemoryOperation, WriteOutcome } from './disk/memory-writes.ts';
 import { DEFINITION, offer, picker, replay, sampleShard, SampleShard } from './testing/sample.ts';
 import { slowFold, sortedRows } from './testing/slow-fold.ts';
 import { VirtualTime } from './testing/virtual-time.ts';
@@ -155,7 +155,7 @@ describe('a node that crashes between any two steps', () => {
   );
 });
 
-async function failsAt(operation: MemoryOperation, outcome: Outcome, seed: number): Promise<void> {
+async function failsAt(operation: MemoryOperation, outcome: WriteOutcome, seed: number): Promise<void> {
   const world = new World(seed);
   const healthy = await world.start();
   await live(world, healthy);

@@ -4,7 +4,8 @@ import Database from 'better-sqlite3';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ShardId } from '#shared/units.ts';
+import { epoch } from '#shared/cell.ts';
+import { position, type ShardId, shardVersion } from '#shared/units.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { openFilePersister } from './persister/open-file-persister.ts';
@@ -95,10 +96,14 @@ const MADE_CASES: readonly Case[] = [
     ['flipped bit', flipAt(IMAGE, -200), shardFault('its image is damaged')],
     ['cut', cut(IMAGE, 0.5), shardFault('its image is damaged')],
     ['cut', cut(IMAGE, 0), shardFault('its image is no database'), 'to nothing'],
-    ['older', image((old) => writeImage({ ...old, version: 3 }, SCHEMA_BY_TABLE, 'sample')), shardFault('is of version 3, and was of 4')],
     [
       'older',
-      image((old) => writeImage({ ...old, version: 99 }, SCHEMA_BY_TABLE, 'sample')),
+      image((old) => writeImage({ ...old, version: shardVersion(3) }, SCHEMA_BY_TABLE, 'sample')),
+      shardFault('is of version 3, and was of 4'),
+    ],
+    [
+      'older',
+      image((old) => writeImage({ ...old, version: shardVersion(99) }, SCHEMA_BY_TABLE, 'sample')),
       shardFault('knows of none after'),
       'a newer one',
     ],
@@ -108,7 +113,7 @@ const MADE_CASES: readonly Case[] = [
     ['edited', sql(IMAGE, `UPDATE gavel_ledger SET postings = '['`), shardFault('its image is damaged')],
     [
       'foreign',
-      image((old) => writeImage({ ...old, epoch: 2 }, SCHEMA_BY_TABLE, 'sample')),
+      image((old) => writeImage({ ...old, epoch: epoch(2) }, SCHEMA_BY_TABLE, 'sample')),
       shardFault('of another epoch of its cell'),
       'an epoch',
     ],
@@ -122,8 +127,8 @@ const MADE_CASES: readonly Case[] = [
     ['flipped bit', flipAt(MARK, 30), refused('published.json is damaged')],
     ['cut', cut(MARK, 0.5), refused('published.json is damaged')],
     ['older', exchange(MARK, 'older'), refused('images) are older than the journal')],
-    ['older', (path) => writeMark(path, 'sample', 99), refused('is older than the shard images'), 'the databases'],
-    ['foreign', (path) => writeMark(path, 'other', 16), refused('images) are of another data directory')],
+    ['older', (path) => writeMark(path, 'sample', position(99)), refused('is older than the shard images'), 'the databases'],
+    ['foreign', (path) => writeMark(path, 'other', position(16)), refused('images) are of another data directory')],
     ['edited', write(MARK, '{}'), refused('published.json is damaged')],
     ['missing', remove(MARK), asBefore('published.json was missing')],
     ['doubled', copy(MARK, `${MARK}.bak`), asBefore()],
@@ -616,7 +621,7 @@ function sql(name: string, statements: string) {
 function keptAside(change: string) {
   return (path: string): void => {
     const directory = openDirectory(path, DEFINITION, '');
-    directory.journal.storeImageVersions([], [{ shard: PLAYER, version: 7, record: Uint8Array.of(1, 2, 3) }]);
+    directory.journal.storeImageVersions([], [{ shard: PLAYER, version: shardVersion(7), record: Uint8Array.of(1, 2, 3) }]);
     directory.close();
     sql('journal.db', `UPDATE kept SET ${change}`)(path);
   };

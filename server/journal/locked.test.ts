@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { limits } from '#shared/limits.ts';
-import { instant } from '#shared/units.ts';
+import { instant, position } from '#shared/units.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import { openFilePersister } from './persister/open-file-persister.ts';
 import type { Persister } from './persister/persister.ts';
@@ -15,7 +15,7 @@ import { StoreLockedError } from './disk/storage.ts';
 import { openDirectory } from './disk/directory.ts';
 import { DEFINITION, picker, SampleShard } from './testing/sample.ts';
 import type { LockPatience } from './threads/worker-patience.ts';
-import { Caller } from './threads/worker-port.ts';
+import { PortCaller } from './threads/worker-port.ts';
 
 const cleanUps: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -87,12 +87,12 @@ describe('node.db, locked by another program', () => {
       directory.close();
       rmSync(path, { recursive: true });
     });
-    const folds = new Caller<FoldApi>(worker);
+    const folds = new PortCaller<FoldApi>(worker);
     await folds.call('open', [path, DEFINITION, 'sample', PATIENT]);
     const letGo = lock(path, 'node.db');
     const recovered = folds.call('recover', [{ ...directory.journal.state, instance: 'sample', remarks: [] }]);
     // It has tried to write in vain before this is answered.
-    await Promise.race([recovered, folds.call('query', ['due', [instant(1), 10], 0])]);
+    await Promise.race([recovered, folds.call('query', ['due', [instant(1), 10], position(0)])]);
     letGo();
     expect(await recovered).toEqual([]);
   });

@@ -8,13 +8,14 @@
 import { hashOf } from '#shared/hash.ts';
 import { RARITIES, type Item } from '#shared/item.ts';
 import type { IndexedListing } from '#shared/search.ts';
+import type { Market } from '#shared/units.ts';
 import { NumberColumn, grownCapacity } from './number-column.ts';
 import type { NameDictionary } from './name-dictionary.ts';
-import type { ColumnPart } from './row-codec.ts';
+import type { ColumnPart } from './row-packing.ts';
 
 /** The columns of one class. */
 export class ClassTable {
-  readonly market: string;
+  readonly market: Market;
   readonly itemClass: string;
   readonly buyout = new NumberColumn('float64', 0);
   readonly currentBid = new NumberColumn('float64', 0);
@@ -32,7 +33,7 @@ export class ClassTable {
   #size = 0;
 
   /** An empty table that keeps its names in that dictionary. */
-  constructor(market: string, itemClass: string, names: NameDictionary) {
+  constructor(market: Market, itemClass: string, names: NameDictionary) {
     this.market = market;
     this.itemClass = itemClass;
     this.#names = names;

@@ -3,26 +3,27 @@
  * journal of each node. Invariants I4 and I5 of the index (`listing-index.ts`) are kept here.
  */
 import type { CellEpoch } from '#shared/cell.ts';
+import { type Epoch, NO_POSITION, type NodeName, type Position } from '#shared/units.ts';
 import type { FeedBatch, FeedChange, FeedState } from './service.ts';
 
 /** A life of a node. */
 interface Life {
-  readonly node: string;
+  readonly node: NodeName;
   readonly incarnation: string;
-  position: number;
+  position: Position;
 }
 
 /** A cell. Its number is that of its rows in the store. */
 interface KnownCell {
   readonly number: number;
   readonly life: Life;
-  readonly epoch: number;
+  readonly epoch: Epoch;
 }
 
 /** What a batch comes to. */
 interface Taken {
   /** Up to where the journal of its life is known. */
-  readonly to: number;
+  readonly to: Position;
   /** Its cells that have a later owner. */
   readonly outdated: readonly CellEpoch[];
   /** The numbers of its other cells; their rows go, if it opens them. */
@@ -31,17 +32,17 @@ interface Taken {
 
 /** The cells and lives that the index knows. */
 export class KnownCells {
-  readonly #lives = new Map<string, Life>();
+  readonly #lives = new Map<NodeName, Life>();
   readonly #cells = new Map<string, KnownCell>();
 
   /** Up to where the journal of a node is known; 0 for a node that is not. */
-  positionOf(node: string): number {
-    return this.#lives.get(node)?.position ?? 0;
+  positionOf(node: NodeName): Position {
+    return this.#lives.get(node)?.position ?? NO_POSITION;
   }
 
   /** Makes cells those of a life, which begins with its first opening. */
   open({ node, incarnation, cells }: FeedBatch & { readonly kind: 'open' }): Taken {
-    const life = this.#lifeOf(node, incarnation) ?? { node, incarnation, position: 0 };
+    const life = this.#lifeOf(node, incarnation) ?? { node, incarnation, position: NO_POSITION };
     this.#lives.set(node, life);
     const outdated: CellEpoch[] = [];
     const opened: { number: number; changes: [] }[] = [];
@@ -85,7 +86,7 @@ export class KnownCells {
     });
   }
 
-  #lifeOf(node: string, incarnation: string): Life | undefined {
+  #lifeOf(node: NodeName, incarnation: string): Life | undefined {
     const life = this.#lives.get(node);
     return life?.incarnation === incarnation ? life : undefined;
   }

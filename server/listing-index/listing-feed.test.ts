@@ -4,7 +4,7 @@ import { listingId, marketName, shardId } from '#shared/address.ts';
 import { cellOf, epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import { gold, instant, itemId, playerId, type ShardId } from '#shared/units.ts';
+import { gold, instant, itemId, nodeName, playerId, position, rowId, type RowId, type ShardId, shardVersion } from '#shared/units.ts';
 import { promisesSettled } from '#server/sim/scheduler.ts';
 import { ListingFeed, type FeedSnapshot } from './listing-feed.ts';
 import { ListingIndex } from './listing-index.ts';
@@ -15,7 +15,7 @@ const ADA = shardId('ada', 'europe', 'softcore');
 const BOB = shardId('bob', 'europe', 'softcore');
 
 interface Row {
-  readonly id: number;
+  readonly id: RowId;
   readonly price: number;
 }
 
@@ -24,19 +24,19 @@ function indexed(shard: ShardId, version: number, { id, price }: Row): IndexedLi
     id: listingId(id, shard),
     shard,
     seller: playerId(shard.slice(0, shard.indexOf('@'))),
-    market: 'europe.softcore',
+    market: marketName('europe', 'softcore'),
     item: { id: itemId(`i${id}`), baseId: 'b', itemClass: 'sword', name: 'Sword', rarity: 'rare', level: 1, affixes: [] },
     buyout: gold(price),
     startsAt: instant(0),
     endsAt: instant(1_000_000),
-    version,
+    version: shardVersion(version),
   };
 }
 
-const row = (id: number, price = id): Row => ({ id, price });
+const row = (id: number, price = id): Row => ({ id: rowId(id), price });
 const listed = (id: number, version: number): IndexedListing => indexed(ADA, version, row(id));
 const rowsUpTo = (count: number): readonly IndexedListing[] => Array.from({ length: count }, (_, place) => listed(place + 1, place + 1));
-const EMPTY: FeedSnapshot = { position: 0, rows: [] };
+const EMPTY: FeedSnapshot = { position: position(0), rows: [] };
 
 function cellOfShard(shard: ShardId, inEpoch = FIRST_EPOCH): CellEpoch {
   return { market: marketName('europe', 'softcore'), cell: cellOf(shard, limits.cellsPerRegion), epoch: inEpoch };
@@ -98,7 +98,7 @@ class Bench {
     const left = [...snapshots];
     this.feed = new ListingFeed<Row>({
       index: this.index,
-      node,
+      node: nodeName(node),
       incarnation: 'life',
       cellsPerMarket: limits.cellsPerRegion,
       platform: {
@@ -115,7 +115,7 @@ class Bench {
       // A shard that takes no turns: the index has what the node's database has.
       rowsOf: async (shard) => {
         if (this.lookupsToFail-- > 0) throw new Error('the disk is busy');
-        return [1, 2, 3, 4].filter((id) => this.core.get(listingId(id, shard)) !== undefined);
+        return [1, 2, 3, 4].map(rowId).filter((id) => this.core.get(listingId(id, shard)) !== undefined);
       },
       pendingMax,
       indexed,
@@ -130,12 +130,12 @@ class Bench {
     return bench;
   }
 
-  put(position: number, shard: ShardId, version: number, listing: Row): void {
-    this.feed.take({ position, shard, version, id: listing.id, row: listing });
+  put(at: number, shard: ShardId, version: number, listing: Row): void {
+    this.feed.take({ position: position(at), shard, version: shardVersion(version), id: rowId(listing.id), row: listing });
   }
 
-  remove(position: number, shard: ShardId, version: number, id: number): void {
-    this.feed.take({ position, shard, version, id, row: undefined });
+  remove(at: number, shard: ShardId, version: number, id: number): void {
+    this.feed.take({ position: position(at), shard, version: shardVersion(version), id: rowId(id), row: undefined });
   }
 
   async ring(): Promise<void> {
@@ -151,23 +151,23 @@ class Bench {
 
   /** Somebody else feeds the index in the name of the node: it loses its place. */
   disturb(): void {
-    this.core.apply({ node: 'one', incarnation: 'another', kind: 'open', cells: [] });
+    this.core.apply({ node: nodeName('one'), incarnation: 'another', kind: 'open', cells: [] });
   }
 
   async flushed(): Promise<void> {
-    this.feed.flush(Number.POSITIVE_INFINITY);
+    this.feed.flush(position(Number.MAX_SAFE_INTEGER));
     await promisesSettled();
   }
 
   /** What the index has once everything was sent. */
   async known(): Promise<{ readonly rows: number; readonly position: number }> {
     await this.flushed();
-    return { rows: this.core.stats().rows, position: this.core.positionOf('one') };
+    return { rows: this.core.stats().rows, position: this.core.positionOf(nodeName('one')) };
   }
 
   async has(shard: ShardId, id: number): Promise<IndexedListing | undefined> {
     await this.flushed();
-    return this.core.get(listingId(id, shard));
+    return this.core.get(listingId(rowId(id), shard));
   }
 
   /** From where to where each batch of changes went. */
@@ -178,7 +178,7 @@ class Bench {
 
 describe('the feed of the index', () => {
   it('gives the last change of each listing, in one batch that starts where the one before ended', async () => {
-    const bench = await Bench.open([{ position: 4, rows: [listed(1, 1)] }]);
+    const bench = await Bench.open([{ position: position(4), rows: [listed(1, 1)] }]);
     bench.put(5, ADA, 2, row(2));
     bench.put(6, BOB, 1, row(2));
     bench.put(7, ADA, 3, row(3));
@@ -194,8 +194,8 @@ describe('the feed of the index', () => {
     const last = bench.applied.at(-1);
     expect(last?.kind === 'changes' ? last.cells.flatMap(({ changes }) => changes) : []).toHaveLength(4);
     expect(bench.core.stats().rows).toBe(2);
-    expect(bench.core.get(listingId(2, BOB))?.version).toBe(1);
-    expect(bench.core.get(listingId(3, ADA))).toMatchObject({ buyout: 30, version: 6 });
+    expect(bench.core.get(listingId(rowId(2), BOB))?.version).toBe(1);
+    expect(bench.core.get(listingId(rowId(3), ADA))).toMatchObject({ buyout: 30, version: 6 });
     bench.put(12, ADA, 7, row(4));
     await bench.ring();
     expect(bench.spans.at(-1)).toEqual([10, 12]);
@@ -216,14 +216,14 @@ describe('the feed of the index', () => {
           const version = at + 1;
           if (isPut) bench.put(version, shard, version, row(id, version));
           else bench.remove(version, shard, version, id);
-          if (isPut) priceById.set(listingId(id, shard), version);
-          else priceById.delete(listingId(id, shard));
+          if (isPut) priceById.set(listingId(rowId(id), shard), version);
+          else priceById.delete(listingId(rowId(id), shard));
           if (isRinging) await bench.ring();
         }
         expect((await bench.known()).rows).toBe(priceById.size);
         for (const shard of [ADA, BOB]) {
           for (let id = 1; id <= 4; id++) {
-            const key = listingId(id, shard);
+            const key = listingId(rowId(id), shard);
             expect(bench.core.get(key)?.buyout).toBe(priceById.get(key));
           }
         }
@@ -239,19 +239,19 @@ describe('the feed of the index', () => {
       bench.pass(5);
       expect(bench.feed.lagMs).toBe(5);
       expect(bench.timers.size).toBe(1);
-      expect(bench.core.get(listingId(version, ADA))).toBeUndefined();
-      expect(bench.feed.flush(version)).toBe(version);
-      expect(bench.core.get(listingId(version, ADA))).toBeDefined();
+      expect(bench.core.get(listingId(rowId(version), ADA))).toBeUndefined();
+      expect(bench.feed.flush(position(version))).toBe(version);
+      expect(bench.core.get(listingId(rowId(version), ADA))).toBeDefined();
       await promisesSettled();
       expect(bench.feed.lagMs).toBe(0);
       expect(bench.timers.size).toBe(0);
     }
     // What is durable beyond the last change of a listing is no matter of the index.
-    expect(bench.feed.flush(50)).toBe(3);
+    expect(bench.feed.flush(position(50))).toBe(3);
   });
 
   it('gives a snapshot when the index has lost its place, and then only what came later', async () => {
-    const bench = await Bench.open([EMPTY, { position: 6, rows: [listed(5, 5)] }]);
+    const bench = await Bench.open([EMPTY, { position: position(6), rows: [listed(5, 5)] }]);
     bench.disturb();
     bench.put(5, ADA, 4, row(4));
     bench.put(6, ADA, 5, row(5));
@@ -264,11 +264,11 @@ describe('the feed of the index', () => {
     const last = bench.applied.at(-1);
     expect(last?.kind === 'changes' ? last.cells.flatMap(({ changes }) => changes) : []).toHaveLength(2);
     // The listing of position 5 was gone again when the snapshot was read; the one that the snapshot has went later.
-    expect([4, 5, 7].map((id) => bench.core.get(listingId(id, ADA)) !== undefined)).toEqual([false, false, true]);
+    expect([4, 5, 7].map((id) => bench.core.get(listingId(rowId(id), ADA)) !== undefined)).toEqual([false, false, true]);
   });
 
   it('is not behind any more when a snapshot had everything that waited', async () => {
-    const bench = await Bench.open([EMPTY, { position: 6, rows: [listed(5, 5)] }]);
+    const bench = await Bench.open([EMPTY, { position: position(6), rows: [listed(5, 5)] }]);
     bench.disturb();
     bench.put(6, ADA, 5, row(5));
     bench.pass(5);
@@ -279,7 +279,7 @@ describe('the feed of the index', () => {
   });
 
   it('lets nothing of a cell through between the parts of its snapshot, whoever asks', async () => {
-    const bench = new Bench([{ position: 600, rows: rowsUpTo(501) }]);
+    const bench = new Bench([{ position: position(600), rows: rowsUpTo(501) }]);
     const opened = bench.feed.openCells(CELLS);
     await promisesSettled();
     bench.remove(601, ADA, 601, 1);
@@ -287,12 +287,12 @@ describe('the feed of the index', () => {
     await bench.ring();
     await opened;
     expect(await bench.known()).toEqual({ rows: 500, position: 601 });
-    expect(bench.core.get(listingId(501, ADA))).toBeDefined();
+    expect(bench.core.get(listingId(rowId(501), ADA))).toBeDefined();
     expect(bench.spans).toEqual([[0, 601]]);
   });
 
   it('goes live after any number of comings and goings in one shard during a snapshot', async () => {
-    const bench = new Bench([{ position: 600, rows: rowsUpTo(501) }]);
+    const bench = new Bench([{ position: position(600), rows: rowsUpTo(501) }]);
     const opened = bench.feed.openCells(CELLS);
     await promisesSettled();
     for (let id = 1_000; id < 21_000; id++) bench.put(id, ADA, id, row(id));
@@ -303,7 +303,7 @@ describe('the feed of the index', () => {
   });
 
   it('forgets what is too much, and takes a snapshot that has it, also while it is live', async () => {
-    const bench = await Bench.open([EMPTY, { position: 4, rows: rowsUpTo(4) }], { pendingMax: 3 });
+    const bench = await Bench.open([EMPTY, { position: position(4), rows: rowsUpTo(4) }], { pendingMax: 3 });
     for (let id = 1; id <= 4; id++) bench.put(id, ADA, id, row(id));
     await bench.ring();
     await bench.ring();
@@ -312,7 +312,7 @@ describe('the feed of the index', () => {
   });
 
   it('takes another snapshot when too much came during one', async () => {
-    const snapshots = [501, 604].map((count) => ({ position: count, rows: rowsUpTo(count) }));
+    const snapshots = [501, 604].map((count) => ({ position: position(count), rows: rowsUpTo(count) }));
     const bench = new Bench(snapshots, { pendingMax: 3 });
     const opened = bench.feed.openCells(CELLS);
     await promisesSettled();
@@ -323,7 +323,7 @@ describe('the feed of the index', () => {
   });
 
   it('tries a snapshot that failed again, and says so', async () => {
-    const bench = new Bench([new Error('the disk is busy'), { position: 3, rows: [listed(1, 1)] }]);
+    const bench = new Bench([new Error('the disk is busy'), { position: position(3), rows: [listed(1, 1)] }]);
     const opened = bench.feed.openCells(CELLS);
     expect((await bench.known()).rows).toBe(0);
     await bench.ring();
@@ -346,7 +346,7 @@ describe('the feed of the index', () => {
 
 describe('a feed of cells', () => {
   it('reads cells together that wait at the same time, and one that is opened later alone', async () => {
-    const bench = await Bench.open([EMPTY, { position: 3, rows: [indexed(BOB, 9, row(1))] }]);
+    const bench = await Bench.open([EMPTY, { position: position(3), rows: [indexed(BOB, 9, row(1))] }]);
     bench.feed.closeCell(cellOfShard(BOB));
     await bench.feed.openCells([cellOfShard(BOB, epoch(2))]);
     expect(bench.read).toEqual([expect.arrayContaining(CELLS), [cellOfShard(BOB, epoch(2))]]);
@@ -354,28 +354,31 @@ describe('a feed of cells', () => {
   });
 
   it('keeps a live cell going while another one is opened; the position stays behind what is held back', async () => {
-    const bench = await Bench.open([EMPTY, { position: 12, rows: Array.from({ length: 501 }, (_, id) => indexed(BOB, 1, row(id + 1))) }]);
+    const bench = await Bench.open([
+      EMPTY,
+      { position: position(12), rows: Array.from({ length: 501 }, (_, id) => indexed(BOB, 1, row(id + 1))) },
+    ]);
     const opened = bench.feed.openCells([cellOfShard(BOB, epoch(2))]);
     await promisesSettled();
     bench.put(13, BOB, 7, row(1, 70));
     bench.put(14, ADA, 1, row(1));
     expect(await bench.has(ADA, 1)).toBeDefined();
-    expect(bench.core.positionOf('one')).toBe(0);
-    expect(bench.core.get(listingId(1, BOB))?.version).toBe(1);
+    expect(bench.core.positionOf(nodeName('one'))).toBe(0);
+    expect(bench.core.get(listingId(rowId(1), BOB))?.version).toBe(1);
     await bench.ring();
     await opened;
     expect(await bench.has(BOB, 1)).toMatchObject({ version: 7 });
-    expect(bench.core.positionOf('one')).toBe(14);
+    expect(bench.core.positionOf(nodeName('one'))).toBe(14);
   });
 
   it('sends nothing of a cell that it has closed, whose rows stay', async () => {
-    const bench = await Bench.open([{ position: 1, rows: [listed(1, 1)] }]);
+    const bench = await Bench.open([{ position: position(1), rows: [listed(1, 1)] }]);
     bench.put(2, ADA, 2, row(2));
     bench.feed.closeCell(cellOfShard(ADA));
     bench.remove(3, ADA, 3, 1);
     bench.put(4, BOB, 1, row(1));
     expect(await bench.known()).toEqual({ rows: 2, position: 4 });
-    expect(bench.core.get(listingId(1, ADA))).toBeDefined();
+    expect(bench.core.get(listingId(rowId(1), ADA))).toBeDefined();
   });
 
   it('keeps nothing of what is told of a cell that it has closed', async () => {
@@ -390,8 +393,8 @@ describe('a feed of cells', () => {
 
   it('takes of a snapshot only the cells that it was read for: others have gone on', async () => {
     const bench = await Bench.open([
-      { position: 1, rows: [listed(1, 1)] },
-      { position: 2, rows: [listed(1, 1), indexed(BOB, 1, row(1))] },
+      { position: position(1), rows: [listed(1, 1)] },
+      { position: position(2), rows: [listed(1, 1), indexed(BOB, 1, row(1))] },
     ]);
     const opened = bench.feed.openCells([cellOfShard(BOB, epoch(2))]);
     bench.remove(3, ADA, 2, 1);
@@ -416,7 +419,7 @@ describe('a feed of cells', () => {
 
   it('gives a cell up, and says so, when the index knows a later owner of it', async () => {
     const bench = await Bench.open();
-    bench.core.apply({ node: 'two', incarnation: 'x', kind: 'open', cells: [cellOfShard(ADA, epoch(2))] });
+    bench.core.apply({ node: nodeName('two'), incarnation: 'x', kind: 'open', cells: [cellOfShard(ADA, epoch(2))] });
     bench.put(1, ADA, 1, row(1));
     bench.put(2, BOB, 1, row(1));
     expect(await bench.known()).toEqual({ rows: 1, position: 2 });
@@ -428,8 +431,8 @@ describe('a feed of cells', () => {
   });
 
   it('opens only those cells that have no later owner', async () => {
-    const bench = new Bench([{ position: 3, rows: [listed(1, 1), indexed(BOB, 1, row(1))] }]);
-    bench.core.apply({ node: 'two', incarnation: 'x', kind: 'open', cells: [cellOfShard(ADA, epoch(2))] });
+    const bench = new Bench([{ position: position(3), rows: [listed(1, 1), indexed(BOB, 1, row(1))] }]);
+    bench.core.apply({ node: nodeName('two'), incarnation: 'x', kind: 'open', cells: [cellOfShard(ADA, epoch(2))] });
     await bench.feed.openCells(CELLS);
     expect(await bench.known()).toEqual({ rows: 1, position: 3 });
   });
@@ -473,7 +476,7 @@ describe('feeds of nodes between which cells move', () => {
         const benches = ['one', 'two'].map((node, number) => {
           const snapshot = (cells: readonly CellEpoch[]): FeedSnapshot => {
             const own = shards.filter(({ cell }) => cells.some((each) => each.cell === cell.cell));
-            return { position: positions[number] ?? 0, rows: own.flatMap(({ rows }) => rows) };
+            return { position: position(positions[number] ?? 0), rows: own.flatMap(({ rows }) => rows) };
           };
           return new Bench([], { node, core, snapshot });
         });
@@ -501,12 +504,12 @@ describe('feeds of nodes between which cells move', () => {
             other.put((positions[1 - moving.owner] ?? 0) + 1, moving.shard, 1_000, row(id, 666));
             positions[1 - moving.owner] = (positions[1 - moving.owner] ?? 0) + 1;
           } else if (kind === 'lose') {
-            core.apply({ node: owner === one ? 'one' : 'two', incarnation: 'another', kind: 'open', cells: [] });
+            core.apply({ node: nodeName(owner === one ? 'one' : 'two'), incarnation: 'another', kind: 'open', cells: [] });
           } else await owner.ring();
         }
         for (let rounds = 0; rounds < 6; rounds++) for (const bench of benches) await Promise.all([bench.flushed(), bench.ring()]);
         for (const { shard, rows } of shards) {
-          const known = [1, 2, 3, 4].flatMap((id) => core.get(listingId(id, shard)) ?? []);
+          const known = [1, 2, 3, 4].flatMap((id) => core.get(listingId(rowId(id), shard)) ?? []);
           const prices = (listings: readonly IndexedListing[]) => listings.map(({ id, buyout }) => `${id} for ${buyout}`).toSorted();
           expect(prices(known)).toEqual(prices(rows));
         }
@@ -518,12 +521,12 @@ describe('feeds of nodes between which cells move', () => {
 
 describe('listings of a shard that cannot be loaded', () => {
   it('leave the index, and are shown again when the shard is there', async () => {
-    const bench = await Bench.open([{ position: 9, rows: [listed(1, 1), listed(2, 2)] }]);
+    const bench = await Bench.open([{ position: position(9), rows: [listed(1, 1), listed(2, 2)] }]);
     bench.feed.hide(ADA);
     await promisesSettled();
     expect(await bench.known()).toEqual({ rows: 0, position: 9 });
     bench.put(10, BOB, 1, row(1));
-    bench.feed.show(ADA, 3, [row(1), row(2, 20)]);
+    bench.feed.show(ADA, shardVersion(3), [row(1), row(2, 20)]);
     expect(await bench.known()).toEqual({ rows: 3, position: 10 });
     expect(await bench.has(ADA, 2)).toMatchObject({ buyout: 20, version: 3 });
     bench.remove(11, ADA, 4, 2);
@@ -535,7 +538,7 @@ describe('listings of a shard that cannot be loaded', () => {
   });
 
   it('leave it when that is told once more, if they could not be looked up at first', async () => {
-    const bench = await Bench.open([{ position: 9, rows: [listed(1, 1)] }]);
+    const bench = await Bench.open([{ position: position(9), rows: [listed(1, 1)] }]);
     bench.lookupsToFail = 1;
     const rows: number[] = [];
     for (let attempt = 0; attempt < 3; attempt++) {
@@ -545,19 +548,19 @@ describe('listings of a shard that cannot be loaded', () => {
     }
     expect(rows).toEqual([1, 0, 0]);
     expect(bench.reported).toEqual([`listings of ${ADA} are still shown`]);
-    bench.feed.show(ADA, 1, [row(1)]);
+    bench.feed.show(ADA, shardVersion(1), [row(1)]);
     expect((await bench.known()).rows).toBe(1);
   });
 
   it('stay if the shard was there again before they were looked up', async () => {
-    const bench = await Bench.open([{ position: 9, rows: [listed(1, 1), listed(3, 1)] }]);
+    const bench = await Bench.open([{ position: position(9), rows: [listed(1, 1), listed(3, 1)] }]);
     bench.feed.hide(ADA);
-    bench.feed.show(ADA, 1, [row(1), row(3)]);
+    bench.feed.show(ADA, shardVersion(1), [row(1), row(3)]);
     bench.remove(10, ADA, 2, 1);
     bench.put(11, ADA, 3, row(2));
     await promisesSettled();
     await bench.flushed();
-    expect([1, 2, 3].map((id) => bench.core.get(listingId(id, ADA))?.version)).toEqual([undefined, 3, 1]);
+    expect([1, 2, 3].map((id) => bench.core.get(listingId(rowId(id), ADA))?.version)).toEqual([undefined, 3, 1]);
   });
 
   it.each<[string, 'hide' | 'show']>([
@@ -567,21 +570,21 @@ describe('listings of a shard that cannot be loaded', () => {
     const others = Array.from({ length: 500 }, (_, place) => indexed(BOB, 1, row(place + 100)));
     const own = [listed(1, 1), listed(2, 2)];
     // Of the listings of one shard, one is in the first part and the other in the second.
-    const snapshot = { position: 600, rows: [listed(1, 1), ...others, listed(2, 2)] };
-    const bench = await Bench.open([{ position: 5, rows: own }, snapshot]);
+    const snapshot = { position: position(600), rows: [listed(1, 1), ...others, listed(2, 2)] };
+    const bench = await Bench.open([{ position: position(5), rows: own }, snapshot]);
     if (end === 'show') bench.feed.hide(ADA);
     await promisesSettled();
     bench.disturb();
     bench.put(600, BOB, 1, row(100));
     expect((await bench.known()).rows).toBeGreaterThan(0);
-    if (end === 'show') bench.feed.show(ADA, 7, [row(1), row(2)]);
+    if (end === 'show') bench.feed.show(ADA, shardVersion(7), [row(1), row(2)]);
     else bench.feed.hide(ADA);
     await promisesSettled();
     // A change of the journal that the snapshot does not have.
     bench.put(601, BOB, 2, row(99));
     await bench.ring();
     expect(await bench.known()).toEqual({ rows: end === 'show' ? 503 : 501, position: 601 });
-    expect([1, 2].map((id) => bench.core.get(listingId(id, ADA)) !== undefined)).toEqual([end === 'show', end === 'show']);
+    expect([1, 2].map((id) => bench.core.get(listingId(rowId(id), ADA)) !== undefined)).toEqual([end === 'show', end === 'show']);
   });
 });
 
@@ -595,7 +598,7 @@ describe('a feed into an index that is elsewhere', () => {
     await bench.ring();
     bench.pass(3);
     bench.put(2, ADA, 2, row(2));
-    expect(bench.feed.flush(2)).toBe(2);
+    expect(bench.feed.flush(position(2))).toBe(2);
     bench.pass(4);
     expect([bench.spans, bench.feed.lagMs]).toEqual([[[0, 1]], 7]);
     arrivals.shift()?.();
@@ -603,13 +606,13 @@ describe('a feed into an index that is elsewhere', () => {
     expect([bench.spans.at(-1), bench.feed.lagMs]).toEqual([[1, 2], 4]);
     arrivals.shift()?.();
     await promisesSettled();
-    expect([bench.core.positionOf('one'), bench.feed.lagMs, bench.timers.size]).toEqual([2, 0, 0]);
+    expect([bench.core.positionOf(nodeName('one')), bench.feed.lagMs, bench.timers.size]).toEqual([2, 0, 0]);
   });
 
   it('opens all cells again when it cannot know whether a batch was taken, once the index answers', async () => {
     let failures = 0;
     const apply: BenchOptions['apply'] = (real, batch) => (failures-- > 0 ? Promise.reject(new Error('away')) : real.apply(batch));
-    const bench = await Bench.open([EMPTY, { position: 2, rows: rowsUpTo(2) }], { apply });
+    const bench = await Bench.open([EMPTY, { position: position(2), rows: rowsUpTo(2) }], { apply });
     failures = 2;
     bench.put(1, ADA, 1, row(1));
     await bench.ring();
@@ -622,14 +625,14 @@ describe('a feed into an index that is elsewhere', () => {
 });
 
 describe('a search of a node', () => {
-  const query = { market: 'europe.softcore', criteria: {}, sort: { by: 'buyout' }, limit: 9, now: instant(0) } as const;
+  const query = { market: marketName('europe', 'softcore'), criteria: {}, sort: { by: 'buyout' }, limit: 9, now: instant(0) } as const;
 
   it('finds what is durable, as the feed sends it for it', async () => {
     const bench = await Bench.open();
     bench.put(4, ADA, 1, row(1));
-    expect(await bench.feed.search(query, { atLeast: 4 })).toMatchObject({ kind: 'found', total: 1, lagMs: 0 });
+    expect(await bench.feed.search(query, { atLeast: position(4) })).toMatchObject({ kind: 'found', total: 1, lagMs: 0 });
     bench.remove(5, ADA, 2, 1);
-    expect(await bench.feed.search(query, { atLeast: 9 })).toMatchObject({ kind: 'found', total: 0, lagMs: 0 });
+    expect(await bench.feed.search(query, { atLeast: position(9) })).toMatchObject({ kind: 'found', total: 0, lagMs: 0 });
     await promisesSettled();
     bench.put(10, ADA, 3, row(1));
     expect(await bench.feed.stats()).toMatchObject({ rows: 1 });
@@ -642,7 +645,7 @@ describe('a search of a node', () => {
     const bench = await Bench.open([EMPTY], { apply });
     bench.put(1, ADA, 1, row(1));
     let isAnswered = false;
-    const patient = bench.feed.search(query, { atLeast: 1 }).finally(() => (isAnswered = true));
+    const patient = bench.feed.search(query, { atLeast: position(1) }).finally(() => (isAnswered = true));
     await promisesSettled();
     expect(isAnswered).toBe(false);
     arrive();
@@ -650,7 +653,7 @@ describe('a search of a node', () => {
     expect(bench.timers.size).toBe(0);
 
     bench.put(2, ADA, 2, row(2));
-    const hasty = bench.feed.search(query, { atLeast: 2 });
+    const hasty = bench.feed.search(query, { atLeast: position(2) });
     await promisesSettled();
     bench.pass(100);
     await bench.ring();
@@ -659,6 +662,6 @@ describe('a search of a node', () => {
 
   it('says so when the index does not answer', async () => {
     const bench = await Bench.open([EMPTY], { search: async () => ({ kind: 'unavailable' }) });
-    expect(await bench.feed.search(query, { atLeast: 0 })).toEqual({ kind: 'unavailable' });
+    expect(await bench.feed.search(query, { atLeast: position(0) })).toEqual({ kind: 'unavailable' });
   });
 });

@@ -20,7 +20,16 @@
 import { listingId } from '#shared/address.ts';
 import { CellMap, type CellEpoch } from '#shared/cell.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import type { ShardId } from '#shared/units.ts';
+import {
+  NO_POSITION,
+  type NodeName,
+  type Position,
+  position,
+  type RowId,
+  type ShardId,
+  type ShardVersion,
+  shardVersion,
+} from '#shared/units.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
 import { PendingChanges, type ListingChange } from './pending-changes.ts';
 import type {
@@ -36,7 +45,7 @@ import type {
 
 /** All rows of some cells as of one durable position. */
 export interface FeedSnapshot {
-  readonly position: number;
+  readonly position: Position;
   readonly rows: readonly IndexedListing[];
 }
 
@@ -49,7 +58,7 @@ export type FoundAtNode = (FoundListings & { readonly lagMs: number }) | Exclude
 /** What a feed needs. `Row` is a listing as its shard has it. */
 export interface ListingFeedOptions<Row> {
   readonly index: ListingIndexService;
-  readonly node: string;
+  readonly node: NodeName;
   /** Random per start of the node. */
   readonly incarnation: string;
   readonly cellsPerMarket: number;
@@ -57,11 +66,11 @@ export interface ListingFeedOptions<Row> {
   /** Reads the rows of these cells; it may give others, too. */
   readonly snapshot: (cells: readonly CellEpoch[]) => Promise<FeedSnapshot>;
   /** The rows of all listings of a shard that takes no turns meanwhile. */
-  readonly rowsOf: (shard: ShardId) => Promise<readonly number[]>;
+  readonly rowsOf: (shard: ShardId) => Promise<readonly RowId[]>;
   /** Changes that wait at most, for instance for the end of a snapshot; a million by default. */
   readonly pendingMax?: number;
   /** What the index is to know of a row that a shard of that version has. */
-  readonly indexed: (shard: ShardId, version: number, row: Row) => IndexedListing;
+  readonly indexed: (shard: ShardId, version: ShardVersion, row: Row) => IndexedListing;
 }
 
 /** An open cell: it waits for a snapshot, one is under way, or the index knows it and takes its changes. */
@@ -84,9 +93,9 @@ type State =
  * The position of what is not in the journal: that a shard cannot be loaded, and that it can again. It follows every
  * snapshot, as that may have been read, or sent in part, before it. A later change of the journal takes its place.
  */
-const NOT_IN_JOURNAL = Number.POSITIVE_INFINITY;
+const NOT_IN_JOURNAL = position(Number.MAX_SAFE_INTEGER);
 /** Removes a row whatever version it was fed with. */
-const ANY_VERSION = Number.MAX_SAFE_INTEGER;
+const ANY_VERSION = shardVersion(Number.MAX_SAFE_INTEGER);
 /** Rows of a snapshot that are sent at once: each part holds up the node for a few milliseconds. */
 const PART_ROWS = 500;
 /** Changes wait this long for others to go with them. Listings that come and go meanwhile cost the index nearly nothing. */
@@ -99,7 +108,7 @@ const SNAPSHOT_RETRY_MS = 1_000;
 const newChanges = (): FeedChange[] => [];
 
 /** The feed; `Row` is a listing as its shard has it. */
-export class ListingFeed<Row extends { readonly id: number }> {
+export class ListingFeed<Row extends { readonly id: RowId }> {
   readonly #options: ListingFeedOptions<Row>;
   /** The open cells, of each at most one epoch. */
   readonly #cells: CellMap<OpenCell>;
@@ -107,9 +116,9 @@ export class ListingFeed<Row extends { readonly id: number }> {
   readonly #hidden = new Set<ShardId>();
   #state: State = { kind: 'current' };
   /** The last position of which a change was heard, or of a snapshot. */
-  #heardTo = 0;
+  #heardTo = NO_POSITION;
   /** Up to where the index knows the journal; `undefined` if it does not know this life, or no longer. */
-  #fedTo: number | undefined;
+  #fedTo: Position | undefined;
   /** Snapshots under way, until every open cell is live. */
   #snapshots: Promise<void> | undefined;
 
@@ -128,7 +137,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
    * Searches the index. The answer includes everything up to `atLeast`, a durable position of this
    * node's journal, unless it says otherwise.
    */
-  async search(query: SearchQuery, { atLeast }: { readonly atLeast: number }): Promise<FoundAtNode> {
+  async search(query: SearchQuery, { atLeast }: { readonly atLeast: Position }): Promise<FoundAtNode> {
     const { index, node } = this.#options;
     const answer = await index.search(query, { atLeast: { node, position: this.flush(atLeast) } });
     if (answer.kind !== 'found') return answer;
@@ -184,15 +193,15 @@ export class ListingFeed<Row extends { readonly id: number }> {
   }
 
   /** Takes that a shard that was hidden is there again, as of that durable version, with these listings. */
-  show(shard: ShardId, version: number, rows: readonly Row[]): void {
+  show(shard: ShardId, version: ShardVersion, rows: readonly Row[]): void {
     if (!this.#hidden.delete(shard)) return;
     for (const row of rows) this.#add({ position: NOT_IN_JOURNAL, shard, version, id: row.id, row });
   }
 
   /** Sends what waits now; returns the position that the index has to reach to know all that `atLeast` asks for. */
-  flush(atLeast: number): number {
+  flush(atLeast: Position): Position {
     this.#send();
-    return Math.min(atLeast, this.#heardTo);
+    return atLeast < this.#heardTo ? atLeast : this.#heardTo;
   }
 
   /** Feeds no more. */
@@ -236,7 +245,8 @@ export class ListingFeed<Row extends { readonly id: number }> {
     if (state.kind === 'sending' || state.kind === 'stopped' || this.#fedTo === undefined) return;
     const cells = this.#drained();
     const isHeld = this.#pending.count > 0;
-    const [from, to] = [this.#fedTo, isHeld ? this.#fedTo : Math.max(this.#fedTo, this.#heardTo)];
+    const from = this.#fedTo;
+    const to = isHeld || this.#heardTo < from ? from : this.#heardTo;
     if (state.kind === 'behind') state.cancelTimer?.();
     const sinceMs = state.kind === 'behind' ? state.sinceMs : this.#nowMs;
     if (cells.length === 0 && from === to) {
@@ -314,7 +324,7 @@ export class ListingFeed<Row extends { readonly id: number }> {
   }
 
   /** Gives the index the rows of these cells as of the position returned; `undefined` if it has lost its place. */
-  async #snapshotPosition(cells: readonly CellEpoch[]): Promise<number | undefined> {
+  async #snapshotPosition(cells: readonly CellEpoch[]): Promise<Position | undefined> {
     // An index that does not answer is found out before all rows are read for it.
     if (this.#fedTo === undefined && !(await this.#isApplied({ kind: 'open', cells: [] }))) return undefined;
     const { position, rows } = await this.#options.snapshot(cells);
@@ -335,13 +345,13 @@ export class ListingFeed<Row extends { readonly id: number }> {
   }
 
   /** The index has everything of these cells up to a position: what waits and is not later has gone with it. */
-  #goLive(cells: readonly OpenCell[], position: number): void {
+  #goLive(cells: readonly OpenCell[], position: Position): void {
     for (const [shard, pending] of this.#pending.drain()) {
       const isGiven = this.#cells.of(shard)?.phase === 'snapshot';
       this.#pending.putBack(shard, isGiven ? pending.filter((change) => change.position > position) : pending);
     }
     for (const open of cells) if (open.phase === 'snapshot') open.phase = 'live';
-    this.#heardTo = Math.max(this.#heardTo, position);
+    if (position > this.#heardTo) this.#heardTo = position;
     this.#send();
   }
 

@@ -8,7 +8,21 @@ import type { Criteria } from '#shared/criteria.ts';
 import { RARITIES } from '#shared/item.ts';
 import { createPrng } from '#shared/prng.ts';
 import { compareListings, matches, type IndexedListing } from '#shared/search.ts';
-import { durationMs, gold, instant, itemId, playerId, type ListingId } from '#shared/units.ts';
+import {
+  durationMs,
+  gold,
+  instant,
+  itemId,
+  type ListingId,
+  NO_POSITION,
+  type NodeName,
+  nodeName,
+  playerId,
+  type Position,
+  position,
+  rowId,
+  shardVersion,
+} from '#shared/units.ts';
 import { ListingIndex } from './listing-index.ts';
 import type { CellChanges, FeedAnswer, FeedBatch, FeedChange, SearchQuery } from './service.ts';
 
@@ -33,15 +47,15 @@ const rowArbitrary: fc.Arbitrary<IndexedListing> = fc
     buyout: fc.option(fc.constantFrom(1, 2, 3, 2 ** 31, 2 ** 53 - 1), { nil: undefined }),
     currentBid: fc.option(fc.constantFrom(0, 1, 5), { nil: undefined }),
     endsAt: fc.constantFrom(-1, 0, 1, 500, 1_000).map((offset) => instant(NOW + offset)),
-    version: fc.nat(5),
+    version: fc.nat(5).map(shardVersion),
   })
   .map(({ row, player, region, seed, level, itemClass, rarity, buyout, currentBid, endsAt, version }) => {
     const shard = shardId(player, region, 'softcore');
     return {
-      id: listingId(row, shard),
+      id: listingId(rowId(row), shard),
       shard,
       seller: playerId(player),
-      market: `${region}.softcore`,
+      market: marketOf(shard),
       item: rollItem(BUILT_IN_CATALOGUE, createPrng(seed), { id: itemId(`item-${row}`), level, itemClass, rarity }),
       ...(buyout === undefined ? {} : { buyout: gold(buyout) }),
       ...(currentBid === undefined ? {} : { currentBid: gold(currentBid) }),
@@ -120,7 +134,7 @@ const idOf = (change: FeedChange): ListingId => (change.kind === 'put' ? change.
 
 const byCell = (changes: readonly FeedChange[], inEpoch = FIRST_EPOCH): readonly CellChanges[] =>
   Array.from(Map.groupBy(changes, (change) => nameOf(cellOfListing(idOf(change)))).values(), (own): CellChanges => ({
-    cell: cellOfListing(own[0] === undefined ? listingId(1, ADA) : idOf(own[0]), inEpoch),
+    cell: cellOfListing(own[0] === undefined ? listingId(rowId(1), ADA) : idOf(own[0]), inEpoch),
     changes: own,
   }));
 
@@ -128,14 +142,14 @@ const byCell = (changes: readonly FeedChange[], inEpoch = FIRST_EPOCH): readonly
 class Twin {
   readonly #rows = new Map<ListingId, IndexedListing>();
   readonly #cells = new Map<string, { readonly epoch: number; readonly life: number }>();
-  readonly #lives = new Map<string, { readonly incarnation: string; readonly number: number; readonly position: number }>();
+  readonly #lives = new Map<NodeName, { readonly incarnation: string; readonly number: number; readonly position: Position }>();
   #livesBegun = 0;
 
   apply(batch: FeedBatch): FeedAnswer {
     const { node, incarnation } = batch;
     const isOutdated = ({ epoch: at, ...cell }: CellEpoch): boolean => (this.#cells.get(nameOf(cell))?.epoch ?? 0) > at;
     const isKnown = this.#lives.get(node)?.incarnation === incarnation;
-    if (batch.kind === 'open' && !isKnown) this.#lives.set(node, { incarnation, number: ++this.#livesBegun, position: 0 });
+    if (batch.kind === 'open' && !isKnown) this.#lives.set(node, { incarnation, number: ++this.#livesBegun, position: NO_POSITION });
     const life = this.#lives.get(node)?.number ?? 0;
     if (batch.kind === 'open') {
       for (const cell of batch.cells.filter((each) => !isOutdated(each))) {
@@ -156,8 +170,8 @@ class Twin {
     return { kind: 'applied', to, outdated: batch.cells.map(({ cell }) => cell).filter(isOutdated) };
   }
 
-  positionOf(node: string): number {
-    return this.#lives.get(node)?.position ?? 0;
+  positionOf(node: NodeName): Position {
+    return this.#lives.get(node)?.position ?? NO_POSITION;
   }
 
   #change(change: FeedChange): void {
@@ -181,13 +195,18 @@ class Twin {
 
 const changeArbitrary: fc.Arbitrary<FeedChange> = fc.oneof(
   { weight: 3, arbitrary: rowArbitrary.map((row) => ({ kind: 'put' as const, row })) },
-  { weight: 1, arbitrary: fc.tuple(rowArbitrary, fc.nat(6)).map(([row, version]) => ({ kind: 'remove' as const, id: row.id, version })) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(rowArbitrary, fc.nat(6).map(shardVersion))
+      .map(([row, version]) => ({ kind: 'remove' as const, id: row.id, version })),
+  },
 );
 
 /** What happens to a pair of index and twin: a life of a node opens cells with some rows, or tells what changes in them. */
 interface Feeding {
   readonly kind: FeedBatch['kind'];
-  readonly node: string;
+  readonly node: NodeName;
   readonly incarnation: string;
   readonly inEpoch: CellEpoch['epoch'];
   /** Whether the batch starts elsewhere than where the one before ended. */
@@ -197,7 +216,7 @@ interface Feeding {
 
 const feedArbitrary: fc.Arbitrary<Feeding> = fc.record({
   kind: fc.constantFrom('open', 'rows', 'changes', 'changes'),
-  node: fc.constantFrom('node-1', 'node-1', 'node-2'),
+  node: fc.constantFrom('node-1', 'node-1', 'node-2').map(nodeName),
   incarnation: fc.constantFrom('first', 'first', 'first', 'second'),
   inEpoch: fc.constantFrom(1, 1, 1, 2, 3).map(epoch),
   isOff: fc.boolean().chain((isOff) => (isOff ? fc.boolean() : fc.constant(false))),
@@ -207,7 +226,7 @@ const feedArbitrary: fc.Arbitrary<Feeding> = fc.record({
 /** A pair whose cells node-1 has opened. */
 const openPair = (): readonly [ListingIndex, Twin] => {
   const pair = [new ListingIndex(itemClasses), new Twin()] as const;
-  for (const each of pair) each.apply({ kind: 'open', node: 'node-1', incarnation: 'first', cells: cellsIn() });
+  for (const each of pair) each.apply({ kind: 'open', node: nodeName('node-1'), incarnation: 'first', cells: cellsIn() });
   return pair;
 };
 
@@ -215,22 +234,22 @@ const openPair = (): readonly [ListingIndex, Twin] => {
 const feedBoth = (index: ListingIndex, twin: Twin, feedings: readonly Feeding[]): void => {
   for (const { kind, node, incarnation, inEpoch, isOff, changes } of feedings) {
     const cells = byCell(changes, inEpoch);
-    const from = twin.positionOf(node) + (isOff ? 1 : 0);
+    const from = position(twin.positionOf(node) + (isOff ? 1 : 0));
     const opened = cellsIn(inEpoch).filter((each) => cells.some(({ cell }) => nameOf(cell) === nameOf(each)));
     const batches: readonly FeedBatch[] =
       kind === 'changes'
-        ? [{ kind, node, incarnation, from, to: from + changes.length, cells }]
+        ? [{ kind, node, incarnation, from, to: position(from + changes.length), cells }]
         : [...(kind === 'open' ? [{ kind, node, incarnation, cells: opened }] : []), { kind: 'rows', node, incarnation, cells }];
     for (const batch of batches) {
       expect(index.apply(batch)).toEqual(twin.apply(batch));
-      expect(index.positionOf(node)).toBe(twin.positionOf(node));
+      expect(index.positionOf(nodeName(node))).toBe(twin.positionOf(node));
     }
   }
 };
 
 /** Node-1 tells both what changes. */
 const changeBoth = (index: ListingIndex, twin: Twin, changes: readonly FeedChange[]): void =>
-  feedBoth(index, twin, [{ kind: 'changes', node: 'node-1', incarnation: 'first', inEpoch: FIRST_EPOCH, isOff: false, changes }]);
+  feedBoth(index, twin, [{ kind: 'changes', node: nodeName('node-1'), incarnation: 'first', inEpoch: FIRST_EPOCH, isOff: false, changes }]);
 
 const nameOf = ({ market, cell }: Omit<CellEpoch, 'epoch'>): string => `${cell} of ${market}`;
 
@@ -281,11 +300,11 @@ describe('the listing index', () => {
         const [index, twin] = openPair();
         const changes = drawn.map(([change, row], version): FeedChange => {
           const idOf = (id: ListingId): ListingId =>
-            listingId(row, shardId('ada', id.endsWith('europe.softcore') ? 'europe' : 'asia', 'softcore'));
-          if (change.kind === 'remove') return { ...change, id: idOf(change.id), version };
+            listingId(rowId(row), shardId('ada', id.endsWith('europe.softcore') ? 'europe' : 'asia', 'softcore'));
+          if (change.kind === 'remove') return { ...change, id: idOf(change.id), version: shardVersion(version) };
           const id = idOf(change.row.id);
           const shard = parseListingId(id)?.shard ?? change.row.shard;
-          return { ...change, row: { ...change.row, id, shard, seller: playerId('ada'), version } };
+          return { ...change, row: { ...change.row, id, shard, seller: playerId('ada'), version: shardVersion(version) } };
         });
         changeBoth(index, twin, changes);
         for (const query of queries) {
@@ -304,7 +323,7 @@ describe('the listing index', () => {
         feedBoth(index, twin, feeds);
         for (const player of players) {
           for (let row = 1; row <= 12; row += 1) {
-            const id = listingId(row, shardId(player, 'europe', 'softcore'));
+            const id = listingId(rowId(row), shardId(player, 'europe', 'softcore'));
             expect(index.get(id)).toEqual(twin.get(id));
           }
         }
@@ -320,7 +339,9 @@ describe('the listing index', () => {
         queryArbitrary,
         (rows, churn, query) => {
           const [index, twin] = openPair();
-          const staying = rows.filter((row) => (parseListingId(row.id)?.row ?? 0) % 2 === 0).map((row) => ({ ...row, version: 100 }));
+          const staying = rows
+            .filter((row) => (parseListingId(row.id)?.row ?? 0) % 2 === 0)
+            .map((row) => ({ ...row, version: shardVersion(100) }));
           changeBoth(
             index,
             twin,
@@ -347,9 +368,12 @@ describe('the listing index', () => {
     );
     const items = [{ ...plain, affixes }, { ...plain, affixes, dps: 7 }, { ...plain, affixes, armor: 7 }, plain, { ...plain, affixes: [] }];
     for (const [place, item] of items.entries()) {
-      const put: FeedChange = { kind: 'put', row: { ...row, item, endsAt: instant(NOW + 1), version: place } };
+      const put: FeedChange = { kind: 'put', row: { ...row, item, endsAt: instant(NOW + 1), version: shardVersion(place) } };
       // A second row, so that the one that is replaced is not always the last of its table.
-      const second: FeedChange = { kind: 'put', row: { ...put.row, id: listingId(99, row.shard), item: items.at(place - 1) ?? item } };
+      const second: FeedChange = {
+        kind: 'put',
+        row: { ...put.row, id: listingId(rowId(99), row.shard), item: items.at(place - 1) ?? item },
+      };
       changeBoth(index, twin, [put, second]);
       for (const query of queries) {
         const asked = { ...query, market: row.market, limit: 5, now: NOW };
@@ -363,16 +387,25 @@ describe('the listing index', () => {
     const [row] = fc.sample(rowArbitrary, { numRuns: 1, seed: 1 });
     if (row === undefined) throw new Error('no row');
     for (let version = 1; version <= 1_000; version += 1) {
-      changeBoth(index, twin, [{ kind: 'put', row: { ...row, item: { ...row.item, name: `Name ${version}` }, version } }]);
+      changeBoth(index, twin, [
+        { kind: 'put', row: { ...row, item: { ...row.item, name: `Name ${version}` }, version: shardVersion(version) } },
+      ]);
     }
     expect(index.stats()).toMatchObject({ rows: 1, distinctNames: 1 });
-    changeBoth(index, twin, [{ kind: 'remove', id: row.id, version: 1_000 }]);
+    changeBoth(index, twin, [{ kind: 'remove', id: row.id, version: shardVersion(1_000) }]);
     expect(index.stats()).toMatchObject({ rows: 0, distinctNames: 0, feeds: [{ node: 'node-1', rows: 0 }] });
   });
 
   it('says so when a cursor is none of this order', () => {
     const index = new ListingIndex(itemClasses);
-    const query: SearchQuery = { market: 'europe.softcore', criteria: {}, sort: { by: 'buyout' }, limit: 1, now: NOW, cursor: 'nonsense' };
+    const query: SearchQuery = {
+      market: marketName('europe', 'softcore'),
+      criteria: {},
+      sort: { by: 'buyout' },
+      limit: 1,
+      now: NOW,
+      cursor: 'nonsense',
+    };
     expect(index.search(query)).toEqual({ kind: 'bad-cursor' });
   });
 });
@@ -382,45 +415,47 @@ describe('a batch', () => {
   const listed = (row: number, version = 1): FeedChange => ({
     kind: 'put',
     row: {
-      id: listingId(row, shard),
+      id: listingId(rowId(row), shard),
       shard,
       seller: playerId('ada'),
-      market: 'europe.softcore',
+      market: marketName('europe', 'softcore'),
       item: rollItem(BUILT_IN_CATALOGUE, createPrng(row), { id: itemId(`item-${row}`), level: 70 }),
       startsAt: NOW,
       endsAt: instant(NOW + 1),
-      version,
+      version: shardVersion(version),
     },
   });
-  const cell = cellOfListing(listingId(1, shard));
+  const cell = cellOfListing(listingId(rowId(1), shard));
   const later = { ...cell, epoch: epoch(2) };
-  const one = { node: 'n', incarnation: 'a' } as const;
-  const other = { node: 'm', incarnation: 'a' } as const;
+  const one = { node: nodeName('n'), incarnation: 'a' } as const;
+  const other = { node: nodeName('m'), incarnation: 'a' } as const;
   const needed = { kind: 'snapshot-needed' };
   const applied = (to: number, outdated: readonly CellEpoch[] = []) => ({ kind: 'applied', to, outdated });
-  const shown = (index: ListingIndex): readonly boolean[] => [1, 2, 3].map((row) => index.get(listingId(row, shard)) !== undefined);
+  const shown = (index: ListingIndex): readonly boolean[] => [1, 2, 3].map((row) => index.get(listingId(rowId(row), shard)) !== undefined);
 
   it('of changes goes on where the last one ended, from the opening of a cell on', () => {
     const index = new ListingIndex(itemClasses);
-    expect(index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells: [] })).toEqual(needed);
+    expect(index.apply({ ...one, kind: 'changes', from: position(0), to: position(20), cells: [] })).toEqual(needed);
     expect(index.apply({ ...one, kind: 'open', cells: [cell] })).toEqual(applied(0));
-    expect(index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells: [] })).toEqual(applied(20));
+    expect(index.apply({ ...one, kind: 'changes', from: position(0), to: position(20), cells: [] })).toEqual(applied(20));
     expect(index.apply({ ...one, kind: 'rows', cells: [{ cell, changes: [listed(1)] }] })).toEqual(applied(20));
-    expect(index.apply({ ...one, kind: 'changes', from: 20, to: 20, cells: [{ cell, changes: [listed(2)] }] })).toEqual(applied(20));
+    expect(index.apply({ ...one, kind: 'changes', from: position(20), to: position(20), cells: [{ cell, changes: [listed(2)] }] })).toEqual(
+      applied(20),
+    );
     expect(shown(index)).toEqual([true, true, false]);
   });
 
   it('with a gap, a repeat, another incarnation or a cell that was not opened changes nothing and asks for snapshots', () => {
     const index = new ListingIndex(itemClasses);
     index.apply({ ...one, kind: 'open', cells: [cell] });
-    index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells: [] });
+    index.apply({ ...one, kind: 'changes', from: position(0), to: position(20), cells: [] });
     const cells = [{ cell, changes: [listed(1)] }];
-    expect(index.apply({ ...one, kind: 'changes', from: 21, to: 22, cells })).toEqual(needed);
-    expect(index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells })).toEqual(needed);
-    expect(index.apply({ ...one, incarnation: 'b', kind: 'changes', from: 20, to: 30, cells })).toEqual(needed);
-    expect(index.apply({ ...other, kind: 'changes', from: 20, to: 30, cells })).toEqual(needed);
+    expect(index.apply({ ...one, kind: 'changes', from: position(21), to: position(22), cells })).toEqual(needed);
+    expect(index.apply({ ...one, kind: 'changes', from: position(0), to: position(20), cells })).toEqual(needed);
+    expect(index.apply({ ...one, incarnation: 'b', kind: 'changes', from: position(20), to: position(30), cells })).toEqual(needed);
+    expect(index.apply({ ...other, kind: 'changes', from: position(20), to: position(30), cells })).toEqual(needed);
     const unopened = { cell: { ...cell, cell: 2 }, changes: [] };
-    expect(index.apply({ ...one, kind: 'changes', from: 20, to: 30, cells: [...cells, unopened] })).toEqual(needed);
+    expect(index.apply({ ...one, kind: 'changes', from: position(20), to: position(30), cells: [...cells, unopened] })).toEqual(needed);
     expect(index.stats()).toMatchObject({ rows: 0, feeds: [{ ...one, position: 20, cells: 1 }] });
   });
 
@@ -454,7 +489,7 @@ describe('a batch', () => {
       { cell, changes: [listed(1)] },
       { cell: elsewhere, changes: [listed(2)] },
     ];
-    expect(index.apply({ ...one, kind: 'changes', from: 0, to: 5, cells })).toEqual(applied(5, [cell]));
+    expect(index.apply({ ...one, kind: 'changes', from: position(0), to: position(5), cells })).toEqual(applied(5, [cell]));
     expect(index.apply({ ...one, kind: 'rows', cells: cells.slice(0, 1) })).toEqual(applied(5, [cell]));
     expect(index.apply({ ...one, kind: 'open', cells: [cell] })).toEqual(applied(5, [cell]));
     expect(shown(index)).toEqual([false, true, false]);
@@ -463,10 +498,10 @@ describe('a batch', () => {
   it('of a life that has restarted opens its cells anew', () => {
     const index = new ListingIndex(itemClasses);
     index.apply({ ...one, kind: 'open', cells: [cell] });
-    index.apply({ ...one, kind: 'changes', from: 0, to: 20, cells: [{ cell, changes: [listed(1), listed(2)] }] });
+    index.apply({ ...one, kind: 'changes', from: position(0), to: position(20), cells: [{ cell, changes: [listed(1), listed(2)] }] });
     expect(index.apply({ ...one, incarnation: 'b', kind: 'open', cells: [cell] })).toEqual(applied(0));
     index.apply({ ...one, incarnation: 'b', kind: 'rows', cells: [{ cell, changes: [listed(2)] }] });
-    expect(index.apply({ ...one, kind: 'changes', from: 20, to: 21, cells: [] })).toEqual(needed);
+    expect(index.apply({ ...one, kind: 'changes', from: position(20), to: position(21), cells: [] })).toEqual(needed);
     expect(shown(index)).toEqual([false, true, false]);
   });
 });

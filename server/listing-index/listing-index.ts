@@ -12,7 +12,7 @@
  * I5. A batch of changes that does not start where that life's last one ended changes nothing.
  */
 import { decodeCursor, encodeCursor, placeOf, type IndexedListing, type SearchedClass } from '#shared/search.ts';
-import type { ListingId } from '#shared/units.ts';
+import type { ListingId, NodeName, Position } from '#shared/units.ts';
 import { KnownCells } from './known-cells.ts';
 import { RowStore } from './row-store.ts';
 import { Selector } from './selection.ts';
@@ -76,7 +76,7 @@ export class ListingIndex {
   }
 
   /** Up to where the journal of a node is known; 0 for a node that is not. */
-  positionOf(node: string): number {
+  positionOf(node: NodeName): Position {
     return this.#known.positionOf(node);
   }
 }

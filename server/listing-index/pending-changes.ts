@@ -4,16 +4,16 @@
  * Kept by shard, and within a shard as a list: the id of a listing is a text that would have to be
  * made for each change.
  */
-import type { ShardId } from '#shared/units.ts';
+import type { Position, RowId, ShardId, ShardVersion } from '#shared/units.ts';
 
 /** What became of a listing in a turn. Without a row it was removed. */
 export interface ListingChange<Row> {
   /** Of the turn, in the node's journal. */
-  readonly position: number;
+  readonly position: Position;
   readonly shard: ShardId;
   /** Of the shard, after the turn. */
-  readonly version: number;
-  readonly id: number;
+  readonly version: ShardVersion;
+  readonly id: RowId;
   readonly row: Row | undefined;
 }
 

@@ -7,21 +7,21 @@
  * version never falls while the row is there.
  */
 import type { IndexedListing } from '#shared/search.ts';
-import type { ListingId } from '#shared/units.ts';
+import type { ListingId, Market, ShardVersion } from '#shared/units.ts';
 import { ClassTable } from './class-table.ts';
 import { NameDictionary } from './name-dictionary.ts';
-import { decodeRow, encodeRow } from './row-codec.ts';
+import { decodeRow, encodeRow } from './row-packing.ts';
 
 /** The rows of all markets. */
 export class RowStore {
   readonly names = new NameDictionary();
   readonly #tables: ClassTable[] = [];
-  readonly #tableNumbersByMarket = new Map<string, Map<string, number>>();
+  readonly #tableNumbersByMarket = new Map<Market, Map<string, number>>();
   readonly #handleById = new Map<ListingId, number>();
   readonly #rowCounts: number[] = [];
   readonly #ids: (ListingId | undefined)[] = [];
   readonly #texts: string[] = [];
-  readonly #versions: number[] = [];
+  readonly #versions: ShardVersion[] = [];
   readonly #cells: number[] = [];
   readonly #tableNumbers: number[] = [];
   readonly #slots: number[] = [];
@@ -43,7 +43,7 @@ export class RowStore {
   }
 
   /** The tables of a market, in no order of meaning. */
-  tablesOf(market: string): readonly ClassTable[] {
+  tablesOf(market: Market): readonly ClassTable[] {
     const numbers = this.#tableNumbersByMarket.get(market)?.values() ?? [];
     return [...numbers].flatMap((number) => this.#tables[number] ?? []);
   }
@@ -68,7 +68,7 @@ export class RowStore {
   }
 
   /** Removes a listing's row, unless it is of a higher version. */
-  remove(id: ListingId, version: number): void {
+  remove(id: ListingId, version: ShardVersion): void {
     const handle = this.#handleById.get(id);
     if (handle !== undefined && (this.#versions[handle] ?? 0) <= version) this.#removeAt(handle, id);
   }
@@ -116,7 +116,7 @@ export class RowStore {
     this.#freeHandles.push(handle);
   }
 
-  #tableNumber(market: string, itemClass: string): number {
+  #tableNumber(market: Market, itemClass: string): number {
     const numbers = this.#tableNumbersByMarket.get(market) ?? new Map<string, number>();
     const known = numbers.get(itemClass);
     if (known !== undefined) return known;

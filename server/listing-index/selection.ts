@@ -8,7 +8,7 @@ import { RARITIES } from '#shared/item.ts';
 import { admitsClass, type SearchContext } from '#shared/search.ts';
 import type { ClassTable } from './class-table.ts';
 import { grownCapacity, type NumberColumn } from './number-column.ts';
-import { sellerOf } from './row-codec.ts';
+import { sellerOf } from './row-packing.ts';
 import type { RowStore } from './row-store.ts';
 
 /** Slots of a table that were chosen: the first `count` of the array. */

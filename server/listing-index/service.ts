@@ -9,11 +9,12 @@
 import type { CellEpoch } from '#shared/cell.ts';
 import type { Criteria, Sort } from '#shared/criteria.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import type { Instant, ListingId, PlayerId } from '#shared/units.ts';
+import type { Instant, ListingId, Market, NodeName, PlayerId, Position, ShardVersion } from '#shared/units.ts';
 
 /** One change of what is for sale; `version` is the shard's when it was made. */
 export type FeedChange =
-  { readonly kind: 'put'; readonly row: IndexedListing } | { readonly kind: 'remove'; readonly id: ListingId; readonly version: number };
+  | { readonly kind: 'put'; readonly row: IndexedListing }
+  | { readonly kind: 'remove'; readonly id: ListingId; readonly version: ShardVersion };
 
 /** What changes in one cell, in the epoch in which it was read there. */
 export interface CellChanges {
@@ -31,10 +32,10 @@ export interface CellChanges {
 export type FeedMessage =
   | { readonly kind: 'open'; readonly cells: readonly CellEpoch[] }
   | { readonly kind: 'rows'; readonly cells: readonly CellChanges[] }
-  | { readonly kind: 'changes'; readonly from: number; readonly to: number; readonly cells: readonly CellChanges[] };
+  | { readonly kind: 'changes'; readonly from: Position; readonly to: Position; readonly cells: readonly CellChanges[] };
 
 /** A message, and from whom it is. */
-export type FeedBatch = FeedMessage & { readonly node: string; readonly incarnation: string };
+export type FeedBatch = FeedMessage & { readonly node: NodeName; readonly incarnation: string };
 
 /**
  * What a feed is told. `applied`: up to which position the node is known, and which of the cells were left out because
@@ -42,11 +43,11 @@ export type FeedBatch = FeedMessage & { readonly node: string; readonly incarnat
  * nothing was changed; the node opens all of its cells again.
  */
 export type FeedAnswer =
-  { readonly kind: 'applied'; readonly to: number; readonly outdated: readonly CellEpoch[] } | { readonly kind: 'snapshot-needed' };
+  { readonly kind: 'applied'; readonly to: Position; readonly outdated: readonly CellEpoch[] } | { readonly kind: 'snapshot-needed' };
 
 /** A search of one market; `limit` is at least 1, `self` is who asks. */
 export interface SearchQuery {
-  readonly market: string;
+  readonly market: Market;
   readonly criteria: Criteria;
   readonly sort: Sort;
   readonly limit: number;
@@ -70,8 +71,8 @@ export interface BadCursor {
 
 /** A position of one node's journal. */
 export interface NodePosition {
-  readonly node: string;
-  readonly position: number;
+  readonly node: NodeName;
+  readonly position: Position;
 }
 
 /**
@@ -82,9 +83,9 @@ export type SearchAnswer = (FoundListings & { readonly isBehind: boolean }) | Ba
 
 /** How far one node's feed is known. */
 export interface FeedState {
-  readonly node: string;
+  readonly node: NodeName;
   readonly incarnation: string;
-  readonly position: number;
+  readonly position: Position;
   readonly cells: number;
   readonly rows: number;
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { createPrng } from '#shared/prng.ts';
 import { shardId } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
+import { transactionId } from '#server/trade/transaction.ts';
 import { gold, later } from '#shared/units.ts';
 import { decision } from '#server/trade/entities.ts';
 import { messageKey, type Offer, type Settled } from '#server/trade/messages.ts';
@@ -32,17 +33,18 @@ describe('a player can sell', () => {
     );
     for (let index = 0; index < 5_400; index++) {
       if (index % 600 === 0) driver.wait(1_000);
-      const tx = `${index + 1}.1.${strangers[index % strangers.length]}`;
+      const holder = strangers[index % strangers.length] ?? ADA;
+      const tx = transactionId({ holder, generation: 1, seq: index + 1 });
       const offerUntil = later(driver.now, limits.offerWindowMs);
       const offer: Offer = {
         kind: 'offer',
         key: messageKey('offer', tx),
-        tx,
+        tx: tx,
         trade: BUYOUT,
         offerUntil,
         terms: { row: 1, price: gold(1) },
       };
-      const settled: Settled = { kind: 'settled', key: messageKey('settled', tx), tx };
+      const settled: Settled = { kind: 'settled', key: messageKey('settled', tx), tx: tx };
       driver.send(offer);
       driver.send(settled);
       expect(driver.rows(decision).length).toBeLessThanOrEqual(limits.decisionsMax);

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { createPrng } from '#shared/prng.ts';
 import { listingId } from '#shared/address.ts';
-import { GOLD_MAX, multiplyGold, gold, QUANTITY_MAX, quantity, type ShardId } from '#shared/units.ts';
+import { FIRST_ROW_ID, gold, GOLD_MAX, multiplyGold, quantity, QUANTITY_MAX, rowId, type ShardId } from '#shared/units.ts';
 import type { ShardNetwork } from '#server/trade/testing/shard-network.ts';
 import { completed } from './completed/completed.ts';
 import { commodity, item } from './goods/stash.ts';
@@ -64,7 +64,7 @@ describe('a market under random use', () => {
           } else if (kind === 'buyout' || kind === 'cancel') {
             const theirs = net.driver(kind === 'cancel' ? shard : seller).rows(listing);
             const row = theirs[which % Math.max(1, theirs.length)];
-            const id = listingId(row?.id ?? 4_000, kind === 'cancel' ? shard : seller);
+            const id = listingId(row?.id ?? rowId(4_000), kind === 'cancel' ? shard : seller);
             last = [
               shard,
               kind,
@@ -104,7 +104,7 @@ describe('a market under random use', () => {
     const rows = (entity: string) => driver.shard.rows(entity);
     const [line] = net.lines;
     if (line === undefined) throw new Error('there is no line');
-    const wrongGold = (entity: string) => (entity === 'wallet' ? [{ id: 1, gold: 11, held: 0, unclaimed: 0 }] : rows(entity));
+    const wrongGold = (entity: string) => (entity === 'wallet' ? [{ id: FIRST_ROW_ID, gold: 11, held: 0, unclaimed: 0 }] : rows(entity));
     const twice = (entity: string) => (entity === 'listing' ? rows('item') : rows(entity));
     const unbalanced = { ...line, entry: { ...line.entry, postings: line.entry.postings.slice(1) } };
     expect(faultsOfBooks([{ shard: ADA, rows }], net.lines, true)).toEqual([]);
@@ -130,7 +130,7 @@ describe('an operation that was refused', () => {
     net.command(ADA, 'open', opening('ada', { items: 1 }), undefined, 'service');
     net.command(BOB, 'open', opening('bob', { gold: 500 }), undefined, 'service');
     net.command(ADA, 'sell', { itemId: 'ada-0', buyout: 100, durationMs: HOUR }, 'sell');
-    const row = net.driver(ADA).rows(listing)[0]?.id ?? 0;
+    const row = net.driver(ADA).rows(listing)[0]?.id ?? FIRST_ROW_ID;
     const buyout = [BOB, 'buyout', { listingId: listingId(row, ADA), price: 100 }, 'buy'] as const;
     net.command(BOB, 'freeze', { frozen: true }, 'freeze', 'staff');
     expect(net.command(...buyout).handled).toMatchObject({ kind: 'refusal', name: 'frozen' });
@@ -167,7 +167,7 @@ describe('the numbers of the dupe', () => {
   const goldOf = (net: ShardNetwork, shard: ShardId) => net.driver(shard).rows(wallet)[0];
   const sell = (net: ShardNetwork, price: number): string => {
     net.command(ADA, 'sell', { itemId: 'ada-0', buyout: price, durationMs: HOUR }, 'sell');
-    return listingId(net.driver(ADA).rows(listing)[0]?.id ?? 0, ADA);
+    return listingId(net.driver(ADA).rows(listing)[0]?.id ?? FIRST_ROW_ID, ADA);
   };
 
   it('an order of 600 at 10,000,000 each is 6,000,000,000, not 1,705,032,704', () => {

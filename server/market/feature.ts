@@ -13,7 +13,7 @@ import type { Refusal } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import type { PlayerState } from '#shared/state.ts';
-import type { Instant, PlayerId, ShardId } from '#shared/units.ts';
+import type { Instant, PlayerId, RowId, ShardId, ShardVersion } from '#shared/units.ts';
 import type { FoundAtNode } from '#server/listing-index/listing-feed.ts';
 import type { SearchQuery } from '#server/listing-index/service.ts';
 import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
@@ -117,7 +117,7 @@ export interface View {
    * what the player is to be told of the change. What it returns after a snapshot is not sent.
    * `version` is that of the shard.
    */
-  readonly settle?: (version: number) => readonly ServerMessage[];
+  readonly settle?: (version: ShardVersion) => readonly ServerMessage[];
 }
 
 /** What the rows of one entity do to the state. */
@@ -130,7 +130,7 @@ export interface RowFold extends Folding<AnyRow> {
 export interface Folding<Row> {
   readonly put: (row: Row) => void;
   /** A row that goes is known by its id alone. Left out where no row ever goes. */
-  readonly remove?: (id: number) => void;
+  readonly remove?: (id: RowId) => void;
   /** Forgets every row, before a snapshot. Left out where the rows of a snapshot say all anew. */
   readonly clear?: () => void;
 }
@@ -159,7 +159,7 @@ export interface EntityHoldings {
 export interface IndexedRows {
   readonly entity: Entity;
   /** What the index knows of a row that a shard of that version has. */
-  readonly indexed: (shard: ShardId, version: number, row: AnyRow) => IndexedListing;
+  readonly indexed: (shard: ShardId, version: ShardVersion, row: AnyRow) => IndexedListing;
 }
 
 /** A listing that a player has seen, its own ones too; it may be gone by now. */
@@ -210,7 +210,7 @@ export function foldIntoMap<A extends Attributes, Value>(
   map: StateMap<Value>,
   shown: (row: RowOf<A>) => readonly [key: string, value: Value],
 ): RowFold {
-  const keyById = new Map<number, string>();
+  const keyById = new Map<RowId, string>();
   return fold(entity, {
     put: (row) => {
       const [key, value] = shown(row);

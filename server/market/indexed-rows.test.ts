@@ -1,9 +1,9 @@
 /** What the index makes of mirrored rows, also of those that an older version has written. */
 import { describe, expect, it } from '@jest/globals';
-import { gold, instant } from '#shared/units.ts';
+import { gold, instant, rowId, shardVersion } from '#shared/units.ts';
 import type { RawPut } from '#server/shard/change-set.ts';
 import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
-import { defineEntity, gold as goldAttribute, json } from '#server/shard/entity.ts';
+import { defineEntity, goldAmount, json } from '#server/shard/entity.ts';
 import { upgrader, type Powerup } from '#server/shard/powerup.ts';
 import type { Item } from '#shared/item.ts';
 import { listingsOfMirrored, type MirroredListings } from './indexed-rows.ts';
@@ -11,7 +11,7 @@ import { listing, listingRows } from './listing/listing.ts';
 import { player, testItem } from './testing/market-bench.ts';
 
 /** A listing as a program before the first one might have had it. */
-const oldListing = defineEntity('listing', { version: 0, attributes: { item: json<Item>(), price: goldAttribute() } });
+const oldListing = defineEntity('listing', { version: 0, attributes: { item: json<Item>(), price: goldAmount() } });
 /** A price at which the upgrade fails. */
 const CURSED = 13;
 const powerup: Powerup = {
@@ -24,7 +24,10 @@ const powerup: Powerup = {
       if (price === CURSED) throw new Error('a bug of the upgrade');
       const at = instant(1_000);
       return {
-        ...listing.newRow({ item, buyout: price, postedAt: at, startsAt: at, cancelUntil: at, endsAt: at, saleFeeBasisPoints: 1_500 }, 1),
+        ...listing.newRow(
+          { item, buyout: price, postedAt: at, startsAt: at, cancelUntil: at, endsAt: at, saleFeeBasisPoints: 1_500 },
+          rowId(1),
+        ),
       };
     }),
   ],
@@ -37,12 +40,12 @@ function mirrored(...puts: readonly RawPut[]): MirroredListings {
   return listingsOfMirrored(
     listingRows,
     definition,
-    puts.map((put) => ({ ...put, shard: ADA, version: 7 })),
+    puts.map((put) => ({ ...put, shard: ADA, version: shardVersion(7) })),
   );
 }
 
 describe('a mirrored row', () => {
-  const old: RawPut = { table: 'listing_v0', id: 5, values: [JSON.stringify(item), 300] };
+  const old: RawPut = { table: 'listing_v0', id: rowId(5), values: [JSON.stringify(item), 300] };
 
   it('of an older version is what its shard will make of it', () => {
     const { listings } = mirrored(old);
@@ -50,12 +53,12 @@ describe('a mirrored row', () => {
   });
 
   it.each<[string, RawPut, string]>([
-    ['of another entity', { table: 'failure_v1', id: 6, values: [] }, 'failure_v1 is no table of listings that this program knows'],
-    ['of a version that nobody knows', { table: 'listing_v9', id: 6, values: [] }, 'listing_v9 is no table of listings'],
-    ['that is no JSON', { table: 'listing_v0', id: 6, values: ['{', 300] }, 'JSON'],
-    ['that is no item', { table: 'listing_v0', id: 6, values: ['{"id":"x"}', 300] }, 'its item is none'],
-    ['that its entity does not allow', { table: 'listing_v0', id: 6, values: [JSON.stringify(item), -300] }, 'listing.buyout'],
-    ['that its upgrade cannot take', { table: 'listing_v0', id: 6, values: [JSON.stringify(item), CURSED] }, 'a bug of the upgrade'],
+    ['of another entity', { table: 'failure_v1', id: rowId(6), values: [] }, 'failure_v1 is no table of listings that this program knows'],
+    ['of a version that nobody knows', { table: 'listing_v9', id: rowId(6), values: [] }, 'listing_v9 is no table of listings'],
+    ['that is no JSON', { table: 'listing_v0', id: rowId(6), values: ['{', 300] }, 'JSON'],
+    ['that is no item', { table: 'listing_v0', id: rowId(6), values: ['{"id":"x"}', 300] }, 'its item is none'],
+    ['that its entity does not allow', { table: 'listing_v0', id: rowId(6), values: [JSON.stringify(item), -300] }, 'listing.buyout'],
+    ['that its upgrade cannot take', { table: 'listing_v0', id: rowId(6), values: [JSON.stringify(item), CURSED] }, 'a bug of the upgrade'],
   ])('%s is none, and is told; the others are there', (_what, put, why) => {
     const { listings, faults } = mirrored(put, old);
     expect(listings).toMatchObject([{ id: `5.${ADA}` }]);

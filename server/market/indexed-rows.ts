@@ -3,7 +3,7 @@
  * node's database.
  */
 import type { IndexedListing } from '#shared/search.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { Position, ShardId, ShardVersion } from '#shared/units.ts';
 import type { ListingChange } from '#server/listing-index/pending-changes.ts';
 import { rowFromRaw, type ChangeSet, type RawPut } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
@@ -21,7 +21,7 @@ export function indexedRowsOf(features: readonly Feature[]): IndexedRows {
 /** Tells what a change set, at its position in the journal, means for the index. */
 export function tellIndexedRows(
   { entity: indexed }: IndexedRows,
-  position: number,
+  position: Position,
   changes: ChangeSet,
   take: (change: ListingChange<AnyRow>) => void,
 ): void {
@@ -31,7 +31,7 @@ export function tellIndexedRows(
 }
 
 /** A row of the node's database, and the shard whose row it is, as of that version. */
-export type MirroredRow = RawPut & { readonly shard: ShardId; readonly version: number };
+export type MirroredRow = RawPut & { readonly shard: ShardId; readonly version: ShardVersion };
 
 /** What mirrored rows are as listings. */
 export interface MirroredListings {

@@ -2,7 +2,7 @@
  * The ledger of the market: gold and goods move by `transfer`, which writes the wallet and one line
  * of the ledger at once.
  */
-import { addGold, gold, subtractGold, sumGold, type Gold } from '#shared/units.ts';
+import { addGold, gold, type Gold, subtractGold, sumGold, type TransactionId } from '#shared/units.ts';
 import type { Cause } from '#shared/protocol.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import type { Posting } from '#server/shard/ledger.ts';
@@ -22,7 +22,7 @@ export interface Transfer {
  * or goes from the wallet's own places moves its parts. Throws if a part would leave its bounds:
  * the caller has checked.
  */
-export function transfer(turn: Turn, cause: Cause, tx: string | null, transfers: readonly Transfer[]): void {
+export function transfer(turn: Turn, cause: Cause, tx: TransactionId | null, transfers: readonly Transfer[]): void {
   const row = walletOf(turn);
   const parts = { wallet: row.gold, hold: row.held, completed: row.unclaimed };
   let isGoldMoved = false;

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { listingId } from '#shared/address.ts';
 import { createPrng } from '#shared/prng.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
-import { GOLD_MAX, gold, instant, type ShardId } from '#shared/units.ts';
+import { FIRST_ROW_ID, gold, GOLD_MAX, instant, rowId, type ShardId } from '#shared/units.ts';
 import { Json } from '#server/shard/json.ts';
 import { hold } from '#server/trade/entities.ts';
 import type { Offer } from '#server/trade/messages.ts';
@@ -89,7 +89,7 @@ describe('sell', () => {
     net.driver(ADA).reload(testMarket({ rules }));
     list(net, ADA, 'ada-0', 50);
     told.push(sell(net, ADA, isWrongIn));
-    net.command(ADA, 'cancel', { listingId: listingId(net.driver(ADA).rows(listing)[0]?.id ?? 0, ADA) }, newOp());
+    net.command(ADA, 'cancel', { listingId: listingId(net.driver(ADA).rows(listing)[0]?.id ?? FIRST_ROW_ID, ADA) }, newOp());
     told.push(sell(net, ADA, isWrongIn));
     told.push(sell(net, ADA, { ...isWrongIn, startBid: 3 }), sell(net, ADA, { itemId: 'ada-1' }));
     net.command(ADA, 'freeze', { frozen: true }, newOp(), 'staff');
@@ -236,7 +236,7 @@ describe('buyout', () => {
     net.wait(59_999);
     told.push(nameOf(buy(net, BOB, id, 499)));
     net.wait(1);
-    told.push(nameOf(buy(net, BOB, id, 499)), nameOf(buy(net, BOB, id, 500)), nameOf(buy(net, BOB, listingId(999, ADA), 500)));
+    told.push(nameOf(buy(net, BOB, id, 499)), nameOf(buy(net, BOB, id, 500)), nameOf(buy(net, BOB, listingId(rowId(999), ADA), 500)));
     net.command(ADA, 'freeze', { frozen: true }, newOp(), 'staff');
     told.push(nameOf(buy(net, BOB, id, 499)));
     net.command(ADA, 'freeze', { frozen: false }, newOp(), 'staff');
@@ -346,7 +346,7 @@ describe('cancel', () => {
     buy(net, BOB, sold, 100);
     const id = list(net, ADA, 'ada-1', 100);
     const cancel = (listed: string) => nameOf(net.command(ADA, 'cancel', { listingId: listed }, newOp()).handled as never);
-    expect(['nonsense', others, sold, listingId(999, ADA)].map(cancel)).toEqual([
+    expect(['nonsense', others, sold, listingId(rowId(999), ADA)].map(cancel)).toEqual([
       'listing-gone',
       'listing-gone',
       'listing-gone',

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { refusal } from '#shared/refusals.ts';
-import { instant, nodeName, type NodeName } from '#shared/units.ts';
+import { transactionId } from '#server/trade/transaction.ts';
+import { instant, nodeName, type NodeName, position } from '#shared/units.ts';
 import { OutputGate } from '#server/cell/output-gate.ts';
 import type { Envelope, Part } from './part.ts';
 import { Hand, Journal } from '#server/cell/testing/hand.ts';
@@ -13,7 +14,8 @@ import { decodeTradeMessage, messageKey } from '#server/trade/messages.ts';
 import { Link, type Bus } from './link.ts';
 import { TAKE_MS, TakenCalls } from './taken-calls.ts';
 
-const SETTLED = { kind: 'settled', key: messageKey('settled', `1.1.${ADA}`), tx: `1.1.${ADA}` };
+const TX = transactionId({ holder: ADA, generation: 1, seq: 1 });
+const SETTLED = { kind: 'settled', key: messageKey('settled', TX), tx: TX };
 const [ONE, TWO] = [nodeName('one'), nodeName('two')];
 /** A node refuses what may have been sent before its start: tests begin well after it. */
 const AFTER_START_MS = 10_000;
@@ -92,15 +94,15 @@ describe('a link', () => {
 
   it('lets nothing leave before the gate does, neither the question nor the reply', async () => {
     const { one, two, deliver, sent } = wire();
-    one.journal.appended = 5;
+    one.journal.appended = position(5);
     void one.link.remoteCell(TWO).accept({ to: BOB, message: command('look', {}) });
     expect(sent).toEqual([]);
-    one.journal.confirm(5);
+    one.journal.confirm(position(5));
     expect(sent).toHaveLength(1);
-    two.journal.appended = 9;
+    two.journal.appended = position(9);
     await deliver();
     expect(sent).toEqual([]);
-    two.journal.confirm(9);
+    two.journal.confirm(position(9));
     expect(sent).toHaveLength(1);
   });
 

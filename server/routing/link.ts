@@ -9,6 +9,7 @@
  * 4. A command is taken at most once, soon or never, and a reply reaches only the call that it
  *    answers, in the life that made it.
  */
+import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { NodeName } from '#shared/units.ts';
 import type { Platform } from '#server/platform/platform.ts';
@@ -34,11 +35,6 @@ export interface LinkOptions {
   readonly decodeMessage: DecodeMessage;
 }
 
-/**
- * How long a forwarded command waits for its reply. Longer than a trade may wait for its outcome on
- * the other node.
- */
-const CALL_MS = 8_000;
 /** Commands that wait for other nodes at most; beyond it, `busy`. */
 const CALLS_MAX = 10_000;
 
@@ -72,7 +68,7 @@ export class Link {
     const call: Call = { life: this.#life, number: this.#nextCall++, sentAt: clock.now() };
     return new Promise((resolve) => {
       const silence = refusal(isCommand(envelope.message) && envelope.message.op !== undefined ? 'outcome-unknown' : 'unavailable');
-      const cancel = timers.after(CALL_MS, () => this.#finish(call, silence));
+      const cancel = timers.after(limits.forwardedReplyWaitMs, () => this.#finish(call, silence));
       this.#calls.set(call.number, (reply) => {
         cancel();
         resolve(reply);

@@ -4,7 +4,7 @@ import { limits } from '#shared/limits.ts';
 import { listingId } from '#shared/address.ts';
 import { createPrng } from '#shared/prng.ts';
 import { refusal } from '#shared/refusals.ts';
-import { nodeName, type ShardId } from '#shared/units.ts';
+import { nodeName, rowId, type ShardId } from '#shared/units.ts';
 import { faultsOfBooks } from '#server/market/testing/books.ts';
 import { nameOf } from '#server/market/testing/market-bench.ts';
 import { outcomeOfPacket, packetKind } from './testing/packets.ts';
@@ -250,7 +250,7 @@ describe('a seller that cannot be reached', () => {
   it('was never created: the offer is aborted once it is late', async () => {
     const { world } = await withListing();
     const nobody = playerOn('two', 'nobody');
-    buy(world, listingId(7, nobody));
+    buy(world, listingId(rowId(7), nobody));
     await world.run(limits.offerWindowMs - 2_000);
     expect((await world.rows(BUYER))('hold')).toHaveLength(1);
     await expectEnd(world, 'unsold');
@@ -288,7 +288,7 @@ describe('a command that enters at the other node', () => {
     world.bus.rule(() => ({ kind: 'again', afterUs: 5_000_000 }));
     const looks = Array.from({ length: 20 }, () => world.ask(SELLER, 'listing', { listingId: id }, undefined, 'one'));
     const missing = Array.from({ length: 20 }, () =>
-      world.ask(SELLER, 'listing', { listingId: listingId(9_999, SELLER) }, undefined, 'one'),
+      world.ask(SELLER, 'listing', { listingId: listingId(rowId(9_999), SELLER) }, undefined, 'one'),
     );
     await world.run(20_000);
     expect(new Set(looks.map(({ reply }) => nameOf(reply)))).toEqual(new Set(['answer']));

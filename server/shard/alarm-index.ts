@@ -1,5 +1,5 @@
 /** The rows of a table by the time at which one of their attributes wakes the shard. */
-import type { Instant } from '#shared/units.ts';
+import type { Instant, RowId } from '#shared/units.ts';
 import type { ReadAttribute } from './entity.ts';
 import { IdMap } from './id-map.ts';
 import type { AnyRow } from './row.ts';
@@ -30,17 +30,17 @@ export class AlarmIndex {
   }
 
   /** When a row is due, if it is set. */
-  dueOf(row: number): Instant | undefined {
+  dueOf(row: RowId): Instant | undefined {
     return this.#dueByRow.get(row);
   }
 
   /** Calls back for each row that is set, in the order of the ids. */
-  forEach(visit: (due: Instant, row: number) => void): void {
+  forEach(visit: (due: Instant, row: RowId) => void): void {
     this.#dueByRow.forEach(visit);
   }
 
   /** Takes the row as it is now. */
-  replace(id: number, after: AnyRow | undefined): void {
+  replace(id: RowId, after: AnyRow | undefined): void {
     const due = this.#read(after);
     const old = this.#dueByRow.get(id);
     if (due === (old ?? null)) return;

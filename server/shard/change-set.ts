@@ -2,7 +2,7 @@
  * A change set: everything that one turn changed, and nothing else. It is what the journal keeps, what images and
  * projections are folded from, what rooms and the index are fed with.
  */
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Epoch, Instant, RowId, ShardId, ShardVersion } from '#shared/units.ts';
 import type { Entity } from './entity.ts';
 import { Json } from './json.ts';
 import type { LedgerEntry } from './ledger.ts';
@@ -12,13 +12,13 @@ import type { AnyRow, ColumnSchema, EntitySchema } from './row.ts';
 export interface ShardHeader {
   readonly shard: ShardId;
   /** The number of this turn: 1 for the first, without gaps. */
-  readonly version: number;
+  readonly version: ShardVersion;
   readonly cell: number;
   /** The epoch of the cell's ownership: 1 until cells move. */
-  readonly epoch: number;
+  readonly epoch: Epoch;
   readonly now: Instant;
   /** The next row id. */
-  readonly nextId: number;
+  readonly nextId: RowId;
   /** The generation of the transactions that this shard mints: 1 until it is restored. */
   readonly generation: number;
   /** The last transaction number minted in this generation. */
@@ -38,7 +38,7 @@ export interface Put {
 /** One row removed; the table names the entity and the version that the row was of. */
 export interface Remove {
   readonly table: string;
-  readonly id: number;
+  readonly id: RowId;
 }
 
 /** Everything that one turn changed. */
@@ -54,7 +54,7 @@ export type RawValue = number | string | Uint8Array | null;
 /** One row as kept: its values in the order of the columns of its table. */
 export interface RawPut {
   readonly table: string;
-  readonly id: number;
+  readonly id: RowId;
   readonly values: readonly RawValue[];
 }
 

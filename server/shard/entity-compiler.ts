@@ -10,6 +10,7 @@
  * The text that is compiled has nothing in it but the names of attributes and numbers. `defineEntity`
  * lets in plain words only, and is called while the program starts.
  */
+import type { RowId } from '#shared/units.ts';
 import { ConstraintError } from './constraint-error.ts';
 import { Json } from './json.ts';
 import type { AnyRow, AttributeType } from './row.ts';
@@ -35,9 +36,9 @@ export interface ValueWriter {
 /** The compiled functions of one entity. */
 export interface RowFunctions {
   /** A row of these values, with what is left out filled in. Nothing is checked. */
-  readonly newRow: (values: object, id: number) => AnyRow;
+  readonly newRow: (values: object, id: RowId) => AnyRow;
   /** A row from its values as kept, in the order of the columns. */
-  readonly keptRow: (values: readonly unknown[], id: number) => AnyRow;
+  readonly keptRow: (values: readonly unknown[], id: RowId) => AnyRow;
   /** Throws `ConstraintError` unless the attributes allow the values. */
   readonly check: (row: AnyRow) => void;
   /** What the row needs in an image, in bytes, about. */

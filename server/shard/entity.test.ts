@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { gold as goldOf, instant } from '#shared/units.ts';
+import { gold, instant, rowId } from '#shared/units.ts';
 import { ConstraintError } from './constraint-error.ts';
 import {
   boolean,
   bytes,
   defineEntity,
-  gold,
+  goldAmount,
   integer,
   json,
   nullable,
@@ -28,7 +28,7 @@ const JUST_FITS = 'x'.repeat(256);
 
 function faultOf(attribute: Attribute<unknown>, value: unknown): string | undefined {
   const entity: Entity = defineEntity('thing', { version: 1, attributes: { part: attribute } });
-  const row: AnyRow = { id: 1, part: value };
+  const row: AnyRow = { id: rowId(1), part: value };
   try {
     entity.rowFunctions.check(row);
     return undefined;
@@ -42,7 +42,7 @@ describe('an attribute', () => {
     ['integer', integer(), [0, -1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]],
     ['integer in bounds', integer({ min: 1, max: 3 }), [1, 3]],
     ['text', text(), ['', 'ada', 'Ω≈ç√', '🗡️', JUST_FITS]],
-    ['gold', gold(), [0, 2 ** 31, 2 ** 32, 2 ** 53 - 1]],
+    ['gold', goldAmount(), [0, 2 ** 31, 2 ** 32, 2 ** 53 - 1]],
     ['boolean', boolean(), [true, false]],
     ['timestamp', timestamp(), [0, 1_700_000_000_000]],
     ['bytes', bytes({ maxLength: 2 }), [new Uint8Array(), new Uint8Array(2)]],
@@ -81,8 +81,8 @@ describe('an attribute', () => {
     ['a bigint', integer(), 1n, 'not bigint'],
     ['below the range', integer({ min: 1, max: 3 }), 0, 'must be a whole number from 1 to 3; not number 0'],
     ['above the range', integer({ min: 1, max: 3 }), 4, 'must be a whole number from 1 to 3; not number 4'],
-    ['negative gold', gold(), -1, '[thing.part = gold()] must be whole gold from 0 to 2^53 - 1; not number -1'],
-    ['gold of 2^53', gold(), 2 ** 53, 'not number 9007199254740992'],
+    ['negative gold', goldAmount(), -1, '[thing.part = gold()] must be whole gold from 0 to 2^53 - 1; not number -1'],
+    ['gold of 2^53', goldAmount(), 2 ** 53, 'not number 9007199254740992'],
     ['1 as boolean', boolean(), 1, '[thing.part = boolean()] must be true or false; not number 1'],
     ['a date as timestamp', timestamp(), new Date(0), '[thing.part = timestamp()] must be whole milliseconds since 1970; not object'],
     ['too many bytes', bytes({ maxLength: 2 }), new Uint8Array(3), 'must be at most 2 bytes; not object'],
@@ -127,7 +127,7 @@ describe('insert', () => {
       name: text(),
       isNew: withDefault(boolean(), true),
       state: withDefault(oneOf(['open', 'shut']), 'open'),
-      worth: withDefault(gold(), goldOf(5)),
+      worth: withDefault(goldAmount(), gold(5)),
       note: nullable(text()),
       best: withDefault(nullable(integer()), 9),
       due: nullable(timestamp({ alarm: 'thing-due' })),
@@ -140,7 +140,7 @@ describe('insert', () => {
     handlers: {
       make: onCommand((turn) => {
         turn.insert(thing, { name: 'all left out' });
-        turn.insert(thing, { name: 'all given', isNew: false, state: 'shut', worth: goldOf(7), note: 'n', best: null, due: instant(8) });
+        turn.insert(thing, { name: 'all given', isNew: false, state: 'shut', worth: gold(7), note: 'n', best: null, due: instant(8) });
         return answer(undefined);
       }),
       'leave-out': onCommand((turn) => {

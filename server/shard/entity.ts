@@ -5,7 +5,7 @@
  * An attribute of type `timestamp` may be an alarm: the row wakes its shard when that time has come, and no second
  * row has to be kept in step with it.
  */
-import type { Gold, Instant } from '#shared/units.ts';
+import type { Gold, Instant, RowId } from '#shared/units.ts';
 import { ConstraintError } from './constraint-error.ts';
 import { compileRowFunctions, type RowFunctions } from './entity-compiler.ts';
 import { Json } from './json.ts';
@@ -41,7 +41,7 @@ type OmissibleName<A extends Attributes> = { [Name in keyof A]: A[Name] extends 
 /** What a new row is made from: attributes with a default may be left out, and so may nullable ones, which are then null. */
 export type NewValues<A extends Attributes> = Omit<Values<A>, OmissibleName<A>> & Partial<Pick<Values<A>, OmissibleName<A>>>;
 /** An immutable row. `id` is unique in its shard over all entities and is never given twice. */
-export type RowOf<A extends Attributes> = Values<A> & { readonly id: number };
+export type RowOf<A extends Attributes> = Values<A> & { readonly id: RowId };
 
 /** An entity type at its present version. Made by `defineEntity`. */
 export interface Entity<A extends Attributes = Attributes> {
@@ -60,7 +60,7 @@ export interface Entity<A extends Attributes = Attributes> {
   /** Which rows others make the shard keep, as `EntityDefinition` says. */
   readonly isMadeByOthers: boolean | ((row: AnyRow) => boolean);
   /** A row of these values, with what is left out filled in. Nothing is checked. */
-  newRow(values: NewValues<A>, id: number): RowOf<A>;
+  newRow(values: NewValues<A>, id: RowId): RowOf<A>;
 }
 
 /** Reads one attribute of a row; null where there is no row. */
@@ -162,7 +162,7 @@ export function text<Value extends string = string>(options: Options & { readonl
 }
 
 /** An amount of gold: whole coins, 0 to 2^53 - 1. */
-export function gold(options: Options = {}): Attribute<Gold, false> {
+export function goldAmount(options: Options = {}): Attribute<Gold, false> {
   return attribute('gold', 'whole gold from 0 to 2^53 - 1', (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER), options);
 }
 
@@ -183,7 +183,7 @@ export function bytes(options: Options & { readonly maxLength?: number } = {}): 
 }
 
 /** The id of another row of the same shard. */
-export function reference(options: Options = {}): Attribute<number, false> {
+export function reference(options: Options = {}): Attribute<RowId, false> {
   return attribute('reference', 'the id of a row', (value) => isWhole(value, 1, Number.MAX_SAFE_INTEGER), options);
 }
 

@@ -165,7 +165,7 @@ describe('a message that fails', () => {
     const driver = newDriver();
     driver.send({ kind: 'rubbish', key: 'rubbish/1' });
     const [row] = driver.rows(failure);
-    expect(row?.error).toHaveLength(512);
+    expect(row?.error).toHaveLength(limits.failureErrorLengthMax);
     expect(row?.error.isWellFormed()).toBe(true);
   });
 });

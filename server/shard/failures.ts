@@ -16,15 +16,13 @@ import { boolean, defineEntity, integer, nullable, text, timestamp, type Row } f
 import { upgrader, type Powerup } from './powerup.ts';
 import type { Turn } from './turn.ts';
 
-const ERROR_LENGTH_MAX = 512;
-
 const attributesV1 = {
   key: text({ indexed: 'unique', maxLength: 256 }),
   attempts: integer({ min: 1 }),
   /** When it may be tried again; null once it is stuck. */
   retryAt: nullable(timestamp({ alarm: 'retry-failed' })),
   stuck: boolean(),
-  error: text({ maxLength: ERROR_LENGTH_MAX }),
+  error: text({ maxLength: limits.failureErrorLengthMax }),
 } as const;
 const failureV1 = defineEntity('failure', { version: 1, attributes: attributesV1 });
 
@@ -105,7 +103,7 @@ export function isQuarantined(turn: Pick<Turn, 'table' | 'isEmpty'>): boolean {
 }
 
 function asErrorText(text: string): string {
-  return text.slice(0, ERROR_LENGTH_MAX).replaceAll('\0', ' ').toWellFormed();
+  return text.slice(0, limits.failureErrorLengthMax).replaceAll('\0', ' ').toWellFormed();
 }
 
 function retryAt(now: Instant, attempts: number): Instant {

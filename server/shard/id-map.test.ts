@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { rowId } from '#shared/units.ts';
 import fc from 'fast-check';
 import { IdMap } from './id-map.ts';
 
@@ -11,13 +12,13 @@ describe('a map by row id', () => {
         const twin = new Map<number, number>();
         for (const { id, value } of steps) {
           if (value === undefined) {
-            map.delete(id);
+            map.delete(rowId(id));
             twin.delete(id);
           } else {
-            map.set(id, value);
+            map.set(rowId(id), value);
             twin.set(id, value);
           }
-          expect(map.get(id)).toBe(twin.get(id));
+          expect(map.get(rowId(id))).toBe(twin.get(id));
         }
         const ordered = [...twin].toSorted(([a], [b]) => a - b);
         const walked: [number, number][] = [];

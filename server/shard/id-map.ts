@@ -3,27 +3,29 @@
  * added in the order of their ids and come and go all the time. A `Map` rehashes as rows come and go,
  * loses id order on reinsertion, and spreads over several heap objects.
  */
+import type { RowId } from '#shared/units.ts';
+
 export class IdMap<V> {
-  readonly #cells: (number | V)[] = [];
+  readonly #cells: (RowId | V)[] = [];
 
   get size(): number {
     return this.#cells.length / 2;
   }
 
-  get(id: number): V | undefined {
-    const at = this.#placeOfNumber(id);
+  get(id: RowId): V | undefined {
+    const at = this.#placeOf(id);
     return this.#isAt(at, id) ? this.#valueAt(at) : undefined;
   }
 
-  set(id: number, value: V): void {
-    const at = this.#placeOfNumber(id);
+  set(id: RowId, value: V): void {
+    const at = this.#placeOf(id);
     if (this.#isAt(at, id)) this.#cells[at + 1] = value;
     else if (at === this.#cells.length) this.#cells.push(id, value);
     else this.#cells.splice(at, 0, id, value);
   }
 
-  delete(id: number): void {
-    const at = this.#placeOfNumber(id);
+  delete(id: RowId): void {
+    const at = this.#placeOf(id);
     if (!this.#isAt(at, id)) return;
     if (at === this.#cells.length - 2) this.#cells.length = at;
     else if (at > 0) this.#cells.splice(at, 2);
@@ -52,7 +54,7 @@ export class IdMap<V> {
   }
 
   /** Calls back for each, in the order of the ids. The map must not change meanwhile. */
-  forEach(visit: (value: V, id: number) => void): void {
+  forEach(visit: (value: V, id: RowId) => void): void {
     for (let at = 0; at < this.#cells.length; at += 2) {
       const value = this.#valueAt(at);
       if (value !== undefined) visit(value, this.#idAt(at));
@@ -60,7 +62,7 @@ export class IdMap<V> {
   }
 
   /** Where the id is, or would go. */
-  #placeOfNumber(id: number): number {
+  #placeOf(id: RowId): number {
     let low = 0;
     let high = this.#cells.length;
     if (high === 0) return high;
@@ -75,13 +77,13 @@ export class IdMap<V> {
     return low;
   }
 
-  #isAt(at: number, id: number): boolean {
+  #isAt(at: number, id: RowId): boolean {
     return at < this.#cells.length && this.#idAt(at) === id;
   }
 
-  #idAt(at: number): number {
+  #idAt(at: number): RowId {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Even places hold ids.
-    return this.#cells[at] as number;
+    return this.#cells[at] as RowId;
   }
 
   #valueAt(at: number): V | undefined {

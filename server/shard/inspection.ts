@@ -4,6 +4,7 @@
  *
  * They say that the shard is well-formed, not that the edit was right: gold that somebody has added is in no ledger.
  */
+import type { RowId } from '#shared/units.ts';
 import { rowFromRaw, type RawChangeSet, type RawPut } from './change-set.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { Entity } from './entity.ts';
@@ -14,7 +15,7 @@ import type { AnyRow } from './row.ts';
 /** Throws `Error` with one sentence for the first thing that is wrong with a shard as it was kept. */
 export function inspect(definition: ShardDefinition, raw: RawChangeSet): void {
   inspectCounters(raw);
-  const tableById = new Map<number, string>();
+  const tableById = new Map<RowId, string>();
   const values = new Set<string>();
   for (const put of raw.puts) {
     const { table, id } = put;

@@ -8,7 +8,7 @@
  * 2. The lines of a shard are numbered from 1, without gaps.
  */
 import { marketOf } from '#shared/address.ts';
-import type { Gold, Instant, ShardId } from '#shared/units.ts';
+import type { Gold, Instant, ShardId, TransactionId } from '#shared/units.ts';
 
 /** One side of a movement: an amount of an asset added to a place, or, if negative, taken from it. */
 export interface Posting {
@@ -25,7 +25,7 @@ export interface LedgerDraft {
   /** Why, in the field's terms: `sell`, `buyout`, `sale`, `claim`, `grant`, ... */
   readonly cause: string;
   /** The transaction that it belongs to, if any. */
-  readonly tx: string | null;
+  readonly tx: TransactionId | null;
   /** The gold that the player can spend after it. */
   readonly balance: Gold;
   readonly postings: readonly Posting[];

@@ -1,6 +1,6 @@
 /** Messages and replies: what goes into a turn and what comes out of it, in the engine's terms, which are no market's. */
 import { isRefusalName, type Refusal } from '#shared/refusals.ts';
-import type { Instant, OperationId, ShardId } from '#shared/units.ts';
+import type { Instant, OperationId, RowId, ShardId } from '#shared/units.ts';
 
 /** Anything that can be handed to a shard. `kind` names the handler; the powerup that handles it knows the rest. */
 export interface Message {
@@ -32,7 +32,7 @@ export interface AlarmMessage extends Message {
   readonly kind: 'alarm';
   readonly alarm: string;
   readonly entity: string;
-  readonly row: number;
+  readonly row: RowId;
 }
 
 /** Whether a message is the core's own word that an alarm is due; no powerup may use that kind. */
@@ -68,7 +68,7 @@ export function isReply(value: unknown): value is Reply {
 /** The reply comes when this operation completes: a trade is under way. */
 export interface Later {
   readonly kind: 'later';
-  readonly operation: number;
+  readonly operation: RowId;
 }
 /** The message needs no reply. */
 export interface Done {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
+import { rowId } from '#shared/units.ts';
 import { defineEntity, integer } from './entity.ts';
 import { answer, DONE, type Command } from './message.ts';
 import { operation } from './operations.ts';
@@ -35,7 +36,7 @@ const counting: Powerup = {
     }),
     finish: onMessage<{ readonly kind: 'finish'; readonly operation: number; readonly value: unknown }>(
       (turn, { operation: row, value }) => {
-        turn.complete(row, answer(value));
+        turn.complete(rowId(row), answer(value));
         return DONE;
       },
     ),
@@ -239,10 +240,10 @@ function driverWithoutPacks(driver: ShardDriver, count: number): void {
   const [, ...values] = made.values;
   const puts = Array.from({ length: count - 1 }, (_, index) => ({
     table: made.table,
-    id: image.nextId + index,
+    id: rowId(image.nextId + index),
     values: [`service/grant-${index + 1}`, ...values],
   }));
-  driver.loadFrom({ ...image, nextId: image.nextId + count, puts: [...image.puts, ...puts] });
+  driver.loadFrom({ ...image, nextId: rowId(image.nextId + count), puts: [...image.puts, ...puts] });
 }
 
 describe('finished operations', () => {

@@ -9,6 +9,7 @@
  */
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
+import type { RowId } from '#shared/units.ts';
 import { defineEntity, integer, json, nullable, oneOf, text, timestamp } from './entity.ts';
 import { Json } from './json.ts';
 import { isReply, type Command, type Handled, type Reply } from './message.ts';
@@ -65,13 +66,13 @@ function hasTooManyOpen(turn: Turn): boolean {
 }
 
 /** Writes the row of an operation, under the id that its turn was given for it: finished with its reply, or still open. */
-export function remember(turn: Turn, id: number, command: Command, reply: Reply | undefined): void {
+export function remember(turn: Turn, id: RowId, command: Command, reply: Reply | undefined): void {
   const outcome = stateOf(command.issuer === 'client', reply);
   turn.put(operation, operation.newRow({ key: keyOf(command), digest: digest(command), at: turn.now, ...outcome }, id));
 }
 
 /** Completes an open operation with its reply. Throws `Error` if it is not open. */
-export function finish(turn: Turn, id: number, reply: Reply): void {
+export function finish(turn: Turn, id: RowId, reply: Reply): void {
   const row = turn.table(operation).get(id);
   if (row?.state !== 'open') throw new Error(`operation ${id} is not under way`);
   turn.put(operation, { ...row, ...stateOf(isOfClient(row.key), reply) });

@@ -1,8 +1,9 @@
 /** Rows as the engine and the persister see them: of whatever entity, described by plain data that is the same in every thread. */
+import type { RowId } from '#shared/units.ts';
 
 /** A row of whatever entity. Immutable: a change is another row of the same id. */
 export interface AnyRow {
-  readonly id: number;
+  readonly id: RowId;
   readonly [column: string]: unknown;
 }
 

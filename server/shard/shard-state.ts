@@ -1,5 +1,5 @@
 /** What a shard consists of in memory: its tables, its counters and the undo log of the turn under way. */
-import type { Instant, ShardId } from '#shared/units.ts';
+import { type Epoch, FIRST_ROW_ID, type Instant, NO_VERSION, type RowId, type ShardId } from '#shared/units.ts';
 import type { AlarmIndex } from './alarm-index.ts';
 import type { ChangeSet, Put, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
 import type { ShardDefinition } from './definition.ts';
@@ -10,7 +10,7 @@ import type { LedgerEntry } from './ledger.ts';
 
 /** Counters that a turn may move and a refusal takes back. */
 export interface Counters {
-  readonly nextId: number;
+  readonly nextId: RowId;
   readonly seq: number;
   readonly ledgerSeq: number;
 }
@@ -18,10 +18,10 @@ export interface Counters {
 export class ShardState implements TableOwner {
   readonly shard: ShardId;
   readonly cell: number;
-  readonly epoch: number;
-  version = 0;
+  readonly epoch: Epoch;
+  version = NO_VERSION;
   now: Instant;
-  nextId = 1;
+  nextId = FIRST_ROW_ID;
   generation = 1;
   seq = 0;
   ledgerSeq = 0;
@@ -39,7 +39,7 @@ export class ShardState implements TableOwner {
   /** The alarms of all tables. */
   readonly #alarms: AlarmIndex[] = [];
 
-  constructor(definition: ShardDefinition, shard: ShardId, cell: number, epoch: number, now: Instant) {
+  constructor(definition: ShardDefinition, shard: ShardId, cell: number, epoch: Epoch, now: Instant) {
     this.#definition = definition;
     this.shard = shard;
     this.cell = cell;
@@ -48,7 +48,7 @@ export class ShardState implements TableOwner {
   }
 
   /** A shard as it was kept. Rows of older entity versions are left to the upgrade. */
-  static fromRaw(definition: ShardDefinition, raw: RawChangeSet, cell: number, epoch: number): ShardState {
+  static fromRaw(definition: ShardDefinition, raw: RawChangeSet, cell: number, epoch: Epoch): ShardState {
     if (raw.version < 1) throw new Error(`shard ${raw.shard} is there, and has had no turn`);
     const state = new ShardState(definition, raw.shard, cell, epoch, raw.now);
     state.version = raw.version;

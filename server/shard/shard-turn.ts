@@ -1,5 +1,5 @@
 /** The turn as the shard makes it: the one implementation of `Turn`, over the shard's state. */
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, RowId, ShardId } from '#shared/units.ts';
 import type { Attributes, Entity, NewValues, RowOf } from './entity.ts';
 import type { Emitted, Message, Reply } from './message.ts';
 import { finish } from './operations.ts';
@@ -10,7 +10,7 @@ import { unbalancedAsset, type LedgerDraft, type LedgerEntry } from './ledger.ts
 
 /** An operation that a turn completed, for the cell to answer with. */
 export interface Completed {
-  readonly operation: number;
+  readonly operation: RowId;
   readonly reply: Reply;
 }
 
@@ -31,7 +31,7 @@ export class ShardTurn implements Turn {
   readonly shard: ShardId;
   readonly now: Instant;
   readonly neighbours: Neighbours;
-  operation: number | undefined;
+  operation: RowId | undefined;
   emitted: Emitted[] = NOTHING;
   completed: Completed[] = NOTHING;
   ledger: LedgerEntry[] = NOTHING;
@@ -54,12 +54,14 @@ export class ShardTurn implements Turn {
   }
 
   /** An id for a row that this turn may write. */
-  reserveId(): number {
-    return this.#state.nextId++;
+  reserveId(): RowId {
+    const id = this.#state.nextId;
+    this.#state.nextId++;
+    return id;
   }
 
   insert<A extends Attributes>(entity: Entity<A>, values: NewValues<A>): RowOf<A> {
-    const row = entity.newRow(values, this.#state.nextId++);
+    const row = entity.newRow(values, this.reserveId());
     this.#state.table(entity).put(row);
     return row;
   }
@@ -69,7 +71,7 @@ export class ShardTurn implements Turn {
     this.#state.table(entity).put(row);
   }
 
-  remove(entity: Pick<Entity, 'name' | 'ordinal'>, id: number): void {
+  remove(entity: Pick<Entity, 'name' | 'ordinal'>, id: RowId): void {
     this.#state.table(entity).remove(id);
   }
 
@@ -92,7 +94,7 @@ export class ShardTurn implements Turn {
     return ++this.#state.seq;
   }
 
-  complete(operation: number, reply: Reply): void {
+  complete(operation: RowId, reply: Reply): void {
     finish(this, operation, reply);
     this.completed = added(this.completed, { operation, reply });
   }

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import { gold, instant, type Instant } from '#shared/units.ts';
+import { epoch } from '#shared/cell.ts';
+import { gold, instant, type Instant, rowId, shardVersion } from '#shared/units.ts';
 import { defineShard } from './definition.ts';
 import { defineEntity, integer, json, nullable, text, timestamp, type Row } from './entity.ts';
 import { Json } from './json.ts';
@@ -76,7 +77,7 @@ const notes: Powerup = {
       return DONE;
     }),
     'put-far': onCommand((turn) => {
-      turn.put(note, { id: 1_000, name: 'far', worth: 1, due: null });
+      turn.put(note, { id: rowId(1_000), name: 'far', worth: 1, due: null });
       return answer(undefined);
     }),
     unbalanced: onCommand((turn) => {
@@ -404,18 +405,18 @@ describe('a shard that is not as a shard must be', () => {
 
   it('has had no turn, and is not loaded (S2)', () => {
     const { driver, image } = kept();
-    expect(() => driver.loadFrom({ ...image, version: 0 })).toThrow('is there, and has had no turn');
+    expect(() => driver.loadFrom({ ...image, version: shardVersion(0) })).toThrow('is there, and has had no turn');
   });
 
   it('is told an earlier time than before, and takes no turn then (S3)', () => {
-    const state = new ShardState(defineShard([]), ADA, 1, 1, instant(10));
+    const state = new ShardState(defineShard([]), ADA, 1, epoch(1), instant(10));
     expect(() => state.commit(instant(9), 0, [])).toThrow('would run back from 10 to 9');
     expect(state.commit(instant(10), 0, []).version).toBe(1);
   });
 
   it('has a row with an id that would be given again, and is not loaded (S4)', () => {
     const { driver, image } = kept();
-    expect(() => driver.loadFrom({ ...image, nextId: 2 })).toThrow('and the next one would get the id 2');
+    expect(() => driver.loadFrom({ ...image, nextId: rowId(2) })).toThrow('and the next one would get the id 2');
   });
 
   it('gets a row with an id that was never given, and takes the turn back (S4)', () => {

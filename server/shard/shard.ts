@@ -16,7 +16,7 @@
  */
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Epoch, Instant, ShardId } from '#shared/units.ts';
 import { rowFromRaw, type ChangeSet, type RawChangeSet, type Remove, type ShardHeader } from './change-set.ts';
 import type { ShardDefinition } from './definition.ts';
 import { upgradedRow } from './upgrade-row.ts';
@@ -62,7 +62,7 @@ export class Shard {
   }
 
   /** A shard that does not exist yet: version 0, nothing in it. Its first turn installs the powerups. */
-  static create(definition: ShardDefinition, shard: ShardId, cell: number, epoch: number, now: Instant): Shard {
+  static create(definition: ShardDefinition, shard: ShardId, cell: number, epoch: Epoch, now: Instant): Shard {
     return new Shard(definition, new ShardState(definition, shard, cell, epoch, now));
   }
 
@@ -74,7 +74,7 @@ export class Shard {
     definition: ShardDefinition,
     raw: RawChangeSet,
     cell: number,
-    epoch: number,
+    epoch: Epoch,
   ): { readonly shard: Shard; readonly upgrade: ChangeSet | undefined } {
     const shard = new Shard(definition, ShardState.fromRaw(definition, raw, cell, epoch));
     return { shard, upgrade: shard.#upgrade(raw) };

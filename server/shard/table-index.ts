@@ -1,5 +1,6 @@
 /** The indexes of a table. The table owns them, and tells them of every row that comes, goes or is replaced, once its rows have it. */
 import { TextMap } from '#shared/text-map.ts';
+import type { RowId } from '#shared/units.ts';
 import type { ReadAttribute } from './entity.ts';
 import type { IdMap } from './id-map.ts';
 import type { AnyRow } from './row.ts';
@@ -16,7 +17,7 @@ export class UniqueIndex {
   readonly read: ReadAttribute;
   readonly #rows: IdMap<AnyRow>;
   /** Only once the table has been too large to walk. By id and not by row: a row that is replaced has nothing to change here. */
-  #idByText: TextMap<number> | undefined;
+  #idByText: TextMap<RowId> | undefined;
 
   constructor(attribute: string, read: ReadAttribute, rows: IdMap<AnyRow>) {
     this.attribute = attribute;
@@ -33,7 +34,7 @@ export class UniqueIndex {
     return id === undefined ? undefined : this.#rows.get(id);
   }
 
-  replace(id: number, before: AnyRow | undefined, after: AnyRow | undefined): void {
+  replace(id: RowId, before: AnyRow | undefined, after: AnyRow | undefined): void {
     const ids = this.#idByText;
     if (ids === undefined) return;
     const old = this.read(before);
@@ -51,8 +52,8 @@ export class UniqueIndex {
     return undefined;
   }
 
-  #mapped(): TextMap<number> {
-    const ids = new TextMap<number>((id) => textOf(this.read(this.#rows.get(id))));
+  #mapped(): TextMap<RowId> {
+    const ids = new TextMap<RowId>((id) => textOf(this.read(this.#rows.get(id))));
     this.#rows.forEach((row, id) => {
       const value = this.read(row);
       if (value !== null) ids.set(textOf(value), id);
@@ -82,7 +83,7 @@ export class PlainIndex {
     this.#rows = rows;
   }
 
-  replace(id: number, before: AnyRow | undefined, after: AnyRow | undefined): void {
+  replace(id: RowId, before: AnyRow | undefined, after: AnyRow | undefined): void {
     const old = before === undefined ? undefined : this.#read(before);
     const value = after === undefined ? undefined : this.#read(after);
     if (old === value) return;
@@ -130,7 +131,7 @@ export class PlainIndex {
     if (queue !== undefined) queue.count--;
   }
 
-  #join(id: number, value: unknown): void {
+  #join(id: RowId, value: unknown): void {
     const queue = this.#queueByValue.get(value);
     if (queue === undefined) return void this.#queueByValue.set(value, { count: 1, ids: [id], head: 0 });
     if (queue.ids.length - queue.head > queue.count * 2 + COMPACT_AT) this.#compact(queue, value);
@@ -140,7 +141,7 @@ export class PlainIndex {
 
   /** Takes those out that have lost the value, and the later of two places of one that has got it again. */
   #compact(queue: Queue, value: unknown): void {
-    const holds = (id: number): boolean => {
+    const holds = (id: RowId): boolean => {
       const row = this.#rows.get(id);
       return row !== undefined && this.#read(row) === value;
     };
@@ -152,7 +153,7 @@ export class PlainIndex {
 /** Rows that got one value: `ids` from `head` on, with some that have lost it since; `count` is how many have it. */
 interface Queue {
   count: number;
-  ids: number[];
+  ids: RowId[];
   head: number;
 }
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { defineEntity, integer, nullable, oneOf, text, timestamp, type Row } from './entity.ts';
-import { instant } from '#shared/units.ts';
+import { instant, rowId } from '#shared/units.ts';
 import { IdMap } from './id-map.ts';
 import { PlainIndex } from './table-index.ts';
 import { Table } from './table.ts';
@@ -22,7 +22,7 @@ const job = defineEntity('job', {
 type Job = Row<typeof job>;
 
 const jobArbitrary: fc.Arbitrary<Job> = fc.record({
-  id: fc.integer({ min: 1, max: 12 }),
+  id: fc.integer({ min: 1, max: 12 }).map(rowId),
   name: fc.option(fc.constantFrom('a', 'b', 'c', 'd')),
   state: fc.constantFrom(...STATES),
   weight: fc.integer({ min: -3, max: 3 }),
@@ -102,8 +102,8 @@ describe('a table', () => {
             if (twin.put(step.row)) table.put(step.row);
             else expect(() => table.put(step.row)).toThrow('job.name is already');
           } else if (step.kind === 'remove') {
-            if (twin.rows.some(({ id }) => id === step.id)) table.remove(step.id);
-            else expect(() => table.remove(step.id)).toThrow('there is no row');
+            if (twin.rows.some(({ id }) => id === step.id)) table.remove(rowId(step.id));
+            else expect(() => table.remove(rowId(step.id))).toThrow('there is no row');
             twin.rows = twin.rows.filter(({ id }) => id !== step.id);
           } else if (step.kind === 'commit') {
             log.commit();
@@ -125,10 +125,10 @@ describe('a table', () => {
   it('walks its rows in the order in which they came to be, also after a removal was taken back', () => {
     const log = new UndoLog();
     const table = new Table(job, { log, bytes: 0, ownBytes: 0 });
-    for (const id of [1, 2, 3]) table.put({ id, name: null, state: 'open', weight: id, due: null });
+    for (const id of [1, 2, 3]) table.put({ id: rowId(id), name: null, state: 'open', weight: id, due: null });
     log.commit();
-    table.remove(1);
-    table.put({ id: 4, name: null, state: 'open', weight: 0, due: null });
+    table.remove(rowId(1));
+    table.put({ id: rowId(4), name: null, state: 'open', weight: 0, due: null });
     log.rollback();
     expect([...table.rows()].map(({ id }) => id)).toEqual([1, 2, 3]);
     expect(table.first()?.id).toBe(1);
@@ -137,8 +137,8 @@ describe('a table', () => {
   it('lets two rows swap a unique value only one after the other, and takes even that back', () => {
     const log = new UndoLog();
     const table = new Table(job, { log, bytes: 0, ownBytes: 0 });
-    const a = { id: 1, name: 'a', state: 'open', weight: 0, due: null };
-    const b = { id: 2, name: 'b', state: 'open', weight: 0, due: null };
+    const a = { id: rowId(1), name: 'a', state: 'open', weight: 0, due: null };
+    const b = { id: rowId(2), name: 'b', state: 'open', weight: 0, due: null };
     table.put(a);
     table.put(b);
     log.commit();
@@ -164,11 +164,11 @@ describe('a plain index', () => {
     const rows = new IdMap<AnyRow>();
     const index = new PlainIndex('state', (row) => row?.state, rows);
     const set = (id: number, state: string | undefined): void => {
-      const before = rows.get(id);
-      const after = state === undefined ? undefined : { id, state };
-      if (after === undefined) rows.delete(id);
-      else rows.set(id, after);
-      index.replace(id, before, after);
+      const before = rows.get(rowId(id));
+      const after = state === undefined ? undefined : { id: rowId(id), state };
+      if (after === undefined) rows.delete(rowId(id));
+      else rows.set(rowId(id), after);
+      index.replace(rowId(id), before, after);
     };
     return { index, set };
   }

@@ -7,6 +7,7 @@
  * 1. A row is never changed, only replaced.
  * 2. Every index holds exactly the rows of the table; a `unique` value is held by one row at most.
  */
+import type { RowId } from '#shared/units.ts';
 import { AlarmIndex } from './alarm-index.ts';
 import type { Entity } from './entity.ts';
 import { IdMap } from './id-map.ts';
@@ -15,10 +16,10 @@ import type { UndoLog } from './undo-log.ts';
 import type { AnyRow } from './row.ts';
 
 /** Reads the rows of one entity. Rows come in the order of their ids, in which they came to be. */
-export interface TableReader<R extends { readonly id: number }> {
+export interface TableReader<R extends { readonly id: RowId }> {
   readonly size: number;
   /** The row of that id. */
-  get(id: number): R | undefined;
+  get(id: RowId): R | undefined;
   /** The row whose unique attribute has that value. Throws if the attribute has no unique index. */
   find<Name extends keyof R & string>(attribute: Name, value: R[Name]): R | undefined;
   /** The oldest row still there, without a walk. */
@@ -68,7 +69,7 @@ export class Table {
     return this.#rows.size;
   }
 
-  get(id: number): AnyRow | undefined {
+  get(id: RowId): AnyRow | undefined {
     return this.#rows.get(id);
   }
 
@@ -112,7 +113,7 @@ export class Table {
   }
 
   /** Removes a row, which must be there. */
-  remove(id: number): void {
+  remove(id: RowId): void {
     const before = this.#rows.get(id);
     if (before === undefined) throw new Error(`there is no row ${id} of ${this.entity.name}`);
     this.#owner.log.note(this, id, before, undefined);
@@ -120,11 +121,11 @@ export class Table {
   }
 
   /** Makes a row what it was before a turn: what the undo log does. A row of a loaded shard was nothing before. */
-  restore(id: number, row: AnyRow | undefined): void {
+  restore(id: RowId, row: AnyRow | undefined): void {
     this.#replace(id, this.#rows.get(id), row);
   }
 
-  #replace(id: number, before: AnyRow | undefined, after: AnyRow | undefined): void {
+  #replace(id: RowId, before: AnyRow | undefined, after: AnyRow | undefined): void {
     if (before === undefined && after === undefined) return;
     const { sizeOf } = this.entity.rowFunctions;
     const bytesBefore = before === undefined ? 0 : sizeOf(before);
@@ -155,6 +156,6 @@ export class Table {
 }
 
 /** What the failures of one row's alarm are counted under. */
-export function alarmKey(alarm: string, row: number): string {
+export function alarmKey(alarm: string, row: RowId): string {
   return `${alarm}/${row}`;
 }

@@ -2,7 +2,7 @@
  * A turn: one synchronous step of one shard, seen from inside. Handlers read tables and put, remove, post and emit; there is no
  * clock, no randomness and no waiting in here. If the handler refuses or throws, nothing of it has happened.
  */
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, RowId, ShardId } from '#shared/units.ts';
 import type { Attributes, Entity, NewValues, RowOf } from './entity.ts';
 import type { Message, Reply } from './message.ts';
 import type { TableReader } from './table.ts';
@@ -22,7 +22,7 @@ export interface Turn {
   /** What is known of other shards. */
   readonly neighbours: Neighbours;
   /** The row of the operation under way, if the message is a command with an `op`. */
-  readonly operation: number | undefined;
+  readonly operation: RowId | undefined;
   /** Rows of an entity, this turn's own changes included. */
   table<A extends Attributes>(entity: Entity<A>): TableReader<RowOf<A>>;
   /** Whether an entity has no row: the quickest question about it. */
@@ -32,7 +32,7 @@ export interface Turn {
   /** Replaces a row, or adds one whose id is known. Throws `ConstraintError`. */
   put<A extends Attributes>(entity: Entity<A>, row: RowOf<A>): void;
   /** Removes a row that is there; throws `Error` if it is not. */
-  remove(entity: Pick<Entity, 'name' | 'ordinal'>, id: number): void;
+  remove(entity: Pick<Entity, 'name' | 'ordinal'>, id: RowId): void;
   /** Sends a message to another shard, once this turn is appended. */
   emit(to: ShardId, message: Message): void;
   /** Writes a line of the ledger. Throws `Error` unless its postings sum to zero per asset (T7). */
@@ -42,5 +42,5 @@ export interface Turn {
   /** The next transaction number of this shard; given once, ever. */
   mintSequence(): number;
   /** Completes an operation that an earlier turn, or this one, left open. */
-  complete(operation: number, reply: Reply): void;
+  complete(operation: RowId, reply: Reply): void;
 }

@@ -1,17 +1,18 @@
 /** What the turn under way has done to the rows of a shard: the change set is made from it, and a refusal is undone by it. */
+import type { RowId } from '#shared/units.ts';
 import type { Entity } from './entity.ts';
 import type { AnyRow } from './row.ts';
 
 /** A table, as the log needs it. */
 export interface RowHolder {
   readonly entity: Entity;
-  restore(id: number, row: AnyRow | undefined): void;
+  restore(id: RowId, row: AnyRow | undefined): void;
 }
 
 /** What one turn did to one row: `before` is what it was, `undefined` if it is new; `after` likewise, if it is gone. */
 export interface RowEffect {
   readonly table: RowHolder;
-  readonly id: number;
+  readonly id: RowId;
   readonly before: AnyRow | undefined;
   readonly after: AnyRow | undefined;
 }
@@ -36,7 +37,7 @@ export class UndoLog {
   }
 
   /** Notes that a row was `before` and is `after`. */
-  note(table: RowHolder, id: number, before: AnyRow | undefined, after: AnyRow | undefined): void {
+  note(table: RowHolder, id: RowId, before: AnyRow | undefined, after: AnyRow | undefined): void {
     for (const entry of this.#entries) {
       if (entry.id !== id || entry.table !== table) continue;
       entry.after = after;

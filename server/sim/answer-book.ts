@@ -13,8 +13,8 @@ import { listing } from '#server/market/listing/listing.ts';
 import { TAKE_MS } from '#server/routing/taken-calls.ts';
 import { brokenPromise, isWithoutEffect } from './answer-promises.ts';
 import { isSame, type Checker, type Complain } from './checker.ts';
-import type { DurableTurn, Model } from './model.ts';
-import { fieldsOf, rowAs } from './row-decode.ts';
+import { stepsOf, type DurableTurn, type Model } from './model.ts';
+import { recordOf } from './json-values.ts';
 
 /** Refusals that say nothing of the outcome: who hears one asks again. */
 const UNDECIDED: ReadonlySet<RefusalName> = new Set(['busy', 'unavailable', 'outcome-unknown', 'rate-limited']);
@@ -169,7 +169,7 @@ export class AnswerBook {
 
   #checkReading({ shard, command }: Asked, reply: Reply): void {
     if (command.kind !== 'listing') return;
-    const named = String(fieldsOf(command.body)['listingId']);
+    const named = String(recordOf(command.body)['listingId']);
     if (reply.kind === 'answer') {
       if (!this.#wasListed(named)) this.#complain(this.#durable, `${shard} shows the listing ${named}, which no journal knows`);
     } else if (reply.name === 'listing-gone' && this.#wasListed(named) && !this.#endedListings.has(named)) {
@@ -187,12 +187,12 @@ export class AnswerBook {
     return this.#endedListings.has(named) || this.#model.shards.get(parsed.shard)?.rowsByEntity.get(listing.name)?.has(parsed.row) === true;
   }
 
-  #onTurn({ changes: { shard }, deltas }: DurableTurn, complain: Complain): void {
-    for (const { entity, id, before, after } of deltas) {
-      if (entity === listing.name && before !== undefined && after === undefined) this.#endedListings.add(`${id}.${shard}`);
-      const row = rowAs(operation, entity, after);
-      const key = row?.key ?? rowAs(operation, entity, before)?.key;
-      const page = key === undefined ? undefined : this.#pageByKey.get(`${shard} ${key}`);
+  #onTurn(turn: DurableTurn, complain: Complain): void {
+    const { shard } = turn.changes;
+    for (const { id, old, row } of stepsOf(turn, listing))
+      if (old !== undefined && row === undefined) this.#endedListings.add(`${id}.${shard}`);
+    for (const { old, row } of stepsOf(turn, operation)) {
+      const page = this.#pageByKey.get(`${shard} ${row?.key ?? old?.key ?? ''}`);
       if (page !== undefined) this.#follow(page, row, complain);
     }
   }

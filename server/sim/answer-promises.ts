@@ -3,10 +3,11 @@
  * down a second time, by hand.
  */
 import type { ChangingCommandType } from '#shared/protocol.ts';
+import { rowId } from '#shared/units.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import type { ShardModel } from './model.ts';
-import { fieldsOf } from './row-decode.ts';
+import { recordOf } from './json-values.ts';
 import { tradeEffectOf } from './trade-effect.ts';
 
 /** What an answer is held against. */
@@ -32,7 +33,7 @@ const PROMISES: { readonly [Type in ChangingCommandType]?: AnswerPromise } = {
   },
   claim: ({ claimed }, { shard }) => {
     const ids: readonly unknown[] = Array.isArray(claimed) ? claimed : [];
-    const left = ids.find((id) => shard?.rowsByEntity.get(completed.name)?.has(Number(id)));
+    const left = ids.find((id) => shard?.rowsByEntity.get(completed.name)?.has(rowId(Number(id))));
     return left === undefined ? undefined : `the entry ${JSON.stringify(left)} is still there`;
   },
 };
@@ -43,12 +44,12 @@ const PROMISES: { readonly [Type in ChangingCommandType]?: AnswerPromise } = {
  */
 export function brokenPromise({ kind }: Command, answer: unknown, evidence: Evidence): string | undefined {
   const promise = new Map(Object.entries(PROMISES)).get(kind);
-  return promise?.(fieldsOf(answer), evidence);
+  return promise?.(recordOf(answer), evidence);
 }
 
 /** Whether a command was answered that there was nothing to do. */
 export function isWithoutEffect({ kind }: Command, reply: Reply): boolean {
   if (kind !== 'claim' || reply.kind !== 'answer') return false;
-  const { claimed } = fieldsOf(reply.value);
+  const { claimed } = recordOf(reply.value);
   return Array.isArray(claimed) && claimed.length === 0;
 }

@@ -1,15 +1,20 @@
 /** What a checker is: one promise of the system, as a sentence, and the code that looks whether it was kept. */
+import type { NodeName } from '#shared/units.ts';
+import type { ListingIndex } from '#server/listing-index/listing-index.ts';
+import type { GavelNode } from '#server/node.ts';
 import type { DurableTurn, Model } from './model.ts';
-import type { SimulatedNode } from './simulated-node.ts';
 
 /** Says that the promise was broken, and how. */
 export type Complain = (detail: string) => void;
 
-/** One per simulation: it may remember what it has seen. */
-export interface Checker {
+/** One promise of the system. */
+export interface CheckerPromise {
   readonly name: string;
-  /** The promise. */
   readonly sentence: string;
+}
+
+/** One per simulation: it may remember what it has seen. */
+export interface Checker extends CheckerPromise {
   /** Looks at each durable turn, in the order in which they became durable: so at every prefix of every journal. */
   readonly onTurn?: (turn: DurableTurn, complain: Complain) => void;
   /** Looks at the whole when nothing is under way any more and all nodes run. */
@@ -35,7 +40,7 @@ export function whereOf({ changes }: DurableTurn): string {
 /** What there is to look at when all is quiet. */
 export interface Quiet {
   readonly model: Model;
-  readonly nodes: readonly SimulatedNode[];
+  readonly nodes: readonly { readonly name: NodeName; readonly node: GavelNode | undefined; readonly index: ListingIndex | undefined }[];
 }
 
 /** A promise that was broken. */

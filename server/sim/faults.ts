@@ -1,131 +1,59 @@
 /**
- * The faults of one simulation, from its seed: bad weather on the bus, nodes cut off, disks that fail or stall, kills and power cuts, at
- * random instants, at named points of the work of a disk, and in the middle of the next start.
+ * The faults of one simulation, from its seed: bad weather on the bus, nodes cut off, disks that
+ * fail or stall, kills and power cuts, at random instants, at named points of the work of a disk,
+ * and in the middle of the next start.
  */
 import type { Prng } from '#shared/prng.ts';
-import type { MemoryOperation, Outcome } from '#server/journal/disk/memory-writes.ts';
+import { MEMORY_OPERATIONS, type MemoryOperation, type WriteOutcome } from '#server/journal/disk/memory-writes.ts';
 import { CALM_WEATHER, type BusWeather } from './simulated-bus.ts';
-import { RESTART_US, type SimulatedNode } from './simulated-node.ts';
-import type { SimulatedWorld } from './simulated-world.ts';
+import { RESTART_US } from './simulated-node.ts';
+import type { Scene } from './simulated-world.ts';
 
-/** What faults need of the simulation. */
-export interface FaultSetup {
-  readonly world: SimulatedWorld;
-  readonly prng: Prng;
-  /** From one fault of a kind to the next at each node, at most. */
-  readonly periodUs: number;
-}
+const FAILURES: readonly WriteOutcome[] = ['fail', 'write-then-fail', 'write-unsynced', 'write-unsynced'];
+/** What a start takes, about. */
+const START_US = 40_000;
+/** Longer than an offer may be accepted. */
+const LONG_US = 20_000_000;
 
-const OPERATIONS: readonly MemoryOperation[] = [
-  'commit',
-  'lease',
-  'image-versions',
-  'drop',
-  'stage',
-  'sync',
-  'mark',
-  'publish',
-  'sync-directories',
-  'apply',
-  'upkeep',
-  'settle',
-];
-const FAILURES: readonly Outcome[] = ['fail', 'write-then-fail', 'write-unsynced', 'write-unsynced'];
-
-/** Nothing happens before `start`, and nothing new after `stop`. */
-export class Faults {
-  readonly #setup: FaultSetup;
-  #isOver = false;
-
-  constructor(setup: FaultSetup) {
-    this.#setup = setup;
-  }
-
-  start(): void {
-    const { world, prng } = this.#setup;
-    const { bus, nodes } = world;
-    bus.weather(weatherFrom(prng.fork('weather')));
-    for (const node of nodes) {
-      void this.#crashes(node, prng.fork(`crashes of ${node.name}`));
-      void this.#cuts(node, prng.fork(`cuts of ${node.name}`));
-      void this.#diskFaults(node, prng.fork(`disk of ${node.name}`));
-      void this.#stalls(node, prng.fork(`stalls of ${node.name}`));
-    }
-  }
-
-  /** The storm is over: everything works from now on, and whoever is down comes back. */
-  stop(): void {
-    this.#isOver = true;
-    const { bus, nodes } = this.#setup.world;
-    bus.weather(CALM_WEATHER);
-    for (const node of nodes) {
-      bus.mend(node.name);
-      node.disk.inject(() => 'work');
-      node.start();
-    }
-  }
-
-  async #crashes(node: SimulatedNode, prng: Prng): Promise<void> {
-    const { world, periodUs } = this.#setup;
-    const { scheduler } = world;
-    for (;;) {
-      await scheduler.pause(prng.integer(0, periodUs));
-      if (this.#isOver) return;
-      const end = prng.pick(['crash', 'crash', 'kill', 'kill', 'stop'] as const);
+/** Faults of each kind come to each node, from one to the next within `periodUs` at most; some kinds four times as seldom. */
+export function startFaults({ world, phase, prng }: Scene, periodUs: number): void {
+  const { bus, nodes, scheduler } = world;
+  bus.weather(weatherFrom(prng.fork('weather')));
+  for (const node of nodes) {
+    void scheduler.repeat(phase, prng.fork(`crashes of ${node.name}`), periodUs, async (own) => {
+      const end = own.pick(['crash', 'crash', 'kill', 'kill', 'stop'] as const);
       node[end]();
-      await scheduler.pause(prng.integer(0, pauseUs(prng, periodUs)));
+      await scheduler.pause(own.integer(0, pauseUs(own, periodUs)));
       node.start();
-    }
-  }
-
-  async #cuts(node: SimulatedNode, prng: Prng): Promise<void> {
-    const { world, periodUs } = this.#setup;
-    const { scheduler, bus } = world;
-    for (;;) {
-      await scheduler.pause(prng.integer(0, periodUs * 4));
-      if (this.#isOver) return;
+    });
+    void scheduler.repeat(phase, prng.fork(`cuts of ${node.name}`), periodUs * 4, async (own) => {
       bus.cutOff(node.name);
-      await scheduler.pause(prng.integer(0, pauseUs(prng, periodUs)));
+      await scheduler.pause(own.integer(0, pauseUs(own, periodUs)));
       bus.mend(node.name);
-    }
-  }
-
-  /** Now and then the disk is behind, and turns have to wait for it. */
-  async #stalls(node: SimulatedNode, prng: Prng): Promise<void> {
-    const { world, periodUs } = this.#setup;
-    for (;;) {
-      await world.scheduler.pause(prng.integer(0, periodUs * 4));
-      if (this.#isOver) return;
-      node.stall(prng.integer(0, pauseUs(prng, periodUs) / 4));
-    }
-  }
-
-  /** Now and then one call of the disk fails, before or after it has written: the process ends at that very point. */
-  async #diskFaults(node: SimulatedNode, prng: Prng): Promise<void> {
-    const { world, periodUs } = this.#setup;
-    const { scheduler } = world;
-    for (;;) {
-      await scheduler.pause(prng.integer(0, periodUs));
-      if (this.#isOver) return;
-      let armed: MemoryOperation | undefined = prng.pick(OPERATIONS);
-      node.disk.inject((operation): Outcome => {
+    });
+    // Now and then the disk is behind, and turns have to wait for it.
+    void scheduler.repeat(phase, prng.fork(`stalls of ${node.name}`), periodUs * 4, (own) =>
+      node.stall(own.integer(0, pauseUs(own, periodUs) / 4)),
+    );
+    // The next life begins from what a failure has left, and the power fails before it has come far.
+    const powerCutAtStart = async (own: Prng): Promise<void> => {
+      await scheduler.pause(RESTART_US + own.integer(0, START_US));
+      if (phase.isOver) return;
+      node.crash();
+      await scheduler.pause(own.integer(0, RESTART_US));
+      node.start();
+    };
+    // Now and then one call of the disk fails, before or after it has written: the process ends at that very point.
+    void scheduler.repeat(phase, prng.fork(`disk of ${node.name}`), periodUs, (own) => {
+      let armed: MemoryOperation | undefined = own.pick(MEMORY_OPERATIONS);
+      node.disk.inject((operation): WriteOutcome => {
         if (operation !== armed) return 'work';
         armed = undefined;
-        const outcome = prng.pick(FAILURES);
-        if (prng.chance(0.3)) void this.#powerCutAtStart(node, prng);
+        const outcome = own.pick(FAILURES);
+        if (own.chance(0.3)) void powerCutAtStart(own);
         return outcome;
       });
-    }
-  }
-
-  /** The next life begins from what the failure has left, and the power fails before it has come far. */
-  async #powerCutAtStart(node: SimulatedNode, prng: Prng): Promise<void> {
-    const { scheduler } = this.#setup.world;
-    await scheduler.pause(RESTART_US + prng.integer(0, START_US));
-    if (this.#isOver) return;
-    node.crash();
-    await scheduler.pause(prng.integer(0, RESTART_US));
-    node.start();
+    });
   }
 }
 
@@ -133,11 +61,6 @@ export class Faults {
 function pauseUs(prng: Prng, periodUs: number): number {
   return prng.chance(Math.min(0.1, periodUs / LONG_US)) ? LONG_US : periodUs / 2;
 }
-
-/** What a start takes, about. */
-const START_US = 40_000;
-/** Longer than an offer may be accepted. */
-const LONG_US = 20_000_000;
 
 function weatherFrom(prng: Prng): BusWeather {
   if (prng.chance(0.2)) return CALM_WEATHER;

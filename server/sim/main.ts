@@ -1,4 +1,7 @@
-/** `npm run sim`: many simulations, one seed after the other. The last line is one JSON object; the exit code is 0 only without a violation. */
+/**
+ * `npm run sim`: many simulations, one seed after the other. The last line is one JSON object; the
+ * exit code is 0 only without a violation, and with every deliberate fault caught.
+ */
 import { parseArgs } from 'node:util';
 import { runSabotages } from './sabotages.ts';
 import { simulate, type SimulationResult } from './simulation.ts';
@@ -8,28 +11,7 @@ const USAGE =
 
 const TRADES_PER_SEED = 100;
 
-interface Options {
-  readonly seed: number;
-  readonly seeds: number;
-  readonly trades: number;
-  readonly nodes: number;
-  readonly isJson: boolean;
-  /** A part of the names of the deliberate faults to run, if any are to be run. */
-  readonly sabotage: string | undefined;
-  readonly isTrace: boolean;
-}
-
-/** What all simulations came to; the last line of the output. */
-interface Summary {
-  readonly seeds: number;
-  readonly trades: number;
-  readonly crashes: number;
-  readonly violations: number;
-  readonly events?: number;
-  readonly seconds?: number;
-  readonly sabotages?: number;
-  readonly caught?: number;
-}
+type Options = NonNullable<ReturnType<typeof readOptions>>;
 
 process.exitCode = await main();
 
@@ -39,33 +21,29 @@ async function main(): Promise<number> {
     console.error(USAGE);
     return 2;
   }
-  const say = options.isJson ? (): void => undefined : (line: string): void => console.log(line);
+  const say = options.json ? (): void => undefined : (line: string): void => console.log(line);
   const summary = await runSeeds(options, say);
-  const sabotages = options.sabotage === undefined ? undefined : await runSabotages(options.sabotage, say);
-  const whole: Summary = sabotages === undefined ? summary : { ...summary, ...sabotages };
-  console.log(JSON.stringify(whole));
-  const isCaught = sabotages === undefined || sabotages.caught === sabotages.sabotages;
-  return whole.violations === 0 && isCaught ? 0 : 1;
+  const { sabotages, caught } = options.part === undefined ? {} : await runSabotages(options.part, say);
+  console.log(JSON.stringify({ ...summary, sabotages, caught }));
+  return summary.violations === 0 && sabotages === caught ? 0 : 1;
 }
 
-async function runSeeds(options: Options, say: (line: string) => void): Promise<Summary> {
+async function runSeeds({ seed: first, seeds, trades: total, nodes, trace }: Options, say: (line: string) => void) {
   const startedAt = performance.now();
-  let [trades, crashes, violations, events] = [0, 0, 0, 0];
-  for (let index = 0; index < options.seeds; index++) {
-    const share = Math.floor(((index + 1) * options.trades) / options.seeds) - Math.floor((index * options.trades) / options.seeds);
-    const result = await simulate({ seed: options.seed + index, trades: share, nodes: options.nodes, isTraceEndless: options.isTrace });
-    trades += result.trades;
-    crashes += result.crashes;
-    events += result.events;
-    violations += result.violations.length;
-    if (result.violations.length > 0) console.log(inWords(result, share, options.nodes));
-    else if (options.isTrace) console.log(result.lastEvents.join('\n'));
-    else
-      say(
-        `seed ${result.seed}: ${result.trades} trades, ${result.crashes} crashes, ${result.events} events, ${result.virtualMs / 1_000} virtual seconds`,
-      );
+  const summary = { seeds, trades: 0, crashes: 0, violations: 0, events: 0 };
+  for (let index = 0; index < seeds; index++) {
+    const share = Math.floor(((index + 1) * total) / seeds) - Math.floor((index * total) / seeds);
+    const result = await simulate({ seed: first + index, trades: share, nodes, isTraceEndless: trace });
+    const { seed, trades, crashes, events, violations, virtualMs } = result;
+    summary.trades += trades;
+    summary.crashes += crashes;
+    summary.events += events;
+    summary.violations += violations.length;
+    if (violations.length > 0) console.log(inWords(result, share, nodes));
+    else if (trace) console.log(result.lastEvents.join('\n'));
+    else say(`seed ${seed}: ${trades} trades, ${crashes} crashes, ${events} events, ${virtualMs / 1_000} virtual seconds`);
   }
-  return { seeds: options.seeds, trades, crashes, violations, events, seconds: Math.round(performance.now() - startedAt) / 1_000 };
+  return { ...summary, seconds: Math.round(performance.now() - startedAt) / 1_000 };
 }
 
 function inWords({ seed, violations, lastEvents }: SimulationResult, trades: number, nodes: number): string {
@@ -80,18 +58,19 @@ function inWords({ seed, violations, lastEvents }: SimulationResult, trades: num
   ].join('\n');
 }
 
-function readOptions(): Options | undefined {
+function readOptions() {
   const read = readArguments();
   if (read === undefined) return undefined;
   const { values, positionals } = read;
+  const { json, trace, sabotage } = values;
   // Whose faults is said by a word of its own: `--sabotage` alone means all of them.
-  const [part = 'all', ...rest] = positionals;
-  if (rest.length > 0 || (positionals.length > 0 && !values.sabotage)) return undefined;
-  const sabotage = values.sabotage ? (part === 'all' ? '' : part) : undefined;
+  const [word = 'all', ...rest] = positionals;
+  if (rest.length > 0 || (positionals.length > 0 && !sabotage)) return undefined;
+  const part = sabotage ? (word === 'all' ? '' : word) : undefined;
   const [seed, seeds, nodes] = [Number(values.seed), Number(values.seeds), Number(values.nodes)];
   const trades = values.trades === undefined ? seeds * TRADES_PER_SEED : Number(values.trades);
   const isUsable = [seed, seeds, trades, nodes].every((value) => Number.isSafeInteger(value) && value >= 0) && seeds > 0 && nodes > 0;
-  return isUsable ? { seed, seeds, trades, nodes, isJson: values.json, sabotage, isTrace: values.trace } : undefined;
+  return isUsable ? { seed, seeds, trades, nodes, json, trace, part } : undefined;
 }
 
 function readArguments() {

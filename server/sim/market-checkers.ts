@@ -3,7 +3,7 @@
  * nothing with the shards that keep them.
  */
 import type { Rules } from '#shared/rules.ts';
-import type { Instant } from '#shared/units.ts';
+import type { Instant, NodeName, RowId } from '#shared/units.ts';
 import { player } from '#server/market/account/opening.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import { item } from '#server/market/goods/stash.ts';
@@ -11,21 +11,21 @@ import { wallet } from '#server/market/goods/wallet.ts';
 import { BUYOUT } from '#server/market/listing/buyout.ts';
 import { listing } from '#server/market/listing/listing.ts';
 import { operation } from '#server/shard/operations.ts';
-import type { RowOf } from '#server/shard/entity.ts';
+import type { Entity, Row } from '#server/shard/entity.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import { isSame, whereOf, type Checker, type Complain } from './checker.ts';
-import { rowsOfShard, type DurableTurn } from './model.ts';
-import { fieldsOf, rowAs } from './row-decode.ts';
+import { rowsOfShard, stepsOf, type DurableTurn } from './model.ts';
+import { recordOf } from './json-values.ts';
 
 /** What these checkers have to know besides the turns. */
 export interface MarketFacts {
   /** The rules under which a node took its turns at that time. */
-  rulesOf(node: string, at: Instant): Rules;
+  rulesOf(node: NodeName, at: Instant): Rules;
   /** The body of the command that a client sent with that operation, as `issuer/op`. */
   bodyOf(shard: string, key: string): unknown;
 }
 
-type Listing = RowOf<(typeof listing)['attributes']>;
+type Listing = Row<typeof listing>;
 
 /** New ones for one simulation. */
 export function marketCheckers(facts: MarketFacts): readonly Checker[] {
@@ -79,9 +79,7 @@ export function marketCheckers(facts: MarketFacts): readonly Checker[] {
       sentence: 'nothing is put into a stash that is full',
       onTurn: (turn, complain) => {
         const { stashSlots } = facts.rulesOf(turn.node, turn.changes.now);
-        const isAdded = turn.deltas.some(
-          ({ entity, before, after }) => entity === item.name && before === undefined && after !== undefined,
-        );
+        const isAdded = stepsOf(turn, item).some(({ old, row }) => old === undefined && row !== undefined);
         const items = turn.shard.rowsByEntity.get(item.name)?.size ?? 0;
         if (isAdded && turn.previous !== undefined && items > stashSlots)
           complain(`${whereOf(turn)}: ${items} items are in a stash of ${stashSlots}`);
@@ -110,20 +108,17 @@ function checkWallet(turn: DurableTurn, complain: Complain): void {
 }
 
 /** Listings that a turn has posted, or ended. */
-function listingsOf({ deltas }: DurableTurn, what: 'posted' | 'ended'): readonly { readonly id: number; readonly row: Listing }[] {
-  return deltas.flatMap(({ entity, id, before, after }) => {
-    const [old, row] = [rowAs(listing, entity, before), rowAs(listing, entity, after)];
-    const found = what === 'posted' ? (old === undefined ? row : undefined) : row === undefined ? old : undefined;
-    return found === undefined ? [] : [{ id, row: found }];
+function listingsOf(turn: DurableTurn, what: 'posted' | 'ended'): readonly { readonly id: RowId; readonly row: Listing }[] {
+  return stepsOf(turn, listing).flatMap(({ id, old, row }) => {
+    const [found, other] = what === 'posted' ? [row, old] : [old, row];
+    return found === undefined || other !== undefined ? [] : [{ id, row: found }];
   });
 }
 
 /** Rows of an entity before the turn. */
-function countBefore({ shard, deltas }: DurableTurn, entity: string): number {
-  const changed = deltas.filter((delta) => delta.entity === entity);
-  const added = changed.filter(({ before }) => before === undefined).length;
-  const removed = changed.filter(({ after }) => after === undefined).length;
-  return (shard.rowsByEntity.get(entity)?.size ?? 0) - added + removed;
+function countBefore(turn: DurableTurn, entity: Entity): number {
+  const before = turn.shard.rowsByEntity.get(entity.name)?.size ?? 0;
+  return stepsOf(turn, entity).reduce((sum, { old, row }) => sum + (old === undefined ? 0 : 1) - (row === undefined ? 0 : 1), before);
 }
 
 function checkPosting(rules: Rules, turn: DurableTurn, row: Listing, complain: Complain): void {
@@ -136,16 +131,15 @@ function checkPosting(rules: Rules, turn: DurableTurn, row: Listing, complain: C
   if (cancelUntil - postedAt !== rules.cancelWindowMs) say(`with ${cancelUntil - postedAt} ms to cancel, and not ${rules.cancelWindowMs}`);
   const stands = endsAt - startsAt;
   if (stands < rules.durationMinMs || stands > rules.durationMaxMs) say(`for ${stands} ms`);
-  const others = countBefore(turn, listing.name);
+  const others = countBefore(turn, listing);
   if (others >= rules.listingsPerPlayerMax) say(`beside ${others} others`);
-  const entries = countBefore(turn, completed.name);
+  const entries = countBefore(turn, completed);
   if (entries >= rules.completedShown) say(`with ${entries} entries to claim`);
 }
 
 function checkStanding(turn: DurableTurn, complain: Complain): void {
-  const { changes, deltas } = turn;
-  for (const { entity, id, before, after } of deltas) {
-    const [old, row] = [rowAs(listing, entity, before), rowAs(listing, entity, after)];
+  const { changes } = turn;
+  for (const { id, old, row } of stepsOf(turn, listing)) {
     if (old !== undefined && row !== undefined && !isSame(old, row)) complain(`${whereOf(turn)} changes the listing ${id}`);
   }
   if (!changes.ledger.some(({ cause }) => cause === 'cancelled')) return;
@@ -157,10 +151,10 @@ function checkStanding(turn: DurableTurn, complain: Complain): void {
 const ENDINGS: ReadonlySet<string> = new Set(['sale', 'cancelled', 'expired']);
 
 function checkListings(ended: Set<string>, turn: DurableTurn, complain: Complain): void {
-  const { changes, deltas } = turn;
-  for (const { entity, id, after } of deltas) {
+  const { changes } = turn;
+  for (const { id, row } of stepsOf(turn, listing)) {
     const key = `${id}.${changes.shard}`;
-    if (rowAs(listing, entity, after) !== undefined && ended.has(key)) complain(`the listing ${key} has ended, and is there again`);
+    if (row !== undefined && ended.has(key)) complain(`the listing ${key} has ended, and is there again`);
   }
   for (const { id, row } of listingsOf(turn, 'ended')) {
     const key = `${id}.${changes.shard}`;
@@ -181,13 +175,12 @@ function checkEnding({ changes }: DurableTurn, { item: goods, startsAt, endsAt }
 }
 
 function checkPrice(turn: DurableTurn, complain: Complain): void {
-  for (const { entity, before, after } of turn.deltas) {
-    const row = rowAs(decision, entity, after);
-    if (row?.state !== 'committed' || rowAs(decision, entity, before)?.state === 'committed') continue;
+  for (const { old, row } of stepsOf(turn, decision)) {
+    if (row?.state !== 'committed' || old?.state === 'committed') continue;
     // Of another kind of trade: that a kind has its cause is checked with the trades.
     if (turn.changes.ledger.some(({ cause, tx }) => tx === row.tx && cause !== 'sale')) continue;
     const verdict = row.verdict?.value;
-    const { paid } = fieldsOf(verdict?.kind === 'committed' ? verdict.result : undefined);
+    const { paid } = recordOf(verdict?.kind === 'committed' ? verdict.result : undefined);
     const sold = listingsOf(turn, 'ended');
     if (sold.length !== 1 || sold[0]?.row.buyout !== paid)
       complain(`${whereOf(turn)} takes ${String(paid)} for ${row.tx}, and no listing of that price ends`);
@@ -198,7 +191,7 @@ function checkPrice(turn: DurableTurn, complain: Complain): void {
 }
 
 function checkFee(rulesByListing: ReadonlyMap<string, Rules>, turn: DurableTurn, complain: Complain): void {
-  const { changes, deltas } = turn;
+  const { changes } = turn;
   const sale = changes.ledger.find(({ cause }) => cause === 'sale');
   const sold = listingsOf(turn, 'ended')[0];
   if (sale === undefined || sold === undefined) return;
@@ -209,20 +202,19 @@ function checkFee(rulesByListing: ReadonlyMap<string, Rules>, turn: DurableTurn,
   const fee = (price * BigInt(saleFeeBasisPoints)) / 10_000n;
   const burned = sale.postings.reduce((sum, { place, amount }) => (place === 'burned' ? sum + BigInt(amount) : sum), 0n);
   if (burned !== fee) complain(`${whereOf(turn)} takes a fee of ${burned} for a sale at ${price}, and not ${fee}`);
-  const entry = deltas.flatMap(({ entity, before, after }) => (before === undefined ? (rowAs(completed, entity, after) ?? []) : []))[0];
+  const entry = stepsOf(turn, completed).find(({ old }) => old === undefined)?.row;
   const said = entry?.fees.value.reduce((sum, line) => sum + BigInt(line.gold), 0n) ?? -1n;
   if (entry?.entry !== 'sold' || BigInt(entry.gold ?? 0) !== price - fee || said !== fee)
     complain(`${whereOf(turn)} tells its seller of ${entry?.gold ?? 'nothing'} after fees of ${said}, for a sale at ${price}`);
 }
 
 function checkHold(facts: MarketFacts, turn: DurableTurn, complain: Complain): void {
-  const { changes, deltas, shard } = turn;
-  for (const { entity, before, after } of deltas) {
-    const row = before === undefined ? rowAs(hold, entity, after) : undefined;
-    if (row?.trade !== BUYOUT) continue;
-    const asked = rowAs(operation, operation.name, shard.rowsByEntity.get(operation.name)?.get(row.operation ?? 0));
+  const { changes, shard } = turn;
+  for (const { old, row } of stepsOf(turn, hold)) {
+    if (old !== undefined || row?.trade !== BUYOUT) continue;
+    const asked = rowsOfShard(shard, operation).find(({ id }) => id === row.operation);
     if (asked === undefined) return complain(`${whereOf(turn)} holds ${row.gold} for no operation`);
-    const { listingId, price } = fieldsOf(facts.bodyOf(changes.shard, asked.key));
+    const { listingId, price } = recordOf(facts.bodyOf(changes.shard, asked.key));
     const { row: wanted, price: most } = row.terms.value;
     if (price !== row.gold || price !== most || listingId !== `${String(wanted)}.${row.decider}`)
       complain(
@@ -232,13 +224,14 @@ function checkHold(facts: MarketFacts, turn: DurableTurn, complain: Complain): v
 }
 
 function checkFrozen(turn: DurableTurn, complain: Complain): void {
-  const { deltas, shard } = turn;
-  const owner = deltas.find(({ entity }) => entity === player.name)?.before ?? shard.rowsByEntity.get(player.name)?.values().next().value;
-  if (turn.previous === undefined || rowAs(player, player.name, owner)?.frozen !== true) return;
-  for (const { entity, before, after } of deltas) {
-    const done = before === undefined ? rowAs(operation, entity, after) : undefined;
-    if (done?.key.startsWith('client/') === true) complain(`${whereOf(turn)} does ${done.key}, and its player is frozen`);
-    const decided = before === undefined ? rowAs(decision, entity, after) : undefined;
-    if (decided?.state === 'committed') complain(`${whereOf(turn)} accepts ${decided.tx}, and its player is frozen`);
+  const [changed] = stepsOf(turn, player);
+  const owner = changed === undefined ? rowsOfShard(turn.shard, player)[0] : changed.old;
+  if (owner?.frozen !== true) return;
+  for (const { old, row } of stepsOf(turn, operation)) {
+    if (old === undefined && row?.key.startsWith('client/') === true)
+      complain(`${whereOf(turn)} does ${row.key}, and its player is frozen`);
+  }
+  for (const { old, row } of stepsOf(turn, decision)) {
+    if (old === undefined && row?.state === 'committed') complain(`${whereOf(turn)} accepts ${row.tx}, and its player is frozen`);
   }
 }

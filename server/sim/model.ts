@@ -4,7 +4,7 @@
  *
  * It hears of a turn when the turn is on a disk, and of nothing else: so it is always what a crash would leave.
  */
-import type { ShardId } from '#shared/units.ts';
+import { NO_POSITION, type NodeName, type Position, type RowId, type ShardId } from '#shared/units.ts';
 import { rowFromRaw, type RawChangeSet, type ShardHeader } from '#server/shard/change-set.ts';
 import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
@@ -12,30 +12,30 @@ import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { AnyRow } from '#server/shard/row.ts';
 import type { Batch } from '#server/journal/disk/storage.ts';
-import { rowAs } from './row-decode.ts';
+import { rowOf } from '#server/market/feature.ts';
 
 /** One shard, as its durable turns have made it. */
 export interface ShardModel {
   readonly id: ShardId;
   /** The node whose journal it is in. */
-  readonly node: string;
+  readonly node: NodeName;
   header: ShardHeader;
-  readonly rowsByEntity: Map<string, Map<number, AnyRow>>;
+  readonly rowsByEntity: Map<string, Map<RowId, AnyRow>>;
   readonly ledger: LedgerEntry[];
 }
 
 /** What a turn did to one row. */
 export interface RowDelta {
   readonly entity: string;
-  readonly id: number;
+  readonly id: RowId;
   readonly before: AnyRow | undefined;
   readonly after: AnyRow | undefined;
 }
 
 /** One durable turn, with the shard as it stands after it. */
 export interface DurableTurn {
-  readonly node: string;
-  readonly position: number;
+  readonly node: NodeName;
+  readonly position: Position;
   readonly previous: ShardHeader | undefined;
   readonly changes: RawChangeSet;
   readonly deltas: readonly RowDelta[];
@@ -46,7 +46,7 @@ export class Model {
   readonly definition: ShardDefinition;
   readonly shards = new Map<ShardId, ShardModel>();
   readonly #onTurn: (turn: DurableTurn) => void;
-  readonly #positionByNode = new Map<string, number>();
+  readonly #positionByNode = new Map<NodeName, Position>();
 
   /** `onTurn` hears of each turn, in the order in which they became durable. */
   constructor(definition: ShardDefinition, onTurn: (turn: DurableTurn) => void) {
@@ -55,22 +55,12 @@ export class Model {
   }
 
   /** The last position of a node's journal. */
-  position(node: string): number {
-    return this.#positionByNode.get(node) ?? 0;
+  position(node: NodeName): Position {
+    return this.#positionByNode.get(node) ?? NO_POSITION;
   }
 
-  /** Takes in what a node's disk makes durable. */
-  listener(node: string): { readonly told: number; readonly hear: (batch: Batch) => void } {
-    const told = (): number => this.position(node);
-    return {
-      get told() {
-        return told();
-      },
-      hear: (batch) => this.#observe(node, batch),
-    };
-  }
-
-  #observe(node: string, batch: Batch): void {
+  /** Takes in what a node's disk has made durable. */
+  observe(node: NodeName, batch: Batch): void {
     const reader = new PlainRecordReader(batch.records, this.definition);
     for (let position = batch.first; !reader.done; position++) {
       this.#turn(node, position, reader.changeSet());
@@ -89,7 +79,7 @@ export class Model {
     return [...this.shards.keys()].flatMap((shard) => this.rows(shard, entity).map((row) => ({ shard, row })));
   }
 
-  #turn(node: string, position: number, changes: RawChangeSet): void {
+  #turn(node: NodeName, position: Position, changes: RawChangeSet): void {
     const known = this.shards.get(changes.shard);
     const shard: ShardModel = known ?? { id: changes.shard, node, header: changes, rowsByEntity: new Map(), ledger: [] };
     const previous = known?.header;
@@ -124,14 +114,30 @@ export class Model {
   }
 }
 
+/** A row that a turn has made, changed or removed. */
+export interface RowStep<R> {
+  readonly id: RowId;
+  /** As it was before the turn; `undefined` for a new one. */
+  readonly old: R | undefined;
+  /** As it is now; `undefined` for one that is gone. */
+  readonly row: R | undefined;
+}
+
+/** What a turn did to the rows of one entity. */
+export function stepsOf<A extends Attributes>({ deltas }: DurableTurn, entity: Entity<A>): readonly RowStep<RowOf<A>>[] {
+  return deltas.flatMap(({ entity: name, id, before, after }) =>
+    entity.name === name ? [{ id, old: before && rowOf(entity, before), row: after && rowOf(entity, after) }] : [],
+  );
+}
+
 /** The rows of an entity of a shard, in the order of their ids. */
 export function rowsOfShard<A extends Attributes>(shard: ShardModel, entity: Entity<A>): readonly RowOf<A>[] {
-  const rows = [...(shard.rowsByEntity.get(entity.name)?.values() ?? [])].flatMap((row) => rowAs(entity, entity.name, row) ?? []);
+  const rows = [...(shard.rowsByEntity.get(entity.name)?.values() ?? [])].map((row) => rowOf(entity, row));
   return rows.length < 2 ? rows : rows.toSorted((a, b) => a.id - b.id);
 }
 
-function rowsFor(shard: ShardModel, entity: string): Map<number, AnyRow> {
+function rowsFor(shard: ShardModel, entity: string): Map<RowId, AnyRow> {
   let rows = shard.rowsByEntity.get(entity);
-  if (rows === undefined) shard.rowsByEntity.set(entity, (rows = new Map<number, AnyRow>()));
+  if (rows === undefined) shard.rowsByEntity.set(entity, (rows = new Map<RowId, AnyRow>()));
   return rows;
 }

@@ -4,9 +4,9 @@
  * Players and faults rest by then; alarms do not: a listing ends while a checker waits for an answer. The model hears of such a turn when
  * it is on the disk, the node only when the disk has said so, a moment later. So each look at a node goes through `whileStill`.
  */
-import { listingId, shardId } from '#shared/address.ts';
+import { listingId, marketOf, shardId } from '#shared/address.ts';
 import { SORT_CHEAPEST } from '#shared/criteria.ts';
-import { instant, type ShardId } from '#shared/units.ts';
+import { instant, type NodeName, type ShardId } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/active-shard.ts';
 import { rowFromRaw, type RawChangeSet } from '#server/shard/change-set.ts';
 import { operation } from '#server/shard/operations.ts';
@@ -70,7 +70,7 @@ interface Look {
   readonly model: Model;
   readonly node: GavelNode;
   readonly index: ListingIndex;
-  readonly name: string;
+  readonly name: NodeName;
   readonly complain: Complain;
 }
 
@@ -86,13 +86,15 @@ async function forEachShard(quiet: Quiet, complain: Complain, check: (look: Look
 const LOOKS_MAX = 100;
 /** A shard that was never created. */
 const NOBODY = shardId('nobody', 'nowhere', 'softcore');
+/** A market without a listing. */
+const NOWHERE = marketOf(NOBODY);
 
 /**
  * Looks at a node until it stood still meanwhile: when the look began, the last turn of its journal was confirmed to it, and when it ended,
  * that was still the last one. Then everything that was read is of that turn, as the model is, and what was found counts. Any other look
  * mixed two moments: what it found is dropped, and so is that it found nothing.
  */
-async function whileStill({ model, nodes }: Quiet, name: string, complain: Complain, check: (look: Look) => void | Promise<void>) {
+async function whileStill({ model, nodes }: Quiet, name: NodeName, complain: Complain, check: (look: Look) => void | Promise<void>) {
   const { node, index } = nodes.find((each) => each.name === name) ?? {};
   if (node === undefined || index === undefined) return;
   for (let looks = 0; looks < LOOKS_MAX; looks++) {
@@ -214,7 +216,7 @@ async function checkTotals({ node, name, complain }: Look, own: readonly ShardMo
 
 /** A search sees to it that the index has what is durable; then its rows are looked at where they are. */
 async function checkIndex({ model, node, index, name, complain }: Look): Promise<void> {
-  const query = { market: 'none', criteria: {}, sort: SORT_CHEAPEST, limit: 1, now: node.platform.clock.now() };
+  const query = { market: NOWHERE, criteria: {}, sort: SORT_CHEAPEST, limit: 1, now: node.platform.clock.now() };
   for (let tries = 1; ; tries++) {
     const found = await node.index.search(query, { atLeast: node.durable });
     if (found.kind === 'found' && found.lagMs === 0) break;

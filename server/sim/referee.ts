@@ -1,5 +1,5 @@
 /** The referee: gives every durable turn to every checker, and keeps the first promises that were broken. */
-import type { Checker, Quiet, Violation } from './checker.ts';
+import type { Checker, CheckerPromise, Quiet, Violation } from './checker.ts';
 import type { DurableTurn } from './model.ts';
 
 /** More than a few tell nothing new. */
@@ -21,7 +21,7 @@ export class Referee {
   }
 
   /** Notes a promise that was broken. */
-  complain({ name, sentence }: Pick<Checker, 'name' | 'sentence'>, detail: string): void {
+  complain({ name, sentence }: CheckerPromise, detail: string): void {
     if (this.#violations.length >= VIOLATIONS_MAX) return;
     this.#violations.push({ checker: name, sentence, detail, atMs: Math.floor(this.#nowUs() / 1_000) });
   }

@@ -2,127 +2,105 @@
 import { marketOf, parseListingId } from '#shared/address.ts';
 import { cellOf, FIRST_EPOCH } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
-import { durationMs, gold, NO_GOLD } from '#shared/units.ts';
-import type { ShardListener } from '#server/cell/active-shard.ts';
+import { durationMs, FIRST_ROW_ID, gold, NO_GOLD, NO_POSITION } from '#shared/units.ts';
 import type { FeedChange, ListingIndexService } from '#server/listing-index/service.ts';
 import { player } from '#server/market/account/opening.ts';
 import { listing, listingRows } from '#server/market/listing/listing.ts';
 import { tellIndexedRows } from '#server/market/indexed-rows.ts';
-import type { Command } from '#server/shard/message.ts';
-import { onCommand, onMessage, type Handler, type Powerup } from '#server/shard/powerup.ts';
+import type { Command, Message } from '#server/shard/message.ts';
 import type { Offer } from '#server/trade/messages.ts';
 import { override } from './override.ts';
-import { onPowerup, wrapHandler, type Sabotage } from './sabotage.ts';
-import type { Seams } from './seams.ts';
+import { onHandler, onPowerup, type Sabotages, type Seams } from './seams.ts';
+
+type CommandWith<Body> = Command & { readonly body: Body };
 
 /** Every sabotage of the rules of the market. */
-export const MARKET_SABOTAGES: readonly Sabotage[] = [
-  { name: 'cancelling leaves the listing where it is', seams: () => wrapHandler('stall', 'cancel', leavingListing) },
-  { name: 'a listing is cancelled when it is too late', seams: () => wrapHandler('stall', 'cancel', cancellingLate) },
-  { name: 'a listing ends when somebody looks at it', seams: () => wrapHandler('stall', 'listing', endingWhenSeen) },
-  { name: 'a listing changes when its seller claims', seams: () => wrapHandler('completed', 'claim', changingListing) },
-  { name: 'no fee is taken', seams: () => underRules((rules) => ({ ...rules, gold: { ...rules.gold, saleFeeBasisPoints: 0 } })) },
-  { name: 'a sale takes another fee than its listing was posted with', seams: () => wrapHandler('trades', 'offer', forgettingTheFee) },
-  {
-    name: 'any price is taken',
-    seams: () => underRules((rules) => ({ ...rules, gold: { ...rules.gold, priceMin: NO_GOLD, priceMax: gold(Number.MAX_SAFE_INTEGER) } })),
+export const MARKET_SABOTAGES: Sabotages = {
+  'cancelling leaves the listing where it is': () =>
+    onHandler<Message>('stall', 'cancel', (turn, message, real) => {
+      const careless = override(turn, {
+        remove: (entity, id) => {
+          if (entity.name !== listing.name) turn.remove(entity, id);
+        },
+      });
+      return real(careless, message);
+    }),
+  'a listing is cancelled when it is too late': () =>
+    onHandler<CommandWith<{ readonly listingId: string }>>('stall', 'cancel', (turn, command, real) => {
+      const row = turn.table(listing).get(parseListingId(command.body.listingId)?.row ?? FIRST_ROW_ID);
+      if (row !== undefined) turn.put(listing, { ...row, cancelUntil: row.endsAt });
+      return real(turn, command);
+    }),
+  // Any look ends the first listing of its shard, as its alarm would.
+  'a listing ends when somebody looks at it': () =>
+    onHandler<Message>('stall', 'listing', (turn, message, real, { alarms }) => {
+      const handled = real(turn, message);
+      const row = turn.table(listing).first();
+      if (row !== undefined) alarms?.['expire-listing']?.(turn, row);
+      return handled;
+    }),
+  'a listing changes when its seller claims': () =>
+    onHandler<Message>('completed', 'claim', (turn, message, real) => {
+      const row = turn.table(listing).first();
+      if (row !== undefined) turn.put(listing, { ...row, startsAt: turn.now });
+      return real(turn, message);
+    }),
+  'no fee is taken': () => ({ rules: (rules) => ({ ...rules, gold: { ...rules.gold, saleFeeBasisPoints: 0 } }) }),
+  // For one sale, all listings are as posted under the first fee ever.
+  'a sale takes another fee than its listing was posted with': () =>
+    onHandler<Offer>('trades', 'offer', (turn, offer, real) => {
+      const rows = turn.table(listing).rows();
+      for (const row of rows) turn.put(listing, { ...row, saleFeeBasisPoints: 1_500 });
+      const handled = real(turn, offer);
+      for (const row of rows) if (turn.table(listing).get(row.id) !== undefined) turn.put(listing, row);
+      return handled;
+    }),
+  'any price is taken': () => ({
+    rules: (rules) => ({ ...rules, gold: { ...rules.gold, priceMin: NO_GOLD, priceMax: gold(Number.MAX_SAFE_INTEGER) } }),
+  }),
+  'any duration is taken': () => ({ rules: (rules) => ({ ...rules, durationMinMs: durationMs(1) }) }),
+  'listings start when they like': () => ({ rules: (rules) => ({ ...rules, startDelayMs: durationMs(17) }) }),
+  'listings can be cancelled for longer': () => ({ rules: (rules) => ({ ...rules, cancelWindowMs: durationMs(90_000) }) }),
+  'a player has as many listings as it likes': () => ({ rules: (rules) => ({ ...rules, listingsPerPlayerMax: 1_000 }) }),
+  'a stash has no end': () => ({ rules: (rules) => ({ ...rules, stashSlots: 1_000 }) }),
+  'a full completed tab stops nobody': () => ({ rules: (rules) => ({ ...rules, completedShown: 200 }) }),
+  'the frozen go on': () => onPowerup('moderation', ({ guard: _guard, ...powerup }) => powerup),
+  'the frozen sell': () =>
+    onHandler<Offer>('trades', 'offer', (turn, offer, real) => {
+      const owner = turn.table(player).first();
+      if (owner?.frozen !== true) return real(turn, offer);
+      turn.put(player, { ...owner, frozen: false });
+      const handled = real(turn, offer);
+      turn.put(player, owner);
+      return handled;
+    }),
+  'a buyer offers more than was named': () =>
+    onHandler<CommandWith<{ readonly price: number }>>('purchases', 'buyout', (turn, command, real) => {
+      const more: Command = { ...command, body: { ...command.body, price: command.body.price + 1 } };
+      return real(turn, more);
+    }),
+  'rooms are told nothing': () => ({
+    listener: (real) => (news) => {
+      if (news.kind === 'snapshot') real(news);
+    },
+  }),
+  'the index is fed past the gate': feedingPastTheGate,
+  'the index is never told that a listing ended': () => losing(({ kind }) => kind === 'remove'),
+  'the index forgets a listing now and then': () => {
+    let puts = 0;
+    return losing(({ kind }) => kind === 'put' && ++puts % 10 === 0);
   },
-  { name: 'any duration is taken', seams: () => underRules((rules) => ({ ...rules, durationMinMs: durationMs(1) })) },
-  { name: 'listings start when they like', seams: () => underRules((rules) => ({ ...rules, startDelayMs: durationMs(17) })) },
-  { name: 'listings can be cancelled for longer', seams: () => underRules((rules) => ({ ...rules, cancelWindowMs: durationMs(90_000) })) },
-  { name: 'a player has as many listings as it likes', seams: () => underRules((rules) => ({ ...rules, listingsPerPlayerMax: 1_000 })) },
-  { name: 'a stash has no end', seams: () => underRules((rules) => ({ ...rules, stashSlots: 1_000 })) },
-  { name: 'a full completed tab stops nobody', seams: () => underRules((rules) => ({ ...rules, completedShown: 200 })) },
-  { name: 'the frozen go on', seams: () => onPowerup('moderation', withoutGuard) },
-  { name: 'the frozen sell', seams: () => wrapHandler('trades', 'offer', thawingForOffers) },
-  { name: 'a buyer offers more than was named', seams: () => wrapHandler('purchases', 'buyout', offeringMore) },
-  { name: 'rooms are told nothing', seams: () => ({ listener: seeingOnlyTheFirst }) },
-  { name: 'the index is fed past the gate', seams: feedingPastTheGate },
-  { name: 'the index is never told that a listing ended', seams: () => ({ index: forgettingEnds }) },
-  { name: 'the index forgets a listing now and then', seams: () => ({ index: forgettingSome() }) },
-  { name: 'a search does not wait for what it asks for', seams: () => ({ index: forgettingAtLeast }) },
-];
-
-function underRules(rules: NonNullable<Seams['rules']>): Seams {
-  return { rules };
-}
-
-/** The turn as it is, but that no listing can be removed. */
-function leavingListing(real: Handler): Handler {
-  return (turn, message) => {
-    const careless = override(turn, {
-      remove: (entity, id) => {
-        if (entity.name !== listing.name) turn.remove(entity, id);
-      },
-    });
-    return real(careless, message);
-  };
-}
-
-function cancellingLate(real: Handler): Handler {
-  return onCommand<{ readonly listingId: string }>((turn, { listingId }, command) => {
-    const row = turn.table(listing).get(parseListingId(listingId)?.row ?? 0);
-    if (row !== undefined) turn.put(listing, { ...row, cancelUntil: row.endsAt });
-    return real(turn, command);
-  });
-}
-
-/** Any look ends the first listing of its shard, as its alarm would. */
-function endingWhenSeen(real: Handler, { alarms }: Powerup): Handler {
-  return (turn, message) => {
-    const handled = real(turn, message);
-    const row = turn.table(listing).first();
-    if (row !== undefined) alarms?.['expire-listing']?.(turn, row);
-    return handled;
-  };
-}
-
-function changingListing(real: Handler): Handler {
-  return (turn, message) => {
-    const row = turn.table(listing).first();
-    if (row !== undefined) turn.put(listing, { ...row, startsAt: turn.now });
-    return real(turn, message);
-  };
-}
-
-function withoutGuard({ guard: _guard, ...powerup }: Powerup): Powerup {
-  return powerup;
-}
-
-function thawingForOffers(real: Handler): Handler {
-  return onMessage<Offer>((turn, offer) => {
-    const owner = turn.table(player).first();
-    if (owner?.frozen !== true) return real(turn, offer);
-    turn.put(player, { ...owner, frozen: false });
-    const handled = real(turn, offer);
-    turn.put(player, owner);
-    return handled;
-  });
-}
-
-/** For one sale, all listings are as posted under the first fee ever. */
-function forgettingTheFee(real: Handler): Handler {
-  return (turn, message) => {
-    const rows = turn.table(listing).rows();
-    for (const row of rows) turn.put(listing, { ...row, saleFeeBasisPoints: 1_500 });
-    const handled = real(turn, message);
-    for (const row of rows) if (turn.table(listing).get(row.id) !== undefined) turn.put(listing, row);
-    return handled;
-  };
-}
-
-function offeringMore(real: Handler): Handler {
-  return onCommand<{ readonly price: number }>((turn, body, command) => {
-    const more: Command = { ...command, body: { ...body, price: body.price + 1 } };
-    return real(turn, more);
-  });
-}
-
-function seeingOnlyTheFirst(listener: ShardListener): ShardListener {
-  return (news) => {
-    if (news.kind === 'snapshot') listener(news);
-  };
-}
+  // The index answers as it stands, and says that it is as new as was asked for.
+  'a search does not wait for what it asks for': () => ({
+    index: (real) => {
+      const search: ListingIndexService['search'] = async (query, { atLeast }) => {
+        const answer = await real.search(query, { atLeast: { ...atLeast, position: NO_POSITION } });
+        return answer.kind === 'found' ? { ...answer, isBehind: false } : answer;
+      };
+      return override(real, { search });
+    },
+  }),
+};
 
 /** The index is told of each listing when it is appended: it may never be on a disk. */
 function feedingPastTheGate(): Seams {
@@ -153,28 +131,18 @@ function feedingPastTheGate(): Seams {
   };
 }
 
-function forgettingEnds(real: ListingIndexService): ListingIndexService {
-  return withoutChanges(real, ({ kind }) => kind === 'remove');
-}
-
-function forgettingSome(): NonNullable<Seams['index']> {
-  let puts = 0;
-  return (real) => withoutChanges(real, ({ kind }) => kind === 'put' && ++puts % 10 === 0);
-}
-
-function withoutChanges(real: ListingIndexService, isLost: (change: FeedChange) => boolean): ListingIndexService {
-  const apply: ListingIndexService['apply'] = (batch) => {
-    if (batch.kind === 'open') return real.apply(batch);
-    return real.apply({ ...batch, cells: batch.cells.map((each) => ({ ...each, changes: each.changes.filter((one) => !isLost(one)) })) });
+/** Some of what the index is told never gets there. */
+function losing(isLost: (change: FeedChange) => boolean): Seams {
+  return {
+    index: (real) => {
+      const apply: ListingIndexService['apply'] = (batch) => {
+        if (batch.kind === 'open') return real.apply(batch);
+        return real.apply({
+          ...batch,
+          cells: batch.cells.map((each) => ({ ...each, changes: each.changes.filter((one) => !isLost(one)) })),
+        });
+      };
+      return override(real, { apply });
+    },
   };
-  return override(real, { apply });
-}
-
-/** The index answers as it stands, and says that it is as new as was asked for. */
-function forgettingAtLeast(real: ListingIndexService): ListingIndexService {
-  const search: ListingIndexService['search'] = async (query, { atLeast }) => {
-    const answer = await real.search(query, { atLeast: { ...atLeast, position: 0 } });
-    return answer.kind === 'found' ? { ...answer, isBehind: false } : answer;
-  };
-  return override(real, { search });
 }

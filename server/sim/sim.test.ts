@@ -31,13 +31,17 @@ describe('a simulation', () => {
   });
 });
 
-/** Enough for all but the rare ones, which `npm run sim -- --sabotage` finds. */
+/** Found only by many seeds, as `npm run sim -- --sabotage` looks at: too slow for the suite. */
+const RARE = ['a doubled command is taken twice', 'ids are the same in every life'];
+/** Enough for all others. */
 const PATIENCE = { seeds: 10, trades: 25 };
 
 describe('the checkers', () => {
-  it.each(SABOTAGES.filter(({ isRare }) => isRare !== true).map((sabotage) => [sabotage.name, sabotage] as const))(
+  it.each(Object.keys(SABOTAGES).filter((name) => !RARE.includes(name)))(
     'find out: %s',
-    async (_name, sabotage) => expect(await runSabotage(sabotage, PATIENCE)).toBeDefined(),
+    async (name) => {
+      expect(await runSabotage(name, PATIENCE)).toBeDefined();
+    },
     60_000,
   );
 });

@@ -30,7 +30,7 @@ export const CALM_WEATHER: BusWeather = {
 };
 
 /** A packet on its way, as a directed test sees it. */
-export interface Packet {
+export interface BusPacket {
   readonly from: NodeName;
   readonly to: NodeName;
   readonly bytes: Uint8Array;
@@ -47,7 +47,7 @@ export class SimulatedBus {
   readonly #receivers = new Map<NodeName, Receiver>();
   readonly #cutOff = new Set<NodeName>();
   #weather: BusWeather = CALM_WEATHER;
-  #rule: (packet: Packet) => PacketFate = () => ({ kind: 'pass' });
+  #rule: (packet: BusPacket) => PacketFate = () => ({ kind: 'pass' });
 
   constructor(scheduler: Scheduler, prng: Prng) {
     this.#scheduler = scheduler;
@@ -60,7 +60,7 @@ export class SimulatedBus {
   }
 
   /** Has a directed test decide about every packet. */
-  rule(rule: (packet: Packet) => PacketFate): void {
+  rule(rule: (packet: BusPacket) => PacketFate): void {
     this.#rule = rule;
   }
 
@@ -94,11 +94,11 @@ export class SimulatedBus {
   }
 
   /** Has a packet arrive that nobody sent. */
-  inject(packet: Packet): void {
+  inject(packet: BusPacket): void {
     this.#carry(packet, 0);
   }
 
-  #send(packet: Packet): void {
+  #send(packet: BusPacket): void {
     const ruling = this.#rule(packet);
     if (ruling.kind === 'lose' || this.#prng.chance(this.#weather.lossShare)) return;
     this.#carry(packet, this.#delayUs());
@@ -111,7 +111,7 @@ export class SimulatedBus {
     return this.#prng.chance(strayShare) ? this.#prng.integer(delayUsMax, strayDelayUsMax) : this.#prng.integer(delayUsMin, delayUsMax);
   }
 
-  #carry({ from, to, bytes }: Packet, delayUs: number): void {
+  #carry({ from, to, bytes }: BusPacket, delayUs: number): void {
     this.#scheduler.after(delayUs, () => {
       if (this.#cutOff.has(from) || this.#cutOff.has(to)) return;
       this.#receivers.get(to)?.(from, bytes);

@@ -1,19 +1,21 @@
 /**
  * A simulated node: a disk that lasts, and one life after the other of the real node on it.
  *
- * 1. What a life keeps in memory ends with it: its timers never ring again, its promises never settle, its messages never leave.
+ * 1. What a life keeps in memory ends with it: its timers never ring again, its promises never
+ *    settle, its messages never leave.
  * 2. A life starts from what the disk has, and from nothing else.
- * 3. A life ends by a power cut, by a kill, or by itself: told to stop, or after a fault of its disk. What it wrote and did not sync is seen
- *    by the next life, unless the power fails before that, or later.
+ * 3. A life ends by a power cut, by a kill, or by itself: told to stop, or after a fault of its
+ *    disk. What it wrote and did not sync is seen by the next life, unless the power fails before
+ *    that, or later.
  * 4. Each life has a wall clock of its own; what it makes of it is the real node's business.
  */
-import type { Catalogue } from '#shared/catalog/catalogue.ts';
+import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Prng } from '#shared/prng.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
 import { instant, type Instant, type Market, type NodeName } from '#shared/units.ts';
 import type { Envelope } from '#server/routing/part.ts';
-import { InlineBackend, type InlineDelays } from '#server/journal/persister/backend-inline.ts';
+import { InlineBackend, type InlineDelays, type InlineStores } from '#server/journal/persister/backend-inline.ts';
 import { openPersister } from '#server/journal/persister/open-persister.ts';
 import { DataDirectoryError, type Persister } from '#server/journal/persister/persister.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
@@ -27,27 +29,31 @@ import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import { NodeStartError, openNode, type GavelNode } from '#server/node.ts';
+import type { CheckerPromise } from './checker.ts';
+import type { Model } from './model.ts';
 import { override } from './override.ts';
+import type { Referee } from './referee.ts';
 import type { Seams } from './seams.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimulatedBus } from './simulated-bus.ts';
-import { observedStores, type BatchListener } from './stores.ts';
+import type { Trace } from './trace.ts';
 import { clockTime, virtualMachine, type Life } from './virtual-platform.ts';
 
-/** What a simulated node is made of and told by. */
-export interface NodeSetup {
-  readonly name: NodeName;
-  readonly scheduler: Scheduler;
-  readonly prng: Prng;
-  readonly bus: SimulatedBus;
-  readonly definition: ShardDefinition;
-  /** What shards are made of under these rules, without the core's own. */
-  readonly powerupsOf: (rules: Rules) => readonly Powerup[];
-  /** The rules of the next life. */
-  readonly nextRules: () => Rules;
-  readonly catalogue: Catalogue;
-  readonly regions: readonly string[];
-  readonly ownerOf: (market: Market, cell: number) => NodeName;
+/** The one region of every simulated world. */
+export const REGION = 'europe';
+
+/** A promise of every node. */
+export const LIVELY: CheckerPromise = {
+  name: 'nodes run',
+  sentence: 'a node starts from whatever a crash has left, serves, and reports no error but those of its disk',
+};
+const NEVER_BACK: CheckerPromise = {
+  name: 'time never runs back',
+  sentence: 'what a node says of time in one life, it says in the next: its time begins no earlier than it ended',
+};
+
+/** What one node is like. */
+export interface NodeNature {
   readonly memoryBudgetBytes: number;
   /** How long the disk takes. */
   readonly delays: InlineDelays;
@@ -56,28 +62,33 @@ export interface NodeSetup {
   /** How long a batch is on its way to the index; no time unless given. */
   readonly indexMs?: () => number;
   readonly wallOffsetMs: WallOffset;
-  /** Hears what becomes durable, what is reported, and what nobody expected. */
-  readonly witness: NodeWitness;
-  readonly seams: Seams;
 }
 
 /**
- * How far the wall clock of the next life is off, in milliseconds. `lastOffsetMs` is that of the last time that the node knows (its lease),
- * `undefined` if it has never run: a start bears what is up to `limits.clockBehindMaxMs` behind it, and `limits.clockAheadMaxMs` ahead.
+ * How far the wall clock of the next life is off, in milliseconds. `lastOffsetMs` is that of the
+ * last time that the node knows (its lease), `undefined` if it has never run: a start bears what is
+ * up to `limits.clockBehindMaxMs` behind it, and `limits.clockAheadMaxMs` ahead.
  */
 export type WallOffset = (lastOffsetMs: number | undefined) => number;
 
-/** Who watches a node. */
-export interface NodeWitness {
-  /** Hears of what becomes durable of a node's journal. */
-  journal(node: string): BatchListener;
-  reported(node: string, event: ReportedEvent): void;
-  /** The node's code threw where it must not. */
-  broke(node: string, error: unknown): void;
-  /** A life has ended or begun. */
-  changed(node: string, what: string): void;
-  /** The node's time was once `latest`, and in its new life it is `now`. */
-  toldTime(node: string, latest: Instant, now: Instant): void;
+/** What a simulated node is made of and told by. */
+export interface NodeSetup extends NodeNature {
+  readonly name: NodeName;
+  readonly scheduler: Scheduler;
+  readonly trace: Trace;
+  readonly prng: Prng;
+  readonly bus: SimulatedBus;
+  readonly definition: ShardDefinition;
+  /** Hears of what becomes durable of the node's journal. */
+  readonly model: Model;
+  readonly referee: Referee;
+  readonly onReport: (node: NodeName, event: ReportedEvent) => void;
+  /** What shards are made of under these rules, without the core's own. */
+  readonly powerupsOf: (rules: Rules) => readonly Powerup[];
+  /** The rules of the next life. */
+  readonly nextRules: () => Rules;
+  readonly ownerOf: (market: Market, cell: number) => NodeName;
+  readonly seams: Seams;
 }
 
 /** How far a life has come. */
@@ -181,7 +192,7 @@ export class SimulatedNode {
   }
 
   #begin(onTried?: (what: Tried) => void): void {
-    const { witness } = this.#setup;
+    const { onReport } = this.#setup;
     const life: Running = {
       state: { kind: 'starting' },
       get isOver() {
@@ -189,18 +200,18 @@ export class SimulatedNode {
       },
       onTried,
       stalled: undefined,
-      index: new ListingIndex(this.#setup.catalogue.itemClasses),
+      index: new ListingIndex(BUILT_IN_CATALOGUE.itemClasses),
       wallOffsetMs: this.#nextWallOffset(),
       onThrow: (error) => {
-        witness.broke(this.name, error);
+        this.#broke(error);
         this.#end(life, 'broke');
       },
       onReport: (event) => {
-        if (!life.isOver) witness.reported(this.name, event);
+        if (!life.isOver) onReport(this.name, event);
       },
     };
     this.#life = life;
-    witness.changed(this.name, 'starts');
+    this.#note('starts');
     const rules = this.#setup.nextRules();
     this.#open(life, rules).then(
       (node) => {
@@ -208,8 +219,8 @@ export class SimulatedNode {
         if (onTried !== undefined) return this.#end(life, 'serves, and must not', 'served');
         life.state = { kind: 'serving', node };
         this.#rules.push({ from: node.platform.clock.now(), rules });
-        witness.toldTime(this.name, this.#latest, this.time);
-        witness.changed(this.name, 'serves');
+        if (this.time < this.#latest) this.#complain(NEVER_BACK, ` was at ${this.#latest}, and starts at ${this.time}`);
+        this.#note('serves');
       },
       (error: unknown) => {
         if (!life.isOver) this.#failed(life, error);
@@ -235,7 +246,7 @@ export class SimulatedNode {
     if (life?.state.kind !== 'serving') return this.kill();
     const { node } = life.state;
     life.state = { kind: 'stopping', node, isFollowed: false };
-    this.#setup.witness.changed(this.name, 'is told to stop');
+    this.#note('is told to stop');
     void node.close(STOP_MS).then(() => this.#end(life, 'stops'));
   }
 
@@ -264,7 +275,7 @@ export class SimulatedNode {
   }
 
   #open(life: Running, rules: Rules): Promise<GavelNode> {
-    const { scheduler, prng, bus, catalogue, regions, ownerOf, memoryBudgetBytes, seams } = this.#setup;
+    const { scheduler, prng, bus, ownerOf, memoryBudgetBytes, seams } = this.#setup;
     const real = virtualMachine(scheduler, prng.fork(`life ${this.#lives}`), life);
     const machine = seams.machine?.(real) ?? real;
     const port: Bus = bus.port(this.name, life);
@@ -273,8 +284,8 @@ export class SimulatedNode {
       machine,
       isClockTrusted: false,
       rules,
-      catalogue,
-      regions,
+      catalogue: BUILT_IN_CATALOGUE,
+      regions: [REGION],
       world: 'simulated',
       node: this.name,
       ownerOf,
@@ -283,7 +294,7 @@ export class SimulatedNode {
       index: seams.index?.(index, this.name) ?? index,
       onFault: (fault) => this.#failed(life, fault),
       openPersister: async (definition) => {
-        const observed = observedStores(this.disk, this.#setup.witness.journal(this.name));
+        const observed = this.#observed();
         const backend = new InlineBackend(machine.timers, seams.stores?.(observed) ?? observed, this.#setup.delays);
         const persister = await openPersister(hasty(machine, this.#setup.persisterHaste), definition, backend);
         const stalling = this.#stalling(persister, life);
@@ -291,6 +302,30 @@ export class SimulatedNode {
       },
       powerups: this.#setup.powerupsOf(rules),
     });
+  }
+
+  /** The stores of the disk; the model hears of each batch when it is durable: also when the write then fails, or when a start settles it. */
+  #observed(): InlineStores {
+    const { disk, name } = this;
+    const { journal, images, projections } = disk;
+    const { model } = this.#setup;
+    const telling = (write: () => void): void => {
+      try {
+        write();
+      } finally {
+        const told = model.position(name);
+        for (const batch of told === disk.durable ? [] : journal.read(told, Number.POSITIVE_INFINITY)) {
+          if (batch.last <= disk.durable) model.observe(name, { ...batch, records: new Uint8Array(batch.records) });
+        }
+      }
+    };
+    return {
+      journal: override(journal, { commit: (batch) => telling(() => journal.commit(batch)) }),
+      images,
+      projections,
+      settle: () => telling(() => disk.settle()),
+      clearStaging: () => disk.clearStaging(),
+    };
   }
 
   /** The index, but that batches are on their way to it for a while. */
@@ -316,10 +351,23 @@ export class SimulatedNode {
     });
   }
 
+  #note(what: string): void {
+    this.#setup.trace.add('node', this.name, what);
+  }
+
+  #complain(promise: CheckerPromise, detail: string): void {
+    this.#setup.referee.complain(promise, `${this.name}${detail}`);
+  }
+
+  /** The node's code threw where it must not. */
+  #broke(error: unknown): void {
+    this.#complain(LIVELY, `: ${inWords(error)}`);
+  }
+
   #failed(life: Running, error: unknown): void {
     if (life.isOver) return;
     if (life.onTried !== undefined && error instanceof DataDirectoryError) return this.#end(life, 'is refused', 'refused');
-    if (!isOfDisk(error)) this.#setup.witness.broke(this.name, error);
+    if (!isOfDisk(error)) this.#broke(error);
     this.#end(life, `stops: ${error instanceof Error ? error.message : String(error)}`);
     if (life.onTried === undefined) this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
@@ -331,10 +379,15 @@ export class SimulatedNode {
     life.state = { kind: 'over' };
     this.#life = undefined;
     this.#crashes++;
-    this.#setup.witness.changed(this.name, how);
+    this.#note(how);
     life.onTried?.(tried);
     if (state.kind === 'stopping' && state.isFollowed) this.#setup.scheduler.after(RESTART_US, () => this.start());
   }
+}
+
+/** An error, with where it comes from if it says so. */
+export function inWords(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** Whether it is the failure that the disk was told to have, or a start that says so. */

@@ -1,13 +1,13 @@
 /**
- * A simulated world: some nodes, the bus between them, the model of their journals, and the referee that watches. What happens in it is
- * the business of whoever made it: a simulation at random, or a directed scenario.
+ * A simulated world: some nodes, the bus between them, the model of their journals, and the referee
+ * that watches. What happens in it is the business of whoever made it: a simulation at random, or a
+ * directed scenario.
  */
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
 import type { Rules } from '#shared/rules.ts';
-import { instant, nodeName, type Instant, type NodeName, type ShardId } from '#shared/units.ts';
-import type { InlineDelays } from '#server/journal/persister/backend-inline.ts';
+import { instant, type Instant, type Market, nodeName, type NodeName, type ShardId, type TransactionId } from '#shared/units.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import { cellOf } from '#shared/cell.ts';
 import type { Feature } from '#server/market/feature.ts';
@@ -15,30 +15,22 @@ import { marketFeatures } from '#server/market/market.ts';
 import { PLACES } from '#server/market/places.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
+import { messageKey, type Outcome } from '#server/trade/messages.ts';
 import { AnswerBook } from './answer-book.ts';
-import type { Checker } from './checker.ts';
+import type { CheckerPromise } from './checker.ts';
 import { ListingBook } from './listing-book.ts';
 import { marketCheckers } from './market-checkers.ts';
-import { Model } from './model.ts';
+import { Model, type RowDelta } from './model.ts';
 import { doubts, quietCheckers } from './quiet-checkers.ts';
 import { Referee } from './referee.ts';
-import { Scheduler } from './scheduler.ts';
+import { Scheduler, type Phase } from './scheduler.ts';
 import type { Seams } from './seams.ts';
-import { SimulatedBus } from './simulated-bus.ts';
-import { SimulatedNode, type WallOffset } from './simulated-node.ts';
+import { CALM_WEATHER, SimulatedBus } from './simulated-bus.ts';
+import { inWords, LIVELY, REGION, SimulatedNode, type NodeNature } from './simulated-node.ts';
 import { Trace } from './trace.ts';
 import { tradeEffectOf } from './trade-effect.ts';
 import { tradeCheckers } from './trade-checkers.ts';
 import { turnCheckers } from './turn-checkers.ts';
-
-/** What one node of the world is like. */
-export interface NodeNature {
-  readonly memoryBudgetBytes: number;
-  readonly delays: InlineDelays;
-  readonly persisterHaste: number;
-  readonly indexMs?: () => number;
-  readonly wallOffsetMs: WallOffset;
-}
 
 /** What a world is made from. */
 export interface WorldOptions {
@@ -47,37 +39,32 @@ export interface WorldOptions {
   /** The rules of the next life of a node; always the same unless given. */
   readonly nextRules?: () => Rules;
   readonly nodes: number;
-  readonly natureOf: (node: string, prng: Prng) => NodeNature;
+  readonly natureOf: (node: NodeName, prng: Prng) => NodeNature;
   readonly seams?: Seams;
   readonly isTraceEndless?: boolean;
   /** What the operator is told may be expected: a scenario that breaks a shard hears of it. */
   readonly isExpected?: (event: ReportedEvent) => boolean;
 }
 
-/** The one region of every simulated world. */
-export const REGION = 'europe';
+/** What those who do something in a simulation are given: where, with whom, until when, and chance of their own. */
+export interface Scene {
+  readonly world: SimulatedWorld;
+  readonly players: readonly ShardId[];
+  readonly phase: Phase;
+  readonly prng: Prng;
+}
 
-const LIVELY: Pick<Checker, 'name' | 'sentence'> = {
-  name: 'nodes run',
-  sentence: 'a node starts from whatever a crash has left, serves, and reports no error but those of its disk',
-};
-
-const SHRINKING: Pick<Checker, 'name' | 'sentence'> = {
+const SHRINKING: CheckerPromise = {
   name: 'the backlog shrinks',
   sentence: 'what is durable goes into images and leaves the journal, at a node that runs',
 };
 
 /** The time of a pass in production: simulated nodes are in more of a hurry. */
 const BACKLOG_US_MAX = limits.imagePassIntervalMs * 1_000;
-
+/** From the repair of an image until all that its damage led to is on the disk. */
 const DAMAGE_ECHO_US = 5_000_000;
 /** From the repair of an image until its listings are for sale again. */
 const RETURN_US_MAX = 2 * limits.retryMaxMs * 1_000;
-const NEVER_BACK: Pick<Checker, 'name' | 'sentence'> = {
-  name: 'time never runs back',
-  sentence: 'what a node says of time in one life, it says in the next: its time begins no earlier than it ended',
-};
-
 const START_US_MAX = 60_000_000;
 /** A start bears a clock that is so far behind, and waits for it; then the rest is within what peers bear. */
 const AGREE_US_MAX = 2 * limits.clockBehindMaxMs * 1_000;
@@ -98,7 +85,7 @@ export class SimulatedWorld {
   readonly nodes: readonly SimulatedNode[];
   readonly #options: WorldOptions;
   /** Until when the image of a shard is, or was, damaged, in virtual time. */
-  readonly #damagedUntilUs = new Map<string, number>();
+  readonly #damagedUntilUs = new Map<ShardId, number>();
   #purchases = 0;
 
   constructor(options: WorldOptions) {
@@ -123,11 +110,11 @@ export class SimulatedWorld {
     });
     const clocks = { of: (shard: ShardId) => this.ownerOf(shard).time, latest: () => latestOf(this.nodes) };
     this.book = new AnswerBook(this.model, clocks, (checker, detail) => this.referee.complain(checker, detail));
-    const rulesOf = (name: string, at: Instant): Rules => this.nodes.find((node) => node.name === name)?.rulesAt(at) ?? rules;
+    const rulesOf = (name: NodeName, at: Instant): Rules => this.nodes.find((node) => node.name === name)?.rulesAt(at) ?? rules;
     const ofMarket = marketCheckers({ rulesOf, bodyOf: (shard, key) => this.book.bodyOf(shard, key) });
     const ofTrades = tradeCheckers({
       timeOf: clocks.of,
-      isDamaged: (shard) => this.isDamaged(shard),
+      isDamaged: (shard) => this.isDamaged(shard, DAMAGE_ECHO_US),
       kinds: Object.fromEntries(this.features.flatMap(({ trades = {} }) => Object.entries(trades))),
     });
     this.referee = new Referee(
@@ -135,30 +122,23 @@ export class SimulatedWorld {
       nowUs,
     );
     const names = Array.from({ length: options.nodes }, (_, index) => nodeName(`node-${index + 1}`));
-    const ownerOf = (_market: string, cell: number): NodeName => names[cell % names.length] ?? nodeName('nobody');
+    const ownerOf = (_market: Market, cell: number): NodeName => names[cell % names.length] ?? nodeName('nobody');
     this.nodes = names.map((name) => {
       const own = prng.fork(name);
       return new SimulatedNode({
         name,
         scheduler: this.scheduler,
         prng: own,
+        trace: this.trace,
         bus: this.bus,
         definition,
+        model: this.model,
+        referee: this.referee,
+        onReport: (node, event) => this.#reported(node, event),
         powerupsOf,
         nextRules: () => options.nextRules?.() ?? rules,
-        catalogue: BUILT_IN_CATALOGUE,
-        regions: [REGION],
         ownerOf,
         ...options.natureOf(name, own),
-        witness: {
-          journal: (node) => this.model.listener(node),
-          reported: (node, event) => this.#reported(node, event),
-          broke: (node, error) => this.referee.complain(LIVELY, `${node}: ${inWords(error)}`),
-          changed: (node, what) => this.trace.add('node', node, what),
-          toldTime: (node, latest, now) => {
-            if (now < latest) this.referee.complain(NEVER_BACK, `${node} was at ${latest}, and starts at ${now}`);
-          },
-        },
         seams,
       });
     });
@@ -188,21 +168,46 @@ export class SimulatedWorld {
     this.ownerOf(shard).disk.damage(shard, how);
   }
 
-  /** Puts the image back as it was. */
+  /** Puts the image of a shard back as it was, if it is damaged. */
   repair(shard: ShardId): void {
+    if (!this.isDamaged(shard)) return;
     this.trace.add('repair', shard);
     this.#damagedUntilUs.set(shard, this.scheduler.nowUs);
     this.ownerOf(shard).disk.repair(shard);
   }
 
-  /** Whether the image of a shard is damaged, or was a moment ago: what that led to may still be on its way to the disk. */
-  isDamaged(shard: string): boolean {
-    return (this.#damagedUntilUs.get(shard) ?? Number.NEGATIVE_INFINITY) + DAMAGE_ECHO_US > this.scheduler.nowUs;
+  /** Whether the image of a shard is damaged, or was so long ago. */
+  isDamaged(shard: ShardId, agoUs = 0): boolean {
+    return (this.#damagedUntilUs.get(shard) ?? Number.NEGATIVE_INFINITY) + agoUs > this.scheduler.nowUs;
   }
 
   /** Whether the listings of a shard may be missing in the index: it was damaged not long ago, and may not have been asked for since. */
-  isOutOfIndex(shard: string): boolean {
-    return (this.#damagedUntilUs.get(shard) ?? Number.NEGATIVE_INFINITY) + RETURN_US_MAX > this.scheduler.nowUs;
+  isOutOfIndex(shard: ShardId): boolean {
+    return this.isDamaged(shard, RETURN_US_MAX);
+  }
+
+  /** Has a shard hear that a transaction is aborted, as the node of its decider would say it. */
+  tellAborted(tx: TransactionId, to: ShardId, decider: ShardId): void {
+    const message: Outcome = {
+      kind: 'outcome',
+      key: messageKey('outcome', tx),
+      tx,
+      decider,
+      verdict: { kind: 'aborted', reason: 'listing-gone' },
+    };
+    const bytes = new TextEncoder().encode(JSON.stringify({ kind: 'envelope', call: null, envelope: { to, message } }));
+    this.bus.inject({ from: this.ownerOf(decider).name, to: this.ownerOf(to).name, bytes });
+  }
+
+  /** Everything works from now on: images, bus and disks are whole, and nodes that are down come back. */
+  heal(): void {
+    for (const shard of this.#damagedUntilUs.keys()) this.repair(shard);
+    this.bus.weather(CALM_WEATHER);
+    for (const node of this.nodes) {
+      this.bus.mend(node.name);
+      node.disk.inject(() => 'work');
+      node.start();
+    }
   }
 
   /** Runs until the condition holds, the time is over, or a promise is broken. */
@@ -254,11 +259,11 @@ export class SimulatedWorld {
 
   /** Whether an operator is told of a shard whose file is damaged, or was a moment ago. */
   #isOfDamage(message: string): boolean {
-    return [...this.#damagedUntilUs.keys()].some((shard) => message.includes(shard) && this.isDamaged(shard));
+    return [...this.#damagedUntilUs.keys()].some((shard) => message.includes(shard) && this.isDamaged(shard, DAMAGE_ECHO_US));
   }
 
   /** Errors are for the operator of a real node, and none of the faults of a simulation may cause one. */
-  #reported(node: string, event: ReportedEvent): void {
+  #reported(node: NodeName, event: ReportedEvent): void {
     const { level, message, error } = event;
     this.trace.add('report', node, level, message);
     if ((level !== 'error' && level !== 'alert') || this.#isOfDamage(message) || this.#options.isExpected?.(event) === true) return;
@@ -275,17 +280,8 @@ function latestOf(nodes: readonly SimulatedNode[]): Instant {
   return instant(Math.max(...nodes.map(({ time }) => time)));
 }
 
-function inWords(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-function wordsOf(
-  deltas: readonly { readonly entity: string; readonly id: number; readonly before: unknown; readonly after: unknown }[],
-): string {
-  return deltas.map(({ entity, id, before, after }) => `${signOf(before, after)}${entity}/${id}`).join(' ');
-}
-
-function signOf(before: unknown, after: unknown): string {
-  if (after === undefined) return '-';
-  return before === undefined ? '+' : '~';
+function wordsOf(deltas: readonly RowDelta[]): string {
+  return deltas
+    .map(({ entity, id, before, after }) => `${after === undefined ? '-' : before === undefined ? '+' : '~'}${entity}/${id}`)
+    .join(' ');
 }

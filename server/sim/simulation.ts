@@ -7,17 +7,21 @@ import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { lootFor } from '#shared/catalog/loot.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
-import { durationMs, gold, itemId, type Gold, type ShardId } from '#shared/units.ts';
+import { durationMs, gold, type Gold, itemId, type NodeName, type ShardId } from '#shared/units.ts';
+import { failure } from '#server/shard/failures.ts';
 import type { Command } from '#server/shard/message.ts';
 import type { Opening } from '#server/market/account/opening.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
+import { transactionId } from '#server/trade/transaction.ts';
 import type { Violation } from './checker.ts';
-import { Damage } from './damage.ts';
-import { Faults } from './faults.ts';
-import { RoomWatch } from './room-watch.ts';
-import { SearchWatch } from './search-watch.ts';
+import { startDamage } from './damage.ts';
+import { startFaults } from './faults.ts';
+import { startRooms } from './room-watch.ts';
+import type { Phase } from './scheduler.ts';
+import { startSearchers } from './search-watch.ts';
 import type { Seams } from './seams.ts';
-import { REGION, SimulatedWorld, type NodeNature } from './simulated-world.ts';
+import { REGION, type NodeNature } from './simulated-node.ts';
+import { SimulatedWorld, type Scene } from './simulated-world.ts';
 import { WallClocks } from './wall-clocks.ts';
 import { Workload } from './workload.ts';
 
@@ -63,13 +67,18 @@ const SEARCHERS = 2;
 /** Answers that are asked for once more at the end. */
 const REPEATED = 30;
 const LAST_EVENTS = 60;
+/** A number of a transaction that no shard of a simulation comes to. */
+const NEVER_MINTED = 999_999_999;
+/** From such a message until its shard is loaded and closed. */
+const CLOSING_US_MAX = 10_000_000;
 
 /** Runs a simulation to its end, or to the first promise that is broken. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   const prng = createPrng(`simulation ${options.seed}`);
   const rules = rulesFrom(prng.fork('rules'));
   const { seams = {}, isTraceEndless = false, nodes = 2 } = options;
-  const clocks = new WallClocks(prng.fork('clocks'));
+  const [storm, day] = [{ isOver: false }, { isOver: false }];
+  const clocks = new WallClocks(prng.fork('clocks'), storm);
   const world = new SimulatedWorld({
     prng,
     rules,
@@ -89,29 +98,23 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     const shard = shardId(name, REGION, 'softcore');
     return { shard, opening: openingOf(late, shard, gold(late.integer(2_000, 60_000))) };
   });
-  const workload = new Workload({ world, prng: prng.fork('workload'), rules, players, latecomers, thinkUsMax, detourShare });
+  const scene = (phase: Phase, label: string): Scene => ({ world, players, phase, prng: prng.fork(label) });
+  const workload = new Workload({ ...scene(day, 'workload'), rules, latecomers, thinkUsMax, detourShare });
   const periodUs = Math.max(FAULT_PERIOD_US_MIN, thinkUsMax * prng.fork('faults').pick([8, 30, 120]));
-  const faults = new Faults({ world, prng: prng.fork('storm'), periodUs });
-  const damage = new Damage({ world, prng: prng.fork('damage'), periodUs: periodUs * DAMAGE_PERIODS });
-  const rooms = new RoomWatch({ world, prng: prng.fork('rooms'), players, seams });
-  const searches = new SearchWatch({ world, prng: prng.fork('searches'), players });
 
-  faults.start();
-  damage.start();
+  startFaults(scene(storm, 'storm'), periodUs);
+  startDamage(scene(storm, 'damage'), periodUs * DAMAGE_PERIODS);
   clocks.start(world);
-  rooms.start(ROOMS);
-  searches.start(SEARCHERS);
+  startRooms(scene(day, 'rooms'), ROOMS, seams);
+  startSearchers(scene(day, 'searches'), SEARCHERS);
   workload.start(prng.fork('clients').integer(3, 12));
   await world.until(() => world.purchases >= options.trades, STORM_US_MAX);
   void workload.moderate();
   world.trace.add('calm', 'the storm is over');
-  damage.stop();
-  faults.stop();
-  clocks.stop();
+  world.heal();
+  storm.isOver = true;
   await world.until(() => world.purchases >= options.trades, FAIR_WEATHER_US_MAX);
-  workload.finish();
-  rooms.finish();
-  searches.finish();
+  day.isOver = true;
   await world.settle(() => workload.busy === 0);
   await world.drain();
   await world.check('live');
@@ -122,11 +125,29 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await world.finish(workload.thawAll().then(() => workload.askAgain(world.book.answered().slice(-REPEATED))));
   await world.settle();
   await world.check('recovered');
-  return resultOf(world, options);
+  const [first] = players;
+  const violations = first === undefined || world.referee.violations.length > 0 ? world.referee.violations : await loseState(world, first);
+  return resultOf(world, options, violations);
 }
 
-function resultOf(world: SimulatedWorld, { seed, isTraceEndless = false }: SimulationOptions): SimulationResult {
-  const { violations } = world.referee;
+/**
+ * At the very end a shard hears of an outcome that it cannot know: it has lost its state, and must close itself. What that looks like to
+ * the referee, a failed turn, is right here.
+ */
+async function loseState(world: SimulatedWorld, shard: ShardId): Promise<readonly Violation[]> {
+  world.tellAborted(transactionId({ holder: shard, generation: 1, seq: NEVER_MINTED }), shard, shard);
+  const isClosed = (): boolean => world.model.rows(shard, failure).some(({ key }) => key === 'quarantine');
+  if (await world.scheduler.runUntil(isClosed, world.scheduler.nowUs + CLOSING_US_MAX)) return [];
+  const detail = `${shard} has heard of an outcome that it never offered, and goes on`;
+  const atMs = Math.floor(world.scheduler.nowUs / 1_000);
+  return [{ checker: 'T6 lost state is found out', sentence: 'a shard that lost its state is closed', detail, atMs }];
+}
+
+function resultOf(
+  world: SimulatedWorld,
+  { seed, isTraceEndless = false }: SimulationOptions,
+  violations: readonly Violation[],
+): SimulationResult {
   const isTold = violations.length > 0 || isTraceEndless;
   return {
     seed,
@@ -141,7 +162,7 @@ function resultOf(world: SimulatedWorld, { seed, isTraceEndless = false }: Simul
 }
 
 /** Nodes differ: in speed, in memory, in how often images are written, and in what their clocks show. */
-function natureOf(clocks: WallClocks): (node: string, prng: Prng) => NodeNature {
+function natureOf(clocks: WallClocks): (node: NodeName, prng: Prng) => NodeNature {
   return (_node, prng) => {
     const commitMsMax = prng.chance(0.3) ? 20 : 2;
     const indexMsMax = prng.pick([0, 0, 10, 80]);

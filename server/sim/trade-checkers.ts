@@ -5,21 +5,20 @@
  * moves between, and its cause must be the one that its kind declares for that.
  */
 import { limits } from '#shared/limits.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
-import type { RowOf } from '#server/shard/entity.ts';
+import type { Instant, RowId, ShardId, TransactionId } from '#shared/units.ts';
+import type { Row } from '#server/shard/entity.ts';
 import type { MarketTrade } from '#server/market/feature.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import { checkRules, isSame, whereOf, type Checker, type Complain, type CheckerRule } from './checker.ts';
-import type { DurableTurn } from './model.ts';
-import { rowAs } from './row-decode.ts';
+import { rowsOfShard, stepsOf, type DurableTurn } from './model.ts';
 import { tradeEffectOf, type TradeEffect } from './trade-effect.ts';
 
-type HoldRow = RowOf<(typeof hold)['attributes']>;
-type DecisionRow = RowOf<(typeof decision)['attributes']>;
+type HoldRow = Row<typeof hold>;
+type DecisionRow = Row<typeof decision>;
 
 /** What the journals have said of one transaction. */
 interface Transaction {
-  readonly tx: string;
+  readonly tx: TransactionId;
   readonly trade: string;
   readonly price: number;
   readonly offerUntil: number;
@@ -33,7 +32,7 @@ export interface TradeFacts {
   /** The time of the node of a shard. */
   readonly timeOf: (shard: ShardId) => Instant;
   /** Whether the image of a shard is damaged, or was a moment ago. */
-  readonly isDamaged: (shard: string) => boolean;
+  readonly isDamaged: (shard: ShardId) => boolean;
   /** All kinds of trade, by name. */
   readonly kinds: Readonly<Record<string, MarketTrade>>;
 }
@@ -92,10 +91,9 @@ export function tradeCheckers(facts: TradeFacts): readonly Checker[] {
 }
 
 function checkHolds(known: Known, turn: DurableTurn, complain: Complain): void {
-  const { changes, previous, deltas } = turn;
+  const { changes, previous } = turn;
   if (previous === undefined) known.createdAt.set(changes.shard, changes.now);
-  for (const { entity, before, after } of deltas) {
-    const [old, row] = [rowAs(hold, entity, before), rowAs(hold, entity, after)];
+  for (const { old, row } of stepsOf(turn, hold)) {
     if (old === undefined) {
       if (row !== undefined) noteHold(known, row, complain);
     } else if (row === undefined) checkHoldGone(known, turn, old, complain);
@@ -143,10 +141,7 @@ function mayGoUndecided({ createdAt, isDamaged }: Known, { decider, offerUntil }
 
 function checkDecisions(known: Known, turn: DurableTurn, complain: Complain): void {
   const say = (detail: string): void => complain(`${whereOf(turn)} ${detail}`);
-  for (const { entity, before, after } of turn.deltas) {
-    const row = rowAs(decision, entity, after);
-    if (row !== undefined) checkDecision(known, turn, rowAs(decision, entity, before), row, say);
-  }
+  for (const { old, row } of stepsOf(turn, decision)) if (row !== undefined) checkDecision(known, turn, old, row, say);
   for (const line of turn.changes.ledger) {
     if (tradeEffectOf(line) !== 'sale') continue;
     const verdict = known.transactions.get(line.tx ?? '')?.verdict;
@@ -234,9 +229,7 @@ function takenBy({ turn, row }: Decided): number | undefined {
 
 function checkSettling({ transactions }: Known, turn: DurableTurn, complain: Complain): void {
   const where = whereOf(turn);
-  for (const { entity, before, after } of turn.deltas) {
-    const old = rowAs(decision, entity, before);
-    const row = rowAs(decision, entity, after);
+  for (const { old, row } of stepsOf(turn, decision)) {
     if (old === undefined || (row !== undefined && row.state !== 'settled')) continue;
     if (transactions.get(old.tx)?.resolution === undefined) complain(`${where} takes ${old.tx} for settled, and its holder still holds`);
     if (row === undefined && turn.changes.now <= old.offerUntil) complain(`${where} forgets ${old.tx}, which may still be offered`);
@@ -249,13 +242,12 @@ const BLOCKED_MS_MAX = limits.offerWindowMs + 2 * limits.clockBehindMaxMs;
 const TURNS_TO_FORGET = 4 * limits.tidyEveryTurns;
 
 function decisionsBounded(): (turn: DurableTurn, complain: Complain) => void {
-  const overdueByShard = new Map<string, { readonly id: number; readonly turns: number }>();
+  const overdueByShard = new Map<string, { readonly id: RowId; readonly turns: number }>();
   return (turn, complain) => {
     const { changes, shard } = turn;
     let oldest: DecisionRow | undefined;
-    for (const row of shard.rowsByEntity.get(decision.name)?.values() ?? []) {
-      const known = rowAs(decision, decision.name, row);
-      if (known?.state === 'settled' && (oldest === undefined || known.offerUntil < oldest.offerUntil)) oldest = known;
+    for (const row of rowsOfShard(shard, decision)) {
+      if (row.state === 'settled' && (oldest === undefined || row.offerUntil < oldest.offerUntil)) oldest = row;
     }
     if (oldest === undefined || oldest.offerUntil + BLOCKED_MS_MAX >= changes.now) return void overdueByShard.delete(changes.shard);
     const before = overdueByShard.get(changes.shard);

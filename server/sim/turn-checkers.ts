@@ -7,7 +7,7 @@
  */
 import type { ProtocolPart } from '#shared/protocol/part.ts';
 import { PROTOCOL_PARTS } from '#shared/protocol/parts.ts';
-import { instant } from '#shared/units.ts';
+import { FIRST_ROW_ID, instant, NO_VERSION, type NodeName, type Position } from '#shared/units.ts';
 import type { ShardHeader } from '#server/shard/change-set.ts';
 import type { Feature, Holding } from '#server/market/feature.ts';
 import type { Entity } from '#server/shard/entity.ts';
@@ -19,8 +19,7 @@ import type { AnyRow } from '#server/shard/row.ts';
 import { hold } from '#server/trade/entities.ts';
 import { balanceAfter, PLACES, type Place } from '#server/market/places.ts';
 import { checkRules, isSame, whereOf, type Checker, type Complain, type CheckerRule } from './checker.ts';
-import { rowsOfShard, type DurableTurn, type RowDelta, type ShardModel } from './model.ts';
-import { rowAs } from './row-decode.ts';
+import { rowsOfShard, stepsOf, type RowDelta, type ShardModel } from './model.ts';
 
 /**
  * Places that no row shows: the world's edge, and what is between two shards. All others are some
@@ -209,7 +208,7 @@ export function itemInOnePlace(holdingsOf: HoldingsOf): Checker {
 type Counters = Pick<ShardHeader, 'version' | 'now' | 'nextId' | 'generation' | 'seq' | 'ledgerSeq'>;
 
 /** The counters of a shard that has had no turn. */
-const NO_TURN: Counters = { version: 0, now: instant(0), nextId: 1, generation: 0, seq: 0, ledgerSeq: 0 };
+const NO_TURN: Counters = { version: NO_VERSION, now: instant(0), nextId: FIRST_ROW_ID, generation: 0, seq: 0, ledgerSeq: 0 };
 
 /** The counters of a shard before a turn and after it. */
 interface Step {
@@ -258,7 +257,7 @@ const counters: Checker = {
 };
 
 function nodeOrder(): Checker {
-  const positionByNode = new Map<string, number>();
+  const positionByNode = new Map<NodeName, Position>();
   return {
     name: 'journals have no gaps',
     sentence: "the positions of a node's journal have no gaps, and each shard is in one journal only",
@@ -299,8 +298,7 @@ const nothingFails: Checker = {
   name: 'T6 no shard is quarantined and no turn fails',
   sentence: 'no handler throws, and no shard ever hears of an outcome that it cannot know',
   onTurn: (turn, complain) => {
-    for (const { entity, after } of turn.deltas) {
-      const row = rowAs(failure, entity, after);
+    for (const { row } of stepsOf(turn, failure)) {
       if (row !== undefined) complain(`${whereOf(turn)} notes the failure ${row.key}: ${row.error}`);
     }
   },
@@ -309,30 +307,24 @@ const nothingFails: Checker = {
 const answersStand: Checker = {
   name: 'same op, same answer',
   sentence: 'the answer of an operation is never changed, an unfinished operation is never forgotten, and what is packed is all there',
-  onTurn: (turn, complain) => checkOperations(turn, complain),
-};
-
-function checkOperations(turn: DurableTurn, complain: Complain): void {
-  const { deltas } = turn;
-  const where = whereOf(turn);
-  // Simulations are far shorter than the time for which operations of the service and of staff are remembered.
-  const gone = deltas.filter(
-    ({ entity, before, after }) => after === undefined && rowAs(operation, entity, before)?.state === 'kept',
-  ).length;
-  const packs = deltas.flatMap(({ entity, before, after }) => (before === undefined ? (rowAs(operationPack, entity, after) ?? []) : []));
-  const packed = packs.reduce((sum, { hashes, digests }) => sum + Math.min(hashes.length, digests.length) / 8, 0);
-  if (gone !== packed) complain(`${where} removes ${gone} operations of the service or of staff, and packs ${packed}`);
-  for (const { entity, before, after } of deltas) {
-    const old = rowAs(operation, entity, before);
-    const row = rowAs(operation, entity, after);
-    if (old === undefined) continue;
-    if (row === undefined) {
-      if (old.state === 'open') complain(`${where} forgets the unfinished operation ${old.key}`);
-      continue;
+  onTurn: (turn, complain) => {
+    const where = whereOf(turn);
+    const steps = stepsOf(turn, operation);
+    // Simulations are far shorter than the time for which operations of the service and of staff are remembered.
+    const gone = steps.filter(({ old, row }) => row === undefined && old?.state === 'kept').length;
+    const packs = stepsOf(turn, operationPack).flatMap(({ old, row }) => (old === undefined && row !== undefined ? [row] : []));
+    const packed = packs.reduce((sum, { hashes, digests }) => sum + Math.min(hashes.length, digests.length) / 8, 0);
+    if (gone !== packed) complain(`${where} removes ${gone} operations of the service or of staff, and packs ${packed}`);
+    for (const { old, row } of steps) {
+      if (old === undefined) continue;
+      const isOpen = old.state === 'open';
+      if (row === undefined) {
+        if (isOpen) complain(`${where} forgets the unfinished operation ${old.key}`);
+        continue;
+      }
+      if (row.key !== old.key || row.digest !== old.digest) complain(`${where} makes the operation ${old.key} another one`);
+      if (!isOpen && row.reply !== null && !isSame(row.reply, old.reply)) complain(`${where} changes the answer of ${old.key}`);
+      if (!isOpen && row.state === 'open') complain(`${where} opens the operation ${old.key} again`);
     }
-    if (row.key !== old.key || row.digest !== old.digest) complain(`${where} makes the operation ${old.key} another one`);
-    const isFinished = old.state !== 'open';
-    if (isFinished && row.reply !== null && !isSame(row.reply, old.reply)) complain(`${where} changes the answer of ${old.key}`);
-    if (isFinished && row.state === 'open') complain(`${where} opens the operation ${old.key} again`);
-  }
-}
+  },
+};

@@ -1,14 +1,21 @@
 /**
- * The wall clocks of one simulation, drawn from all that a start bears. Nodes whose times are far apart make no progress with each other
- * (offers are late, commands are turned away), so one simulation has clocks of one kind:
+ * The wall clocks of one simulation, drawn from all that a start bears. Nodes whose times are far
+ * apart make no progress with each other (offers are late, commands are turned away), so one
+ * simulation has clocks of one kind:
  *
  * - `near`: as of machines that keep their time.
- * - `wild`: each life of a node may be off by a minute, in either direction, and somebody sets its clock now and then while it runs.
- * - `leap`: near each other, and once the power of the whole place fails, and all clocks are far ahead afterwards.
+ * - `wild`: each life of a node may be off by a minute, in either direction, and somebody sets its
+ *   clock now and then while it runs.
+ * - `leap`: near each other, and once the power of the whole place fails, and all clocks are far
+ *   ahead afterwards.
+ *
+ * When the storm is over they are near each other: nodes come to agree on the time again, once the
+ * slower ones have caught up.
  */
 import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
-import type { SimulatedNode, WallOffset } from './simulated-node.ts';
+import type { Phase } from './scheduler.ts';
+import type { WallOffset } from './simulated-node.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
 
 /** With what a restart adds (`limits.timeLeaseMs`), two of them differ by no more than peers bear. */
@@ -26,43 +33,40 @@ const SETTING_US_MAX = 40_000_000;
 export class WallClocks {
   readonly #kind: 'near' | 'wild' | 'leap';
   readonly #prng: Prng;
+  readonly #storm: Phase;
   /** All clocks are ahead of the virtual time by as much. */
   #aheadMs = 0;
-  #isOver = false;
 
-  constructor(prng: Prng) {
+  constructor(prng: Prng, storm: Phase) {
     this.#prng = prng;
+    this.#storm = storm;
     this.#kind = prng.pick(['near', 'near', 'wild', 'leap']);
   }
 
   /** Draws how far each life of one node is off. */
   ofNode(prng: Prng): WallOffset {
     return (lastOffsetMs = Number.NEGATIVE_INFINITY) => {
-      const isWild = this.#kind === 'wild' && !this.#isOver && prng.chance(0.5);
-      const offMs = isWild ? prng.integer(-MINUTE_MS, MINUTE_MS) : prng.integer(-NEAR_MS, NEAR_MS);
-      return Math.max(this.#aheadMs + offMs, lastOffsetMs - limits.clockBehindMaxMs);
+      const isWild = this.#kind === 'wild' && !this.#storm.isOver;
+      return Math.max(this.#aheadMs + offsetFrom(prng, isWild), lastOffsetMs - limits.clockBehindMaxMs);
     };
   }
 
-  /** Has happen to the clocks what is of their kind, until `stop`. */
+  /** Has happen to the clocks what is of their kind. */
   start(world: SimulatedWorld): void {
     if (this.#kind === 'leap') void this.#leap(world);
-    if (this.#kind === 'wild') for (const node of world.nodes) void this.#set(world, node, this.#prng.fork(node.name));
-  }
-
-  async #set({ scheduler, trace }: SimulatedWorld, node: SimulatedNode, prng: Prng): Promise<void> {
-    for (;;) {
-      await scheduler.pause(prng.integer(0, SETTING_US_MAX));
-      if (this.#isOver) return;
-      const offMs = prng.chance(0.5) ? prng.integer(-MINUTE_MS, MINUTE_MS) : prng.integer(-NEAR_MS, NEAR_MS);
-      trace.add('clocks', node.name, 'set', offMs);
-      node.setWall(offMs);
+    if (this.#kind !== 'wild') return;
+    for (const node of world.nodes) {
+      void world.scheduler.repeat(this.#storm, this.#prng.fork(node.name), SETTING_US_MAX, (prng) => {
+        const offMs = offsetFrom(prng, true);
+        world.trace.add('clocks', node.name, 'set', offMs);
+        node.setWall(offMs);
+      });
     }
   }
 
   async #leap({ scheduler, nodes, trace }: SimulatedWorld): Promise<void> {
     await scheduler.pause(this.#prng.integer(LEAP_US.min, LEAP_US.max));
-    if (this.#isOver) return;
+    if (this.#storm.isOver) return;
     for (const node of nodes) node.crash();
     this.#aheadMs = this.#prng.chance(0.2)
       ? this.#prng.integer(24 * HOUR_MS, limits.clockAheadMaxMs - SPARE_MS)
@@ -71,9 +75,8 @@ export class WallClocks {
     await scheduler.pause(this.#prng.integer(0, POWER_CUT_US_MAX));
     for (const node of nodes) node.start();
   }
+}
 
-  /** Clocks are near each other from now on: nodes come to agree on the time again, once the slower ones have caught up. */
-  stop(): void {
-    this.#isOver = true;
-  }
+function offsetFrom(prng: Prng, isWild: boolean): number {
+  return isWild && prng.chance(0.5) ? prng.integer(-MINUTE_MS, MINUTE_MS) : prng.integer(-NEAR_MS, NEAR_MS);
 }

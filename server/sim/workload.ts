@@ -1,19 +1,23 @@
 /**
- * The workload: clients that trade at random, over all players and through all nodes, and behave as clients do: they buy what is gone,
- * name a wrong price, run into each other, give up and ask again with the same op.
+ * The workload: clients that trade at random, over all players and through all nodes, and behave as
+ * clients do: they buy what is gone, name a wrong price, run into each other, give up and ask again
+ * with the same op. A player sees what real ones do: the room that the presenter makes of its
+ * durable rows, and what is durably for sale.
  */
 import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
 import { isChangingCommand, parseCommand } from '#shared/protocol.ts';
 import type { Rules } from '#shared/rules.ts';
-import { operationId, type ShardId } from '#shared/units.ts';
-import { player, type Opening } from '#server/market/account/opening.ts';
-import type { Step } from '#server/market/feature.ts';
+import type { PlayerState } from '#shared/state.ts';
+import { operationId, type ShardId, type ShardVersion } from '#shared/units.ts';
+import { Presenter } from '#server/edge/presenter.ts';
+import { player } from '#server/market/account/opening.ts';
+import type { Opening } from '#server/market/account/opening.ts';
+import type { Sight, Step } from '#server/market/feature.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import type { Asked } from './answer-book.ts';
-import type { SimulatedWorld } from './simulated-world.ts';
-import { fieldsOf } from './row-decode.ts';
-import { Sights } from './sights.ts';
+import type { Scene } from './simulated-world.ts';
+import { recordOf } from './json-values.ts';
 
 /** A player who may come later, with gold and goods: others may have wanted to buy from it before. */
 export interface Latecomer {
@@ -22,11 +26,8 @@ export interface Latecomer {
 }
 
 /** What clients need of the simulation. */
-export interface WorkloadSetup {
-  readonly world: SimulatedWorld;
-  readonly prng: Prng;
+export interface WorkloadScene extends Scene {
   readonly rules: Rules;
-  readonly players: readonly ShardId[];
   /** Shards that are created late, or never, and what they are created with. At least one. */
   readonly latecomers: readonly Latecomer[];
   /** How long a client thinks between two commands at most. */
@@ -46,23 +47,16 @@ const PATIENCE_US = { min: 400_000, max: 12_000_000 } as const;
 const ASKS_MAX = 12;
 
 export class Workload {
-  readonly #setup: WorkloadSetup;
-  readonly #sights: Sights;
+  readonly #scene: WorkloadScene;
   readonly #ideas: readonly Idea[];
-  #isOver = false;
+  readonly #roomByShard = new Map<ShardId, { readonly version: ShardVersion; readonly state: PlayerState }>();
   #busy = 0;
   #operations = 0;
 
-  constructor(setup: WorkloadSetup) {
-    this.#setup = setup;
-    const { world, rules, latecomers } = setup;
-    this.#sights = new Sights(
-      world,
-      rules,
-      latecomers.map(({ shard }) => shard),
-    );
+  constructor(scene: WorkloadScene) {
+    this.#scene = scene;
     this.#ideas = [
-      ...world.features.flatMap(({ steps = [] }) => steps.map((step) => this.#ideaOf(step))),
+      ...scene.world.features.flatMap(({ steps = [] }) => steps.map((step) => this.#ideaOf(step))),
       { weight: 5, ask: (prng) => this.#look(prng) },
       { weight: 2, ask: (prng, who) => this.#freeze(prng, who) },
       { weight: 1, ask: (prng, who) => this.#open(prng, who) },
@@ -74,61 +68,53 @@ export class Workload {
     return this.#busy;
   }
 
-  /** Sends so many clients to work, each with a generator of its own. */
+  /** Sends so many clients to work, each with a generator of its own. What was begun when the phase ends is asked to its end. */
   start(clients: number): void {
-    for (let index = 0; index < clients; index++) void this.#client(this.#setup.prng.fork(`client ${index}`));
-  }
-
-  /** No new commands; what was begun is asked to its end. */
-  finish(): void {
-    this.#isOver = true;
+    for (let index = 0; index < clients; index++) this.#client(this.#scene.prng.fork(`client ${index}`));
   }
 
   /** Asks again for operations that were answered before: the checkers see that the answer is the same. */
   async askAgain(asked: readonly Asked[]): Promise<void> {
-    for (const again of asked) await this.#perform(this.#setup.prng, again);
+    for (const again of asked) await this.#perform(this.#scene.prng, again);
   }
 
   /** Thaws everybody, so that the end is not decided by a moderator. */
   async thawAll(): Promise<void> {
     for (const shard of this.#players()) {
-      if (this.#setup.world.model.rows(shard, player)[0]?.frozen !== true) continue;
-      await this.#perform(this.#setup.prng, this.#staff(shard, false));
+      if (this.#scene.world.model.rows(shard, player)[0]?.frozen !== true) continue;
+      await this.#perform(this.#scene.prng, this.#staff(shard, false));
     }
   }
 
   /** A member of staff who does a lot about one player, so that operations are packed, and asks about some of the earliest again. */
   async moderate(): Promise<void> {
-    const { prng, players } = this.#setup;
+    const { prng, players } = this.#scene;
     const shard = prng.pick(players);
     const asked = Array.from({ length: MODERATIONS }, () => this.#staff(shard, false));
     await Promise.all(asked.map((each) => this.#perform(prng, each)));
     await this.askAgain(asked.slice(0, MODERATIONS_REPEATED));
   }
 
-  async #client(prng: Prng): Promise<void> {
-    const { world, thinkUsMax } = this.#setup;
-    const { scheduler, book } = world;
+  #client(prng: Prng): void {
+    const { world, phase, thinkUsMax } = this.#scene;
     let last: Asked | undefined;
-    while (!this.#isOver) {
-      await scheduler.pause(prng.integer(0, thinkUsMax));
-      if (this.#isOver) return;
+    void world.scheduler.repeat(phase, prng, thinkUsMax, async () => {
       if (last !== undefined && prng.chance(REPEAT_SHARE)) {
-        if (prng.chance(0.3) && book.hasHappened(last)) await this.#reuse(prng, last);
+        if (prng.chance(0.3) && world.book.hasHappened(last)) await this.#reuse(prng, last);
         else await this.#perform(prng, last);
-        continue;
+        return;
       }
       const who = prng.pick(this.#players());
       const asked = prng.pickWeighted(this.#ideas, ({ weight }) => weight).ask(prng, who);
-      if (asked === undefined) continue;
+      if (asked === undefined) return;
       const isFinal = await this.#perform(prng, asked);
       last = isFinal && asked.command.op !== undefined ? asked : undefined;
-    }
+    });
   }
 
   /** Asks until there is a final word, or the client has had enough. Returns whether there was one. */
   async #perform(prng: Prng, asked: Asked): Promise<boolean> {
-    const { scheduler, book } = this.#setup.world;
+    const { scheduler, book } = this.#scene.world;
     this.#busy++;
     let isFinal = false;
     for (let asks = 0; asks < ASKS_MAX && !isFinal; asks++) {
@@ -143,15 +129,15 @@ export class Workload {
 
   /** Names an op that was used before for another request. */
   async #reuse(prng: Prng, { shard, command }: Asked): Promise<void> {
-    const asked: Asked = { shard, command: { ...command, body: { ...fieldsOf(command.body), itemId: 'another', listingId: 'another' } } };
+    const asked: Asked = { shard, command: { ...command, body: { ...recordOf(command.body), itemId: 'another', listingId: 'another' } } };
     this.#busy++;
     const reply = await this.#ask(prng, asked);
-    if (reply !== undefined) this.#setup.world.book.toldOfReuse(asked, reply);
+    if (reply !== undefined) this.#scene.world.book.toldOfReuse(asked, reply);
     this.#busy--;
   }
 
   async #ask(prng: Prng, { shard, command }: Asked): Promise<Reply | undefined> {
-    const { world, detourShare } = this.#setup;
+    const { world, detourShare } = this.#scene;
     const { scheduler, trace } = world;
     const entry = prng.chance(detourShare) ? prng.pick(world.nodes) : world.ownerOf(shard);
     trace.add('asks', shard, command.kind, command.op, command.body, `at ${entry.name}`);
@@ -167,7 +153,7 @@ export class Workload {
 
   /** Everybody who has come so far. */
   #players(): readonly ShardId[] {
-    const { world, players, latecomers } = this.#setup;
+    const { world, players, latecomers } = this.#scene;
     return [...players, ...latecomers.map(({ shard }) => shard).filter((shard) => world.model.shards.has(shard))];
   }
 
@@ -176,33 +162,53 @@ export class Workload {
     return {
       weight,
       ask: (prng, who) => {
-        const wished = wish(this.#sights.of(who), prng);
+        const wished = wish(this.#sight(who), prng);
         if (wished === undefined || !isChangingCommand(wished.type)) return undefined;
         const [op, kind] = [this.#op(), wished.type];
         const parsed = parseCommand(kind, { ...wished.body, op });
         // What the edge would refuse goes on as it is: the shard must refuse it by itself.
-        const { op: _op, ...body } = fieldsOf(parsed.kind === 'command' ? parsed.request : wished.body);
+        const { op: _op, ...body } = recordOf(parsed.kind === 'command' ? parsed.request : wished.body);
         return { shard: who, command: { kind, issuer: 'client', op, body } };
       },
     };
   }
 
+  #sight(shard: ShardId): Sight {
+    const { world, rules, latecomers } = this.#scene;
+    return { shard, state: this.#room(shard), listings: world.listings.live(), others: latecomers.map((each) => each.shard), rules };
+  }
+
+  /** The room of a player who has come; made anew when its shard has had a turn. */
+  #room(id: ShardId): PlayerState {
+    const { world, rules } = this.#scene;
+    const shard = world.model.shards.get(id);
+    if (shard === undefined) throw new Error(`${id} has not come yet`);
+    const { header, rowsByEntity } = shard;
+    const known = this.#roomByShard.get(id);
+    if (known?.version === header.version) return known.state;
+    const presenter = new Presenter(world.features, id, rules);
+    presenter.apply({ kind: 'snapshot', header, rows: (entity) => [...(rowsByEntity.get(entity)?.values() ?? [])] });
+    this.#roomByShard.set(id, { version: header.version, state: presenter.state });
+    return presenter.state;
+  }
+
   /** Now and then a player comes of whom others may have wanted to buy before. */
   #open(prng: Prng, who: ShardId): Asked {
-    const { shard, opening } = prng.chance(0.1) ? prng.pick(this.#setup.latecomers) : { shard: who, opening: { name: nameOf(who) } };
+    const known: Latecomer = { shard: who, opening: { name: who.slice(0, who.indexOf('@')) } };
+    const { shard, opening } = prng.chance(0.1) ? prng.pick(this.#scene.latecomers) : known;
     return { shard, command: { kind: 'open', issuer: 'service', body: opening } };
   }
 
   /** Asks a seller for one of its listings. */
   #look(prng: Prng): Asked | undefined {
-    const offers = this.#setup.world.listings.live();
+    const offers = this.#scene.world.listings.live();
     if (offers.length === 0) return undefined;
     const { id, shard } = prng.pick(offers);
     return { shard, command: { kind: 'listing', issuer: 'client', body: { listingId: id } } };
   }
 
   #freeze(prng: Prng, who: ShardId): Asked | undefined {
-    const isFrozen = this.#setup.world.model.rows(who, player)[0]?.frozen === true;
+    const isFrozen = this.#scene.world.model.rows(who, player)[0]?.frozen === true;
     return isFrozen === prng.chance(0.8) ? this.#staff(who, !isFrozen) : undefined;
   }
 
@@ -218,7 +224,3 @@ const REPEAT_SHARE = 0.06;
 /** More than keep their rows, by a pack and a half. */
 const MODERATIONS = limits.operationsAnsweredMax + limits.operationsPerPack * 2.5;
 const MODERATIONS_REPEATED = 10;
-
-function nameOf(shard: ShardId): string {
-  return shard.slice(0, shard.indexOf('@'));
-}

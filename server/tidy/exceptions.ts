@@ -8,9 +8,6 @@ import type { Exceptions } from './repository.ts';
 export const SHARED_NAMES: Exceptions = {
   'server/edge/sessions.ts openSession': 'the two ends of one request: the client opens a session, and so does the edge',
   'server/platform/within.ts within': 'the client has one of its own: it runs where there is no platform',
-  'shared/units.ts gold': 'open: an amount, and an attribute',
-  'server/sim/row-decode.ts fieldsOf': 'open: of a row, and of a schema',
-  'server/trade/messages.ts Outcome': 'open: of a trade, and of a write',
 };
 
 /** Exports that nothing but tests uses, or nothing at all. */
@@ -18,7 +15,6 @@ export const UNUSED_EXPORTS: Exceptions = {
   'client-sim/testing.ts post': 'what tests and drills send past the typed client',
   'server/journal/images/image-bytes.ts writeImage': 'open: used by tests alone',
   'server/sim/virtual-platform.ts virtualPlatform': 'open: used by tests alone',
-  'server/sim/scenario.ts packetKind': 'the scenarios are tests',
   'server/trade/decider.ts decideAccepted':
     'for kinds of trades that are accepted first and decided later: tested, and not in the market yet',
   'shared/units.ts multiplyGold': 'a price by a quantity: tested, and not in the market yet',

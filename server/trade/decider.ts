@@ -12,7 +12,7 @@
  */
 import { limits } from '#shared/limits.ts';
 import { refusal, type RefusalName } from '#shared/refusals.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, ShardId, TransactionId } from '#shared/units.ts';
 import type { Row } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
 import { DONE, type Absence, type Emitted, type Handled } from '#server/shard/message.ts';
@@ -37,7 +37,7 @@ export function onOffer(kinds: TradeKinds, turn: Turn, offer: Offer): Handled {
 }
 
 /** Decides a transaction that was accepted before. Its own effects are made by the caller, in this turn. */
-export function decideAccepted(turn: Turn, tx: string, verdict: Verdict): void {
+export function decideAccepted(turn: Turn, tx: TransactionId, verdict: Verdict): void {
   const known = turn.table(decision).find('tx', tx);
   if (known?.state !== 'accepted') throw new Error(`${tx} is not accepted`);
   const decided: DecisionRow = {

@@ -1,10 +1,10 @@
 /** The durable rows of trades: what a holder has promised, what a decider has decided. */
 import { limits } from '#shared/limits.ts';
-import type { ShardId } from '#shared/units.ts';
-import { defineEntity, gold, integer, json, nullable, oneOf, reference, text, timestamp } from '#server/shard/entity.ts';
+import type { ShardId, TransactionId } from '#shared/units.ts';
+import { defineEntity, goldAmount, integer, json, nullable, oneOf, reference, text, timestamp } from '#server/shard/entity.ts';
 import { isVerdict, type TradeData, type Verdict } from './messages.ts';
 
-const tx = text({ maxLength: limits.transactionTextLengthMax, indexed: 'unique' });
+const tx = text<TransactionId>({ maxLength: limits.transactionTextLengthMax, indexed: 'unique' });
 
 /** A promise: gold (or goods) that left the player's hands and waits for the outcome of one transaction. Never a lock (T1). */
 export const hold = defineEntity('hold', {
@@ -13,7 +13,7 @@ export const hold = defineEntity('hold', {
     tx,
     trade: text({ maxLength: 64 }),
     decider: text<ShardId>({ maxLength: 128 }),
-    gold: gold(),
+    gold: goldAmount(),
     terms: json<TradeData>(),
     /** The last instant at which the offer may be accepted. */
     offerUntil: timestamp(),

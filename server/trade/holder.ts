@@ -8,7 +8,7 @@
  *    above it, state was lost, and the shard is quarantined.
  */
 import { limits } from '#shared/limits.ts';
-import { durationMs, later, type Gold, type ShardId } from '#shared/units.ts';
+import { durationMs, later, type Gold, type ShardId, type TransactionId } from '#shared/units.ts';
 import { StateLost } from '#server/shard/failures.ts';
 import { Json } from '#server/shard/json.ts';
 import { DONE, type Handled, type Later } from '#server/shard/message.ts';
@@ -96,12 +96,12 @@ function emitOffer(turn: Turn, { tx, trade, decider, offerUntil, terms }: Hold):
   turn.emit(decider, offer);
 }
 
-function emitSettled(turn: Turn, decider: ShardId, tx: string): void {
+function emitSettled(turn: Turn, decider: ShardId, tx: TransactionId): void {
   const settled: Settled = { kind: 'settled', key: messageKey('settled', tx), tx };
   turn.emit(decider, settled);
 }
 
-function wasMintedHere({ shard, minted }: Turn, tx: string): boolean {
+function wasMintedHere({ shard, minted }: Turn, tx: TransactionId): boolean {
   const transaction = parseTransaction(tx);
   if (transaction?.holder !== shard) throw new Error(`${tx} is not of ${shard}`);
   return wasMinted(transaction, minted);

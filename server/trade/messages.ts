@@ -7,9 +7,9 @@ import { limits } from '#shared/limits.ts';
 import { REFUSAL_NAMES } from '#shared/refusals.ts';
 import { isShardId } from '#shared/address.ts';
 import type { Parsed } from '#shared/schemas.ts';
-import { instant, isName } from '#shared/units.ts';
+import { instant, isName, type TransactionId } from '#shared/units.ts';
 import type { Message } from '#server/shard/message.ts';
-import { parseTransaction } from './transaction.ts';
+import { isTransactionId } from './transaction.ts';
 
 const data = z.record(z.string(), z.unknown());
 /** Data of one kind of trade, in JSON: what is offered, what is given for it. Its kind knows the shape. */
@@ -25,10 +25,7 @@ export type Verdict = Parsed<typeof verdict>;
 /** Whether a value is the end of a trade. */
 export const isVerdict = (value: unknown): value is Verdict => verdict.safeParse(value).success;
 
-const transaction = z
-  .string()
-  .max(limits.transactionTextLengthMax)
-  .refine((text) => parseTransaction(text) !== undefined, 'must be a transaction');
+const transaction = z.string().max(limits.transactionTextLengthMax).refine(isTransactionId, 'must be a transaction');
 const shard = z.string().refine(isShardId, 'must be a shard');
 const time = z.number().int().nonnegative().transform(instant);
 const word = z.string().refine(isName, 'must be a word');
@@ -61,7 +58,7 @@ export function isOffer(message: Message): message is Offer {
 }
 
 /** What the failures of a message are counted under, at its receiver. */
-export function messageKey(kind: TradeMessage['kind'], tx: string): string {
+export function messageKey(kind: TradeMessage['kind'], tx: TransactionId): string {
   return `${kind}/${tx}`;
 }
 

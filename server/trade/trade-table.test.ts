@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '#shared/limits.ts';
+import { transactionId } from './transaction.ts';
 import { instant, type ShardId } from '#shared/units.ts';
 import type { Message } from '#server/shard/message.ts';
 import { failure } from '#server/shard/failures.ts';
@@ -14,18 +15,18 @@ import { decision, hold } from './entities.ts';
 import { messageKey, type Offer, type Outcome, type Pending, type Settled, type Verdict } from './messages.ts';
 import { DECIDES_WITHIN_MS, pursePowerups, purse, STANDING, WAITING, type Wish } from './testing/purse.ts';
 
-const TX = `1.1.${ADA}`;
+const TX = transactionId({ holder: ADA, generation: 1, seq: 1 });
 const COMMITTED: Verdict = { kind: 'committed', result: { paid: 100 } };
 const ABORTED: Verdict = { kind: 'aborted', reason: 'listing-gone' };
 
 const outcome = (verdict: Verdict, tx = TX, decider: ShardId = BOB): Outcome => ({
   kind: 'outcome',
   key: messageKey('outcome', tx),
-  tx,
+  tx: tx,
   decider,
   verdict,
 });
-const settled = (tx = TX): Settled => ({ kind: 'settled', key: messageKey('settled', tx), tx });
+const settled = (tx = TX): Settled => ({ kind: 'settled', key: messageKey('settled', tx), tx: tx });
 const pending = (afterMs: number): Pending => ({
   kind: 'pending',
   key: messageKey('pending', TX),
@@ -35,7 +36,7 @@ const pending = (afterMs: number): Pending => ({
 const offer = (wish: Wish, tx = TX): Offer => ({
   kind: 'offer',
   key: messageKey('offer', tx),
-  tx,
+  tx: tx,
   trade: STANDING,
   offerUntil: instant(TEST_START + limits.offerWindowMs),
   terms: { wish, amount: 100 },

@@ -5,7 +5,8 @@ import { limits } from '#shared/limits.ts';
 import { createPrng } from '#shared/prng.ts';
 import { shardId } from '#shared/address.ts';
 import { refusal } from '#shared/refusals.ts';
-import { instant, type ShardId } from '#shared/units.ts';
+import { transactionId } from './transaction.ts';
+import { instant, type ShardId, type TransactionId } from '#shared/units.ts';
 import { failure } from '#server/shard/failures.ts';
 import { answer, type Absence } from '#server/shard/message.ts';
 import { ADA, BOB, command, ShardDriver, TEST_START } from '#server/shard/testing/shard-driver.ts';
@@ -16,7 +17,7 @@ import { pursePowerups, purchase, purse, PURSE_START, sale, testTrade, WAITING, 
 import { ShardNetwork, type BusFaults, type NetworkLine } from './testing/shard-network.ts';
 
 const CAT: ShardId = shardId('cat', 'europe', 'softcore');
-const TX = `1.1.${ADA}`;
+const TX = transactionId({ holder: ADA, generation: 1, seq: 1 });
 const WAITING_BROKEN = 'broken';
 const failing = (): never => {
   throw new Error('the goods do not fit');
@@ -37,7 +38,7 @@ const text = (message: unknown): string => JSON.stringify(message);
 const offer = (wish: Wish, tx = TX): Offer => ({
   kind: 'offer',
   key: messageKey('offer', tx),
-  tx,
+  tx: tx,
   trade: WAITING,
   offerUntil: instant(TEST_START + limits.offerWindowMs),
   terms: { wish, amount: 100 },
@@ -60,7 +61,7 @@ describe('T1: a hold is a row', () => {
     promise(net, 'c', 'commit', CAT, ADA);
     net.intercept();
     expect(net.driver(ADA).rows(hold)).toHaveLength(2);
-    expect(net.inject(ADA, text(offer('commit', `1.1.${CAT}`))).emitted).toHaveLength(1);
+    expect(net.inject(ADA, text(offer('commit', transactionId({ holder: CAT, generation: 1, seq: 1 })))).emitted).toHaveLength(1);
     expect(net.command(ADA, 'open', {}).handled).toEqual(answer(PURSE_START - 200 + 100));
   });
 });
@@ -356,7 +357,7 @@ describe('T9: no decision outlives its use', () => {
   it('so strangers cannot make it grow without bound: past it an unknown offer waits until it is late, and what is known is answered', () => {
     const driver = new ShardDriver(pursePowerups(), BOB);
     driver.command('open');
-    const txOf = (index: number): string => `${index + 1}.1.${CAT}`;
+    const txOf = (index: number): TransactionId => transactionId({ holder: CAT, generation: 1, seq: index + 1 });
     for (let index = 0; index < limits.decisionsMax; index++) driver.send(offer('abort', txOf(index)));
     expect(driver.rows(decision)).toHaveLength(limits.decisionsMax);
     const expired = [{ to: ADA, message: { tx: TX, verdict: { kind: 'aborted', reason: 'offer-expired' } } }];
@@ -378,7 +379,7 @@ describe('T9: no decision outlives its use', () => {
     const driver = new ShardDriver(pursePowerups(), BOB);
     driver.command('open');
     for (let index = 0; index < limits.decisionsMax; index++) {
-      const tx = `${index + 1}.1.${CAT}`;
+      const tx = transactionId({ holder: CAT, generation: 1, seq: index + 1 });
       driver.send(offer('abort', tx));
       driver.send({ kind: 'settled', key: messageKey('settled', tx), tx } as never);
     }

@@ -3,7 +3,7 @@
  * gets the next generation. Every message of a trade carries its id, so that none can apply to another trade.
  */
 import { parseShardId } from '#shared/address.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { ShardId, TransactionId } from '#shared/units.ts';
 
 /** The parts of a transaction's id. */
 export interface Transaction {
@@ -23,15 +23,14 @@ export function wasMinted({ generation, seq }: Transaction, counter: Omit<Transa
 }
 
 /** The text form. */
-export function transactionId({ holder, generation, seq }: Transaction): string {
-  return `${seq}.${generation}.${holder}`;
+export function transactionId({ holder, generation, seq }: Transaction): TransactionId {
+  return `${seq}.${generation}.${holder}` as TransactionId;
 }
 
 /** The holder's shard, as a transaction's id names it. Throws `Error` for a text that is none. */
-export function holderOf(tx: string): ShardId {
+export function holderOf(tx: TransactionId): ShardId {
   const start = tx.indexOf('.', tx.indexOf('.') + 1) + 1;
   if (start < 4) throw new Error(`${tx} is no transaction`);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- What comes from outside was parsed whole, below; the rest is of our own making.
   return tx.slice(start) as ShardId;
 }
 
@@ -40,6 +39,10 @@ export function parseTransaction(text: string): Transaction | undefined {
   const match = PATTERN.exec(text);
   const holder = match?.[3];
   if (match === null || holder === undefined || parseShardId(holder) === undefined) return undefined;
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- It was just parsed as one.
   return { seq: Number(match[1]), generation: Number(match[2]), holder: holder as ShardId };
+}
+
+/** Whether a text is a transaction's id. */
+export function isTransactionId(text: string): text is TransactionId {
+  return parseTransaction(text) !== undefined;
 }

@@ -6,8 +6,8 @@ import {
   goldChangeSchema,
   goldSchema,
   instantSchema,
+  integerSchema,
   itemIdSchema,
-  rowIdSchema,
   textSchema,
   transactionTextSchema,
   type Parsed,
@@ -21,7 +21,7 @@ import type { ProtocolPart } from './part.ts';
  * movement; it is absent where the ledger is older than the balance of that account.
  */
 export const ledgerLineSchema = z.strictObject({
-  seq: rowIdSchema,
+  seq: integerSchema(1, Number.MAX_SAFE_INTEGER),
   at: instantSchema,
   cause: textSchema(40),
   account: textSchema(40),

@@ -7,7 +7,7 @@ import { epoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng } from '#shared/prng.ts';
 import { refusal } from '#shared/refusals.ts';
-import { instant, type ShardId } from '#shared/units.ts';
+import { FIRST_ROW_ID, instant, nodeName, type Position, type RowId, type ShardId } from '#shared/units.ts';
 import { InlineBackend } from '#server/journal/persister/backend-inline.ts';
 import { openPersister } from '#server/journal/persister/open-persister.ts';
 import { ShardFault, type Persister } from '#server/journal/persister/persister.ts';
@@ -84,14 +84,14 @@ export const counting: Powerup = {
     }),
     begin: onCommand((turn) => {
       turn.insert(ballast, { data: new Uint8Array() });
-      return { kind: 'later', operation: turn.operation ?? 0 };
+      return { kind: 'later', operation: turn.operation ?? FIRST_ROW_ID };
     }),
     ping: onMessage<Ping>((turn, { value }) => {
       const [row] = turn.table(counter).rows();
       if (row !== undefined) turn.put(counter, { ...row, value: row.value + value });
       return DONE;
     }),
-    end: onMessage<Message & { readonly operation: number }>((turn, { operation }) => {
+    end: onMessage<Message & { readonly operation: RowId }>((turn, { operation }) => {
       turn.complete(operation, answer('ended'));
       return DONE;
     }),
@@ -104,7 +104,7 @@ export class FlakyBackend extends InlineBackend {
   readonly loads: ShardId[] = [];
   failuresLeft = 0;
 
-  override async load(shard: ShardId, through: number): ReturnType<InlineBackend['load']> {
+  override async load(shard: ShardId, through: Position): ReturnType<InlineBackend['load']> {
     this.loads.push(shard);
     const raw = await super.load(shard, through);
     if (this.failuresLeft-- > 0) throw new ShardFault('the disk did not answer');
@@ -185,7 +185,7 @@ export class Bench {
         schemas: definition.schemas,
         places: definition.places,
         projected: definition.projected,
-        world: { name: 'test', node: 'one', cellsPerRegion: 1 },
+        world: { name: 'test', node: nodeName('one'), cellsPerRegion: 1 },
       },
       backend,
     );

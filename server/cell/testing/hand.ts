@@ -1,27 +1,27 @@
 /** The least of a journal, and of a platform, that a test moves by hand. */
-import { instant, type Instant } from '#shared/units.ts';
+import { instant, type Instant, NO_POSITION, type Position } from '#shared/units.ts';
 import type { Timers } from '#server/platform/platform.ts';
 
 /** A journal that becomes durable when a test says so. */
 export class Journal {
   /** The position of the last append. */
-  appended = 0;
+  appended = NO_POSITION;
   /** The last position that is durable. */
-  durable = 0;
-  readonly #listeners: ((durable: number) => void)[] = [];
+  durable = NO_POSITION;
+  readonly #listeners: ((durable: Position) => void)[] = [];
 
-  onDurable(listener: (durable: number) => void): void {
+  onDurable(listener: (durable: Position) => void): void {
     this.#listeners.push(listener);
   }
 
   /** Makes everything up to that position durable. */
-  confirm(position: number): void {
+  confirm(position: Position): void {
     this.durable = position;
     this.tell(position);
   }
 
   /** Tells of a position, whether or not it is durable. */
-  tell(position: number): void {
+  tell(position: Position): void {
     for (const listener of this.#listeners) listener(position);
   }
 }

@@ -7,7 +7,7 @@ import { marketName, MODES } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import { RULES_PROFILES, type Rules } from '#shared/rules.ts';
-import type { ShardId } from '#shared/units.ts';
+import { nextPosition, NO_POSITION, nodeName, type Position, type ShardId } from '#shared/units.ts';
 import { createCellParts, type CellJournal } from '#server/cell/cell-parts.ts';
 import { OwnCells } from '#server/cell/own-cells.ts';
 import { ListingFeed } from '#server/listing-index/listing-feed.ts';
@@ -50,11 +50,11 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
   const rows = indexedRowsOf(features);
   const feed = new ListingFeed({
     index,
-    node: NODE,
+    node: nodeName(NODE),
     incarnation: 'memory',
     cellsPerMarket: CELLS,
     platform,
-    snapshot: () => Promise.resolve({ position: 0, rows: [] }),
+    snapshot: () => Promise.resolve({ position: NO_POSITION, rows: [] }),
     rowsOf: () => Promise.resolve([]),
     indexed: rows.indexed,
   });
@@ -108,16 +108,16 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
 class InstantJournal implements CellJournal {
   readonly #platform: Platform;
   readonly #ledgerByShard = new Map<ShardId, LedgerEntry[]>();
-  readonly #listeners: ((durable: number) => void)[] = [];
+  readonly #listeners: ((durable: Position) => void)[] = [];
   readonly isFull = false;
-  appended = 0;
-  durable = 0;
+  appended = NO_POSITION;
+  durable = NO_POSITION;
 
   constructor(platform: Platform) {
     this.#platform = platform;
   }
 
-  onDurable(listener: (durable: number) => void): void {
+  onDurable(listener: (durable: Position) => void): void {
     this.#listeners.push(listener);
   }
 
@@ -138,8 +138,8 @@ class InstantJournal implements CellJournal {
       .toReversed();
   }
 
-  append({ shard, ledger }: ChangeSet): number {
-    const position = ++this.appended;
+  append({ shard, ledger }: ChangeSet): Position {
+    const position = (this.appended = nextPosition(this.appended));
     const known = this.#ledgerByShard.get(shard) ?? [];
     this.#ledgerByShard.set(shard, [...known, ...ledger]);
     if (this.durable === position - 1) {

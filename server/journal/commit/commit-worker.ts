@@ -3,9 +3,9 @@
  * one at a time.
  */
 import { parentPort, type MessagePort } from 'node:worker_threads';
-import type { Instant } from '#shared/units.ts';
+import type { Instant, Position } from '#shared/units.ts';
 import type { Opened } from '../persister/backend.ts';
-import type { PersisterDefinition, Position } from '../persister/persister.ts';
+import type { PersisterDefinition } from '../persister/persister.ts';
 import type { Batch, SetAsideRecord, ImageVersion } from '../disk/storage.ts';
 import { openDirectory, type OpenDirectory } from '../disk/directory.ts';
 import type { FileJournal } from '../disk/sqlite-journal.ts';

@@ -5,7 +5,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import type { Epoch, Instant, ShardId } from '#shared/units.ts';
+import type { Epoch, Instant, ShardId, ShardVersion } from '#shared/units.ts';
 import { JournalError, ShardEntryError, type Batch, type JournalState, type SetAsideRecord } from './storage.ts';
 
 /**
@@ -47,7 +47,7 @@ export function countersSum(instance: string, { position, dropped, now, lease, s
 }
 
 /** The checksum of an `ImageVersion`. */
-export function imageVersionSum(shard: ShardId, version: number, now: Instant | null, epoch: Epoch): number {
+export function imageVersionSum(shard: ShardId, version: ShardVersion, now: Instant | null, epoch: Epoch): number {
   return checksum(`${shard} ${version} ${now}${laterEpoch(epoch)}`);
 }
 

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { instant } from '#shared/units.ts';
+import { instant, position } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from './checksums.ts';
 import { openDirectory, type OpenDirectory } from './directory.ts';
@@ -43,7 +43,7 @@ function usedPath(): string {
   const writer = new RecordWriter(DEFINITION);
   for (let turn = 1; turn <= 3; turn++) {
     writer.changeSet(shard.turn(1_000));
-    directory.journal.commit(sealed({ first: turn, last: turn, now: instant(1_000), records: writer.take() }));
+    directory.journal.commit(sealed({ first: position(turn), last: position(turn), now: instant(1_000), records: writer.take() }));
   }
   shut(directory);
   return path;
@@ -100,7 +100,7 @@ describe('a data directory', () => {
     const path = newPath();
     const { journal } = open(path);
     expect(() => open(path)).toThrow('is in use by a running server');
-    journal.commit(sealed({ first: 1, last: 1, now: instant(1), records: new Uint8Array(1) }));
+    journal.commit(sealed({ first: position(1), last: position(1), now: instant(1), records: new Uint8Array(1) }));
     expect(journal.state.position).toBe(1);
   });
 
@@ -118,8 +118,8 @@ describe('a data directory', () => {
   ])('without %s is refused', (_what, file, sentence) => {
     const path = usedPath();
     const directory = open(path);
-    writeMark(path, 'instance', 3);
-    directory.journal.drop(2, 10);
+    writeMark(path, 'instance', position(3));
+    directory.journal.drop(position(2), 10);
     shut(directory);
     rmSync(join(path, file));
     expect(() => open(path)).toThrow(sentence);
@@ -175,7 +175,9 @@ describe('a data directory', () => {
     const log = (of: string): string => join(of, 'journal.db-wal');
     const confirmedBytes: number[] = [];
     const commit = (turn: number): void => {
-      directory.journal.commit(sealed({ first: turn, last: turn, now: instant(1), records: new Uint8Array(50_000).fill(turn) }));
+      directory.journal.commit(
+        sealed({ first: position(turn), last: position(turn), now: instant(1), records: new Uint8Array(50_000).fill(turn) }),
+      );
       confirmedBytes.push(statSync(log(path)).size);
     };
     for (let turn = 1; turn <= 5; turn++) commit(turn);
@@ -187,7 +189,7 @@ describe('a data directory', () => {
         // What came after the last confirmed commit may be torn anywhere, or not be there at all.
         truncateSync(log(copy), Math.min(bytes + extraBytes, statSync(log(copy)).size));
         const recovered = open(copy);
-        expect(recovered.journal.read(0, 1e9).map(({ last, records }) => [last, records[0]])).toEqual(
+        expect(recovered.journal.read(position(0), 1e9).map(({ last, records }) => [last, records[0]])).toEqual(
           Array.from({ length: index + 1 }, (_, turn) => [turn + 1, turn + 1]),
         );
         shut(recovered);

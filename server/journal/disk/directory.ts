@@ -5,7 +5,8 @@
 import Database from 'better-sqlite3';
 import { accessSync, constants, existsSync, readFileSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { DataDirectoryError, type PersisterDefinition, type Position } from '../persister/persister.ts';
+import type { Position } from '#shared/units.ts';
+import { DataDirectoryError, type PersisterDefinition } from '../persister/persister.ts';
 import {
   decide,
   DIRECTORY_FORMAT,

@@ -5,13 +5,12 @@
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashOf } from '#shared/hash.ts';
-import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
-import { instant, type ShardId } from '#shared/units.ts';
+import { FIRST_EPOCH } from '#shared/cell.ts';
+import { instant, NO_POSITION, NO_VERSION, type Position, type ShardId } from '#shared/units.ts';
 import type { ShardHeader } from '#server/shard/change-set.ts';
 import type { RecordFormat } from '#server/shard/record/format.ts';
 import { readMark, writeMark } from './image-mark.ts';
 import { encodeImage, nextRows, type ImageOrigin } from '../images/sqlite-file/image.ts';
-import type { Position } from '../persister/persister.ts';
 import { ImageError, type Image, type ImageDraft, type ImageStore } from './storage.ts';
 import { errorCode, errorMessage } from './disk-errors.ts';
 import { machineFiles, type Files, type OpenFile } from './files.ts';
@@ -74,9 +73,9 @@ export class FileImages implements ImageStore {
     const old = bytes === undefined ? undefined : readRows(bytes, this.#format, path);
     if (old !== undefined) this.#assertOurs(shard, old.header, old.origin);
     return {
-      version: old?.header.version ?? 0,
+      version: old?.header.version ?? NO_VERSION,
       now: old?.header.now ?? instant(0),
-      epoch: epoch(old?.header.epoch ?? FIRST_EPOCH),
+      epoch: old?.header.epoch ?? FIRST_EPOCH,
       stage: (changes) => this.#stage(shard, encodeImage(nextRows(old, changes, schemas), schemas, this.#instance)),
     };
   }
@@ -93,7 +92,8 @@ export class FileImages implements ImageStore {
   }
 
   mark(through: Position): void {
-    writeMark(this.#directory, this.#instance, Math.max(through, this.published ?? 0), this.#files);
+    const published = this.published ?? NO_POSITION;
+    writeMark(this.#directory, this.#instance, through > published ? through : published, this.#files);
   }
 
   publish(shards: readonly ShardId[]): void {

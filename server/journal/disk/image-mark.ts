@@ -4,8 +4,8 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Position, position } from '#shared/units.ts';
 import { checksum } from './checksums.ts';
-import type { Position } from '../persister/persister.ts';
 import type { ImageMark } from '../recovery/recovery.ts';
 import { machineFiles, replaceFile } from './files.ts';
 
@@ -26,10 +26,10 @@ export function writeMark(directory: string, instance: string, through: Position
 function parseMark(text: string): ImageMark | undefined {
   try {
     const { instance, through, sum } = JSON.parse(text) as Partial<Record<'instance' | 'through' | 'sum', unknown>>;
-    if (typeof instance !== 'string' || typeof through !== 'number' || sum !== sumOf(instance, through)) return undefined;
-    return { kind: 'read', instance, through };
+    if (typeof instance !== 'string' || typeof through !== 'number' || sum !== sumOf(instance, position(through))) return undefined;
+    return { kind: 'read', instance, through: position(through) };
   } catch {
-    // No JSON, or null.
+    // No JSON, null, or no position.
     return undefined;
   }
 }

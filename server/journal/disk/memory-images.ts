@@ -1,11 +1,10 @@
 /** The shard images of a disk in memory. */
-import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
-import { instant, type ShardId } from '#shared/units.ts';
+import { FIRST_EPOCH } from '#shared/cell.ts';
+import { instant, NO_POSITION, NO_VERSION, type Position, type ShardId } from '#shared/units.ts';
 import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { RecordFormat } from '#server/shard/record/format.ts';
 import { applyChanges } from '../images/merge.ts';
-import type { Position } from '../persister/persister.ts';
 import type { Write } from './memory-writes.ts';
 import { ImageError, type Image, type ImageDraft, type ImageStore } from './storage.ts';
 
@@ -27,7 +26,7 @@ export class MemoryImages implements ImageStore {
   readonly #published = new Map<ShardId, PublishedImage>();
   /** What was there, if anything, before a shard's image was damaged. */
   readonly #saved = new Map<ShardId, Uint8Array | undefined>();
-  #through: Position = 0;
+  #through = NO_POSITION;
 
   constructor(format: RecordFormat, write: Write) {
     this.#format = format;
@@ -52,9 +51,9 @@ export class MemoryImages implements ImageStore {
   draft(shard: ShardId): ImageDraft {
     const image = this.read(shard)?.shard;
     return {
-      version: image?.version ?? 0,
+      version: image?.version ?? NO_VERSION,
       now: image?.now ?? instant(0),
-      epoch: epoch(image?.epoch ?? FIRST_EPOCH),
+      epoch: image?.epoch ?? FIRST_EPOCH,
       stage: (changes) => {
         const writer = new RecordWriter(this.#format);
         writer.raw(applyChanges(image, changes));
@@ -72,7 +71,7 @@ export class MemoryImages implements ImageStore {
 
   mark(through: Position): void {
     this.#write('mark', (isSynced) => {
-      if (isSynced) this.#through = Math.max(through, this.#through);
+      if (isSynced && through > this.#through) this.#through = through;
     });
   }
 

@@ -1,7 +1,6 @@
 /** The journal of a disk in memory. */
-import type { Instant, ShardId } from '#shared/units.ts';
+import { type Instant, NO_POSITION, type Position, type ShardId } from '#shared/units.ts';
 import { checkedBatch } from './checksums.ts';
-import type { Position } from '../persister/persister.ts';
 import type { Restorable, Transact } from './memory-writes.ts';
 import type { Batch, JournalState, JournalStore, SetAsideRecord, ImageVersion } from './storage.ts';
 
@@ -18,7 +17,7 @@ export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
   #versions = new Map<ShardId, Omit<ImageVersion, 'shard'>>();
   #batches: Batch[] = [];
   #setAside: SetAsideRecord[] = [];
-  #state: JournalState = { position: 0, dropped: 0, now: 0, lease: 0, bytes: 0, setAsideBytes: 0 };
+  #state: JournalState = { position: NO_POSITION, dropped: NO_POSITION, now: 0, lease: 0, bytes: 0, setAsideBytes: 0 };
 
   #check: (batch: Batch) => Batch = checkedBatch;
 

@@ -1,8 +1,8 @@
 /** The projections of a disk in memory. */
 import { FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import { type Instant, NO_POSITION, type Position, type ShardId } from '#shared/units.ts';
 import { byMarket, type CellTotal } from '../fold/sums.ts';
-import type { DueShard, Position, Total } from '../persister/persister.ts';
+import type { DueShard, Total } from '../persister/persister.ts';
 import type { CellEpochs } from './cell-epochs.ts';
 import { addTotals, cellKey, MemoryUpkeep, rowKey, type MemoryMirror, type OfCell } from './memory-upkeep.ts';
 import type { Restorable, Transact } from './memory-writes.ts';
@@ -28,7 +28,7 @@ export class MemoryProjections implements ProjectionStore, Restorable<Projection
   readonly #totals = new Map<string, CellTotal>();
   #epochs: Pick<CellEpochs, 'isPresent'> = { isPresent: ({ epoch }) => epoch === FIRST_EPOCH };
   readonly #mirror: MemoryMirror;
-  #folded: Position = 0;
+  #folded = NO_POSITION;
 
   constructor(write: Transact) {
     this.#write = write;

@@ -1,25 +1,28 @@
 /** How the disk in memory writes, fails to write, and goes back to what was synced. */
 
 /** The calls that can be made to fail. */
-export type MemoryOperation =
-  | 'commit'
-  | 'lease'
-  | 'image-versions'
-  | 'drop'
-  | 'stage'
-  | 'sync'
-  | 'mark'
-  | 'publish'
-  | 'sync-directories'
-  | 'apply'
-  | 'upkeep'
-  | 'settle';
+export const MEMORY_OPERATIONS = [
+  'commit',
+  'lease',
+  'image-versions',
+  'drop',
+  'stage',
+  'sync',
+  'mark',
+  'publish',
+  'sync-directories',
+  'apply',
+  'upkeep',
+  'settle',
+] as const;
+/** One of them. */
+export type MemoryOperation = (typeof MEMORY_OPERATIONS)[number];
 
 /** What a call does: work, fail before anything was written, write and fail then, or write and fail to sync. */
-export type Outcome = 'work' | 'fail' | 'write-then-fail' | 'write-unsynced';
+export type WriteOutcome = 'work' | 'fail' | 'write-then-fail' | 'write-unsynced';
 
 /** Decides what each call does. */
-export type Inject = (operation: MemoryOperation) => Outcome;
+export type Inject = (operation: MemoryOperation) => WriteOutcome;
 
 /** What the simulated disk says when it was told to fail. */
 export class InjectedFailure extends Error {

@@ -11,8 +11,7 @@
  *    place or not, until its directory is synced.
  * 5. What is written is copied: a caller that changes its bytes afterwards changes nothing here.
  */
-import type { ShardId } from '#shared/units.ts';
-import type { Position } from '../persister/persister.ts';
+import type { Position, ShardId } from '#shared/units.ts';
 import { MemoryImages } from './memory-images.ts';
 import { MemoryJournal, type JournalContent } from './memory-journal.ts';
 import { MemoryProjections, type ProjectionContent } from './memory-projections.ts';

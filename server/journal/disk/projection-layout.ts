@@ -4,7 +4,7 @@
  */
 import type Database from 'better-sqlite3';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import type { Market, ShardId } from '#shared/units.ts';
+import { type Market, NO_POSITION, type Position, type ShardId } from '#shared/units.ts';
 import { Sums } from '../fold/sums.ts';
 import { CELL_SCHEMA, CellTable } from './cell-table.ts';
 import { CellEpochs } from './cell-epochs.ts';
@@ -78,7 +78,7 @@ export function projectionLayout(instance: string, of: UpgradeFacts): Layout {
     table: 'node',
     make: (database) => {
       database.exec(SCHEMA);
-      setNode(database, { instance, folded: 0, mirrored: null });
+      setNode(database, { instance, folded: NO_POSITION, mirrored: null });
     },
     upgrades: { 1: toVersion2, 2: (database) => toVersion3(database, of) },
   };
@@ -172,7 +172,7 @@ function totalSumOfVersion2(key: string, amount: string): number {
 
 interface NodeRow {
   readonly instance: string;
-  readonly folded: number;
+  readonly folded: Position;
   readonly mirrored: string | null;
   readonly sum: number;
 }

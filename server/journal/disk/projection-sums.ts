@@ -2,6 +2,7 @@
  * The checksum of each kind of row of `node.db`: a CRC-32 of its values. Cells are named by their
  * number in `cell`.
  */
+import type { Epoch, Market, Position, RowId, ShardVersion } from '#shared/units.ts';
 import { checksum, laterEpoch } from './checksums.ts';
 import type { LedgerSegment } from './storage.ts';
 
@@ -12,7 +13,7 @@ export function nodeSum({
   mirrored,
 }: {
   readonly instance: string;
-  readonly folded: number;
+  readonly folded: Position;
   readonly mirrored: string | null;
 }): number {
   return checksum(`${instance} ${folded} ${mirrored ?? ''}`);
@@ -26,9 +27,9 @@ export function cellSum({
   epoch,
 }: {
   readonly id: number;
-  readonly market: string;
+  readonly market: Market;
   readonly cell: number;
-  readonly epoch: number;
+  readonly epoch: Epoch;
 }): number {
   return checksum(`${id} ${market} ${cell} ${epoch}`);
 }
@@ -39,7 +40,7 @@ export function alarmSum(shard: string, cell: number, due: number): number {
 }
 
 /** Of a mirrored row. */
-export function rowSum(entity: string, cell: number, shard: string, id: number, version: number, record: Uint8Array): number {
+export function rowSum(entity: string, cell: number, shard: string, id: RowId, version: ShardVersion, record: Uint8Array): number {
   return checksum(`${entity} ${cell} ${shard} ${id} ${version}`, record);
 }
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { epoch, type CellEpoch } from '#shared/cell.ts';
-import { instant } from '#shared/units.ts';
+import { instant, position, rowId, shardVersion } from '#shared/units.ts';
 import { MemoryDisk } from './memory.ts';
 import { FileProjections } from './sqlite-projections.ts';
 import type { CellTotals, LiveRow, MirroredShard, ProjectionStore } from './storage.ts';
@@ -36,7 +36,7 @@ function inMemory(): Open {
 }
 
 function row(entity: string, shard: typeof ada, id: number): LiveRow {
-  return { entity, shard, id, version: 7, record: Uint8Array.of(id) };
+  return { entity, shard, id: rowId(id), version: shardVersion(7), record: Uint8Array.of(id) };
 }
 
 function loaded(shard: typeof ada, due: number, ...ids: readonly number[]): MirroredShard {
@@ -104,7 +104,7 @@ describe.each<readonly [string, () => Open]>([
     const open = make();
     const segment = { shard: ada, epoch: epoch(2), firstSeq: 1, lastSeq: 2, transactions: Buffer.of(1), lines: Buffer.of(2) };
     const totals = [totalsOf(ada, 1, { a: 1n, b: 2n }), totalsOf(bob, 1, { b: 3n })];
-    open().apply({ folded: 1, alarms: [], rows: [], segments: [segment], totals });
+    open().apply({ folded: position(1), alarms: [], rows: [], segments: [segment], totals });
     open().upkeep.setTotals([totalsOf(ada, 1, { b: 2n ** 70n })]);
     expect(open().totals()).toEqual([{ key: 'asia.softcore b', amount: 2n ** 70n }]);
     expect([...open().upkeep.segments()]).toMatchObject([segment]);

@@ -1,6 +1,6 @@
 /** What a start does to `node.db` before anybody asks: see `ProjectionUpkeep`. */
 import type Database from 'better-sqlite3';
-import type { ShardId } from '#shared/units.ts';
+import type { RowId, ShardId, ShardVersion } from '#shared/units.ts';
 import { CELL_SCHEMA, type CellTable } from './cell-table.ts';
 import type { CellTotals, LedgerSegment, MirroredShard, ProjectionUpkeep } from './storage.ts';
 import { asBuffer } from '#server/shard/record/format.ts';
@@ -139,7 +139,7 @@ export class FileUpkeep implements ProjectionUpkeep {
         areTreesWhole(this.#database, MIRROR_TABLES) &&
         isWhole(alarms, ([shard, due, cell]) => this.#ofCell(cell, (id) => alarmSum(shard as string, id, due as number))) &&
         isWhole(rows, ([entity, cell, shard, id, version, record]) =>
-          this.#ofCell(cell, (of) => rowSum(entity as string, of, shard as string, id as number, version as number, record as Buffer)),
+          this.#ofCell(cell, (of) => rowSum(entity as string, of, shard as string, id as RowId, version as ShardVersion, record as Buffer)),
         ) &&
         // `due` walks the index, which has no sums of its own: an alarm that is lost or moved there
         // is whole in the table.

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { epoch, FIRST_EPOCH } from '#shared/cell.ts';
-import { instant } from '#shared/units.ts';
+import { instant, position, shardVersion } from '#shared/units.ts';
 import { sealed } from './checksums.ts';
 import { APPLICATION_ID } from './sqlite.ts';
 import { JournalError, ShardEntryError } from './storage.ts';
@@ -35,12 +35,14 @@ function changed(sql: string): string {
   const path = newPath();
   const journal = FileJournal.openFor(path, 'instance');
   for (let turn = 1; turn <= 9; turn += 3) {
-    journal.commit(sealed({ first: turn, last: turn + 2, now: instant(1_000 + turn), records: new Uint8Array(100).fill(turn) }));
+    journal.commit(
+      sealed({ first: position(turn), last: position(turn + 2), now: instant(1_000 + turn), records: new Uint8Array(100).fill(turn) }),
+    );
   }
-  journal.drop(3, 1);
+  journal.drop(position(3), 1);
   journal.extendLease(instant(5_000));
-  const versions = [ada, bob].map((shard) => ({ shard, version: 4, now: instant(1_000), epoch: FIRST_EPOCH }));
-  const setAside = [ada, bob].map((shard) => ({ shard, version: 5, record: Uint8Array.of(1, 2, 3) }));
+  const versions = [ada, bob].map((shard) => ({ shard, version: shardVersion(4), now: instant(1_000), epoch: FIRST_EPOCH }));
+  const setAside = [ada, bob].map((shard) => ({ shard, version: shardVersion(5), record: Uint8Array.of(1, 2, 3) }));
   journal.storeImageVersions(versions, setAside);
   journal.close();
   change(path, sql);
@@ -57,12 +59,12 @@ describe('a journal that two have open', () => {
   it('is written to by the first of them alone: the other ends before it writes over anything', () => {
     const path = newPath();
     const [first, second] = [open(path), open(path)];
-    first.commit(sealed({ first: 1, last: 2, now: instant(1_000), records: Uint8Array.of(1) }));
+    first.commit(sealed({ first: position(1), last: position(2), now: instant(1_000), records: Uint8Array.of(1) }));
     expect(() => second.extendLease(instant(9_000))).toThrow('was written to by somebody else');
-    expect(() => second.storeImageVersions([{ shard: ada, version: 1, now: instant(1_000), epoch: FIRST_EPOCH }], [])).toThrow(
-      JournalError,
-    );
-    first.commit(sealed({ first: 3, last: 3, now: instant(1_001), records: Uint8Array.of(2) }));
+    expect(() =>
+      second.storeImageVersions([{ shard: ada, version: shardVersion(1), now: instant(1_000), epoch: FIRST_EPOCH }], []),
+    ).toThrow(JournalError);
+    first.commit(sealed({ first: position(3), last: position(3), now: instant(1_001), records: Uint8Array.of(2) }));
     expect([first.state.position, first.state.lease, first.imageVersionOf(ada)]).toEqual([3, 0, undefined]);
   });
 });
@@ -71,7 +73,7 @@ describe('a journal', () => {
   it('that nobody changed is whole', () => {
     const journal = open(changed(''));
     expect(journal.damage).toBeUndefined();
-    expect(journal.read(0, 1e9)).toHaveLength(2);
+    expect(journal.read(position(0), 1e9)).toHaveLength(2);
     expect(journal.state).toEqual({ position: 9, dropped: 3, now: 1_007, lease: 5_000, bytes: 200, setAsideBytes: 6 });
     expect([journal.imageVersionOf(ada), journal.setAsideOf(bob)]).toEqual([{ version: 4, now: 1_000, epoch: 1 }, [Buffer.of(1, 2, 3)]]);
   });
@@ -84,8 +86,8 @@ describe('a journal', () => {
     ['its checksum', 'UPDATE batch SET sum = sum + 1 WHERE first = 4', 'the turns 4 to 6 are not'],
   ])('with a batch that is not what was written (%s) is damaged, and no reader believes it', (_what, sql, sentence) => {
     const journal = open(changed(sql));
-    expect(() => journal.read(3, 1e9)).toThrow(`the journal (journal.db) is damaged: ${sentence}`);
-    expect(() => [4, 5].map((first) => journal.batch(first))).toThrow(JournalError);
+    expect(() => journal.read(position(3), 1e9)).toThrow(`the journal (journal.db) is damaged: ${sentence}`);
+    expect(() => [4, 5].map((first) => journal.batch(position(first)))).toThrow(JournalError);
   });
 
   it.each([
@@ -172,7 +174,7 @@ describe('a journal of version 2', () => {
     const journal = open(path);
     if (typeof expected === 'string') expect(() => journal.imageVersionOf(ada)).toThrow(expected);
     else expect(journal.imageVersionOf(ada)).toEqual(expected);
-    journal.storeImageVersions([{ shard: ada, version: 6, now: instant(1_001), epoch: epoch(2) }], []);
+    journal.storeImageVersions([{ shard: ada, version: shardVersion(6), now: instant(1_001), epoch: epoch(2) }], []);
     journal.close();
     expect(open(path).imageVersionOf(ada)).toEqual({ version: 6, now: 1_001, epoch: 2 });
   });
@@ -192,7 +194,7 @@ describe('a journal of version 1', () => {
     const journal = open(path);
     expect(journal.state).toEqual({ position: 5, dropped: 2, now: 1_005, lease: 1_005, bytes: 3, setAsideBytes: 3 });
     expect(journal.damage).toBeUndefined();
-    expect(journal.read(2, 1e9).map(({ first, last, records }) => [first, last, ...records])).toEqual([
+    expect(journal.read(position(2), 1e9).map(({ first, last, records }) => [first, last, ...records])).toEqual([
       [3, 3, 1, 2],
       [4, 5, 3],
     ]);
@@ -200,7 +202,7 @@ describe('a journal of version 1', () => {
       { version: 7, now: undefined, epoch: 1 },
       [Buffer.of(10, 11, 12)],
     ]);
-    journal.commit(sealed({ first: 6, last: 6, now: instant(2_000), records: Uint8Array.of(9) }));
+    journal.commit(sealed({ first: position(6), last: position(6), now: instant(2_000), records: Uint8Array.of(9) }));
     journal.close();
     expect(open(path).state).toMatchObject({ position: 6, now: 2_000 });
   });

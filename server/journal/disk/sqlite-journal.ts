@@ -4,10 +4,9 @@
  */
 import type Database from 'better-sqlite3';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import type { Epoch, Instant, ShardId } from '#shared/units.ts';
+import { type Epoch, type Instant, NO_POSITION, type Position, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { asBuffer } from '#server/shard/record/format.ts';
 import { batchSum, checkedBatch, checkedKept, countersSum, imageVersionSum, isKeptWhole, keptSum } from './checksums.ts';
-import type { Position } from '../persister/persister.ts';
 import {
   JournalError,
   ShardEntryError,
@@ -81,8 +80,8 @@ function toVersion2(database: Database.Database): void {
   database.function('batch_sum', (first: Position, last: Position, now: Instant, records: Buffer) =>
     batchSum({ first, last, now, records }),
   );
-  database.function('note_sum', (shard: ShardId, version: number) => imageVersionSum(shard, version, null, FIRST_EPOCH));
-  database.function('kept_sum', (shard: ShardId, version: number, record: Buffer) => keptSum({ shard, version, record }));
+  database.function('note_sum', (shard: ShardId, version: ShardVersion) => imageVersionSum(shard, version, null, FIRST_EPOCH));
+  database.function('kept_sum', (shard: ShardId, version: ShardVersion, record: Buffer) => keptSum({ shard, version, record }));
   database.function(
     'counters_sum',
     (instance: string, position: Position, dropped: Position, now: Instant, lease: Instant, setAsideBytes: number) =>
@@ -100,7 +99,7 @@ function layout(instance: string): Layout {
     table: 'journal',
     make: (database) => {
       database.exec(SCHEMA);
-      const counters = { position: 0, dropped: 0, now: 0, lease: 0, setAsideBytes: 0 } as const;
+      const counters = { position: NO_POSITION, dropped: NO_POSITION, now: 0, lease: 0, setAsideBytes: 0 } as const;
       database.prepare('INSERT INTO journal VALUES (1, ?, 0, 0, 0, 0, 0, ?)').run(instance, countersSum(instance, counters));
     },
     upgrades: { 1: toVersion2, 2: (database) => database.exec(TO_VERSION_3) },
@@ -114,7 +113,7 @@ function layout(instance: string): Layout {
 const PAGE_BYTES = 16 * 1_024;
 
 interface ImageVersionRow {
-  readonly version: number;
+  readonly version: ShardVersion;
   readonly now: Instant | null;
   readonly sum: number;
   readonly epoch: Epoch;
@@ -169,7 +168,7 @@ export class FileJournalReader implements JournalReader {
   }
 
   setAsideOf(shard: ShardId): readonly Uint8Array[] {
-    const rows = this.#kept.all(shard) as readonly { readonly version: number; readonly sum: number; readonly record: Uint8Array }[];
+    const rows = this.#kept.all(shard) as readonly { readonly version: ShardVersion; readonly sum: number; readonly record: Uint8Array }[];
     return rows.map(({ version, sum, record }) => checkedKept({ shard, version, record }, sum));
   }
 
@@ -269,7 +268,7 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     let dropped = start;
     let droppedBytes = 0;
     for (const row of this.#statements.oldest.iterate()) {
-      const batch = row as { readonly last: number; readonly bytes: number };
+      const batch = row as { readonly last: Position; readonly bytes: number };
       if (batch.last > through || dropped - start >= recordsMax) break;
       dropped = batch.last;
       droppedBytes += batch.bytes;

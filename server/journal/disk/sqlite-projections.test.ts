@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import { instant } from '#shared/units.ts';
+import { instant, position, rowId, type RowId, shardVersion } from '#shared/units.ts';
 import { limits } from '#shared/limits.ts';
 import { PLACES } from '#server/market/places.ts';
 import { PROJECTIONS_VERSION } from './projection-layout.ts';
@@ -21,9 +21,9 @@ afterEach(() => {
 
 const [ada, bob] = [sampleShard(1), sampleShard(2)] as const;
 const delta: FoldDelta = {
-  folded: 1,
+  folded: position(1),
   alarms: [{ shard: ada, of: cellEpoch(ada), due: instant(5) }],
-  rows: [{ entity: 'offer', shard: ada, of: cellEpoch(ada), id: 1, version: 1, record: Uint8Array.of(1) }],
+  rows: [{ entity: 'offer', shard: ada, of: cellEpoch(ada), id: rowId(1), version: shardVersion(1), record: Uint8Array.of(1) }],
   segments: [{ shard: ada, epoch: FIRST_EPOCH, firstSeq: 1, lastSeq: 2, transactions: Uint8Array.of(1), lines: Uint8Array.of(2) }],
   totals: [
     { of: cellEpoch(ada), amountByKey: new Map([['wallet gold', 7n]]) },
@@ -148,7 +148,7 @@ describe('the projections', () => {
     const projections = open(path);
     const [row] = delta.rows;
     if (row === undefined) throw new Error('there is a row');
-    expect(() => projections.apply({ ...delta, rows: [{ ...row, id: Number.NaN }] })).toThrow('NOT NULL');
+    expect(() => projections.apply({ ...delta, rows: [{ ...row, id: Number.NaN as RowId }] })).toThrow('NOT NULL');
     projections.apply({ ...delta, alarms: [], totals: [], rows: [{ ...row, shard: bob, of: cellEpoch(bob) }] });
     projections.apply({ ...delta, segments: [] });
     expect(damageOf(path)).toEqual([]);

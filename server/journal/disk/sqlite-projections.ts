@@ -6,10 +6,10 @@
 import type Database from 'better-sqlite3';
 import { FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, Position, ShardId } from '#shared/units.ts';
 import { asBuffer } from '#server/shard/record/format.ts';
 import { byMarket, type CellTotal } from '../fold/sums.ts';
-import { ShardFault, type DueShard, type Position, type Total } from '../persister/persister.ts';
+import { ShardFault, type DueShard, type Total } from '../persister/persister.ts';
 import type { CellEpochs } from './cell-epochs.ts';
 import { CellTable } from './cell-table.ts';
 import type { FoldDelta, LedgerSegment, LiveRow, ProjectionStore } from './storage.ts';

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import { instant } from '#shared/units.ts';
+import { instant, position, shardVersion } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from './checksums.ts';
 import { FoldChunk } from '../fold/fold.ts';
@@ -63,7 +63,7 @@ function batches(): readonly Batch[] {
   const writer = new RecordWriter(DEFINITION);
   return Array.from({ length: TURNS / 2 }, (_, index) => {
     for (let turn = 0; turn < 2; turn++) writer.changeSet(shard.turn(NOW));
-    return sealed({ first: index * 2 + 1, last: index * 2 + 2, now: NOW, records: writer.take() });
+    return sealed({ first: position(index * 2 + 1), last: position(index * 2 + 2), now: NOW, records: writer.take() });
   });
 }
 
@@ -71,7 +71,7 @@ function batches(): readonly Batch[] {
 function delta(): FoldDelta {
   const chunk = new FoldChunk(new RecordCursor(DEFINITION), new Map([[offer.schema.table, offer.name]]), DEFINITION.places);
   for (const { records } of batches()) chunk.add(Buffer.from(records));
-  return chunk.delta(TURNS);
+  return chunk.delta(position(TURNS));
 }
 
 describe('a writing call is one transaction', () => {
@@ -79,11 +79,11 @@ describe('a writing call is one transaction', () => {
     const { journal, inJournal } = stores();
     for (const batch of batches()) expect(inJournal(() => journal.commit(batch))).toBe(1);
     expect(inJournal(() => journal.extendLease(NOW))).toBe(1);
-    const aside = [3, 4].map((version) => ({ shard: sampleShard(1), version, record: Uint8Array.of(version) }));
+    const aside = [3, 4].map((version) => ({ shard: sampleShard(1), version: shardVersion(version), record: Uint8Array.of(version) }));
     expect(inJournal(() => journal.storeImageVersions([], aside))).toBe(1);
-    const notes = [0, 1, 2].map((index) => ({ shard: sampleShard(index), version: 4, now: NOW, epoch: FIRST_EPOCH }));
+    const notes = [0, 1, 2].map((index) => ({ shard: sampleShard(index), version: shardVersion(4), now: NOW, epoch: FIRST_EPOCH }));
     expect(inJournal(() => journal.storeImageVersions(notes, aside))).toBe(1);
-    expect(inJournal(() => journal.drop(4, 100))).toBe(1);
+    expect(inJournal(() => journal.drop(position(4), 100))).toBe(1);
     expect(journal.state.dropped).toBe(4);
   });
 
@@ -104,6 +104,6 @@ describe('a writing call is one transaction', () => {
     journal.commit(first);
     journal.extendLease(NOW);
     expect(inJournal(() => journal.extendLease(NOW))).toBe(0);
-    expect(inJournal(() => journal.drop(1, 100))).toBe(0);
+    expect(inJournal(() => journal.drop(position(1), 100))).toBe(0);
   });
 });

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { shardId } from '#shared/address.ts';
 import { epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
-import { instant, type ShardId } from '#shared/units.ts';
+import { transactionId } from '#server/trade/transaction.ts';
+import { instant, position, rowId, type ShardId, shardVersion } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from './checksums.ts';
 import { fingerprint } from '../fold/fingerprint.ts';
@@ -78,8 +79,8 @@ function newDirectory(): string {
 
 function batch(first: number, count: number, now = 1_000): Batch {
   return sealed({
-    first,
-    last: first + count - 1,
+    first: position(first),
+    last: position(first + count - 1),
     now: instant(now),
     records: Uint8Array.from({ length: 100 }, (_, index) => (first + index) % 256),
   });
@@ -102,7 +103,7 @@ async function publish(images: ImageStore, shard: typeof cid): Promise<void> {
   images.publish([shard]);
 }
 
-const delta: FoldDelta = { folded: 1, alarms: [], rows: [], segments: [], totals: [] };
+const delta: FoldDelta = { folded: position(1), alarms: [], rows: [], segments: [], totals: [] };
 const alarm = (shard: ShardId, due: number, inEpoch = 1): AlarmChange => ({
   shard,
   of: cellEpoch(shard, inEpoch),
@@ -128,12 +129,12 @@ describe.each([
     stores.journal.commit(batch(5, 2));
     const check = ({ journal, reader }: Stores): void => {
       expect(journal.state).toEqual({ position: 6, dropped: 0, now: 5_000, lease: 0, bytes: 300, setAsideBytes: 0 });
-      expect(reader.read(0, 1e9).map(plain)).toEqual([batch(1, 3, 5_000), batch(4, 1, 4_000), batch(5, 2)].map(plain));
-      expect(reader.read(3, 1).map(({ first }) => first)).toEqual([4]);
-      expect(reader.read(3, 101).map(({ first }) => first)).toEqual([4, 5]);
-      expect(reader.read(6, 1)).toEqual([]);
-      expect(reader.batch(4)?.last).toBe(4);
-      expect(reader.batch(3)).toBeUndefined();
+      expect(reader.read(position(0), 1e9).map(plain)).toEqual([batch(1, 3, 5_000), batch(4, 1, 4_000), batch(5, 2)].map(plain));
+      expect(reader.read(position(3), 1).map(({ first }) => first)).toEqual([4]);
+      expect(reader.read(position(3), 101).map(({ first }) => first)).toEqual([4, 5]);
+      expect(reader.read(position(6), 1)).toEqual([]);
+      expect(reader.batch(position(4))?.last).toBe(4);
+      expect(reader.batch(position(3))).toBeUndefined();
     };
     check(stores);
     check(stores.reopen());
@@ -151,16 +152,16 @@ describe.each([
   it('drop whole batches from the oldest on, and never forget the highest position', () => {
     const stores = open();
     for (let first = 1; first <= 9; first += 2) stores.journal.commit(batch(first, 2));
-    stores.images.mark(10);
-    expect(stores.journal.drop(5, 100)).toBe(4);
-    expect(stores.journal.drop(10, 3)).toBe(8);
+    stores.images.mark(position(10));
+    expect(stores.journal.drop(position(5), 100)).toBe(4);
+    expect(stores.journal.drop(position(10), 3)).toBe(8);
     expect(stores.journal.state).toEqual({ position: 10, dropped: 8, now: 1_000, lease: 0, bytes: 100, setAsideBytes: 0 });
-    expect(stores.journal.drop(10, 3)).toBe(10);
-    expect(stores.journal.drop(10, 3)).toBe(10);
-    stores.projections.apply({ ...delta, folded: 10 });
+    expect(stores.journal.drop(position(10), 3)).toBe(10);
+    expect(stores.journal.drop(position(10), 3)).toBe(10);
+    stores.projections.apply({ ...delta, folded: position(10) });
     const { journal, reader } = stores.reopen();
     expect(journal.state).toEqual({ position: 10, dropped: 10, now: 1_000, lease: 0, bytes: 0, setAsideBytes: 0 });
-    expect(reader.read(0, 1e9)).toEqual([]);
+    expect(reader.read(position(0), 1e9)).toEqual([]);
     journal.commit(batch(11, 1));
     expect(journal.state.position).toBe(11);
   });
@@ -177,12 +178,12 @@ describe.each([
     const stores = await withJournal(open());
     stores.journal.storeImageVersions(
       [
-        { shard: ada, version: 3, now: instant(30), epoch: FIRST_EPOCH },
-        { shard: bob, version: 1, now: instant(10), epoch: FIRST_EPOCH },
+        { shard: ada, version: shardVersion(3), now: instant(30), epoch: FIRST_EPOCH },
+        { shard: bob, version: shardVersion(1), now: instant(10), epoch: FIRST_EPOCH },
       ],
       [],
     );
-    stores.journal.storeImageVersions([{ shard: ada, version: 9, now: instant(90), epoch: epoch(3) }], []);
+    stores.journal.storeImageVersions([{ shard: ada, version: shardVersion(9), now: instant(90), epoch: epoch(3) }], []);
     const { reader } = stores.reopen();
     expect([reader.imageVersionOf(ada), reader.imageVersionOf(bob), reader.imageVersionOf(cid)]).toEqual([
       { version: 9, now: 90, epoch: 3 },
@@ -193,10 +194,10 @@ describe.each([
 
   it('keep records that were put aside, until an image contains them', async () => {
     const stores = await withJournal(open());
-    const kept = [5, 4, 6].map((version) => ({ shard: ada, version, record: Uint8Array.of(version) }));
+    const kept = [5, 4, 6].map((version) => ({ shard: ada, version: shardVersion(version), record: Uint8Array.of(version) }));
     stores.journal.storeImageVersions([], kept);
-    stores.journal.storeImageVersions([], [{ shard: ada, version: 5, record: Uint8Array.of(99) }]);
-    stores.journal.storeImageVersions([], [{ shard: bob, version: 1, record: Uint8Array.of(1) }]);
+    stores.journal.storeImageVersions([], [{ shard: ada, version: shardVersion(5), record: Uint8Array.of(99) }]);
+    stores.journal.storeImageVersions([], [{ shard: bob, version: shardVersion(1), record: Uint8Array.of(1) }]);
     expect(stores.reader.setAsideBytesByShard()).toEqual(
       new Map([
         [ada, 3],
@@ -209,8 +210,8 @@ describe.each([
     expect(journal.state.setAsideBytes).toBe(4);
     journal.storeImageVersions(
       [
-        { shard: ada, version: 5, now: instant(50), epoch: FIRST_EPOCH },
-        { shard: bob, version: 1, now: instant(10), epoch: FIRST_EPOCH },
+        { shard: ada, version: shardVersion(5), now: instant(50), epoch: FIRST_EPOCH },
+        { shard: bob, version: shardVersion(1), now: instant(10), epoch: FIRST_EPOCH },
       ],
       [],
     );
@@ -256,8 +257,8 @@ describe.each([
   it('say of which position no image is beyond, and never of an earlier one', async () => {
     const stores = await withJournal(open());
     expect(stores.images.published).toBe(0);
-    stores.images.mark(2);
-    stores.images.mark(1);
+    stores.images.mark(position(2));
+    stores.images.mark(position(1));
     expect(stores.images.published).toBe(2);
     expect(stores.reopen().images.published).toBe(2);
   });
@@ -287,7 +288,7 @@ describe.each([
     });
     stores.projections.apply({
       ...delta,
-      folded: 2,
+      folded: position(2),
       alarms: [alarm(ada, 50), alarm(cid, 0)],
     });
     const { projections } = stores.reopen();
@@ -329,9 +330,9 @@ describe.each([
     const stores = await withJournal(open());
     const row = rowOf(ada, 1);
     stores.projections.apply({ ...delta, rows: [row, rowOf(ada, 2), rowOf(bob, 1), { ...row, entity: 'player' }] });
-    const changed = { ...row, version: 2, record: Uint8Array.of(2) };
+    const changed = { ...row, version: shardVersion(2), record: Uint8Array.of(2) };
     const ends = [rowOf(ada, 2), rowOf(cid, 1)].map((each) => ({ ...each, record: undefined }));
-    stores.projections.apply({ ...delta, folded: 2, rows: [changed, ...ends] });
+    stores.projections.apply({ ...delta, folded: position(2), rows: [changed, ...ends] });
     const { projections } = stores.reopen();
     expect(found(projections.rows('offer'))).toEqual([`${ada} 1: 2`, `${bob} 1: 1`]);
     expect(found(projections.rows('offer', cellEpoch(bob)))).toEqual([`${bob} 1: 1`]);
@@ -350,7 +351,7 @@ describe.each([
     });
     const rows = [rowOf(ada, 2, 2), { ...rowOf(ada, 1, 2), record: undefined }];
     const totals = [totalsOf(ada, 2, { 'wallet gold': 40n })];
-    stores.projections.apply({ ...delta, folded: 2, rows, alarms: [alarm(ada, 8, 2)], totals });
+    stores.projections.apply({ ...delta, folded: position(2), rows, alarms: [alarm(ada, 8, 2)], totals });
     const { projections } = stores.reopen();
     const look = (): unknown => [
       found(projections.rows('offer')),
@@ -383,7 +384,7 @@ describe.each([
     const dan = sampleShard(5);
     const totals = [totalsOf(ada, 1, { 'wallet gold': 1n, 'wallet item': 3n }), totalsOf(dan, 1, { 'wallet gold': 10n })];
     stores.projections.apply({ ...delta, totals });
-    stores.projections.apply({ ...delta, folded: 2, totals: [totalsOf(dan, 1, { 'wallet gold': 100n })] });
+    stores.projections.apply({ ...delta, folded: position(2), totals: [totalsOf(dan, 1, { 'wallet gold': 100n })] });
     const { projections } = stores.reopen();
     const saidOf = (of?: CellEpoch): readonly string[] => projections.totals(of).map(({ key, amount }) => `${key} ${amount}`);
     expect(saidOf(cellEpoch(ada))).toEqual(['asia.softcore wallet gold 1', 'asia.softcore wallet item 3']);
@@ -394,13 +395,16 @@ describe.each([
 
   it('keep ledger segments by shard, and find those of a transaction', async () => {
     const stores = await withJournal(open());
-    const prints = (...ids: readonly string[]): Uint8Array => Buffer.concat(ids.map(fingerprint));
+    const prints = (...ids: readonly string[]): Uint8Array =>
+      Buffer.concat(
+        ids.map((holder) => fingerprint(transactionId({ holder: shardId(holder, 'europe', 'softcore'), generation: 1, seq: 1 }))),
+      );
     const segment = (shard: typeof ada, firstSeq: number, lastSeq: number, ...ids: readonly string[]) => {
       const lines = new RecordWriter(DEFINITION).take();
       return { shard, epoch: FIRST_EPOCH, firstSeq, lastSeq, transactions: prints(...ids), lines };
     };
     stores.projections.apply({ ...delta, segments: [segment(ada, 1, 10, 'a', 'b'), segment(bob, 1, 3, 'a')] });
-    stores.projections.apply({ ...delta, folded: 2, segments: [segment(ada, 11, 11), segment(ada, 12, 20, 'c', 'b')] });
+    stores.projections.apply({ ...delta, folded: position(2), segments: [segment(ada, 11, 11), segment(ada, 12, 20, 'c', 'b')] });
     const { projections } = stores.reopen();
     const spans = (found: readonly { firstSeq: number; lastSeq: number }[]) => found.map(({ firstSeq, lastSeq }) => [firstSeq, lastSeq]);
     expect(spans(projections.segments(ada, 1e9, 5))).toEqual([[12, 20]]);
@@ -427,8 +431,8 @@ describe.each([
     const bytes = Uint8Array.of(1, 2, 3, 4);
     const segment = { shard: ada, epoch: FIRST_EPOCH, firstSeq: 1, lastSeq: 1, transactions: bytes, lines: bytes };
     projections.apply({ ...delta, rows: [{ ...rowOf(ada, 1), record: bytes }], segments: [segment] });
-    journal.storeImageVersions([], [{ shard: ada, version: 4, record: bytes }]);
-    const next = sealed({ first: 3, last: 3, now: instant(1_000), records: bytes });
+    journal.storeImageVersions([], [{ shard: ada, version: shardVersion(4), record: bytes }]);
+    const next = sealed({ first: position(3), last: position(3), now: instant(1_000), records: bytes });
     journal.commit(next);
     bytes.fill(0);
     const [found] = projections.segments(ada, 9, 9);
@@ -437,7 +441,7 @@ describe.each([
       found?.lines,
       projections.rows('offer')[0]?.record,
       journal.setAsideOf(ada)[0],
-      journal.batch(3)?.records,
+      journal.batch(position(3))?.records,
     ];
     expect(all.map((each) => [...(each ?? [])])).toEqual(all.map(() => [1, 2, 3, 4]));
   });
@@ -445,7 +449,7 @@ describe.each([
   it('add to totals without losing a coin, beyond 2^53', async () => {
     const stores = await withJournal(open());
     stores.projections.apply({ ...delta, totals: [totalsOf(ada, 1, { 'wallet gold': 2n ** 60n, 'burned gold': -5n })] });
-    stores.projections.apply({ ...delta, folded: 2, totals: [totalsOf(ada, 1, { 'wallet gold': 1n })] });
+    stores.projections.apply({ ...delta, folded: position(2), totals: [totalsOf(ada, 1, { 'wallet gold': 1n })] });
     expect(stores.reopen().projections.totals()).toEqual([
       { key: 'asia.softcore burned gold', amount: -5n },
       { key: 'asia.softcore wallet gold', amount: 2n ** 60n + 1n },
@@ -454,7 +458,7 @@ describe.each([
 });
 
 function rowOf(shard: ShardId, id: number, inEpoch = 1) {
-  return { entity: 'offer', shard, of: cellEpoch(shard, inEpoch), id, version: 1, record: Uint8Array.of(1) };
+  return { entity: 'offer', shard, of: cellEpoch(shard, inEpoch), id: rowId(id), version: shardVersion(1), record: Uint8Array.of(1) };
 }
 
 /** Rows as `shard id: record`, in an order of their own. */

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { instant, type ShardId } from '#shared/units.ts';
+import { instant, position, type ShardId } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from './checksums.ts';
 import { drivePass } from '../images/drive-pass.ts';
@@ -48,16 +48,16 @@ async function live(path: string, files: RecordedFiles): Promise<void> {
   try {
     files.rely('a start answers', startPaths(path));
     const { journal } = directory;
-    const { position, dropped } = journal.state;
+    const { position: before, dropped } = journal.state;
     const writer = new RecordWriter(DEFINITION);
     // Each life has shards of its own, so that each has everything to do.
-    for (let index = 0; index < SHARDS; index++) writer.changeSet(new SampleShard(position + index, picker(index)).turn(1_000));
-    journal.commit(sealed({ first: position + 1, last: position + SHARDS, now: instant(1_000), records: writer.take() }));
-    new Projector(journal, projections, DEFINITION).foldThrough(position + SHARDS);
+    for (let index = 0; index < SHARDS; index++) writer.changeSet(new SampleShard(before + index, picker(index)).turn(1_000));
+    journal.commit(sealed({ first: position(before + 1), last: position(before + SHARDS), now: instant(1_000), records: writer.take() }));
+    new Projector(journal, projections, DEFINITION).foldThrough(position(before + SHARDS));
     const images = new FileImages(path, DEFINITION, 'instance', files);
     const pass = new ImagePass(new ShardRecords(journal, DEFINITION, dropped, EPOCHS), images);
     const noted: string[] = [];
-    await drivePass(pass.steps(position + SHARDS), {
+    await drivePass(pass.steps(position(before + SHARDS)), {
       images,
       pause: () => Promise.resolve(),
       storeImageVersions: (versions, setAside) => {

@@ -8,10 +8,10 @@
  * and `memory.ts` (for the simulator). One suite holds both: `storage-contract.test.ts`.
  */
 import type { CellEpoch } from '#shared/cell.ts';
-import type { Epoch, Instant, ShardId } from '#shared/units.ts';
+import type { Epoch, Instant, Position, RowId, ShardId, ShardVersion } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import type { CellEpochs } from './cell-epochs.ts';
-import type { DueShard, Position, Total } from '../persister/persister.ts';
+import type { DueShard, Total } from '../persister/persister.ts';
 
 /**
  * The turns of one group commit: records as `RecordWriter` makes them, in the order of their
@@ -32,7 +32,7 @@ export interface Batch {
  */
 export interface ImageVersion {
   readonly shard: ShardId;
-  readonly version: number;
+  readonly version: ShardVersion;
   /** The time of that turn. */
   readonly now: Instant;
   /** The epoch of the shard's cell in which that turn was. */
@@ -45,7 +45,7 @@ export interface ImageVersion {
  */
 export interface SetAsideRecord {
   readonly shard: ShardId;
-  readonly version: number;
+  readonly version: ShardVersion;
   readonly record: Uint8Array;
 }
 
@@ -111,7 +111,7 @@ export interface JournalReader {
    * `undefined` if it was stored by version 1, which stored no time. Throws `ShardEntryError` if it
    * is damaged.
    */
-  imageVersionOf(shard: ShardId): { readonly version: number; readonly now: Instant | undefined; readonly epoch: Epoch } | undefined;
+  imageVersionOf(shard: ShardId): { readonly version: ShardVersion; readonly now: Instant | undefined; readonly epoch: Epoch } | undefined;
   /**
    * The records set aside for a shard, oldest first. Throws `ShardEntryError` if one is damaged.
    */
@@ -160,7 +160,7 @@ export interface Image {
 /** The image of one shard as it was read, as a base for its next one. Nothing is open: it may be dropped. */
 export interface ImageDraft {
   /** The version of the image, or 0 if there is none. */
-  readonly version: number;
+  readonly version: ShardVersion;
   /** The time of that turn, or 0. */
   readonly now: Instant;
   /** The epoch in which that turn was. */
@@ -207,9 +207,9 @@ export interface ImageStore {
 export interface LiveRow {
   readonly entity: string;
   readonly shard: ShardId;
-  readonly id: number;
+  readonly id: RowId;
   /** The version of the shard that wrote it. */
-  readonly version: number;
+  readonly version: ShardVersion;
   /** The put, as in its record. */
   readonly record: Uint8Array;
 }

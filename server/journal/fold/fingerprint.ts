@@ -1,4 +1,5 @@
 /** Fingerprints of transaction ids: enough to pass over most ledger segments of a shard unread. A hit is looked at, never believed. */
+import type { TransactionId } from '#shared/units.ts';
 
 /** The length of one fingerprint. */
 export const FINGERPRINT_BYTES = 4;
@@ -16,7 +17,7 @@ export function writeFingerprint(target: Buffer, at: number, hash: number): void
 }
 
 /** The fingerprint of a transaction id. */
-export function fingerprint(transaction: string): Uint8Array {
+export function fingerprint(transaction: TransactionId): Uint8Array {
   const bytes = Buffer.from(transaction);
   const target = Buffer.alloc(FINGERPRINT_BYTES);
   writeFingerprint(target, 0, fingerprintHash(bytes, 0, bytes.length));

@@ -1,7 +1,8 @@
 /** The thread that owns `node.db`: folds the journal into it and answers from it. */
 import { parentPort } from 'node:worker_threads';
+import type { Position } from '#shared/units.ts';
 import type { QueryCalls } from '../persister/node-queries.ts';
-import type { PersisterDefinition, Position, QueryName } from '../persister/persister.ts';
+import type { PersisterDefinition, QueryName } from '../persister/persister.ts';
 import { Projector } from './projector.ts';
 import type { OpenedDirectory } from '../commit/commit-worker.ts';
 import { ShardLoader } from '../images/shard-loader.ts';

@@ -5,9 +5,8 @@
  * line is kept to numbers, and objects are made of what is left at the end.
  */
 import { marketOf } from '#shared/address.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, Position, RowId, ShardId, ShardVersion } from '#shared/units.ts';
 import { FINGERPRINT_BYTES, fingerprintHash, writeFingerprint } from './fingerprint.ts';
-import type { Position } from '../persister/persister.ts';
 import type { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { AlarmChange, FoldDelta, LedgerSegment, RowChange } from '../disk/storage.ts';
 import { Sums, type CellSums } from './sums.ts';
@@ -17,7 +16,7 @@ import { Sums, type CellSums } from './sums.ts';
  * ended.
  */
 interface RowPlace {
-  version: number;
+  version: ShardVersion;
   buffer: number;
   start: number;
   end: number;
@@ -34,7 +33,7 @@ interface ShardChunk {
    */
   readonly newRowsFrom: number;
   /** By the number of the entity, then by id; only for entities that the shard has rows of. */
-  readonly rowsByEntity: (Map<number, RowPlace> | undefined)[];
+  readonly rowsByEntity: (Map<RowId, RowPlace> | undefined)[];
   firstSeq: number;
   lastSeq: number;
   /** Ledger lines as triples, one per turn: number of the buffer, start, end. */
@@ -141,7 +140,7 @@ export class FoldChunk {
     }
   }
 
-  #isPut(entity: number, id: number): boolean {
+  #isPut(entity: number, id: RowId): boolean {
     for (let index = 0; index < this.#puts.length; index += 2) {
       if (this.#puts[index] === entity && this.#puts[index + 1] === id) return true;
     }
@@ -189,7 +188,7 @@ export class FoldChunk {
   }
 }
 
-function setRow(chunk: ShardChunk, entity: number, id: number, place: RowPlace): void {
+function setRow(chunk: ShardChunk, entity: number, id: RowId, place: RowPlace): void {
   const rows = chunk.rowsByEntity[entity];
   if (rows === undefined) chunk.rowsByEntity[entity] = new Map([[id, place]]);
   else rows.set(id, place);

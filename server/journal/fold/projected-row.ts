@@ -1,5 +1,5 @@
 /** Projected rows between the thread that keeps them and the one that wants them: packed, for there may be a million. */
-import type { ShardId } from '#shared/units.ts';
+import { NO_VERSION, type ShardId, type ShardVersion } from '#shared/units.ts';
 import type { PackedRows, ProjectedRow } from '../persister/persister.ts';
 import { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { RecordFormat } from '#server/shard/record/format.ts';
@@ -8,7 +8,7 @@ import type { LiveRow } from '../disk/storage.ts';
 /** Packs rows. */
 export function packRows(rows: readonly LiveRow[]): PackedRows {
   const shards: ShardId[] = [];
-  const versions: number[] = [];
+  const versions: ShardVersion[] = [];
   const ends: number[] = [];
   const records = new Uint8Array(rows.reduce((bytes, { record }) => bytes + record.length, 0));
   let end = 0;
@@ -28,6 +28,6 @@ export function unpackRows({ shards, versions, ends, records }: PackedRows, form
   const bytes = Buffer.from(records.buffer);
   return shards.map((shard, index) => {
     const put = skimmer.put(bytes, index === 0 ? 0 : (ends[index - 1] ?? 0));
-    return { shard, version: versions[index] ?? 0, ...put };
+    return { shard, version: versions[index] ?? NO_VERSION, ...put };
   });
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { marketName, marketOf } from '#shared/address.ts';
-import { cellOf, FIRST_EPOCH } from '#shared/cell.ts';
-import { instant, type Market } from '#shared/units.ts';
+import { cellOf, epoch, FIRST_EPOCH } from '#shared/cell.ts';
+import { transactionId } from '#server/trade/transaction.ts';
+import { instant, type Market, NO_POSITION, position, rowId, shardVersion, type TransactionId } from '#shared/units.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { override } from '#server/sim/override.ts';
@@ -23,7 +24,9 @@ function journalOf(turns: readonly ChangeSet[], pick: (below: number) => number)
   for (let first = 0; first < turns.length;) {
     const some = turns.slice(first, first + 1 + pick(6));
     for (const changes of some) writer.changeSet(changes);
-    disk.journal.commit(sealed({ first: first + 1, last: first + some.length, now: instant(1_000), records: writer.take() }));
+    disk.journal.commit(
+      sealed({ first: position(first + 1), last: position(first + some.length), now: instant(1_000), records: writer.take() }),
+    );
     first += some.length;
   }
   return disk;
@@ -43,11 +46,11 @@ describe('the projector', () => {
         const disk = journalOf(turns, pick);
         const projector = new Projector(disk.journal, disk.projections, DEFINITION);
         // Ends of batches are the positions up to which one may fold.
-        for (const { last } of disk.journal.read(0, Number.MAX_SAFE_INTEGER)) if (pick(3) === 0) projector.foldChunk(last);
+        for (const { last } of disk.journal.read(NO_POSITION, Number.MAX_SAFE_INTEGER)) if (pick(3) === 0) projector.foldChunk(last);
         const expected = slowFold(turns, offer.schema.table);
 
-        const { position, rows } = projector.answer('projection', [offer.name], turns.length);
-        expect(position).toBe(turns.length);
+        const { position: folded, rows } = projector.answer('projection', [offer.name], position(turns.length));
+        expect(folded).toBe(turns.length);
         expect(sortedRows(unpackRows(rows, DEFINITION))).toEqual(expected.rows);
         expect(new Set(projector.due(instant(1e9), 100).map(({ shard }) => shard))).toEqual(new Set(expected.due));
         const totals = projector.totals().totals.filter(({ amount }) => amount !== 0n);
@@ -75,10 +78,10 @@ describe('the projector', () => {
     for (const tx of new Set(entries.map(({ entry }) => entry.tx))) {
       if (tx === null) continue;
       const shards = [sampleShard(0), sampleShard(1), sampleShard(0), sampleShard(2), sampleShard(3)];
-      const found = projector.answer('transaction', [tx, shards], turns.length);
+      const found = projector.answer('transaction', [tx, shards], position(turns.length));
       expect(found).toEqual(entries.filter(({ entry }) => entry.tx === tx));
     }
-    expect(projector.transaction('1.1.nobody@europe.softcore', [sampleShard(0)])).toEqual([]);
+    expect(projector.transaction(transactionId({ holder: sampleShard(7), generation: 1, seq: 1 }), [sampleShard(0)])).toEqual([]);
   });
 
   it('hands out the rows of one shard, or of one cell of a market, and no others', () => {
@@ -86,7 +89,7 @@ describe('the projector', () => {
     const turns = sampleTurns(pick, 60);
     const disk = journalOf(turns, pick);
     const projector = new Projector(disk.journal, disk.projections, DEFINITION);
-    projector.foldThrough(turns.length);
+    projector.foldThrough(position(turns.length));
     const rowsOf = (scope?: ProjectionScope) => unpackRows(projector.projection(offer.name, scope).rows, DEFINITION);
     const all = rowsOf();
     const { cellsPerRegion } = DEFINITION.world;
@@ -107,10 +110,10 @@ describe('the projector', () => {
     if (put === undefined) throw new Error('the first turn makes an offer');
     const after = { ...turn, puts: [], ledger: [] };
     const turns: ChangeSet[] = [
-      { ...turn, nextId: 2, puts: [], ledger: [] },
-      { ...turn, version: 2, puts: [put] },
-      { ...after, version: 3, removes: [{ table: offer.schema.table, id: put.row.id }] },
-      { ...after, version: 4, puts: [put], removes: [{ table: offer.schema.table, id: put.row.id }] },
+      { ...turn, nextId: rowId(2), puts: [], ledger: [] },
+      { ...turn, version: shardVersion(2), puts: [put] },
+      { ...after, version: shardVersion(3), removes: [{ table: offer.schema.table, id: put.row.id }] },
+      { ...after, version: shardVersion(4), puts: [put], removes: [{ table: offer.schema.table, id: put.row.id }] },
     ];
     const disk = journalOf(turns, () => 0);
     const applied: number[] = [];
@@ -121,15 +124,15 @@ describe('the projector', () => {
       },
     });
     const projector = new Projector(disk.journal, store, DEFINITION);
-    projector.foldChunk(3);
+    projector.foldChunk(position(3));
     expect(applied).toEqual([0]);
-    expect(projector.answer('projection', [offer.name], 4).rows.shards).toHaveLength(1);
+    expect(projector.answer('projection', [offer.name], position(4)).rows.shards).toHaveLength(1);
   });
 
   it('tells apart what a shard did in two epochs of its cell, also within a chunk', () => {
     const shard = new SampleShard(1, picker(3));
     const first = Array.from({ length: 10 }, (_, turn) => shard.turn(1_000 + turn));
-    shard.epoch = 2;
+    shard.epoch = epoch(2);
     const second = Array.from({ length: 10 }, (_, turn) => shard.turn(2_000 + turn));
     const turns = [...first, ...second];
     const lines = slowFold(turns, offer.schema.table).lines(shard.id).toReversed();
@@ -139,7 +142,7 @@ describe('the projector', () => {
     ] as const) {
       const disk = journalOf(turns, picker(4));
       const projector = new Projector(disk.journal, disk.projections, { ...DEFINITION, epochs });
-      const { rows } = projector.answer('projection', [offer.name], turns.length);
+      const { rows } = projector.answer('projection', [offer.name], position(turns.length));
       const expected = slowFold(present, offer.schema.table);
       expect(sortedRows(unpackRows(rows, DEFINITION))).toEqual(expected.rows);
       expect(new Map(projector.totals().totals.map(({ key, amount }) => [key, amount]))).toEqual(
@@ -154,9 +157,9 @@ describe('the projector', () => {
   it('refuses a journal that does not go on where the fold has ended', () => {
     const pick = picker(5);
     const disk = journalOf(sampleTurns(pick, 10), () => 0);
-    disk.journal.drop(3, 3);
+    disk.journal.drop(position(3), 3);
     const projector = new Projector(disk.journal, disk.projections, DEFINITION);
-    expect(() => projector.foldThrough(10)).toThrow('the journal goes on at 4, after 0');
+    expect(() => projector.foldThrough(position(10))).toThrow('the journal goes on at 4, after 0');
   });
 });
 
@@ -175,9 +178,10 @@ describe('sums', () => {
 
 describe('fingerprints', () => {
   it('are the same for the same id, and rarely for others', () => {
-    const ids = Array.from({ length: 1_000 }, (_, index) => `${index}.1.ada@europe.softcore`);
+    const idOf = (seq: number): TransactionId => transactionId({ holder: sampleShard(1), generation: 1, seq });
+    const ids = Array.from({ length: 1_000 }, (_, index) => idOf(index + 1));
     const prints = new Set(ids.map((id) => Buffer.from(fingerprint(id)).toString('hex')));
     expect(prints.size).toBeGreaterThan(995);
-    expect(fingerprint('1.1.ada@europe.softcore')).toEqual(fingerprint('1.1.ada@europe.softcore'));
+    expect(fingerprint(idOf(1))).toEqual(fingerprint(idOf(1)));
   });
 });

@@ -6,14 +6,14 @@
  * one durable position, and nothing has to be merged with records that are not folded yet.
  */
 import { limits } from '#shared/limits.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, Position, ShardId, TransactionId } from '#shared/units.ts';
 import { asBuffer, type RecordFormat } from '#server/shard/record/format.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { fingerprint } from './fingerprint.ts';
 import { FoldChunk } from './fold.ts';
 import { packRows } from './projected-row.ts';
 import type { QueryCalls } from '../persister/node-queries.ts';
-import type { DueShard, PersisterDefinition, Position, ProjectionScope, Queries, QueryName } from '../persister/persister.ts';
+import type { DueShard, PersisterDefinition, ProjectionScope, Queries, QueryName } from '../persister/persister.ts';
 import { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { JournalReader, LedgerSegment, ProjectionStore } from '../disk/storage.ts';
 import { CellEpochs, type CellFacts } from '../disk/cell-epochs.ts';
@@ -85,7 +85,7 @@ export class Projector implements Queries {
     return lines;
   }
 
-  transaction(tx: string, shards: readonly ShardId[]): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[] {
+  transaction(tx: TransactionId, shards: readonly ShardId[]): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[] {
     const print = fingerprint(tx);
     return [...new Set(shards)].flatMap((shard) =>
       this.#store

@@ -2,8 +2,8 @@
  * The batches that were read last, as far as a number of bytes goes: what is loaded is often what
  * was just written.
  */
+import type { Position } from '#shared/units.ts';
 import { asBuffer } from '#server/shard/record/format.ts';
-import type { Position } from '../persister/persister.ts';
 import type { Batch } from '../disk/storage.ts';
 
 /** A bounded cache of batches by their first position. Owned by the thread that loads shards. */

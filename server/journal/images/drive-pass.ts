@@ -1,8 +1,8 @@
 /** Does what an image pass asks for, one step after the other. */
-import type { Position } from '../persister/persister.ts';
 import type { PassResult, PassStep } from './image-pass.ts';
 import type { ImageStore, SetAsideRecord, ImageVersion } from '../disk/storage.ts';
 import { limits } from '#shared/limits.ts';
+import type { Position } from '#shared/units.ts';
 
 /** What the steps are done with. */
 export interface PassHands {

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { listingId } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
-import { nodeName, type ShardId } from '#shared/units.ts';
+import { epoch } from '#shared/cell.ts';
+import { nodeName, rowId, type ShardId } from '#shared/units.ts';
 import { opening, player, TEST_REGIONS } from '#server/market/testing/market-bench.ts';
 import { marketFeatures } from '#server/market/market.ts';
 import { PLACES } from '#server/market/places.ts';
@@ -61,7 +62,7 @@ beforeAll(async () => {
     await node.world.accept({ to: shard, message, creates: true });
   }
   await tell(ADA, 'sell', { itemId: 'ada-2', buyout: 500, durationMs: 3_600_000 });
-  await tell(ADA, 'buyout', { listingId: listingId(999, BOB), price: 5 });
+  await tell(ADA, 'buyout', { listingId: listingId(rowId(999), BOB), price: 5 });
   await node.close(5_000);
   copyFileSync(image, whole);
   node = await open();
@@ -87,7 +88,7 @@ function holdOf(trade: string, terms: object, gold = 5): string {
 /** Loads the shard as its cell does. */
 async function load(): Promise<string> {
   const loaded = await node.persister.load(ADA);
-  if (loaded.kind === 'edited') Shard.loadEdited(definition, loaded.shard, 1, 1);
+  if (loaded.kind === 'edited') Shard.loadEdited(definition, loaded.shard, 1, epoch(1));
   return loaded.kind;
 }
 

@@ -9,7 +9,7 @@
 import Database from 'better-sqlite3';
 import type { RecordFormat } from '#server/shard/record/format.ts';
 import { existsSync } from 'node:fs';
-import type { Instant } from '#shared/units.ts';
+import type { Instant, RowId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue } from '#server/shard/change-set.ts';
 import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
 import type { Schemas, ColumnSchema } from '#server/shard/row.ts';
@@ -113,7 +113,7 @@ function rowsOf(database: Database.Database, schemas: Schemas): readonly RawPut[
   return tables.flatMap((table) => {
     const { columns } = imageSchemaOf(schemas, table);
     const names = ['id', ...columns.map(({ name }) => `"${name}"`)].join(', ');
-    const rows = database.prepare(`SELECT ${names} FROM "${table}" ORDER BY id`).raw().all() as readonly [number, ...RawValue[]][];
+    const rows = database.prepare(`SELECT ${names} FROM "${table}" ORDER BY id`).raw().all() as readonly [RowId, ...RawValue[]][];
     assertAscending(
       table,
       rows.map(([id]) => id),

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { limits } from '#shared/limits.ts';
-import { instant } from '#shared/units.ts';
+import { instant, position } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import { drivePass } from './drive-pass.ts';
@@ -28,7 +28,7 @@ function diskOf(turns: number): MemoryDisk {
   const writer = new RecordWriter(DEFINITION);
   for (let turn = 1; turn <= turns; turn++) {
     writer.changeSet(shard.turn(1_000 + turn));
-    disk.journal.commit(sealed({ first: turn, last: turn, now: instant(1_000 + turn), records: writer.take() }));
+    disk.journal.commit(sealed({ first: position(turn), last: position(turn), now: instant(1_000 + turn), records: writer.take() }));
   }
   return disk;
 }
@@ -42,7 +42,7 @@ describe('an image pass', () => {
     const disk = diskOf(3);
     const steps: PassStep['kind'][] = [];
     const published: (number | undefined)[] = [];
-    for (const step of new ImagePass(recordsOf(disk), disk.images).steps(3)) {
+    for (const step of new ImagePass(recordsOf(disk), disk.images).steps(position(3))) {
       steps.push(step.kind);
       published.push(disk.images.read(sampleShard(1))?.shard.version);
       if (step.kind === 'mark') disk.images.mark(step.through);
@@ -55,20 +55,20 @@ describe('an image pass', () => {
 
   it('that is shorter than one that was cut off after its images takes these for its own', async () => {
     const disk = diskOf(3);
-    for (const step of new ImagePass(recordsOf(disk), disk.images).steps(3)) {
+    for (const step of new ImagePass(recordsOf(disk), disk.images).steps(position(3))) {
       if (step.kind === 'sync') await disk.images.sync(step.shards);
       if (step.kind === 'sync-directories') break;
     }
     const records = recordsOf(disk);
-    records.catchUp(3);
-    const { faults } = await drivePass(new ImagePass(records, disk.images).steps(1), {
+    records.catchUp(position(3));
+    const { faults } = await drivePass(new ImagePass(records, disk.images).steps(position(1)), {
       images: disk.images,
       pause: () => Promise.resolve(),
       storeImageVersions: (versions, setAside) => Promise.resolve(disk.journal.storeImageVersions(versions, setAside)),
       drop: (through, recordsMax) => Promise.resolve(disk.journal.drop(through, recordsMax)),
     });
     expect(faults).toEqual([]);
-    expect(new ShardLoader(records, disk.images).load(sampleShard(1), 3)).toMatchObject({ kind: 'found', shard: { version: 3 } });
+    expect(new ShardLoader(records, disk.images).load(sampleShard(1), position(3))).toMatchObject({ kind: 'found', shard: { version: 3 } });
   });
 
   const COUNT = limits.imageFaultsPerPassMax + 1;
@@ -86,15 +86,15 @@ describe('an image pass', () => {
     });
     const { journal } = directory;
     const images = new FileImages(path, DEFINITION, 'sample');
-    const imagePass = new ImagePass(new ShardRecords(journal, DEFINITION, 0, EPOCHS), images);
+    const imagePass = new ImagePass(new ShardRecords(journal, DEFINITION, position(0), EPOCHS), images);
     const shards = Array.from({ length: COUNT }, (_, index) => new SampleShard(index, picker(index)));
     const writer = new RecordWriter(DEFINITION);
     const pass = (): Promise<PassResult> => {
       const first = journal.state.position + 1;
       for (const shard of shards) writer.changeSet(shard.turn(1_000 + first));
       const last = first + COUNT - 1;
-      journal.commit(sealed({ first, last, now: instant(1_000 + first), records: writer.take() }));
-      return drivePass(imagePass.steps(last), {
+      journal.commit(sealed({ first: position(first), last: position(last), now: instant(1_000 + first), records: writer.take() }));
+      return drivePass(imagePass.steps(position(last)), {
         images,
         pause: () => Promise.resolve(),
         storeImageVersions: (versions, setAside) => Promise.resolve(journal.storeImageVersions(versions, setAside)),

@@ -10,13 +10,11 @@
  * 3. No failure of one shard stops the others. More than `imageFaultsPerPassMax` newly missing or
  *    unreadable files are a failure of the disk, and stop the pass before anything is dropped.
  */
-import { epoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { Position, ShardId } from '#shared/units.ts';
 import { decideLoad, factsOf, isOfOneShard } from './load.ts';
 import { mergeRecords } from './merge.ts';
 import type { ShardRecords } from './shard-records.ts';
-import type { Position } from '../persister/persister.ts';
 import { errorCode } from '../disk/disk-errors.ts';
 import { ImageError, type ImageStore, type ImageVersion, type SetAsideRecord } from '../disk/storage.ts';
 
@@ -140,7 +138,7 @@ export class ImagePass {
       }
       const changes = mergeRecords(this.#records.skimmer, news);
       draft.stage(changes);
-      return { kind: 'staged', version: { shard, version: changes.version, now: changes.now, epoch: epoch(changes.epoch) } };
+      return { kind: 'staged', version: { shard, version: changes.version, now: changes.now, epoch: changes.epoch } };
     } catch (error) {
       if (isOfOneShard(error)) return this.#fault(shard, error.message, end, isUnread(error));
       throw error;

@@ -3,10 +3,10 @@
  * of a pass.
  */
 import { parentPort, type MessagePort } from 'node:worker_threads';
-import type { ShardId } from '#shared/units.ts';
+import type { Position, ShardId } from '#shared/units.ts';
 import type { ImageVersionApi, OpenedDirectory } from '../commit/commit-worker.ts';
 import { drivePass, type PassHands } from './drive-pass.ts';
-import type { LoadedShard, PersisterDefinition, Position } from '../persister/persister.ts';
+import type { LoadedShard, PersisterDefinition } from '../persister/persister.ts';
 import { ImagePass, type PassResult } from './image-pass.ts';
 import { packShard, type PackedShard } from './packed-shard.ts';
 import { ShardLoader } from './shard-loader.ts';
@@ -16,7 +16,7 @@ import { DirectoryIdentity } from '../disk/identity.ts';
 import { CellEpochs } from '../disk/cell-epochs.ts';
 import { FileImages } from '../disk/image-files.ts';
 import { FileJournalReader } from '../disk/sqlite-journal.ts';
-import { Caller, serve } from '../threads/worker-port.ts';
+import { PortCaller, serve } from '../threads/worker-port.ts';
 
 /** A `LoadedShard` on its way between threads. */
 export type SentShard =
@@ -83,7 +83,7 @@ const api = {
     const records = new ShardRecords(journal, definition, dropped, new CellEpochs(definition));
     records.catchUp(position);
     const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
-    const owner = new Caller<ImageVersionApi>(port);
+    const owner = new PortCaller<ImageVersionApi>(port);
     const hands: PassHands = {
       images: watched(images, identity),
       pause,

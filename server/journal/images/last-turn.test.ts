@@ -1,7 +1,7 @@
 /** What the fault of a load says of the shard's last turn: only what the journal knows without the image. */
 import { describe, expect, it } from '@jest/globals';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import { instant } from '#shared/units.ts';
+import { instant, position, shardVersion } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import { ShardFault } from '../persister/persister.ts';
@@ -22,15 +22,15 @@ async function diskOf({ imaged, noted = imaged, notedAt = FIRST_AT + noted }: { 
   for (const [index, turn] of turns.entries()) {
     const writer = new RecordWriter(DEFINITION);
     writer.changeSet(turn);
-    disk.journal.commit(sealed({ first: index + 1, last: index + 1, now: turn.now, records: writer.take() }));
+    disk.journal.commit(sealed({ first: position(index + 1), last: position(index + 1), now: turn.now, records: writer.take() }));
   }
   const image = replay(turns.slice(0, imaged));
   if (image === undefined) throw new Error('there is no image');
   disk.images.draft(id).stage(image);
   await disk.images.sync([id]);
   disk.images.publish([id]);
-  disk.journal.storeImageVersions([{ shard: id, version: noted, now: instant(notedAt), epoch: FIRST_EPOCH }], []);
-  disk.journal.drop(Math.min(imaged, noted), 100);
+  disk.journal.storeImageVersions([{ shard: id, version: shardVersion(noted), now: instant(notedAt), epoch: FIRST_EPOCH }], []);
+  disk.journal.drop(position(Math.min(imaged, noted)), 100);
   const fault = (journal: JournalReader = disk.journal): ShardFault => {
     const { dropped, position } = disk.journal.state;
     const loader = new ShardLoader(new ShardRecords(journal, DEFINITION, dropped, EPOCHS), disk.images);
@@ -64,7 +64,7 @@ describe('the fault of a load', () => {
     const old: JournalReader = {
       read: (after, bytesMax) => journal.read(after, bytesMax),
       batch: (first) => journal.batch(first),
-      imageVersionOf: () => ({ version: 5, now: undefined, epoch: FIRST_EPOCH }),
+      imageVersionOf: () => ({ version: shardVersion(5), now: undefined, epoch: FIRST_EPOCH }),
       setAsideOf: () => [],
       setAsideBytesByShard: () => new Map(),
       close: () => undefined,

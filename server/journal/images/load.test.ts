@@ -1,8 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
+import { shardVersion, type ShardVersion } from '#shared/units.ts';
 import fc from 'fast-check';
-import { decideLoad, type LoadFacts } from './load.ts';
+import { decideLoad } from './load.ts';
 
-type Facts = Omit<LoadFacts, 'isOfOtherTime' | 'isOfOtherEpoch'> & Partial<LoadFacts>;
+interface Facts {
+  readonly atLeast: number | undefined;
+  readonly image: number | undefined;
+  readonly pending: readonly number[];
+  readonly isOfOtherTime?: boolean;
+  readonly isOfOtherEpoch?: boolean;
+}
 
 const rows: readonly (readonly [what: string, facts: Facts, expected: string])[] = [
   ['was never made', { atLeast: undefined, image: undefined, pending: [] }, 'absent'],
@@ -56,8 +63,19 @@ const rows: readonly (readonly [what: string, facts: Facts, expected: string])[]
   ],
 ];
 
+function decided({ atLeast, image, pending, isOfOtherTime = false, isOfOtherEpoch = false }: Facts): ReturnType<typeof decideLoad> {
+  const versionOf = (version: number | undefined): ShardVersion | undefined => (version === undefined ? undefined : shardVersion(version));
+  return decideLoad({
+    atLeast: versionOf(atLeast),
+    image: versionOf(image),
+    pending: pending.map(shardVersion),
+    isOfOtherTime,
+    isOfOtherEpoch,
+  });
+}
+
 function outcome(facts: Facts): string {
-  const decision = decideLoad({ isOfOtherTime: false, isOfOtherEpoch: false, ...facts });
+  const decision = decided(facts);
   if (decision.kind === 'found') return `skip ${decision.skip}`;
   return decision.kind === 'fault' ? decision.why : 'absent';
 }
@@ -77,7 +95,7 @@ describe('a load', () => {
     fc.assert(
       fc.property(facts, ({ atLeast, image, pending: unsorted }) => {
         const pending = unsorted.toSorted((a, b) => a - b);
-        const decision = decideLoad({ atLeast, image, pending, isOfOtherTime: false, isOfOtherEpoch: false });
+        const decision = decided({ atLeast, image, pending });
         if (decision.kind === 'absent') expect([atLeast, image, pending]).toEqual([undefined, undefined, []]);
         if (decision.kind !== 'found') return;
         const base = image ?? 0;

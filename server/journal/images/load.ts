@@ -3,18 +3,18 @@
  * of a load. Anything that cannot come from a crash is a fault: a shard that is lost must not be
  * taken for one that is new.
  */
-import type { Epoch, Instant, ShardId } from '#shared/units.ts';
+import type { Epoch, Instant, ShardId, ShardVersion } from '#shared/units.ts';
 import { ImageError, ShardEntryError, type JournalReader } from '../disk/storage.ts';
 import { CodecError } from '#server/shard/record/format.ts';
 
 /** What is known of a shard on disk. */
 export interface LoadFacts {
   /** The version that the journal says its image has at least. */
-  readonly atLeast: number | undefined;
+  readonly atLeast: ShardVersion | undefined;
   /** The version of the image that is there. */
-  readonly image: number | undefined;
+  readonly image: ShardVersion | undefined;
   /** The versions of its pending records, oldest first. */
-  readonly pending: readonly number[];
+  readonly pending: readonly ShardVersion[];
   /**
    * Whether the image is of the version `atLeast`, and of another time: of another life of a copied
    * directory.
@@ -63,8 +63,8 @@ export function isOfOneShard(error: unknown): error is Error {
 /** The facts of a load, or of the shard that an image pass is about to write; its cell is in the epoch `present`. */
 export function factsOf(
   known: ReturnType<JournalReader['imageVersionOf']>,
-  image: { readonly version: number; readonly now: Instant; readonly epoch: number } | undefined,
-  pending: readonly number[],
+  image: { readonly version: ShardVersion; readonly now: Instant; readonly epoch: Epoch } | undefined,
+  pending: readonly ShardVersion[],
   present: Epoch,
 ): LoadFacts {
   const isOfOtherTime = image !== undefined && image.version === known?.version && known.now !== undefined && image.now !== known.now;

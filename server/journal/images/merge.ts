@@ -3,6 +3,7 @@
  * a load are made of.
  */
 import { limits } from '#shared/limits.ts';
+import type { RowId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, Remove } from '#server/shard/change-set.ts';
 import type { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
@@ -28,7 +29,7 @@ export function mergeRecords(skimmer: RecordCursor, records: readonly RecordPlac
   if (newest === undefined) throw new Error('there is nothing to merge');
   skimmer.key(newest.bytes, newest.offset);
   const header = skimmer.header();
-  const winnersByTable = new Map<string, Map<number, Winner | undefined>>();
+  const winnersByTable = new Map<string, Map<RowId, Winner | undefined>>();
   const entries: RecordPlace[] = [];
   for (let index = records.length - 1; index >= 0; index--) {
     const record = records[index];
@@ -71,7 +72,7 @@ function inOrder(a: RawPut, b: RawPut): number {
 }
 
 /** Records come newest first: what a newer one has put or removed stands. */
-function settle(winnersByTable: Map<string, Map<number, Winner | undefined>>, skimmer: RecordCursor, winner: Winner | undefined): void {
+function settle(winnersByTable: Map<string, Map<RowId, Winner | undefined>>, skimmer: RecordCursor, winner: Winner | undefined): void {
   let winners = winnersByTable.get(skimmer.table);
   if (winners === undefined) {
     winners = new Map();
@@ -86,7 +87,7 @@ function collectEntries(entries: RecordPlace[], skimmer: RecordCursor, bytes: Bu
   for (const offset of starts.toReversed()) entries.push({ bytes, offset });
 }
 
-function outcome(winnersByTable: ReadonlyMap<string, ReadonlyMap<number, Winner | undefined>>, skimmer: RecordCursor) {
+function outcome(winnersByTable: ReadonlyMap<string, ReadonlyMap<RowId, Winner | undefined>>, skimmer: RecordCursor) {
   const puts: RawPut[] = [];
   const removes: Remove[] = [];
   for (const [table, winners] of winnersByTable) {

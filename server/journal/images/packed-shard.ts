@@ -5,7 +5,7 @@
  * bytes of the image, and 125 us on rows and lines as the objects that they are. The sending thread
  * spends 30, 33, none and 60 us. The lists are decoded here and nowhere else.
  */
-import type { Gold, Instant } from '#shared/units.ts';
+import { FIRST_ROW_ID, type Gold, type Instant, type RowId, type TransactionId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '#server/shard/change-set.ts';
 import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
 import { schemaOf } from '#server/shard/record/format.ts';
@@ -15,7 +15,7 @@ import type { Schemas } from '#server/shard/row.ts';
 export interface PackedShard {
   readonly header: ShardHeader;
   readonly tables: readonly string[];
-  readonly ids: readonly number[];
+  readonly ids: readonly RowId[];
   /** Of each row as many as its table has columns. */
   readonly values: readonly RawValue[];
   /** Of each line its number, time, cause, transaction, balance, and how many postings it has. */
@@ -29,7 +29,7 @@ const POSTING_VALUES = 4;
 
 /** Packs a shard that has no removes. */
 export function packShard({ puts, removes: _none, ledger, ...header }: RawChangeSet): PackedShard {
-  const [tables, ids, values]: [string[], number[], RawValue[]] = [[], [], []];
+  const [tables, ids, values]: [string[], RowId[], RawValue[]] = [[], [], []];
   for (const put of puts) {
     tables.push(put.table);
     ids.push(put.id);
@@ -49,7 +49,7 @@ export function unpackShard({ header, tables, ids, values, lines, postings }: Pa
   let start = 0;
   const puts = tables.map((table, index): RawPut => {
     const end = start + schemaOf(schemas, table).columns.length;
-    const put = { table, id: ids[index] ?? 0, values: values.slice(start, end) };
+    const put = { table, id: ids[index] ?? FIRST_ROW_ID, values: values.slice(start, end) };
     start = end;
     return put;
   });
@@ -63,7 +63,7 @@ export function unpackShard({ header, tables, ids, values, lines, postings }: Pa
       seq: lines[at] as number,
       at: lines[at + 1] as Instant,
       cause: lines[at + 2] as string,
-      tx: lines[at + 3] as string | null,
+      tx: lines[at + 3] as TransactionId | null,
       balance: lines[at + 4] as Gold,
       postings: moved,
     });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { instant, type ShardId } from '#shared/units.ts';
+import { instant, NO_POSITION, position, type ShardId } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import { PendingIndex } from './pending-index.ts';
@@ -21,7 +21,7 @@ describe('the index of pending records', () => {
       fc.property(fc.integer(), (seed) => {
         const pick = picker(seed);
         const shards = Array.from({ length: SHARDS }, (_, index) => new SampleShard(index, pick));
-        const index = new PendingIndex(new RecordCursor(DEFINITION), 0);
+        const index = new PendingIndex(new RecordCursor(DEFINITION), position(0));
         const writer = new RecordWriter(DEFINITION);
         let known: Known[] = [];
         let address = 0;
@@ -34,11 +34,11 @@ describe('the index of pending records', () => {
             known.push({ shard: shard.id, position: first + turn, address });
             address += writer.changeSet(shard.turn(1_000));
           }
-          const batch = sealed({ first, last: first + count - 1, now: instant(1), records: writer.take() });
+          const batch = sealed({ first: position(first), last: position(first + count - 1), now: instant(1), records: writer.take() });
           index.add(batch);
           const ends = index.batches.map(({ last }) => last);
           if (pick(5) === 0) {
-            const through = ends[pick(ends.length)] ?? 0;
+            const through = ends[pick(ends.length)] ?? NO_POSITION;
             index.trim(through);
             known = known.filter(({ position }) => position > through);
           }
@@ -50,22 +50,22 @@ describe('the index of pending records', () => {
   });
 
   it('forgets what is old, over many pages of records', () => {
-    const index = new PendingIndex(new RecordCursor(DEFINITION), 0);
+    const index = new PendingIndex(new RecordCursor(DEFINITION), position(0));
     const shard = new SampleShard(1, () => 0);
     const writer = new RecordWriter(DEFINITION);
     for (let turn = 0; turn < 1_000; turn++) writer.changeSet(shard.turn(1_000));
     const records = writer.take();
     for (let round = 0; round < 150; round++) {
       const first = round * 1_000 + 1;
-      index.add(sealed({ first, last: first + 999, now: instant(1), records }));
-      index.trim(first - 1_001);
+      index.add(sealed({ first: position(first), last: position(first + 999), now: instant(1), records }));
+      index.trim(position(Math.max(0, first - 1_001)));
       expect(index.addresses(shard.id)).toHaveLength(Math.min(round + 1, 2) * 1_000);
     }
   });
 
   it('refuses a batch that does not go on where it ends', () => {
-    const index = new PendingIndex(new RecordCursor(DEFINITION), 10);
-    const batch = sealed({ first: 12, last: 12, now: instant(1), records: new Uint8Array(0) });
+    const index = new PendingIndex(new RecordCursor(DEFINITION), position(10));
+    const batch = sealed({ first: position(12), last: position(12), now: instant(1), records: new Uint8Array(0) });
     expect(() => index.add(batch)).toThrow('it goes on with turn 12, after 10');
   });
 });

@@ -9,9 +9,8 @@
  * 1. The addresses of a shard ascend, and so do its versions.
  * 2. The index covers the batches from the oldest that it has to `through`, without gaps.
  */
-import type { ShardId } from '#shared/units.ts';
+import type { Position, ShardId } from '#shared/units.ts';
 import { asBuffer } from '#server/shard/record/format.ts';
-import type { Position } from '../persister/persister.ts';
 import type { RecordCursor } from '#server/shard/record/cursor.ts';
 import { JournalError, type Batch } from '../disk/storage.ts';
 

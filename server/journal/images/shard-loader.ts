@@ -6,12 +6,12 @@
  *    newer.
  * 2. No failure of one shard is remembered, and none stops the others.
  */
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, Position, ShardId } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { decideLoad, factsOf, faultSentence, isOfOneShard } from './load.ts';
 import { applyChanges, mergeRecords, type RecordPlace } from './merge.ts';
 import type { ShardRecords } from './shard-records.ts';
-import { ShardFault, type LoadedShard, type Position } from '../persister/persister.ts';
+import { ShardFault, type LoadedShard } from '../persister/persister.ts';
 import type { Image, ImageStore } from '../disk/storage.ts';
 
 /** Loads one shard at a time. */

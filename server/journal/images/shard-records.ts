@@ -7,13 +7,12 @@
  *    records are set aside.
  */
 import { limits } from '#shared/limits.ts';
-import type { ShardId } from '#shared/units.ts';
+import { NO_POSITION, type Position, position, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { RecordCursor } from '#server/shard/record/cursor.ts';
 import { asBuffer, type RecordFormat } from '#server/shard/record/format.ts';
 import { BatchCache } from './batch-cache.ts';
 import type { RecordPlace } from './merge.ts';
 import { PendingIndex, type BatchPlace } from './pending-index.ts';
-import type { Position } from '../persister/persister.ts';
 import type { CellEpochs } from '../disk/cell-epochs.ts';
 import { JournalError, type JournalReader } from '../disk/storage.ts';
 
@@ -99,7 +98,7 @@ export class ShardRecords {
     });
   }
 
-  versions(records: readonly RecordPlace[]): readonly number[] {
+  versions(records: readonly RecordPlace[]): readonly ShardVersion[] {
     return records.map(({ bytes, offset }) => {
       this.skimmer.key(bytes, offset);
       return this.skimmer.version;
@@ -124,8 +123,8 @@ export class ShardRecords {
    */
   *read(batches: readonly BatchPlace[]): Generator<{ readonly kind: 'pause' }, void> {
     this.#bufferByFirst.clear();
-    const last = batches.at(-1)?.last ?? 0;
-    let after = (batches[0]?.first ?? 1) - 1;
+    const last = batches.at(-1)?.last ?? NO_POSITION;
+    let after = position((batches[0]?.first ?? 1) - 1);
     while (after < last) {
       for (const batch of this.journal.read(after, READ_BYTES)) {
         if (batch.last <= last) this.#bufferByFirst.set(batch.first, asBuffer(batch.records));

@@ -3,12 +3,12 @@
  * stores that outlive it. Every step is a timer of its own, so that a crash can come between any
  * two.
  */
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, Position, ShardId } from '#shared/units.ts';
 import type { Timers } from '#server/platform/platform.ts';
 import type { Backend, Opened } from './backend.ts';
 import { drivePass } from '../images/drive-pass.ts';
 import type { QueryCalls } from './node-queries.ts';
-import type { LoadedShard, PersisterDefinition, Position, QueryName } from './persister.ts';
+import type { LoadedShard, PersisterDefinition, QueryName } from './persister.ts';
 import { Projector } from '../fold/projector.ts';
 import { decide, STORE_ROWS } from '../recovery/recovery.ts';
 import { ImagePass, type PassResult } from '../images/image-pass.ts';

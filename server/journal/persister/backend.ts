@@ -3,9 +3,9 @@
  * files, or, in the simulator, the same planner over a disk in memory. Rejections are faults of the
  * environment unless the words say otherwise.
  */
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, Position, ShardId } from '#shared/units.ts';
 import type { Query } from './node-queries.ts';
-import type { LoadedShard, PersisterDefinition, Position } from './persister.ts';
+import type { LoadedShard, PersisterDefinition } from './persister.ts';
 import type { PassResult } from '../images/image-pass.ts';
 import type { Batch } from '../disk/storage.ts';
 

@@ -8,14 +8,13 @@
  * 3. After `stop` nothing is sent or confirmed any more.
  */
 import { limits } from '#shared/limits.ts';
-import { instant, type Instant } from '#shared/units.ts';
+import { instant, type Instant, nextPosition, type Position } from '#shared/units.ts';
 import type { Timers } from '#server/platform/platform.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import type { RecordFormat } from '#server/shard/record/format.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
 import type { Batch } from '../disk/storage.ts';
-import type { Position } from './persister.ts';
 
 /** What group commit needs of its owner. */
 export interface CommitHost {
@@ -52,7 +51,7 @@ export class GroupCommit {
     this.#host = host;
     this.#appended = position;
     this.#durable = position;
-    this.#openFirst = position + 1;
+    this.#openFirst = nextPosition(position);
   }
 
   get appended(): Position {
@@ -104,7 +103,7 @@ export class GroupCommit {
     if (this.#writer.length === 0) return;
     const [first, last] = [this.#openFirst, this.#appended];
     this.#sealed.push(sealed({ first, last, now: instant(this.#openNow), records: this.#writer.take() }));
-    this.#openFirst = this.#appended + 1;
+    this.#openFirst = nextPosition(this.#appended);
     this.#openNow = 0;
   }
 

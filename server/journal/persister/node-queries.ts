@@ -3,8 +3,9 @@
  * parameters and know none of them: a new query is declared in `Queries`, gets its line here, and
  * is answered by the `Projector`.
  */
+import { NO_POSITION, type Position } from '#shared/units.ts';
 import { unpackRows } from '../fold/projected-row.ts';
-import type { NodeQueries, Position, Queries, QueryName } from './persister.ts';
+import type { NodeQueries, Queries, QueryName } from './persister.ts';
 import type { RecordFormat } from '#server/shard/record/format.ts';
 
 /** Parameters and answer of each query, in the form in which generic code can forward them. */
@@ -32,7 +33,7 @@ export function nodeQueries(host: QueryHost, backend: { readonly query: Query },
   return {
     // As of what is folded already: the alarm scan asks twice a second, and must not have a fold
     // made each time.
-    due: (...parameters) => host.answered(backend.query('due', parameters, 0)),
+    due: (...parameters) => host.answered(backend.query('due', parameters, NO_POSITION)),
     history: (...parameters) => host.answered(backend.query('history', parameters, host.durable)),
     transaction: (...parameters) => host.answered(backend.query('transaction', parameters, host.durable)),
     projection: (...parameters) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '#shared/limits.ts';
-import { instant } from '#shared/units.ts';
+import { instant, nextPosition, position, type Position, rowId, shardVersion } from '#shared/units.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { InlineBackend } from './backend-inline.ts';
 import { openPersister } from './open-persister.ts';
@@ -57,8 +57,8 @@ function turnsOf(index: number, count: number): readonly ChangeSet[] {
 function large(version: number, bytes: number): ChangeSet {
   const [turn] = turnsOf(1, 1);
   if (turn === undefined) throw new Error('no turn');
-  const row = { id: version, label: null, count: 0, data: null, note: 'x'.repeat(bytes) };
-  return { ...turn, version, puts: [{ entity: oddment, row }], removes: [], ledger: [] };
+  const row = { id: rowId(version), label: null, count: 0, data: null, note: 'x'.repeat(bytes) };
+  return { ...turn, version: shardVersion(version), puts: [{ entity: oddment, row }], removes: [], ledger: [] };
 }
 
 describe('the persister', () => {
@@ -73,7 +73,7 @@ describe('the persister', () => {
     for (const changes of turnsOf(2, 2)) persister.append(changes);
     await durable(node);
     expect(told).toEqual([5, 7]);
-    expect(disk.journal.read(0, 1e9).map(({ first, last }) => [first, last])).toEqual([
+    expect(disk.journal.read(position(0), 1e9).map(({ first, last }) => [first, last])).toEqual([
       [1, 5],
       [6, 7],
     ]);
@@ -86,7 +86,7 @@ describe('the persister', () => {
     for (let version = 1; version <= 6; version++) node.persister.append(large(version, half));
     await durable(node);
     // What had come together was sent at once; what came while it was under way went together, too.
-    expect(node.disk.journal.read(0, 1e9).map(({ first, last }) => [first, last])).toEqual([
+    expect(node.disk.journal.read(position(0), 1e9).map(({ first, last }) => [first, last])).toEqual([
       [1, 2],
       [3, 6],
     ]);
@@ -102,7 +102,7 @@ describe('the persister', () => {
       if (persister.durable > 0) break;
     }
     await durable(node);
-    const spans = disk.journal.read(0, 1e9).map(({ first, last }) => [first, last]);
+    const spans = disk.journal.read(position(0), 1e9).map(({ first, last }) => [first, last]);
     expect(spans.length).toBeLessThanOrEqual(2);
     expect(spans.at(-1)?.[1]).toBe(persister.appended);
   });
@@ -111,7 +111,7 @@ describe('the persister', () => {
     const node = await start();
     for (let version = 1; version <= 30; version++) node.persister.append(large(version, 900_000));
     await durable(node);
-    const sizes = node.disk.journal.read(0, 1e12).map(({ records }) => records.length);
+    const sizes = node.disk.journal.read(position(0), 1e12).map(({ records }) => records.length);
     expect(sizes.length).toBeGreaterThan(3);
     for (const size of sizes) expect(size).toBeLessThanOrEqual(limits.commitBytesMax);
   });
@@ -191,19 +191,19 @@ describe('a backend that says what cannot be', () => {
     return node.faults.map(({ message }) => message).join();
   }
 
-  it.each([19, 21])('of the batch that was sent (%i) ends the node: a commit confirms that batch and no other', async (position) => {
+  it.each([19, 21])('of the batch that was sent (%i) ends the node: a commit confirms that batch and no other', async (wrong) => {
     class Wrong extends InlineBackend {
-      override commit(...parameters: Parameters<InlineBackend['commit']>): Promise<number> {
-        return super.commit(...parameters).then(() => position);
+      override commit(...parameters: Parameters<InlineBackend['commit']>): Promise<Position> {
+        return super.commit(...parameters).then(() => position(wrong));
       }
     }
-    expect(await faultOver(Wrong)).toBe(`the turns up to 20 were sent, and the journal is durable up to turn ${position}`);
+    expect(await faultOver(Wrong)).toBe(`the turns up to 20 were sent, and the journal is durable up to turn ${wrong}`);
   });
 
   it('of a fold ends the node: nothing is folded that is not durable', async () => {
     class Wrong extends InlineBackend {
-      override fold(through: number): Promise<number> {
-        return super.fold(through).then((folded) => folded + 1);
+      override fold(through: Position): Promise<Position> {
+        return super.fold(through).then(nextPosition);
       }
     }
     expect(await faultOver(Wrong)).toBe('of 20 turns 20 are durable, 21 folded and 0 in images: that cannot be');
@@ -211,8 +211,8 @@ describe('a backend that says what cannot be', () => {
 
   it('of a pass ends the node: nothing is in images, and dropped, that is not folded', async () => {
     class Wrong extends InlineBackend {
-      override pass(through: number): ReturnType<InlineBackend['pass']> {
-        return super.pass(through).then((result) => ({ ...result, imaged: 21 }));
+      override pass(through: Position): ReturnType<InlineBackend['pass']> {
+        return super.pass(through).then((result) => ({ ...result, imaged: position(21) }));
       }
     }
     expect(await faultOver(Wrong)).toBe('of 20 turns 20 are durable, 20 folded and 21 in images: that cannot be');
@@ -221,7 +221,7 @@ describe('a backend that says what cannot be', () => {
   it('of the end of the journal ends the node: a batch that leaves a gap is not written', async () => {
     class Wrong extends InlineBackend {
       override open(...parameters: Parameters<InlineBackend['open']>): ReturnType<InlineBackend['open']> {
-        return super.open(...parameters).then((opened) => ({ ...opened, position: 5, dropped: 5 }));
+        return super.open(...parameters).then((opened) => ({ ...opened, position: position(5), dropped: position(5) }));
       }
     }
     expect(await faultOver(Wrong)).toBe('a batch of turns 6 to 25 cannot follow turn 0');

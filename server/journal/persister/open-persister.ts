@@ -8,7 +8,7 @@
  * 3. After the first fault nothing is confirmed, sent or begun any more.
  */
 import { limits } from '#shared/limits.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, Position, ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
@@ -26,7 +26,6 @@ import {
   type Persister,
   type PersisterDefinition,
   type PersisterStats,
-  type Position,
   type RecoveryReport,
 } from './persister.ts';
 import { JournalError, StoreLockedError } from '../disk/storage.ts';

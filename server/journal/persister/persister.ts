@@ -7,22 +7,17 @@
  * `durable` has reached its position.
  */
 import type { CellEpoch } from '#shared/cell.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, NodeName, Position, ShardId, ShardVersion, TransactionId } from '#shared/units.ts';
 import type { ChangeSet, RawChangeSet, RawPut } from '#server/shard/change-set.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { RecordFormat } from '#server/shard/record/format.ts';
-
-/**
- * The place of a turn in its node's journal: 1 for the first ever, without gaps, never given twice.
- */
-export type Position = number;
 
 /** What must be known before a data directory is opened. */
 export interface PersisterDefinition extends RecordFormat {
   /** The entities whose live rows `node.db` mirrors, for the index and the player directory. */
   readonly projected: readonly string[];
   /** What the data belong to: opening a directory of another world is refused. */
-  readonly world: { readonly name: string; readonly node: string; readonly cellsPerRegion: number };
+  readonly world: { readonly name: string; readonly node: NodeName; readonly cellsPerRegion: number };
   /** The present epoch of each cell that is not in the first one. */
   readonly epochs?: readonly CellEpoch[];
 }
@@ -37,7 +32,7 @@ export type LoadedShard = { readonly kind: 'found' | 'edited'; readonly shard: R
 /** A live row of a projected entity, with the version that its shard had when it was written. */
 export interface ProjectedRow extends RawPut {
   readonly shard: ShardId;
-  readonly version: number;
+  readonly version: ShardVersion;
 }
 
 /**
@@ -46,7 +41,7 @@ export interface ProjectedRow extends RawPut {
  */
 export interface PackedRows {
   readonly shards: readonly ShardId[];
-  readonly versions: readonly number[];
+  readonly versions: readonly ShardVersion[];
   /** Where the record of each row ends in `records`. */
   readonly ends: readonly number[];
   readonly records: Uint8Array<ArrayBuffer>;
@@ -133,7 +128,7 @@ export interface Queries {
    * All ledger lines of one transaction in these shards, in the order of the shards and of the
    * lines.
    */
-  transaction(tx: string, shards: readonly ShardId[]): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[];
+  transaction(tx: TransactionId, shards: readonly ShardId[]): readonly { readonly shard: ShardId; readonly entry: LedgerEntry }[];
   /** Every live row of a projected entity in that scope, and the position as of which it is one. */
   projection(entity: string, scope?: ProjectionScope): { readonly position: Position; readonly rows: PackedRows };
   /** The running totals of gold and goods by place, and the position as of which they are. */

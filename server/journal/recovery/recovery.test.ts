@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { nodeName, position } from '#shared/units.ts';
 import { DataDirectoryError } from '../persister/persister.ts';
 import {
   decide,
@@ -11,7 +12,7 @@ import {
 } from './recovery.ts';
 import { DEFINITION } from '../testing/sample.ts';
 
-const manifest = { format: DIRECTORY_FORMAT, instance: 'i', world: 'sample', node: 'one', cellsPerRegion: 64 };
+const manifest = { format: DIRECTORY_FORMAT, instance: 'i', world: 'sample', node: nodeName('one'), cellsPerRegion: 64 };
 const directory: DirectoryFacts = {
   path: '/data',
   manifest: { kind: 'read', manifest },
@@ -19,9 +20,16 @@ const directory: DirectoryFacts = {
   known: ['gavel.json', 'journal.db', 'node.db', 'images', 'staging', 'lock.db'],
   unknown: [],
 };
-const journal = { kind: 'open', instance: 'i', position: 100, dropped: 40, damage: undefined, imageVersions: 5 } as const;
-const projections = { kind: 'open', instance: 'i', folded: 100 } as const;
-const mark = { kind: 'read', instance: 'i', through: 60 } as const;
+const journal = {
+  kind: 'open',
+  instance: 'i',
+  position: position(100),
+  dropped: position(40),
+  damage: undefined,
+  imageVersions: 5,
+} as const;
+const projections = { kind: 'open', instance: 'i', folded: position(100) } as const;
+const mark = { kind: 'read', instance: 'i', through: position(60) } as const;
 const stores: StoreFacts = { instance: 'i', journal, projections, hasImages: true, mark, staged: 0 };
 const missing = { kind: 'missing' } as const;
 
@@ -36,7 +44,7 @@ const directoryCases: Readonly<Record<string, { readonly facts: DirectoryFacts; 
   },
   'a newer format': { facts: withManifest({ format: DIRECTORY_FORMAT + 1 }), says: 'it was written by a newer version of Gavel' },
   'another world': { facts: withManifest({ world: 'other' }), says: 'belongs to the world other, and not to sample' },
-  'another node': { facts: withManifest({ node: 'two' }), says: 'belongs to the node two, and not to one' },
+  'another node': { facts: withManifest({ node: nodeName('two') }), says: 'belongs to the node two, and not to one' },
   'another number of cells': { facts: withManifest({ cellsPerRegion: 32 }), says: 'another number of cells per region than 64' },
   'unknown files': { facts: { ...directory, unknown: ['photo.jpg'] }, says: 'not files of Gavel, left alone: photo.jpg' },
 };
@@ -58,11 +66,11 @@ const storeCases: Readonly<Record<string, { readonly facts: StoreFacts; readonly
     says: 'the shard images (images) are of another data directory',
   },
   'the images are newer than the journal': {
-    facts: { ...stores, mark: { ...mark, through: 101 } },
+    facts: { ...stores, mark: { ...mark, through: position(101) } },
     says: 'is older than the shard images',
   },
   'the images are older than what the journal has dropped': {
-    facts: { ...stores, mark: { ...mark, through: 39 } },
+    facts: { ...stores, mark: { ...mark, through: position(39) } },
     says: 'the shard images (images) are older than the journal',
   },
   'the images do not say of which moment they are': {
@@ -75,18 +83,18 @@ const storeCases: Readonly<Record<string, { readonly facts: StoreFacts; readonly
     says: 'of another data',
   },
   'the projections are behind what the journal has dropped': {
-    facts: { ...stores, projections: { ...projections, folded: 39 } },
+    facts: { ...stores, projections: { ...projections, folded: position(39) } },
     says: 'ledger lines between them are lost',
   },
   'the projections are ahead of the journal': {
-    facts: { ...stores, projections: { ...projections, folded: 101 } },
+    facts: { ...stores, projections: { ...projections, folded: position(101) } },
     says: 'turns are lost',
   },
   'the projections are missing, and are made again': {
-    facts: { ...stores, projections: missing, journal: { ...journal, dropped: 0, imageVersions: 0 } },
+    facts: { ...stores, projections: missing, journal: { ...journal, dropped: position(0), imageVersions: 0 } },
     says: 'were made again from the journal',
   },
-  'the projections are behind the journal': { facts: { ...stores, projections: { ...projections, folded: 40 } }, says: '' },
+  'the projections are behind the journal': { facts: { ...stores, projections: { ...projections, folded: position(40) } }, says: '' },
   'images were left in the staging area': { facts: { ...stores, staged: 3 }, says: '3 images that were not finished' },
 };
 
@@ -144,7 +152,7 @@ function* allDirectories(): Generator<DirectoryFacts> {
     for (const world of ['sample', 'other'])
       for (const node of ['one', 'two'])
         for (const cellsPerRegion of [64, 32])
-          manifests.push({ kind: 'read', manifest: { ...manifest, format, world, node, cellsPerRegion } });
+          manifests.push({ kind: 'read', manifest: { ...manifest, format, world, node: nodeName(node), cellsPerRegion } });
   for (const one of manifests)
     for (const known of [[], ['lock.db'], ['images'], ['journal.db', 'node.db']])
       for (const unknown of [[], ['photo.jpg']]) yield { ...directory, manifest: one, known, unknown };
@@ -161,21 +169,22 @@ function isDirectoryInOrder({ manifest: found, known }: DirectoryFacts): boolean
 function* allStores(): Generator<StoreFacts> {
   const journals: StoreFacts['journal'][] = [missing];
   for (const instance of ['i', 'x'])
-    for (const [position, dropped] of [
+    for (const [last, dropped] of [
       [0, 0],
       [100, 0],
       [100, 40],
       [100, 100],
     ] as const)
       for (const damage of [undefined, 'a gap'])
-        for (const imageVersions of [0, 5]) journals.push({ ...journal, instance, position, dropped, damage, imageVersions });
+        for (const imageVersions of [0, 5])
+          journals.push({ ...journal, instance, position: position(last), dropped: position(dropped), damage, imageVersions });
   const positions = [0, 39, 40, 99, 100, 101];
   const folds: StoreFacts['projections'][] = [missing];
   const marks: StoreFacts['mark'][] = [missing, { kind: 'damaged' }];
   for (const instance of ['i', 'x']) {
-    for (const position of positions) {
-      folds.push({ ...projections, instance, folded: position });
-      marks.push({ ...mark, instance, through: position });
+    for (const through of positions) {
+      folds.push({ ...projections, instance, folded: position(through) });
+      marks.push({ ...mark, instance, through: position(through) });
     }
   }
   for (const one of journals)

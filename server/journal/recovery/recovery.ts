@@ -6,7 +6,8 @@
  * What is found shard by shard (a journal ahead of an image, equal to it, or behind it) is decided
  * when the shard is loaded, in `load.ts`: a start does not look at a million images.
  */
-import { DataDirectoryError, type PersisterDefinition, type Position } from '../persister/persister.ts';
+import type { NodeName, Position } from '#shared/units.ts';
+import { DataDirectoryError, type PersisterDefinition } from '../persister/persister.ts';
 
 /**
  * The version of the layout of a data directory. A directory of an older one is given this one
@@ -21,7 +22,7 @@ export interface Manifest {
   /** Made at random with the directory: all its files carry it. */
   readonly instance: string;
   readonly world: string;
-  readonly node: string;
+  readonly node: NodeName;
   readonly cellsPerRegion: number;
 }
 

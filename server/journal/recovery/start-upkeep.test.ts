@@ -3,6 +3,7 @@ import Database from 'better-sqlite3';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { transactionId } from '#server/trade/transaction.ts';
 import { instant, type Instant, type ShardId } from '#shared/units.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
@@ -266,7 +267,9 @@ describe('a start', () => {
       const faults: Error[] = [];
       persister.onFault((fault) => faults.push(fault));
       await expect(persister.history(sampleShard(1), 1e9, 10)).rejects.toThrow(ShardFault);
-      await expect(persister.transaction('any', [sampleShard(1)])).rejects.toThrow(ShardFault);
+      await expect(
+        persister.transaction(transactionId({ holder: sampleShard(1), generation: 1, seq: 1 }), [sampleShard(1)]),
+      ).rejects.toThrow(ShardFault);
       await expectFold(persister, slowFold(turns, offer.schema.table));
       expect(faults).toEqual([]);
       await persister.close(0);

@@ -11,9 +11,9 @@
 import type { CellEpoch } from '#shared/cell.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
-import type { ShardId } from '#shared/units.ts';
+import type { Position, ShardId } from '#shared/units.ts';
 import { asBuffer } from '#server/shard/record/format.ts';
-import { ShardFault, type PersisterDefinition, type Position } from '../persister/persister.ts';
+import { ShardFault, type PersisterDefinition } from '../persister/persister.ts';
 import type { Projector } from '../fold/projector.ts';
 import type { ShardLoader } from '../images/shard-loader.ts';
 import { RecordCursor } from '#server/shard/record/cursor.ts';

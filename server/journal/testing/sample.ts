@@ -6,22 +6,23 @@ import { shardId } from '#shared/address.ts';
 import { cellOf, epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng } from '#shared/prng.ts';
-import { gold, instant, type Instant, type ShardId } from '#shared/units.ts';
+import { transactionId } from '#server/trade/transaction.ts';
+import {
+  gold,
+  instant,
+  type Instant,
+  NO_VERSION,
+  nodeName,
+  rowId,
+  type RowId,
+  type ShardId,
+  type ShardVersion,
+  type TransactionId,
+} from '#shared/units.ts';
 import type { ChangeSet, Put, RawChangeSet, Remove } from '#server/shard/change-set.ts';
 import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
-import {
-  boolean,
-  bytes,
-  defineEntity,
-  gold as goldAttribute,
-  integer,
-  json,
-  nullable,
-  oneOf,
-  text,
-  timestamp,
-} from '#server/shard/entity.ts';
+import { boolean, bytes, defineEntity, goldAmount, integer, json, nullable, oneOf, text, timestamp } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { AnyRow, Schemas } from '#server/shard/row.ts';
@@ -30,12 +31,12 @@ import type { PersisterDefinition } from '../persister/persister.ts';
 import { applyChanges } from '../images/merge.ts';
 
 /** A row that every shard has one of. */
-export const purse = defineEntity('purse', { version: 1, attributes: { gold: goldAttribute(), isFrozen: boolean() } });
+export const purse = defineEntity('purse', { version: 1, attributes: { gold: goldAmount(), isFrozen: boolean() } });
 /** Rows that come and go, and that the node mirrors. */
 export const offer = defineEntity('offer', {
   version: 1,
   attributes: {
-    price: goldAttribute(),
+    price: goldAmount(),
     status: oneOf(['live', 'sold']),
     endsAt: nullable(timestamp({ alarm: 'offer-ends' })),
     item: json<object>(),
@@ -54,7 +55,7 @@ export const DEFINITION: PersisterDefinition = {
   schemas: SCHEMA_BY_TABLE,
   places: ['wallet', 'stash', 'hold', 'escrow', 'listed', 'completed', 'clearing', 'minted', 'burned'],
   projected: [offer.name],
-  world: { name: 'sample', node: 'one', cellsPerRegion: limits.cellsPerRegion },
+  world: { name: 'sample', node: nodeName('one'), cellsPerRegion: limits.cellsPerRegion },
 };
 
 /** Its cells, all in the first epoch. */
@@ -80,11 +81,11 @@ export function sampleShard(index: number): ShardId {
 export class SampleShard {
   readonly id: ShardId;
   readonly #pick: (below: number) => number;
-  readonly #offers: number[] = [];
+  readonly #offers: RowId[] = [];
   /** The epoch of its cell. */
-  epoch: number = FIRST_EPOCH;
-  #version = 0;
-  #nextId = 2;
+  epoch = FIRST_EPOCH;
+  #version = NO_VERSION;
+  #nextId = rowId(2);
   #ledgerSeq = 0;
   #gold = 1_000_000;
 
@@ -99,7 +100,7 @@ export class SampleShard {
   }
 
   /** The version of the last turn. */
-  get version(): number {
+  get version(): ShardVersion {
     return this.#version;
   }
 
@@ -115,15 +116,16 @@ export class SampleShard {
       removes.push({ table: offer.schema.table, id: oldest });
       this.#offers.shift();
     } else {
-      const id = this.#nextId++;
+      const id = this.#nextId;
+      this.#nextId++;
       this.#offers.push(id);
       puts.push({ entity: offer, row: this.#offer(id, at) });
     }
     if (this.#pick(4) === 0) puts.push({ entity: oddment, row: this.#oddment() });
     const amount = 1 + this.#pick(100);
     this.#gold += amount;
-    puts.push({ entity: purse, row: { id: 1, gold: gold(this.#gold), isFrozen: this.#pick(2) === 0 } });
-    const tx = this.#pick(3) === 0 ? null : `${this.#version}.1.${this.id}`;
+    puts.push({ entity: purse, row: { id: rowId(1), gold: gold(this.#gold), isFrozen: this.#pick(2) === 0 } });
+    const tx = this.#pick(3) === 0 ? null : transactionId({ holder: this.id, generation: 1, seq: this.#version });
     ledger.push(this.#line(at, 'sale', tx, amount, 'clearing'), this.#line(at, 'fee', tx, -1, 'burned'));
     return { ...this.#header(at), puts, removes, ledger };
   }
@@ -143,7 +145,7 @@ export class SampleShard {
     };
   }
 
-  #offer(id: number, at: Instant): AnyRow {
+  #offer(id: RowId, at: Instant): AnyRow {
     const item = Json.of({ base: 'sword', name: 'Blade of Sämples', affixes: { strength: this.#pick(100), life: this.#pick(1_000) } });
     return { id, price: gold(this.#pick(1_000_000)), status: 'live', endsAt: this.#pick(5) === 0 ? null : instant(at + 60_000), item };
   }
@@ -152,7 +154,7 @@ export class SampleShard {
     const data = this.#pick(2) === 0 ? null : Uint8Array.of(0, 255, this.#pick(256));
     const label = this.#pick(2) === 0 ? null : 'überall – 東京 🗡';
     return {
-      id: 1_000_000 + this.#pick(10),
+      id: rowId(1_000_000 + this.#pick(10)),
       label,
       count: this.#pick(2) === 0 ? Number.MIN_SAFE_INTEGER : this.#pick(1_000) - 500,
       data,
@@ -160,7 +162,7 @@ export class SampleShard {
     };
   }
 
-  #line(at: Instant, cause: string, tx: string | null, amount: number, from: 'clearing' | 'burned'): LedgerEntry {
+  #line(at: Instant, cause: string, tx: TransactionId | null, amount: number, from: 'clearing' | 'burned'): LedgerEntry {
     const seq = ++this.#ledgerSeq;
     const postings = [
       { place: 'wallet', asset: 'gold', amount },

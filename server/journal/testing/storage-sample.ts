@@ -6,13 +6,13 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { instant, type ShardId } from '#shared/units.ts';
+import { instant, type Position, position, type ShardId } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { sealed } from '../disk/checksums.ts';
 import { drivePass } from '../images/drive-pass.ts';
-import { ShardFault, type Position, type Total } from '../persister/persister.ts';
+import { ShardFault, type Total } from '../persister/persister.ts';
 import { unpackRows } from '../fold/projected-row.ts';
 import { Projector } from '../fold/projector.ts';
 import { ImagePass } from '../images/image-pass.ts';
@@ -64,28 +64,30 @@ export class SampleDirectory {
     const writer = new RecordWriter(DEFINITION);
     const directory = openDirectory(path, DEFINITION, instance);
     const { journal } = directory;
-    const { pass, images, projector, upkeep, close } = openReaders(path, 0, instance);
-    for (const run of upkeep.steps(projector, 0)) run();
+    const { pass, images, projector, upkeep, close } = openReaders(path, position(0), instance);
+    for (const run of upkeep.steps(projector, position(0))) run();
     const take = (some: readonly SampleShard[]): void => {
       const first = journal.state.position + 1;
       for (const shard of some) writer.changeSet(shard.turn(1_700_000_000_000 + first));
       const last = journal.state.position + some.length;
-      journal.commit(sealed({ first, last, now: instant(1_700_000_000_000 + first), records: writer.take() }));
+      journal.commit(
+        sealed({ first: position(first), last: position(last), now: instant(1_700_000_000_000 + first), records: writer.take() }),
+      );
     };
     journal.extendLease(instant(1_700_000_010_000));
     for (let round = 0; round < 4; round++) take(shards.slice(0, 4));
     this.#copyOpen(path, 'older-killed');
     cpSync(join(this.#parent, 'older-killed'), join(this.#parent, 'older'), { recursive: true });
     openDirectory(join(this.#parent, 'older'), DEFINITION, instance).close();
-    projector.foldThrough(16);
-    await drivePass(pass.steps(16), {
+    projector.foldThrough(position(16));
+    await drivePass(pass.steps(position(16)), {
       images,
       pause: () => Promise.resolve(),
       storeImageVersions: (versions, setAside) => Promise.resolve(journal.storeImageVersions(versions, setAside)),
       drop: (through, recordsMax) => Promise.resolve(journal.drop(through, recordsMax)),
     });
     for (let round = 0; round < 2; round++) take([...shards.slice(0, 2), ...shards.slice(4)]);
-    projector.foldThrough(22);
+    projector.foldThrough(position(22));
     take(shards.slice(0, 2));
     this.#copyOpen(path, 'killed');
     close();

@@ -7,7 +7,7 @@
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { limits } from '#shared/limits.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, Position, ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
 import type { Schemas } from '#server/shard/row.ts';
@@ -17,17 +17,17 @@ import type { FoldApi } from '../fold/fold-worker.ts';
 import type { ImageApi } from '../images/image-worker.ts';
 import { unpackShard } from '../images/packed-shard.ts';
 import type { QueryCalls } from '../persister/node-queries.ts';
-import type { LoadedShard, PersisterDefinition, Position, QueryName } from '../persister/persister.ts';
+import type { LoadedShard, PersisterDefinition, QueryName } from '../persister/persister.ts';
 import type { PassResult } from '../images/image-pass.ts';
 import type { Batch } from '../disk/storage.ts';
 import type { LockPatience } from './worker-patience.ts';
-import { Caller, type Serves } from './worker-port.ts';
+import { PortCaller, type Serves } from './worker-port.ts';
 
 type Phase = 'open' | 'closing' | 'dead';
 
 interface Thread<A extends Serves<A>> {
   readonly worker: Worker;
-  readonly caller: Caller<A>;
+  readonly caller: PortCaller<A>;
 }
 
 /** The backend over a data directory, which need not exist yet. */
@@ -131,7 +131,7 @@ class ThreadBackend implements Backend {
   }
 
   #start<A extends Serves<A>>(worker: Worker): Thread<A> {
-    const caller = new Caller<A>(worker);
+    const caller = new PortCaller<A>(worker);
     worker.on('error', (error: unknown) => this.#fail(error));
     worker.on('exit', (code) => {
       const end = new Error(`a thread of the persister ended with code ${code}`);

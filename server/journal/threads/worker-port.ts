@@ -50,7 +50,7 @@ export class Transferred<T> {
 type Value<T> = T extends Transferred<infer V> ? V : T;
 
 /** Calls what the other end serves. Owns the receiving side of its port. */
-export class Caller<A extends Serves<A>> {
+export class PortCaller<A extends Serves<A>> {
   readonly #port: MessagePort | Worker;
   readonly #waitingById = new Map<number, Waiting>();
   #lastId = 0;
@@ -98,7 +98,7 @@ export class Caller<A extends Serves<A>> {
  * lets later ones pass.
  */
 export function serve(port: MessagePort, api: Api): void {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The other end is a `Caller` of this file.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The other end is a `PortCaller` of this file.
   port.on('message', (request: unknown) => void answer(port, api, request as Request));
 }
 
@@ -106,7 +106,7 @@ async function answer(port: MessagePort, api: Api, { id, name, parameters }: Req
   try {
     const run = api[name];
     if (run === undefined) throw new Error(`this thread does not serve ${name}`);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `Caller` has checked them against the same type.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `PortCaller` has checked them against the same type.
     const result = run(...(parameters as never[]));
     const value: unknown = result instanceof Promise ? await result : result;
     if (value instanceof Transferred)

@@ -5,6 +5,7 @@ import { shardId } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
 import { ledgerLineSchema, type LedgerLine } from '#shared/protocol/history.ts';
 import { refusal } from '#shared/refusals.ts';
+import { transactionId } from '#server/trade/transaction.ts';
 import { gold, instant } from '#shared/units.ts';
 import { historyPage, linesOf, type ReadHistory } from './history.ts';
 import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
@@ -28,7 +29,7 @@ describe("a player's ledger", () => {
         { place: 'listed', asset: 'commodity:scrap-iron', amount: 7 },
         { place: 'clearing', asset: 'gold', amount: 3 },
       ]),
-      tx: 'ada@europe.softcore/1/1',
+      tx: transactionId({ holder: shardId('ada', 'europe', 'softcore'), generation: 1, seq: 1 }),
     });
     expect(lines).toMatchObject([
       { account: 'wallet', gold: 5 },

@@ -6,7 +6,7 @@ import { limits } from '#shared/limits.ts';
 import type { CommandAnswer, CommandBody } from '#shared/protocol.ts';
 import { refusal, type RefusalName } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
-import { gold, NO_GOLD, quantity, sumGold, type ItemId } from '#shared/units.ts';
+import { gold, NO_GOLD, quantity, sumGold, type ItemId, type RowId } from '#shared/units.ts';
 import { answer, type Handled } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { holds, onCommands, type Feature, type Holding, type Step } from '../feature.ts';
@@ -53,7 +53,7 @@ function claim(rules: Rules, turn: Turn, { entryId }: CommandBody<'claim'>): Han
 /** Claims what fits, oldest first, at most so many; names of the rest as many as are shown. */
 function claimRows(turn: Turn, rules: Rules, rows: readonly CompletedRow[]): ClaimAnswer {
   const claimed: CompletedRow[] = [];
-  const left: { entryId: number; reason: RefusalName }[] = [];
+  const left: { entryId: RowId; reason: RefusalName }[] = [];
   const items: ItemId[] = [];
   const transfers: Transfer[] = [];
   for (const row of rows) {

@@ -4,8 +4,8 @@ import { limits } from '#shared/limits.ts';
 import { COMPLETED_KINDS } from '#shared/protocol/completed.ts';
 import type { Rules } from '#shared/rules.ts';
 import { feeLineSchema, type FeeLine } from '#shared/schemas.ts';
-import { QUANTITY_MAX } from '#shared/units.ts';
-import { defineEntity, gold, integer, json, nullable, oneOf, text, timestamp, type Row } from '#server/shard/entity.ts';
+import { QUANTITY_MAX, type TransactionId } from '#shared/units.ts';
+import { defineEntity, goldAmount, integer, json, nullable, oneOf, text, timestamp, type Row } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { isItem } from '../goods/stash.ts';
@@ -23,9 +23,9 @@ export const completed = defineEntity('completed', {
     item: nullable(json<Item>({ holds: isItem })),
     commodity: nullable(text({ maxLength: 64 })),
     quantity: nullable(integer({ min: 1, max: QUANTITY_MAX })),
-    gold: nullable(gold()),
+    gold: nullable(goldAmount()),
     fees: json<readonly FeeLine[]>({ holds: isFees }),
-    tx: nullable(text({ maxLength: limits.transactionTextLengthMax })),
+    tx: nullable(text<TransactionId>({ maxLength: limits.transactionTextLengthMax })),
     at: timestamp(),
   },
 });

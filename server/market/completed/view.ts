@@ -5,15 +5,15 @@
 import { itemState } from '#shared/item-state.ts';
 import { CompletedState, FeeLineState, type CompletedEntry } from '#shared/protocol/completed.ts';
 import type { ServerMessage } from '#shared/protocol.ts';
-import { quantity } from '#shared/units.ts';
+import { quantity, type RowId } from '#shared/units.ts';
 import { fold, type Room, type View } from '../feature.ts';
 import { completed, type CompletedRow } from './completed.ts';
 
 /** The completed tab of one room. */
 export function completedView({ state, rules }: Room): View {
-  const rowById = new Map<number, CompletedRow>();
+  const rowById = new Map<RowId, CompletedRow>();
   /** Entries whose place in the state has to be looked at, and which of them are new. */
-  const touched = new Set<number>();
+  const touched = new Set<RowId>();
   let added: CompletedRow[] = [];
   const show = (): void => {
     if (touched.size === 0) return;

@@ -5,7 +5,7 @@
  * 2. `held` is the sum of the holds, `unclaimed` the sum of the completed entries.
  */
 import { addGold, GOLD_MAX, NO_GOLD, sumGold, type Gold } from '#shared/units.ts';
-import { defineEntity, gold, type Row } from '#server/shard/entity.ts';
+import { defineEntity, goldAmount, type Row } from '#server/shard/entity.ts';
 import type { Inspected } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { hold } from '#server/trade/entities.ts';
@@ -16,7 +16,10 @@ import { fold, holds, type Feature } from '../feature.ts';
  * The player's gold. One row. `gold` can be spent; `held` is promised to trades under way;
  * `unclaimed` waits in the completed tab. Together they never pass 2^53 - 1.
  */
-export const wallet = defineEntity('wallet', { version: 1, attributes: { gold: gold(), held: gold(), unclaimed: gold() } });
+export const wallet = defineEntity('wallet', {
+  version: 1,
+  attributes: { gold: goldAmount(), held: goldAmount(), unclaimed: goldAmount() },
+});
 
 /** The player's gold, as a row. */
 export type Wallet = Row<typeof wallet>;

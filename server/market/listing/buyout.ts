@@ -9,7 +9,7 @@ import type { Item } from '#shared/item.ts';
 import type { CommandBody } from '#shared/protocol.ts';
 import { refusal, type RefusalName } from '#shared/refusals.ts';
 import { saleFees, type Rules } from '#shared/rules.ts';
-import { gold, subtractGold, sumGold, type Gold } from '#shared/units.ts';
+import { gold, type Gold, type RowId, rowId, subtractGold, sumGold } from '#shared/units.ts';
 import { Json } from '#server/shard/json.ts';
 import { answer, type Handled, type Reply } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
@@ -30,7 +30,7 @@ export const BUYOUT = 'buyout';
 
 /** What the buyer offers: so much at most, for that row of the seller's listings. */
 interface Terms extends TradeData {
-  readonly row: number;
+  readonly row: RowId;
   readonly price: Gold;
 }
 
@@ -102,7 +102,7 @@ function abort(reason: RefusalName): Decision {
 function termsOf(data: TradeData): Terms {
   const { row, price } = data;
   if (typeof row !== 'number' || typeof price !== 'number') throw new Error('the terms of a buyout are a row and a price');
-  return { row, price: gold(price) };
+  return { row: rowId(row), price: gold(price) };
 }
 
 function saleOf(data: TradeData): Sale {

@@ -8,8 +8,8 @@ import type { Item } from '#shared/item.ts';
 import { ListingState, type Listing } from '#shared/protocol/listing.ts';
 import { goldRulesOf, type Rules } from '#shared/rules.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import { playerId, type ShardId } from '#shared/units.ts';
-import { defineEntity, gold, integer, json, timestamp, type Row } from '#server/shard/entity.ts';
+import { playerId, type ShardId, type ShardVersion } from '#shared/units.ts';
+import { defineEntity, goldAmount, integer, json, timestamp, type Row } from '#server/shard/entity.ts';
 import { upgrader, type Upgrader } from '#server/shard/powerup.ts';
 import { foldIntoMap, holds, rowOf, type IndexedRows, type Room, type View } from '../feature.ts';
 import { isItem } from '../goods/stash.ts';
@@ -21,7 +21,7 @@ export const listingV1 = defineEntity('listing', {
   version: 1,
   attributes: {
     item: json<Item>({ holds: isItem }),
-    buyout: gold(),
+    buyout: goldAmount(),
     postedAt: timestamp(),
     startsAt: timestamp(),
     cancelUntil: timestamp(),
@@ -86,7 +86,7 @@ export const listingRows: IndexedRows = {
   indexed: (shard, version, row) => indexedListing(shard, version, rowOf(listing, row)),
 };
 
-function indexedListing(shard: ShardId, version: number, row: ListingRow): IndexedListing {
+function indexedListing(shard: ShardId, version: ShardVersion, row: ListingRow): IndexedListing {
   const { id, item, buyout, startsAt, endsAt } = row;
   const seller = playerId(shard.slice(0, shard.indexOf('@')));
   return { id: listingId(id, shard), shard, seller, market: marketOf(shard), item: item.value, buyout, startsAt, endsAt, version };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { RowId } from '#shared/units.ts';
 import fc from 'fast-check';
 import type { RawChangeSet } from '../change-set.ts';
 import { PlainRecordReader } from './plain-reader.ts';
@@ -26,7 +27,7 @@ function walked(
   cursor.key(bytes, offset);
   const header = cursor.header();
   cursor.open(bytes, offset);
-  const places: { table: string; id: number; columnsStart: number }[] = [];
+  const places: { table: string; id: RowId; columnsStart: number }[] = [];
   while (cursor.nextPut()) places.push({ table: cursor.table, id: cursor.id, columnsStart: cursor.columnsStart });
   const removes = [];
   while (cursor.nextRemove()) removes.push({ table: cursor.table, id: cursor.id });

@@ -3,7 +3,17 @@
  * of rows and needs few of them. `plain-reader.ts` is its twin in the tests.
  */
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import type { Epoch, Gold, Instant, ShardId } from '#shared/units.ts';
+import {
+  type Epoch,
+  FIRST_ROW_ID,
+  type Gold,
+  type Instant,
+  NO_VERSION,
+  type RowId,
+  type ShardId,
+  type ShardVersion,
+  type TransactionId,
+} from '#shared/units.ts';
 import type { RawPut, RawValue, ShardHeader } from '../change-set.ts';
 import { SINGLE_THING_PREFIX, SINGLE_THINGS, type LedgerEntry, type Posting } from '../ledger.ts';
 import type { EntitySchema } from '../row.ts';
@@ -67,10 +77,10 @@ interface TablePlan {
  */
 export class RecordCursor {
   shard: ShardId = '' as ShardId;
-  version = 0;
+  version = NO_VERSION;
   cell = 0;
   epoch: Epoch = FIRST_EPOCH;
-  nextId = 0;
+  nextId = FIRST_ROW_ID;
   wakeAt: Instant | 0 = 0;
   ledgerSeq = 0;
   /** Where the record ends, and the next one starts. */
@@ -78,7 +88,7 @@ export class RecordCursor {
 
   /** The put or remove under the cursor. */
   table = '';
-  id = 0;
+  id = FIRST_ROW_ID;
   /** The bytes of the put under the cursor: from its table's name to its last column, and where its columns start. */
   putStart = 0;
   columnsStart = 0;
@@ -132,7 +142,7 @@ export class RecordCursor {
     this.end = this.#offset + length32(bytes, offset);
     if (this.end > bytes.length) throw new CodecError('a record is cut short');
     this.shard = this.#word() as ShardId;
-    this.version = this.#count();
+    this.version = this.#count() as ShardVersion;
     this.#section = 'header';
   }
 
@@ -142,7 +152,7 @@ export class RecordCursor {
     this.cell = this.#count();
     this.epoch = this.#count() as Epoch;
     this.#count();
-    this.nextId = this.#count();
+    this.nextId = this.#count() as RowId;
     for (let field = 0; field < 2; field++) this.#count();
     this.ledgerSeq = this.#count();
     this.wakeAt = this.#count() as Instant | 0;
@@ -155,9 +165,9 @@ export class RecordCursor {
   header(): ShardHeader {
     const { shard, version } = this;
     const cell = this.#count();
-    const epoch = this.#count();
+    const epoch = this.#count() as Epoch;
     const now = this.#count() as Instant;
-    const nextId = this.#count();
+    const nextId = this.#count() as RowId;
     const generation = this.#count();
     const seq = this.#count();
     const ledgerSeq = this.#count();
@@ -175,7 +185,7 @@ export class RecordCursor {
     this.#left--;
     this.putStart = this.#offset;
     this.table = this.#word();
-    this.id = this.#count();
+    this.id = this.#count() as RowId;
     this.columnsStart = this.#offset;
     this.#skipColumns(this.#plan());
     this.putEnd = this.#offset;
@@ -192,7 +202,7 @@ export class RecordCursor {
     }
     this.#left--;
     this.table = this.#word();
-    this.id = this.#count();
+    this.id = this.#count() as RowId;
     return true;
   }
 
@@ -261,7 +271,7 @@ export class RecordCursor {
     this.#bytes = bytes;
     this.#offset = putStart;
     const table = this.#word();
-    const id = this.#count();
+    const id = this.#count() as RowId;
     return { table, id, values: this.columns(bytes, table, this.#offset) };
   }
 
@@ -276,7 +286,7 @@ export class RecordCursor {
     const balance = this.#count() as Gold;
     const postings: Posting[] = [];
     for (let left = this.#count(); left > 0; left--) postings.push(this.#posting());
-    return { seq, at, cause, tx: tx === '' ? null : tx, balance, postings };
+    return { seq, at, cause, tx: tx === '' ? null : (tx as TransactionId), balance, postings };
   }
 
   #plan(): TablePlan {

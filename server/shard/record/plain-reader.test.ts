@@ -1,12 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { shardId } from '#shared/address.ts';
-import { gold as goldUnit, instant } from '#shared/units.ts';
+import { transactionId } from '#server/trade/transaction.ts';
+import { epoch } from '#shared/cell.ts';
+import { gold, instant, rowId, shardVersion } from '#shared/units.ts';
 import { rowFromRaw, type ChangeSet, type ShardHeader } from '../change-set.ts';
 import { PlainRecordReader } from './plain-reader.ts';
 import { Json } from '../json.ts';
 import { RecordWriter } from './writer.ts';
-import { boolean, bytes, defineEntity, gold, integer, json, nullable, oneOf, reference, text, timestamp } from '../entity.ts';
+import { boolean, bytes, defineEntity, goldAmount, integer, json, nullable, oneOf, reference, text, timestamp } from '../entity.ts';
 import type { LedgerEntry, Posting } from '../ledger.ts';
 import { CodecError, placeOfNumber } from './format.ts';
 import { PLACES } from '#server/market/places.ts';
@@ -16,7 +18,7 @@ const everything = defineEntity('everything', {
   attributes: {
     whole: integer(),
     words: text({ maxLength: 1_000 }),
-    coins: gold(),
+    coins: goldAmount(),
     isOn: boolean(),
     at: timestamp(),
     data: bytes(),
@@ -45,8 +47,9 @@ const jsonValue = fc
   .oneof(fc.array(words, { maxLength: 3 }), fc.dictionary(fc.string({ maxLength: 8 }), signed, { maxKeys: 3, noNullPrototype: true }))
   .map((value) => Json.serialized<object>(value));
 
+const ids = count.map((number) => rowId(Math.max(1, number)));
 const row = fc.record({
-  id: count,
+  id: ids,
   whole: signed,
   words,
   coins: count,
@@ -66,8 +69,8 @@ const entry: fc.Arbitrary<LedgerEntry> = fc.record({
   seq: count,
   at: count.map(instant),
   cause: words,
-  tx: fc.option(words.filter((tx) => tx !== '')),
-  balance: count.map(goldUnit),
+  tx: fc.option(count.map((seq) => transactionId({ holder: shardId('ada', 'europe', 'softcore'), generation: 1, seq }))),
+  balance: count.map(gold),
   postings: fc.array(
     fc.record(
       {
@@ -77,7 +80,7 @@ const entry: fc.Arbitrary<LedgerEntry> = fc.record({
           words.map((id) => `item:${id}` as const),
         ),
         amount: signed,
-        balance: count.map(goldUnit),
+        balance: count.map(gold),
       },
       { requiredKeys: ['place', 'asset', 'amount'], noNullPrototype: true },
     ),
@@ -86,11 +89,11 @@ const entry: fc.Arbitrary<LedgerEntry> = fc.record({
 });
 const header: fc.Arbitrary<ShardHeader> = fc.record({
   shard: fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/).map((player) => shardId(player, 'europe', 'hardcore')),
-  version: count,
+  version: count.map(shardVersion),
   cell: count,
-  epoch: count,
+  epoch: count.map((number) => epoch(Math.max(1, number))),
   now: count.map(instant),
-  nextId: count,
+  nextId: ids,
   generation: count,
   seq: count,
   ledgerSeq: count,
@@ -100,7 +103,7 @@ const changeSet: fc.Arbitrary<ChangeSet> = fc
   .record({
     header,
     rows: fc.array(row, { maxLength: 4 }),
-    removes: fc.array(fc.record({ table: fc.constant(everything.schema.table), id: count }), { maxLength: 3 }),
+    removes: fc.array(fc.record({ table: fc.constant(everything.schema.table), id: ids }), { maxLength: 3 }),
     ledger: fc.array(entry, { maxLength: 3 }),
   })
   .map(({ header: counters, rows, removes, ledger }) => ({
@@ -214,21 +217,21 @@ describe('the record codec', () => {
       at: instant(2),
       cause: 'c',
       tx: null,
-      balance: goldUnit(7),
+      balance: gold(7),
       postings: [posting],
     });
     const end = (posting: Posting): Buffer => Buffer.from(encode({ ...empty, puts: [], removes: [], ledger: [lineOf(posting)] }));
     const asEver = Buffer.from([0, 0, 1, 1, 2, 1, 99, 0, 7, 1, 2, 4, ...Buffer.from('gold'), 1, 5]);
     expect(end(hold).subarray(-asEver.length)).toEqual(asEver);
     const withBalance = Buffer.from([0, 0, 1, 1, 2, 1, 99, 0, 7, 1, 2 + 16, 4, ...Buffer.from('gold'), 1, 5, 172, 2]);
-    expect(end({ ...hold, balance: goldUnit(300) }).subarray(-withBalance.length)).toEqual(withBalance);
+    expect(end({ ...hold, balance: gold(300) }).subarray(-withBalance.length)).toEqual(withBalance);
   });
 
   it('refuses to write a place that it does not have, and to read one', () => {
     const [empty] = fc.sample(header, 1);
     if (empty === undefined) throw new Error('no sample');
     const postings = [{ place: 'burned', asset: 'gold', amount: 1 }];
-    const line = { seq: 1, at: instant(2), cause: 'c', tx: null, balance: goldUnit(7), postings };
+    const line = { seq: 1, at: instant(2), cause: 'c', tx: null, balance: gold(7), postings };
     const changes = { ...empty, puts: [], removes: [], ledger: [line] };
     const fewer = { ...FORMAT, places: PLACES.slice(0, -1) };
     const writer = new RecordWriter(fewer);

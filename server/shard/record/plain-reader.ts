@@ -2,7 +2,7 @@
  * Reads records in the plainest way, as objects: the twin of `RecordCursor` in tests, and the simulator's own way into the journals.
  * Nothing in a serving node uses it.
  */
-import type { Gold, Instant, ShardId } from '#shared/units.ts';
+import type { Epoch, Gold, Instant, RowId, ShardId, ShardVersion, TransactionId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '../change-set.ts';
 import type { LedgerEntry, Posting } from '../ledger.ts';
 import type { ColumnSchema } from '../row.ts';
@@ -35,7 +35,7 @@ export class PlainRecordReader {
     const end = this.#recordEnd();
     const header = this.#header();
     const puts = this.#list(() => this.#put());
-    const removes = this.#list(() => ({ table: this.#text(), id: this.#count() }));
+    const removes = this.#list(() => ({ table: this.#text(), id: this.#count() as RowId }));
     const ledger = this.#list(() => this.#ledgerEntry());
     if (this.#offset !== end) throw new CodecError(`a record of ${header.shard} does not end where it says`);
     return { ...header, puts, removes, ledger };
@@ -52,11 +52,11 @@ export class PlainRecordReader {
   #header(): ShardHeader {
     return {
       shard: this.#text() as ShardId,
-      version: this.#count(),
+      version: this.#count() as ShardVersion,
       cell: this.#count(),
-      epoch: this.#count(),
+      epoch: this.#count() as Epoch,
       now: this.#count() as Instant,
-      nextId: this.#count(),
+      nextId: this.#count() as RowId,
       generation: this.#count(),
       seq: this.#count(),
       ledgerSeq: this.#count(),
@@ -66,7 +66,7 @@ export class PlainRecordReader {
 
   #put(): RawPut {
     const table = this.#text();
-    const id = this.#count();
+    const id = this.#count() as RowId;
     const values = schemaOf(this.#format.schemas, table).columns.map((column) => this.#column(column));
     return { table, id, values };
   }
@@ -96,7 +96,7 @@ export class PlainRecordReader {
     const tx = this.#text();
     const balance = this.#count() as Gold;
     const postings = this.#list(() => this.#posting());
-    return { seq, at, cause, tx: tx === '' ? null : tx, balance, postings };
+    return { seq, at, cause, tx: tx === '' ? null : (tx as TransactionId), balance, postings };
   }
 
   #posting(): Posting {

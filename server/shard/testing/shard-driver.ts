@@ -6,7 +6,8 @@
  */
 import { limits } from '#shared/limits.ts';
 import { shardId } from '#shared/address.ts';
-import { instant, operationId, type Instant, type ShardId } from '#shared/units.ts';
+import { epoch } from '#shared/cell.ts';
+import { instant, type Instant, operationId, type RowId, type ShardId } from '#shared/units.ts';
 import { rowFromRaw, type ChangeSet, type RawChangeSet, type RawPut } from '../change-set.ts';
 import { PLACES } from '#server/market/places.ts';
 import { PlainRecordReader } from '../record/plain-reader.ts';
@@ -46,7 +47,7 @@ export class ShardDriver {
   constructor(powerups: readonly Powerup[], id: ShardId = ADA) {
     this.id = id;
     this.#definition = defineShard(powerups, { places: PLACES });
-    this.#shard = Shard.create(this.#definition, id, CELL, EPOCH, this.now);
+    this.#shard = Shard.create(this.#definition, id, CELL, epoch(EPOCH), this.now);
   }
 
   get shard(): Shard {
@@ -103,7 +104,7 @@ export class ShardDriver {
   /** Forgets the shard and loads it again from its bytes, with the present powerups or others. Returns what the upgrade wrote, if any. */
   reload(powerups?: readonly Powerup[], build?: string): ChangeSet | undefined {
     if (powerups !== undefined) this.#definition = defineShard(powerups, { places: PLACES, build });
-    const { shard, upgrade } = Shard.load(this.#definition, this.image(), CELL, EPOCH);
+    const { shard, upgrade } = Shard.load(this.#definition, this.image(), CELL, epoch(EPOCH));
     this.#shard = shard;
     if (upgrade !== undefined) this.#keep(upgrade);
     return upgrade;
@@ -140,8 +141,8 @@ export function foldRecords(records: readonly RawChangeSet[]): RawChangeSet {
 }
 
 /** Every row of an image, by entity, as its table's schema says. */
-export function rowsByEntity(image: RawChangeSet, schemas: Schemas): ReadonlyMap<string, readonly { readonly id: number }[]> {
-  const rows = new Map<string, { readonly id: number }[]>();
+export function rowsByEntity(image: RawChangeSet, schemas: Schemas): ReadonlyMap<string, readonly { readonly id: RowId }[]> {
+  const rows = new Map<string, { readonly id: RowId }[]>();
   for (const put of image.puts) {
     const schema = schemas.get(put.table);
     if (schema === undefined) throw new Error(`nobody knows the table ${put.table}`);

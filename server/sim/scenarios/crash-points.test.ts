@@ -1,8 +1,8 @@
 /** A crash at every single point of a trade: each event of either node, and each call of either disk. Holes H5, H6, H7, H11, H12, H13. */
 import { describe, expect, it } from '@jest/globals';
-import type { MemoryOperation, Outcome } from '#server/journal/disk/memory-writes.ts';
+import type { MemoryOperation, WriteOutcome } from '#server/journal/disk/memory-writes.ts';
 import type { Reply } from '#server/shard/message.ts';
-import { Scenario } from '../scenario.ts';
+import { Scenario } from '../testing/scenario.ts';
 
 interface Ending {
   readonly first: Reply | undefined;
@@ -83,7 +83,7 @@ const OPERATIONS: readonly MemoryOperation[] = [
 ];
 /** Calls of which one trade makes several. */
 const OFTEN: ReadonlySet<MemoryOperation> = new Set(['commit']);
-const OUTCOMES: readonly Outcome[] = ['fail', 'write-then-fail', 'write-unsynced'];
+const OUTCOMES: readonly WriteOutcome[] = ['fail', 'write-then-fail', 'write-unsynced'];
 
 describe('a disk that fails at every call of a trade', () => {
   const cases = OPERATIONS.flatMap((operation) => OUTCOMES.map((outcome) => [operation, outcome] as const));

@@ -3,8 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { parseListingId } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
 import type { ShardId } from '#shared/units.ts';
-import { fieldsOf } from '../row-decode.ts';
-import { Scenario } from '../scenario.ts';
+import { recordOf } from '../json-values.ts';
+import { Scenario } from '../testing/scenario.ts';
 
 /** A seller, on the first node as the buyer or on the second, with one listing; its file is damaged, and nobody has asked for it since. */
 async function damagedSeller(node: 0 | 1) {
@@ -13,7 +13,7 @@ async function damagedSeller(node: 0 | 1) {
   await scenario.open(seller);
   const name = seller.slice(0, seller.indexOf('@'));
   const sold = await scenario.tell(seller, scenario.command('sell', { itemId: `${name}-0`, buyout: 1_000, durationMs: 3_600_000 }));
-  const listed = parseListingId(String(fieldsOf(sold?.kind === 'answer' ? sold.value : undefined)['listingId']));
+  const listed = parseListingId(String(recordOf(sold?.kind === 'answer' ? sold.value : undefined)['listingId']));
   if (listed === undefined) throw new Error('nothing was listed');
   const id = `${listed.row}.${seller}`;
   await scenario.run(20_000);

@@ -4,7 +4,7 @@ import { limits } from '#shared/limits.ts';
 import { decision } from '#server/trade/entities.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { PacketFate } from '../simulated-bus.ts';
-import { packetKind, Scenario } from '../scenario.ts';
+import { packetKind, Scenario } from '../testing/scenario.ts';
 
 const LOSE: PacketFate = { kind: 'lose' };
 const PASS: PacketFate = { kind: 'pass' };

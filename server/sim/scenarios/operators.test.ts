@@ -5,8 +5,9 @@ import { onMessage, type Powerup } from '#server/shard/powerup.ts';
 import { ImageError } from '#server/journal/disk/storage.ts';
 import { hold } from '#server/trade/entities.ts';
 import type { Outcome } from '#server/trade/messages.ts';
+import { transactionId } from '#server/trade/transaction.ts';
 import { override } from '../override.ts';
-import { packetKind, Scenario } from '../scenario.ts';
+import { packetKind, Scenario } from '../testing/scenario.ts';
 import type { Seams } from '../seams.ts';
 
 describe('a shard that hears of an outcome that it cannot know (T6)', () => {
@@ -18,7 +19,7 @@ describe('a shard that hears of an outcome that it cannot know (T6)', () => {
       sent.push(packetKind(packet));
       return { kind: 'pass' };
     });
-    scenario.hearOf(`7.1.${scenario.buyer}`);
+    scenario.world.tellAborted(transactionId({ holder: scenario.buyer, generation: 1, seq: 7 }), scenario.buyer, scenario.seller);
     await scenario.run(50);
     expect(model.rows(scenario.buyer, failure)).toMatchObject([{ key: 'quarantine', stuck: true }]);
     expect(referee.violations.map(({ checker }) => checker)).toEqual(['T6 no shard is quarantined and no turn fails']);

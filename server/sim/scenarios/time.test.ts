@@ -1,7 +1,7 @@
 /** What a node has said of time stays true in its next life, however its wall clock is set meanwhile. */
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '#shared/limits.ts';
-import { packetKind, Scenario } from '../scenario.ts';
+import { packetKind, Scenario } from '../testing/scenario.ts';
 
 /** The next lives of the seller's node have a wall clock that is behind by nearly as much as a start bears. */
 const BEHIND_MS = limits.clockBehindMaxMs - 2 * limits.timeLeaseMs;

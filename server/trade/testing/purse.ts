@@ -3,8 +3,8 @@
  * Purse and ledger move together, so that sums can be taken of both.
  */
 import { refusal, type RefusalName } from '#shared/refusals.ts';
-import { addGold, gold, instant, subtractGold, type Gold, type ShardId } from '#shared/units.ts';
-import { defineEntity, gold as goldAttribute, text } from '#server/shard/entity.ts';
+import { addGold, gold, type Gold, instant, type ShardId, subtractGold, type TransactionId } from '#shared/units.ts';
+import { defineEntity, goldAmount, text } from '#server/shard/entity.ts';
 import { answer, type Handled } from '#server/shard/message.ts';
 import { onCommand, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
@@ -20,11 +20,11 @@ export const PURSE_START = 1_000;
 export const DECIDES_WITHIN_MS = 30_000;
 
 /** One per shard: what can be spent, and what is promised. */
-export const purse = defineEntity('purse', { version: 1, attributes: { coins: goldAttribute(), held: goldAttribute() } });
+export const purse = defineEntity('purse', { version: 1, attributes: { coins: goldAmount(), held: goldAmount() } });
 /** What a holder got for its coins. One per committed transaction, or something went wrong. */
-export const purchase = defineEntity('purchase', { version: 1, attributes: { tx: text({ maxLength: 160 }) } });
+export const purchase = defineEntity('purchase', { version: 1, attributes: { tx: text<TransactionId>({ maxLength: 160 }) } });
 /** What a decider gave. Likewise. */
-export const sale = defineEntity('sale', { version: 1, attributes: { tx: text({ maxLength: 160 }) } });
+export const sale = defineEntity('sale', { version: 1, attributes: { tx: text<TransactionId>({ maxLength: 160 }) } });
 
 /** What the decider shall do. */
 export type Wish = 'commit' | 'abort' | 'accept' | 'throw';
@@ -36,7 +36,7 @@ export interface PromiseBody {
 }
 /** The body of `decide`. */
 export interface DecideBody {
-  readonly tx: string;
+  readonly tx: TransactionId;
   readonly verdict: 'commit' | 'abort';
 }
 
@@ -111,7 +111,7 @@ function promise(turn: Turn, trade: string, { decider, amount, wish }: PromiseBo
   return opened.later;
 }
 
-function sell(turn: Turn, tx: string, amount: Gold): void {
+function sell(turn: Turn, tx: TransactionId, amount: Gold): void {
   turn.insert(sale, { tx });
   changePurse(turn, amount, 0);
   turn.post({ cause: 'sale', tx, balance: coinsOf(turn), postings: between('clearing', 'wallet', amount) });

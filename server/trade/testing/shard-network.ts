@@ -3,7 +3,7 @@
  * Messages travel as text and are decoded as from another node. No journal: every turn is durable at once.
  */
 import type { Prng } from '#shared/prng.ts';
-import { instant, type Instant, type ShardId } from '#shared/units.ts';
+import { instant, type Instant, type RowId, type ShardId } from '#shared/units.ts';
 import type { Message, Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import type { TurnResult } from '#server/shard/shard.ts';
@@ -145,7 +145,7 @@ export class ShardNetwork {
     return result;
   }
 
-  #complete(driver: ShardDriver, operation: number, reply: Reply): void {
+  #complete(driver: ShardDriver, operation: RowId, reply: Reply): void {
     const row = driver.shard.rows('operation').find(({ id }) => id === operation);
     const op = String(row?.['key']).split('/')[1] ?? '';
     // A refusal leaves no operation: asked again, the same op may still be done, once.

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import Database from 'better-sqlite3';
+import { rowId, shardVersion } from '#shared/units.ts';
 import fc from 'fast-check';
 import type { RawChangeSet, RawPut, RawValue } from '#server/shard/change-set.ts';
 import { bytes as bytesAttribute, defineEntity, integer, nullable, text } from '#server/shard/entity.ts';
@@ -33,7 +34,7 @@ const value: fc.Arbitrary<RawValue> = fc.oneof(
 const put: fc.Arbitrary<RawPut> = fc
   .record({
     table: fc.constantFrom(...wide.map(({ schema }) => schema.table)),
-    id: fc.oneof(fc.integer({ min: 1, max: 400 }), fc.constantFrom(2 ** 32, MAX)),
+    id: fc.oneof(fc.integer({ min: 1, max: 400 }), fc.constantFrom(2 ** 32, MAX)).map(rowId),
     whole: fc.option(whole.map((one) => one + 0)),
     label: fc.option(label),
     data: fc.option(fc.uint8Array({ maxLength: 1_200 })),
@@ -43,7 +44,7 @@ const put: fc.Arbitrary<RawPut> = fc
 const sample = asRaw(new SampleShard(1, picker(1)).turn(1_000));
 
 function changesOf(puts: readonly RawPut[], version = 1): RawChangeSet {
-  return { ...sample, version, puts, removes: [] };
+  return { ...sample, version: shardVersion(version), puts, removes: [] };
 }
 
 function integrity(bytes: Buffer): unknown {
@@ -96,7 +97,7 @@ describe('a shard image', () => {
   it('can be as large as a shard can be', () => {
     const puts = Array.from({ length: 7_000 }, (_, index) => ({
       table: 'widea_v1',
-      id: index + 1,
+      id: rowId(index + 1),
       values: [index, 'y'.repeat(150), null],
     }));
     const bytes = encodeImage(nextRows(undefined, changesOf(puts), SCHEMAS), SCHEMAS, 'here');
@@ -137,7 +138,7 @@ describe('a shard image', () => {
 
   it('of a newer program is refused', () => {
     const bytes = encodeImage(
-      nextRows(undefined, changesOf([{ table: 'widea_v1', id: 1, values: [1, null, null] }]), SCHEMAS),
+      nextRows(undefined, changesOf([{ table: 'widea_v1', id: rowId(1), values: [1, null, null] }]), SCHEMAS),
       SCHEMAS,
       'here',
     );

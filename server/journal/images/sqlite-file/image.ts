@@ -23,7 +23,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { limits } from '#shared/limits.ts';
-import type { Instant, ShardId } from '#shared/units.ts';
+import type { Instant, RowId, ShardId, TransactionId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '#server/shard/change-set.ts';
 import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
 import type { Schemas, ColumnSchema, EntitySchema } from '#server/shard/row.ts';
@@ -154,7 +154,8 @@ export function decodeImage({ header, cellsByTable, ledger }: ImageRows, schemas
   const puts: RawPut[] = [];
   for (const table of [...cellsByTable.keys()].toSorted()) {
     imageSchemaOf(schemas, table);
-    for (const { rowid, record } of cellsByTable.get(table) ?? []) puts.push({ table, id: rowid, values: decodeRecord(record).slice(1) });
+    for (const { rowid, record } of cellsByTable.get(table) ?? [])
+      puts.push({ table, id: rowid as RowId, values: decodeRecord(record).slice(1) });
   }
   return { ...header, puts, removes: [], ledger: ledger.map(decodeEntry) };
 }
@@ -330,7 +331,7 @@ function decodeEntry({ rowid, record }: BtreeCell): LedgerEntry {
     seq: rowid,
     at: at as Instant,
     cause: String(cause),
-    tx: tx as string | null,
+    tx: tx as TransactionId | null,
     balance: balance as LedgerEntry['balance'],
     postings: postingsOf(postings ?? '[]'),
   };

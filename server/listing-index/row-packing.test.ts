@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { listingId, shardId } from '#shared/address.ts';
+import { listingId, shardId, marketOf } from '#shared/address.ts';
 import { RARITIES } from '#shared/item.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import { GOLD_MAX, gold, instant, itemId, playerId } from '#shared/units.ts';
-import { decodeRow, encodeRow } from './row-codec.ts';
+import { gold, GOLD_MAX, instant, itemId, playerId, rowId, shardVersion } from '#shared/units.ts';
+import { decodeRow, encodeRow } from './row-packing.ts';
 
 const shard = shardId('ada', 'europe', 'softcore');
 
@@ -28,8 +28,8 @@ describe('the text of a row', () => {
     fc.assert(
       fc.property(items, fc.boolean(), (item, isPriced) => {
         const prices = isPriced ? { buyout: GOLD_MAX, currentBid: gold(0) } : {};
-        const ids = { id: listingId(7, shard), shard, seller: playerId('ada'), market: 'europe.softcore' };
-        const row: IndexedListing = { ...ids, item, ...prices, startsAt: instant(5), endsAt: instant(9), version: 3 };
+        const ids = { id: listingId(rowId(7), shard), shard, seller: playerId('ada'), market: marketOf(shard) };
+        const row: IndexedListing = { ...ids, item, ...prices, startsAt: instant(5), endsAt: instant(9), version: shardVersion(3) };
         const text = encodeRow(row);
         const { name } = item;
         const columns = { market: row.market, itemClass: 'ring', name, buyout: row.buyout, currentBid: row.currentBid, endsAt: row.endsAt };

@@ -6,7 +6,7 @@
  */
 import type { Affix, Item, Rarity } from '#shared/item.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import type { Gold, Instant, ItemId, ListingId, PlayerId, ShardId } from '#shared/units.ts';
+import type { Gold, Instant, ItemId, ListingId, Market, PlayerId, ShardId, ShardVersion } from '#shared/units.ts';
 
 /** What the text holds, in this order; flat, since it is written far more often than read. */
 type RowText = readonly [
@@ -17,13 +17,13 @@ type RowText = readonly [
   dps: number | null,
   armor: number | null,
   startsAt: Instant,
-  version: number,
+  version: ShardVersion,
   ...affixes: readonly (string | number)[],
 ];
 
 /** What the columns know of a row. */
 export interface ColumnPart {
-  readonly market: string;
+  readonly market: Market;
   readonly itemClass: string;
   readonly name: string;
   readonly buyout: number | undefined;

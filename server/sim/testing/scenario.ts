@@ -15,12 +15,11 @@ import type { Opening } from '#server/market/account/opening.ts';
 import type { ReportedEvent } from '#server/platform/platform.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import { decision, hold } from '#server/trade/entities.ts';
-import { messageKey, type Outcome } from '#server/trade/messages.ts';
-import type { Seams } from './seams.ts';
-import type { Packet } from './simulated-bus.ts';
-import type { SimulatedNode } from './simulated-node.ts';
-import { REGION, SimulatedWorld } from './simulated-world.ts';
-import { fieldsOf } from './row-decode.ts';
+import type { Seams } from '../seams.ts';
+import type { BusPacket } from '../simulated-bus.ts';
+import { REGION, type SimulatedNode } from '../simulated-node.ts';
+import { SimulatedWorld } from '../simulated-world.ts';
+import { recordOf } from '../json-values.ts';
 
 /** What is special about a scenario. */
 export interface ScenarioOptions {
@@ -32,9 +31,9 @@ export interface ScenarioOptions {
 }
 
 /** What a packet carries: a message between shards by its kind, a command, or a reply. */
-export function packetKind({ bytes }: Packet): string {
-  const packet = fieldsOf(JSON.parse(new TextDecoder().decode(bytes)));
-  const message = fieldsOf(fieldsOf(packet['envelope'])['message']);
+export function packetKind({ bytes }: BusPacket): string {
+  const packet = recordOf(JSON.parse(new TextDecoder().decode(bytes)));
+  const message = recordOf(recordOf(packet['envelope'])['message']);
   if (packet['kind'] === 'reply') return 'reply';
   return message['issuer'] === undefined ? String(message['kind']) : 'command';
 }
@@ -137,7 +136,7 @@ export class Scenario {
       this.seller,
       this.command('sell', { itemId: `${name}-${index}`, buyout: price, durationMs: durationOfMs }),
     );
-    const named = reply?.kind === 'answer' ? fieldsOf(reply.value)['listingId'] : undefined;
+    const named = reply?.kind === 'answer' ? recordOf(reply.value)['listingId'] : undefined;
     if (typeof named !== 'string') throw new Error(`the item ${index} was not listed: ${JSON.stringify(reply)}`);
     return named;
   }
@@ -145,15 +144,6 @@ export class Scenario {
   /** The command to buy a listing. */
   buyout(listingId: string, price = 1_000, op?: string): Command {
     return this.command('buyout', { listingId, price }, op);
-  }
-
-  /** Has the buyer hear from the seller that a transaction is aborted, as its node would say it. */
-  hearOf(tx: string): void {
-    const verdict = { kind: 'aborted', reason: 'listing-gone' } as const;
-    const message: Outcome = { kind: 'outcome', key: messageKey('outcome', tx), tx, decider: this.seller, verdict };
-    const packet = { kind: 'envelope', call: null, envelope: { to: this.buyer, message } };
-    const [from, to] = [this.nodeOf(this.seller).name, this.nodeOf(this.buyer).name];
-    this.world.bus.inject({ from, to, bytes: new TextEncoder().encode(JSON.stringify(packet)) });
   }
 
   /** Lets the world run for so long. */
@@ -190,10 +180,7 @@ export class Scenario {
   async end(): Promise<readonly string[]> {
     const { world } = this;
     world.bus.rule(() => ({ kind: 'pass' }));
-    for (const node of world.nodes) {
-      world.bus.mend(node.name);
-      node.disk.inject(() => 'work');
-    }
+    world.heal();
     await world.startAll();
     await world.settle();
     await world.check('live');
