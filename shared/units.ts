@@ -166,26 +166,19 @@ export function isName(text: string): boolean {
   return NAME_PATTERN.test(text);
 }
 
+/** The constructor of an id of that form; `what` is its name in words. */
+function nameOf<Id extends string>(what: string): (text: string) => Id {
+  return (text) => {
+    if (!isName(text)) throw new UnitError(`${what} is 1 to 64 of A-Z a-z 0-9 _ -`);
+    return text as Id;
+  };
+}
+
 /** Takes 1 to 64 of `A-Z a-z 0-9 _ -` as a player id; throws `UnitError` otherwise. */
-export function playerId(text: string): PlayerId {
-  if (!isName(text)) throw new UnitError('a player id is 1 to 64 of A-Z a-z 0-9 _ -');
-  return text as PlayerId;
-}
-
+export const playerId = nameOf<PlayerId>('a player id');
 /** Takes 1 to 64 of `A-Z a-z 0-9 _ -` as an operation id; throws `UnitError` otherwise. */
-export function operationId(text: string): OperationId {
-  if (!isName(text)) throw new UnitError('an operation id is 1 to 64 of A-Z a-z 0-9 _ -');
-  return text as OperationId;
-}
-
+export const operationId = nameOf<OperationId>('an operation id');
 /** Takes 1 to 64 of `A-Z a-z 0-9 _ -` as an item id; throws `UnitError` otherwise. */
-export function itemId(text: string): ItemId {
-  if (!isName(text)) throw new UnitError('an item id is 1 to 64 of A-Z a-z 0-9 _ -');
-  return text as ItemId;
-}
-
+export const itemId = nameOf<ItemId>('an item id');
 /** Takes 1 to 64 of `A-Z a-z 0-9 _ -` as a node's name; throws `UnitError` otherwise. */
-export function nodeName(text: string): NodeName {
-  if (!isName(text)) throw new UnitError('a node name is 1 to 64 of A-Z a-z 0-9 _ -');
-  return text as NodeName;
-}
+export const nodeName = nameOf<NodeName>('a node name');
