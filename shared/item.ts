@@ -1,4 +1,7 @@
-/** What can be traded, as every part of Gavel sees it. Items are immutable: a trade moves them, never changes them. */
+/**
+ * What can be traded, as every part of Gavel sees it. Items are immutable: a trade moves them,
+ * never changes them.
+ */
 import { z } from 'zod';
 import { limits } from './limits.ts';
 import { catalogWordSchema, integerSchema, itemIdSchema, textSchema, type Parsed } from './schemas.ts';

@@ -1,9 +1,10 @@
 /**
- * The units of Gavel: every number and id that could be mistaken for another has a brand of its own.
+ * The units of Gavel: every number and id that could be mistaken for another has a brand of its
+ * own.
  *
- * Only the constructors in this file cast. A constructor that takes outside data checks it and throws
- * `UnitError`; arithmetic on gold goes through the checked functions, so that a sum never rounds, wraps
- * or turns negative unseen (the dupe of May 2013 was a product taken modulo 2^32).
+ * Only the constructors in this file cast. A constructor that takes outside data checks it and
+ * throws `UnitError`; arithmetic on gold goes through the checked functions, so that a sum never
+ * rounds, wraps or turns negative unseen (the dupe of May 2013 was a product taken modulo 2^32).
  */
 
 declare const brand: unique symbol;
@@ -33,7 +34,9 @@ export type Market = Branded<string, 'Market'>;
 export type Epoch = Branded<number, 'Epoch'>;
 /** A node's name, unique in its world. */
 export type NodeName = Branded<string, 'NodeName'>;
-/** The place of a turn in its node's journal: 1 for the first ever, without gaps, never given twice. */
+/**
+ * The place of a turn in its node's journal: 1 for the first ever, without gaps, never given twice.
+ */
 export type Position = Branded<number, 'Position'>;
 /** The version of a shard: the number of its changes so far. */
 export type ShardVersion = Branded<number, 'ShardVersion'>;
@@ -127,7 +130,10 @@ export function addGold(a: Gold, b: Gold): Gold | undefined {
   return isGold(sum) ? sum : undefined;
 }
 
-/** The sum of amounts that are known to fit together (an invariant of the caller); throws `UnitError` otherwise. */
+/**
+ * The sum of amounts that are known to fit together (an invariant of the caller); throws
+ * `UnitError` otherwise.
+ */
 export function sumGold(...amounts: readonly Gold[]): Gold {
   let sum = 0;
   for (const amount of amounts) sum = gold(sum + amount);
@@ -140,15 +146,18 @@ export function subtractGold(a: Gold, b: Gold): Gold | undefined {
   return isGold(difference) ? difference : undefined;
 }
 
-/** `unitPrice * count`, or `undefined` above `GOLD_MAX`: the check of a product of two safe integers is sound. */
+/**
+ * `unitPrice * count`, or `undefined` above `GOLD_MAX`: the check of a product of two safe integers
+ * is sound.
+ */
 export function multiplyGold(unitPrice: Gold, count: Quantity): Gold | undefined {
   const product = unitPrice * count;
   return isGold(product) ? product : undefined;
 }
 
 /**
- * The share of an amount in hundredths of a percent (15 % is 1,500), rounded down, exactly: the product is
- * taken in two parts, neither of which can leave the safe integers.
+ * The share of an amount in hundredths of a percent (15 % is 1,500), rounded down, exactly: the
+ * product is taken in two parts, neither of which can leave the safe integers.
  */
 export function shareOfGold(amount: Gold, basisPoints: number): Gold {
   if (!Number.isSafeInteger(basisPoints) || basisPoints < 0 || basisPoints > 10_000) {

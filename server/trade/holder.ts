@@ -1,11 +1,11 @@
 /**
- * The holder: it has promised, and waits. Unsolicited vote, presumed abort: its offer is its yes, and from then on only the decider
- * decides.
+ * The holder: it has promised, and waits. Unsolicited vote, presumed abort: its offer is its yes,
+ * and from then on only the decider decides.
  *
  * T1 A hold is a row, never a lock or an open transaction.
  * T2 A holder with a hold never decides alone: the hold goes only with the outcome.
- * T6 An outcome without a hold: at or below the counter it was resolved before, through this very outcome, and is answered `settled`;
- *    above it, state was lost, and the shard is quarantined.
+ * T6 An outcome without a hold: at or below the counter it was resolved before, through this very
+ *    outcome, and is answered `settled`; above it, state was lost, and the shard is quarantined.
  */
 import { limits } from '#shared/limits.ts';
 import { durationMs, later, type Gold, type ShardId, type TransactionId } from '#shared/units.ts';
@@ -28,8 +28,8 @@ export interface HoldDraft {
 }
 
 /**
- * Writes the hold and emits the offer; the operation under way is answered with the outcome. A decider that is known not to load is for
- * the caller to refuse, before anything moves.
+ * Writes the hold and emits the offer; the operation under way is answered with the outcome. A
+ * decider that is known not to load is for the caller to refuse, before anything moves.
  */
 export function openHold(turn: Turn, draft: HoldDraft): { readonly hold: Hold; readonly later: Later } {
   if (turn.neighbours.isUnloadable(draft.decider)) throw new Error(`nothing is held towards ${draft.decider}, which cannot be loaded`);
@@ -68,7 +68,10 @@ export function onOutcome(kinds: TradeKinds, turn: Turn, { tx, decider, verdict 
   return DONE;
 }
 
-/** The decider has accepted and will decide later: the command is answered, the hold stands, and asks again then. */
+/**
+ * The decider has accepted and will decide later: the command is answered, the hold stands, and
+ * asks again then.
+ */
 export function onPending(kinds: TradeKinds, turn: Turn, { tx, askAgainAt }: Pending): Handled {
   const held = turn.table(hold).find('tx', tx);
   if (held === undefined) return DONE;
@@ -80,8 +83,9 @@ export function onPending(kinds: TradeKinds, turn: Turn, { tx, askAgainAt }: Pen
 }
 
 /**
- * No answer yet: the same offer again, also after its time and after a restart. One repeat, beside the others, comes as soon as its time is
- * over: where nobody could decide, that can be said from then on, and nobody's gold is held for longer.
+ * No answer yet: the same offer again, also after its time and after a restart. One repeat, beside
+ * the others, comes as soon as its time is over: where nobody could decide, that can be said from
+ * then on, and nobody's gold is held for longer.
  */
 export function repeatOffer(turn: Turn, held: Hold): void {
   const attempts = held.attempts + 1;

@@ -1,6 +1,7 @@
 /**
- * The messages of a trade. Three are enough: `offer`, `outcome` (or `pending`), `settled`. Each is safe twice, late, out of order,
- * or at a restarted node (T5), because each names its transaction and says all that its receiver needs.
+ * The messages of a trade. Three are enough: `offer`, `outcome` (or `pending`), `settled`. Each is
+ * safe twice, late, out of order, or at a restarted node (T5), because each names its transaction
+ * and says all that its receiver needs.
  */
 import { z } from 'zod';
 import { limits } from '#shared/limits.ts';
@@ -12,7 +13,10 @@ import type { Message } from '#server/shard/message.ts';
 import { isTransactionId } from './transaction.ts';
 
 const data = z.record(z.string(), z.unknown());
-/** Data of one kind of trade, in JSON: what is offered, what is given for it. Its kind knows the shape. */
+/**
+ * Data of one kind of trade, in JSON: what is offered, what is given for it. Its kind knows the
+ * shape.
+ */
 export type TradeData = Parsed<typeof data>;
 
 const verdict = z.discriminatedUnion('kind', [
@@ -29,7 +33,10 @@ const transaction = z.string().max(limits.transactionTextLengthMax).refine(isTra
 const shard = z.string().refine(isShardId, 'must be a shard');
 const time = z.number().int().nonnegative().transform(instant);
 const word = z.string().refine(isName, 'must be a word');
-/** The key is made anew from the transaction: what failures are counted under is no affair of the sender. */
+/**
+ * The key is made anew from the transaction: what failures are counted under is no affair of the
+ * sender.
+ */
 const common = { key: z.string(), tx: transaction };
 
 const offer = z.strictObject({ kind: z.literal('offer'), ...common, trade: word, offerUntil: time, terms: data });
@@ -37,7 +44,9 @@ const offer = z.strictObject({ kind: z.literal('offer'), ...common, trade: word,
 export type Offer = Parsed<typeof offer>;
 
 const outcome = z.strictObject({ kind: z.literal('outcome'), ...common, decider: shard, verdict });
-/** Decider to holder: so it was decided. Repeated until `settled`, which `decider` wants to hear. */
+/**
+ * Decider to holder: so it was decided. Repeated until `settled`, which `decider` wants to hear.
+ */
 export type Outcome = Parsed<typeof outcome>;
 
 const pending = z.strictObject({ kind: z.literal('pending'), ...common, askAgainAt: time });

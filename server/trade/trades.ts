@@ -30,8 +30,9 @@ export function trades(kinds: TradeKinds): Powerup {
 }
 
 /**
- * A hold of a transaction that this shard has not minted would take the outcome of another one for its own; one that is none of its kind
- * could not take its outcome, and the goods that the decider has given for it would be nowhere.
+ * A hold of a transaction that this shard has not minted would take the outcome of another one for
+ * its own; one that is none of its kind could not take its outcome, and the goods that the decider
+ * has given for it would be nowhere.
  */
 function inspectHolds(kinds: TradeKinds, turn: Inspected): string | undefined {
   const { shard, minted } = turn;

@@ -1,6 +1,7 @@
 /**
- * Transaction ids: `seq.generation.player@region.mode`. The holder mints them from a counter that never resets; a restored shard
- * gets the next generation. Every message of a trade carries its id, so that none can apply to another trade.
+ * Transaction ids: `seq.generation.player@region.mode`. The holder mints them from a counter that
+ * never resets; a restored shard gets the next generation. Every message of a trade carries its id,
+ * so that none can apply to another trade.
  */
 import { parseShardId } from '#shared/address.ts';
 import type { ShardId, TransactionId } from '#shared/units.ts';

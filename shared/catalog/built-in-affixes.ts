@@ -12,7 +12,10 @@ const trinkets = [...offHands, ...jewellery];
 const worn = [...offHands, ...armor, ...jewellery];
 const everything = [...weapons, ...worn];
 
-/** One affix in a line: its ranges at level 1 and at the highest level, between which the ranks grow. */
+/**
+ * One affix in a line: its ranges at level 1 and at the highest level, between which the ranks
+ * grow.
+ */
 type AffixRow = readonly [
   id: string,
   name: string,
@@ -79,7 +82,10 @@ const rows: readonly AffixRow[] = [
 /** Item levels at which the next rank starts. */
 const rankLevels = [1, 10, 20, 30, 40, 50, 60, 66, LEVEL_MAX] as const;
 
-/** A value between first and last that grows with the power 1.5 of the level: slowly while heroes are young. */
+/**
+ * A value between first and last that grows with the power 1.5 of the level: slowly while heroes
+ * are young.
+ */
 const grown = (first: number, last: number, level: number): number =>
   Math.round(first + (last - first) * ((level - 1) / (LEVEL_MAX - 1)) * Math.sqrt((level - 1) / (LEVEL_MAX - 1)));
 

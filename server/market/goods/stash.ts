@@ -62,7 +62,8 @@ function inspectGoods(holdings: readonly EntityHoldings[], shard: Inspected): st
   const found = new Set<string>();
   for (const { entity, of } of holdings) {
     for (const { asset, place } of shard.table(entity).rows().flatMap(of)) {
-      // What is held is promised: it may have come back by another trade before its holder has heard that it is gone.
+      // What is held is promised: it may have come back by another trade before its holder has
+      // heard that it is gone.
       if (!asset.startsWith('item:') || place === 'hold') continue;
       if (found.has(asset)) return `the item ${asset.slice('item:'.length)} is in two rows`;
       found.add(asset);
