@@ -80,6 +80,7 @@ class NodePersister implements Journal, Lifecycle {
   #waiters: (() => void)[] = [];
   #idlers: (() => void)[] = [];
   #phase: Phase = { kind: 'open' };
+  #closing: Promise<void> | undefined;
   #folded: Position;
   #imaged: Position;
   #backlogBytes: number;
@@ -173,8 +174,11 @@ class NodePersister implements Journal, Lifecycle {
     });
   }
 
-  async close(deadlineMs: number): Promise<void> {
-    if (this.#phase.kind === 'closed') return;
+  close(deadlineMs: number): Promise<void> {
+    return (this.#closing ??= this.#close(deadlineMs));
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
     if (this.#phase.kind === 'open') {
       this.#phase = { kind: 'closing' };
       for (const job of [this.#folds, this.#passes]) job.rest();
