@@ -7,12 +7,12 @@
  * 2. `durable` moves only when a commit is confirmed; listeners hear of it after it has moved.
  * 3. After the first fault nothing is confirmed, sent or begun any more.
  */
+import type { CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import type { Instant, Position, ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
-import type { RecordFormat } from '#server/shard/record/format.ts';
 import type { Backend, Opened } from './backend.ts';
 import { GroupCommit } from './group-commit.ts';
 import { nodeQueries } from './node-queries.ts';
@@ -28,6 +28,7 @@ import {
   type PersisterStats,
   type RecoveryReport,
 } from './persister.ts';
+import { CellEpochs } from '../disk/cell-epochs.ts';
 import { JournalError, StoreLockedError } from '../disk/storage.ts';
 
 /** What the persister needs of the machine: it is open before the node has a time of its own. */
@@ -71,6 +72,7 @@ const HINT_BYTES = 1024 * 1024;
 class NodePersister implements Journal, Lifecycle {
   readonly recovered: RecoveryReport;
   readonly #machine: PersisterMachine;
+  readonly #epochs: CellEpochs;
   readonly #backend: Backend;
   readonly #commits: GroupCommit;
   readonly #folds: PacedJob;
@@ -92,9 +94,17 @@ class NodePersister implements Journal, Lifecycle {
   #committedBytes = 0;
   #imagesWritten = 0;
 
-  constructor(machine: PersisterMachine, backend: Backend, pace: PersisterPace, format: RecordFormat, opened: Opened, durationMs: number) {
+  constructor(
+    machine: PersisterMachine,
+    backend: Backend,
+    pace: PersisterPace,
+    definition: PersisterDefinition,
+    opened: Opened,
+    durationMs: number,
+  ) {
     const { position, dropped, lease, bytes, setAsideBytes, remarks } = opened;
     this.#machine = machine;
+    this.#epochs = new CellEpochs(definition);
     this.#backend = backend;
     this.#folded = position;
     this.#imaged = dropped;
@@ -103,7 +113,7 @@ class NodePersister implements Journal, Lifecycle {
     this.recovered = { position, lease, pendingRecords: position - dropped, durationMs, remarks };
     const { timers } = machine;
     const fail = (error: unknown): void => this.#fail(error);
-    this.#commits = new GroupCommit(timers, format, position, {
+    this.#commits = new GroupCommit(timers, definition, position, {
       commit: (batch) => backend.commit(batch),
       confirmed: (size) => this.#confirmed(size),
       failed: fail,
@@ -116,6 +126,10 @@ class NodePersister implements Journal, Lifecycle {
     backend.onFault(fail);
     // What a crash left is slow to load, shard by shard: into images with it.
     if (dropped < position) this.#passes.start();
+  }
+
+  isPresent(cell: CellEpoch): boolean {
+    return this.#epochs.isPresent(cell);
   }
 
   get appended(): Position {
