@@ -261,7 +261,7 @@ describe('a node that opens a cell in another epoch than its persister was opene
   it('is stopped at its start, if the persister knows of a later one', async () => {
     const bench = new NodeBench();
     const epochs = [{ market: marketName('europe', 'softcore'), cell: 0, epoch: epoch(2) }];
-    await expect(bench.open(regions, { epochs })).rejects.toThrow('cell 0 of europe/softcore is opened in epoch 1');
+    await expect(bench.open(regions, { epochs })).rejects.toThrow('cell 0 of europe.softcore is opened in epoch 1');
   });
 });
 
