@@ -16,7 +16,6 @@ import type { Schemas, ColumnSchema } from '#server/shard/row.ts';
 import {
   assertSealed,
   decodeImage,
-  encodeImage,
   headerOf,
   isCount,
   isUntouched,
@@ -29,11 +28,6 @@ import {
 } from './sqlite-file/image.ts';
 import { ImageError } from '../disk/storage.ts';
 import { errorMessage } from '../disk/disk-errors.ts';
-
-/** The image of a shard of the data directory `instance`, from all that is in it. */
-export function writeImage(image: RawChangeSet, schemas: Schemas, instance: string): Buffer {
-  return encodeImage(nextRows(undefined, image, schemas), schemas, instance);
-}
 
 /** An image as a whole, and where it comes from. Throws `ImageError` if it is damaged, newer than this program, or none. */
 export function readImage(
