@@ -4,9 +4,9 @@
  * 1. The row of an operation is written in the first turn that has an effect; a command without effect leaves none.
  * 2. The newest finished ones keep their answer; older ones keep id and digest, so that a repeat is
  *    not done again. This has bounds (see `limits`): an op of a player is remembered for 24 h, and
- *    while it is one of the newest 4,096; one of the service or of staff for 7 days, never displaced
- *    earlier, and beyond their bound a new one is `busy`. After that an op is forgotten: a repeat is
- *    done as new.
+ *    while it is one of the newest 4,096; one of the service or of staff for 7 days, never
+ *    displaced earlier, and beyond their bound a new one is `busy`. After that an op is forgotten:
+ *    a repeat is done as new.
  * 3. An unfinished operation is never forgotten.
  * 4. Only commands of the service and of staff look through packed rows.
  */

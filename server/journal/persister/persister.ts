@@ -153,7 +153,7 @@ export type NodeQueries = { readonly [Name in QueryName]: (...parameters: Parame
 /** How a process opens, watches and closes its persister. */
 export interface Lifecycle {
   readonly recovered: RecoveryReport;
-  /** Whether the persister was opened with that epoch of the cell: see `PersisterDefinition.epochs`. */
+  /** Whether the persister was opened with that epoch of the cell; see `epochs`. */
   isPresent(cell: CellEpoch): boolean;
   /**
    * Calls the listener once if a commit failed, its result is unknown, a listener to `onDurable`
