@@ -51,6 +51,7 @@ interface Life {
   readonly wallOffsetMs?: number;
   readonly isClockTrusted?: boolean;
   readonly ownerOf?: NodeOptions['ownerOf'];
+  readonly epochs?: PersisterDefinition['epochs'];
   readonly changes?: (real: Persister) => Partial<Persister>;
 }
 
@@ -64,7 +65,7 @@ class NodeBench {
   async open(served: readonly string[], life: Life = {}): Promise<GavelNode> {
     const opening = this.#openNode(served, life, async (machine, definition) => {
       const backend = new InlineBackend(machine.timers, this.disk, { commitMs: () => 1, stepMs: () => 1 });
-      const real = await openPersister(machine, definition, backend);
+      const real = await openPersister(machine, { ...definition, epochs: life.epochs ?? [] }, backend);
       return override(real, life.changes?.(real) ?? {});
     });
     opening.catch(() => undefined); // Whoever awaits it hears of it.
@@ -241,6 +242,26 @@ describe('a node that closes a cell and opens it again', () => {
     expect([node.owns(ada), (await again).kind]).toEqual([true, 'answer']);
     expect(await node.index.stats()).toMatchObject({ rows: 0 });
     await bench.close(node);
+  });
+});
+
+describe('a node that opens a cell in another epoch than its persister was opened with', () => {
+  it('stops at an assertion: images would not be taken for those of the cell', async () => {
+    const bench = new NodeBench();
+    const node = await bench.open(regions);
+    const [market, cell] = [marketName('europe', 'softcore'), 0];
+    const closing = node.closeCell(market, cell);
+    await bench.run(1_000);
+    await closing;
+    expect(() => node.openCell({ market, cell, epoch: epoch(2) })).toThrow('is opened in epoch 2, which its persister does not know');
+    node.openCell({ market, cell, epoch: FIRST_EPOCH });
+    await bench.close(node);
+  });
+
+  it('is stopped at its start, if the persister knows of a later one', async () => {
+    const bench = new NodeBench();
+    const epochs = [{ market: marketName('europe', 'softcore'), cell: 0, epoch: epoch(2) }];
+    await expect(bench.open(regions, { epochs })).rejects.toThrow('cell 0 of europe.softcore is opened in epoch 1');
   });
 });
 

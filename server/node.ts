@@ -9,6 +9,7 @@
  * 2. Each cell of each market has a part: an own cell, opened at the start, or the link to its
  *    owner.
  */
+import { assert } from '#shared/assert.ts';
 import { marketName, MODES } from '#shared/address.ts';
 import { FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
@@ -212,10 +213,17 @@ export class GavelNode implements ServingNode {
   }
 
   /**
-   * Takes the cell over, in that epoch: its shards are served from disk. It must be closed here,
-   * and its epoch never goes down.
+   * Takes the cell over: its shards are served from disk. It must be closed here. Only the epoch
+   * that the persister was opened with is possible: a persister takes images of any other epoch for
+   * those of a former owner, and would lock the players out. Telling a running persister of a new
+   * epoch comes with moves of cells between nodes.
    */
   openCell(cellEpoch: CellEpoch): void {
+    const { market, cell, epoch } = cellEpoch;
+    assert(
+      this.persister.isPresent(cellEpoch),
+      () => `cell ${cell} of ${market} is opened in epoch ${epoch}, which its persister does not know`,
+    );
     this.world.replace(cellEpoch.market, cellEpoch.cell, this.#cells.open(cellEpoch));
     void this.index.openCells([cellEpoch]);
   }

@@ -23,7 +23,7 @@ export class OwnCells {
     this.#cells = new CellMap(parts.cellsPerMarket);
   }
 
-  /** Opens a cell, in the epoch of its last time here or a later one. */
+  /** Opens a cell. `epoch` must not be lower than the cell's last epoch on this node. */
   open(cellEpoch: CellEpoch): Cell {
     const { market, cell: index, epoch } = cellEpoch;
     const former = this.#cells.get(cellEpoch);

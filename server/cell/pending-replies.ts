@@ -98,7 +98,7 @@ export class PendingReplies {
     }
   }
 
-  /** Ends without a word: the gate lets nothing out any more. */
+  /** Drops all pending replies; the output gate is shut, so none could be sent. */
   stop(): void {
     this.#cancelTimer?.();
     this.#begun.clear();

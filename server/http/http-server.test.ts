@@ -64,6 +64,34 @@ describe('a connection', () => {
     expect(said).toContain('["a","b"]');
   });
 
+  it.each([
+    ['a preflight', 'OPTIONS', 'http://x', '204'],
+    ['a refused origin', 'GET', 'http://evil.example', '401'],
+  ])('stays open after %s', async (_, method, origin, status) => {
+    const { port } = await start(echo);
+    const ask = `${method} /echo/a HTTP/1.1\r\nhost: x\r\norigin: ${origin}\r\n`;
+    const said = await say(port, `${ask}\r\n${ask}connection: close\r\n\r\n`);
+    expect(statuses(said)).toEqual([status, status]);
+  });
+
+  it('is closed after a refused origin whose body was not read, and what follows is no request', async () => {
+    const { port } = await start(echo);
+    const said = await say(port, post('/echo/a', '', 'content-length: 100', 'origin: http://evil.example') + SMUGGLED);
+    expect(statuses(said)).toEqual(['401']);
+  });
+
+  it('answers HEAD as GET, without the body, and only where GET is answered', async () => {
+    const { port } = await start(echo, {
+      operation: { method: 'get', path: '/state', summary: '', answers: {}, refusals: [] },
+      handle: () => ({ kind: 'json', status: 503, value: { state: 'stopping' } }),
+    });
+    const head = (path: string, ...headers: readonly string[]): string =>
+      [`HEAD ${path} HTTP/1.1`, 'host: x', ...headers, '', ''].join('\r\n');
+    const said = await say(port, head('/state') + head('/echo/a', 'connection: close'));
+    expect(statuses(said)).toEqual(['503', '404']);
+    expect(said).not.toContain('stopping');
+  });
+
   it('is refused before its body comes, and closed with the body unread', async () => {
     const { port } = await start({ ...echo, admit: () => refusal('rate-limited') });
     const said = await say(port, post('/echo/a', '', 'content-length: 100'));

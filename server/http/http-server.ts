@@ -99,7 +99,7 @@ function appOf(platform: Pick<Platform, 'report'>, origins: OriginRules, routes:
     const headers = {
       ...SECURITY_HEADERS,
       ...(isAllowed && origin !== undefined ? { 'access-control-allow-origin': origin, vary: 'origin' } : {}),
-      ...(incoming.complete ? {} : { connection: 'close' }),
+      ...(incoming.complete || !hasBody(incoming) ? {} : { connection: 'close' }),
     };
     for (const [name, value] of Object.entries(headers)) context.res.headers.set(name, value);
   });
@@ -135,6 +135,14 @@ async function answerOf({ operation, admit, handle }: Route, context: Context<Bi
 
 function malformed(status: number, fault: string): HttpAnswer {
   return { kind: 'json', status, value: publicRefusal(refusal('bad-request', { fault })) };
+}
+
+/**
+ * Whether the head of a request announces a body. Node tells that a request without one is complete
+ * only after its headers have been handled.
+ */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
 
 /** The body as text, or `undefined` if there is too much of it; the rest is then not read. */

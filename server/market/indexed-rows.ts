@@ -40,9 +40,9 @@ export interface MirroredListings {
 }
 
 /**
- * Mirrored rows, of whatever version: their shards may not have been loaded since an upgrade. One
- * that is none is left out and told: an image that somebody has edited can bring it, and must not
- * cost the others; but it may also be that this program cannot read its own.
+ * Mirrored rows, of whatever version: their shards may not have been loaded since an upgrade. A row
+ * that cannot be read as a listing is skipped and reported: an edited image can cause it, and so
+ * can a bug here.
  */
 export function listingsOfMirrored(indexed: IndexedRows, definition: ShardDefinition, rows: readonly MirroredRow[]): MirroredListings {
   const listings: IndexedListing[] = [];

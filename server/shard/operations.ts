@@ -2,8 +2,11 @@
  * Operations: each command with an `op` is done once, and answered the same however often it is sent.
  *
  * 1. The row of an operation is written in the first turn that has an effect; a command without effect leaves none.
- * 2. The newest finished ones keep their answer; older ones keep id and digest, so that they are never done again. Those of a player are
- *    displaced by newer ones; those of the service and of staff never are before their time, and beyond their bound a new one is `busy`.
+ * 2. The newest finished ones keep their answer; older ones keep id and digest, so that a repeat is
+ *    not done again. This has bounds (see `limits`): an op of a player is remembered for 24 h, and
+ *    while it is one of the newest 4,096; one of the service or of staff for 7 days, never
+ *    displaced earlier, and beyond their bound a new one is `busy`. After that an op is forgotten:
+ *    a repeat is done as new.
  * 3. An unfinished operation is never forgotten.
  * 4. Only commands of the service and of staff look through packed rows.
  */

@@ -1,7 +1,7 @@
 /** The outside world of one life of a simulated node: virtual time, a wall clock with an offset of its own, seeded randomness. */
 import type { Prng } from '#shared/prng.ts';
 import { instant, type Instant } from '#shared/units.ts';
-import type { Cancel, Machine, Platform, ReportedEvent } from '#server/platform/platform.ts';
+import type { Cancel, Machine, ReportedEvent } from '#server/platform/platform.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /** The wall time at which every simulation starts: some day in 2026. */
@@ -27,12 +27,6 @@ const ID_LENGTH = 21;
 /** The time that a wall clock with that offset shows. */
 export function clockTime(nowUs: number, offsetMs: number): Instant {
   return instant(EPOCH_MS + Math.floor(nowUs / 1_000) + offsetMs);
-}
-
-/** A platform whose clock is that of the machine: for what is tested without a node, which would have a time of its own. */
-export function virtualPlatform(scheduler: Scheduler, prng: Prng, life: Life): Platform {
-  const machine = virtualMachine(scheduler, prng, life);
-  return { ...machine, clock: { now: () => machine.readings.wall() } };
 }
 
 /** The machine of one life. */

@@ -12,7 +12,7 @@ import { InlineBackend } from '#server/journal/persister/backend-inline.ts';
 import { openPersister } from '#server/journal/persister/open-persister.ts';
 import { ShardFault, type Persister } from '#server/journal/persister/persister.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
-import type { ReportedEvent } from '#server/platform/platform.ts';
+import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
 import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
 import { defineShard } from '#server/shard/definition.ts';
@@ -21,7 +21,7 @@ import { answer, DONE, type Message, type Reply } from '#server/shard/message.ts
 import { onAlarm, onCommand, onMessage, type Powerup } from '#server/shard/powerup.ts';
 import { command } from '#server/shard/testing/shard-driver.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
-import { virtualPlatform } from '#server/sim/virtual-platform.ts';
+import { virtualMachine } from '#server/sim/virtual-platform.ts';
 import type { Cell } from '../cell.ts';
 import { createCellParts, type CellParts, type CellPartsOptions } from '../cell-parts.ts';
 import { OwnCells } from '../own-cells.ts';
@@ -173,7 +173,9 @@ export class Bench {
       },
       onReport: (event: ReportedEvent) => void reported.push(event),
     };
-    const platform = virtualPlatform(scheduler, createPrng('cell'), life);
+    const machine = virtualMachine(scheduler, createPrng('cell'), life);
+    // Without a node there is no time of the node: the clock is that of the machine.
+    const platform: Platform = { ...machine, clock: { now: () => machine.readings.wall() } };
     const definition = defineShard(powerups);
     const backend = new FlakyBackend(platform.timers, disk ?? new MemoryDisk(definition), {
       commitMs: () => COMMIT_MS,

@@ -110,8 +110,8 @@ function addLedger(database: Database.Database, sums: Sums, epochs: CellEpochs):
 }
 
 /**
- * What totals of whole markets have beyond those of their cells, as those of one cell more: nobody
- * knows whose they are.
+ * The part of a market's total that no readable ledger line explains. Kept under cell number
+ * `cellsPerRegion`, which no shard hashes to.
  */
 function restOf(totals: ReadonlyMap<string, bigint>, ofCells: readonly CellTotals[], cell: number): readonly CellTotals[] {
   const restByKey = new Map(totals);

@@ -24,7 +24,10 @@ export interface CommitHost {
   commit(batch: Batch): Promise<Position>;
   /** `durable` has moved, by a batch of that many bytes. */
   confirmed(bytes: number): void;
-  /** A commit failed, or confirmed something else than was sent: what is durable is not known. */
+  /**
+   * A commit failed or confirmed something else than was sent, so that what is durable is not
+   * known, or `confirmed` threw.
+   */
   failed(error: unknown): void;
 }
 
@@ -87,10 +90,10 @@ export class GroupCommit {
     if (batch === undefined) return;
     const { last } = batch;
     const bytes = batch.records.length;
-    this.#host.commit(batch).then(
-      (durable) => this.#confirm(last, bytes, durable),
-      (error: unknown) => this.#host.failed(error),
-    );
+    this.#host
+      .commit(batch)
+      .then((durable) => this.#confirm(last, bytes, durable))
+      .catch((error: unknown) => this.#host.failed(error));
   }
 
   /** Sends nothing more, and hears of nothing that was sent. */

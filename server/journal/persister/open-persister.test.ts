@@ -170,6 +170,26 @@ describe('the persister', () => {
     expect(faults.map(({ message }) => message)).toEqual(['the disk failed before: lease']);
   });
 
+  it('lets go of the disk once when it is closed twice, and only after what was appended is in images', async () => {
+    const node = await start(new MemoryDisk(DEFINITION), 50);
+    for (const changes of turnsOf(1, 3)) node.persister.append(changes);
+    const first = node.persister.close(10_000);
+    expect(node.persister.close(0)).toBe(first);
+    await node.time.until(first);
+    expect(node.disk.journal.state).toMatchObject({ position: 3, dropped: 3 });
+  });
+
+  it('fails, and confirms nothing more, when a listener to what is durable throws', async () => {
+    const node = await start();
+    const bug = new Error('a bug');
+    node.persister.onDurable(() => {
+      throw bug;
+    });
+    for (const changes of turnsOf(1, 3)) node.persister.append(changes);
+    while (node.faults.length === 0) expect(await node.time.step()).toBe(true);
+    expect(node.faults).toEqual([bug]);
+  });
+
   it('takes nothing after it was closed', async () => {
     const { time, persister } = await start();
     await time.until(persister.close(1_000));

@@ -7,6 +7,7 @@
  * 2. `durable` moves only when a commit is confirmed; listeners hear of it after it has moved.
  * 3. After the first fault nothing is confirmed, sent or begun any more.
  */
+import type { CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { NO_POSITION, type Instant, type Position, type ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
@@ -28,6 +29,7 @@ import {
   type Query,
   type RecoveryReport,
 } from './persister.ts';
+import { CellEpochs } from '../disk/cell-epochs.ts';
 import { JournalError, StoreLockedError } from '../disk/storage.ts';
 
 /** What the persister needs of the machine: it is open before the node has a time of its own. */
@@ -70,6 +72,7 @@ const HINT_BYTES = 1024 * 1024;
 class NodePersister implements Persister {
   readonly recovered: RecoveryReport;
   readonly #machine: PersisterMachine;
+  readonly #epochs: CellEpochs;
   readonly #backend: Backend;
   readonly #format: RecordFormat;
   readonly #commits: GroupCommit;
@@ -80,6 +83,7 @@ class NodePersister implements Persister {
   readonly #waiters: (() => void)[] = [];
   readonly #idlers: (() => void)[] = [];
   #phase: Phase = { kind: 'open' };
+  #closing: Promise<void> | undefined;
   #folded: Position;
   #imaged: Position;
   #backlogBytes: number;
@@ -91,11 +95,19 @@ class NodePersister implements Persister {
   #committedBytes = 0;
   #imagesWritten = 0;
 
-  constructor(machine: PersisterMachine, backend: Backend, pace: PersisterPace, format: RecordFormat, opened: Opened, durationMs: number) {
+  constructor(
+    machine: PersisterMachine,
+    backend: Backend,
+    pace: PersisterPace,
+    definition: PersisterDefinition,
+    opened: Opened,
+    durationMs: number,
+  ) {
     const { position, dropped, lease, bytes, setAsideBytes, remarks } = opened;
     this.#machine = machine;
+    this.#epochs = new CellEpochs(definition);
     this.#backend = backend;
-    this.#format = format;
+    this.#format = definition;
     this.#folded = position;
     this.#imaged = dropped;
     this.#backlogBytes = bytes;
@@ -103,7 +115,7 @@ class NodePersister implements Persister {
     this.recovered = { position, lease, pendingRecords: position - dropped, durationMs, remarks };
     const { timers } = machine;
     const fail = (error: unknown): void => this.#fail(error);
-    this.#commits = new GroupCommit(timers, format, position, {
+    this.#commits = new GroupCommit(timers, definition, position, {
       commit: (batch) => backend.commit(batch),
       confirmed: (size) => this.#confirmed(size),
       failed: fail,
@@ -130,6 +142,10 @@ class NodePersister implements Persister {
         .query('projection', asked, this.durable)
         .then(({ position, rows }) => ({ position, rows: unpackRows(rows, this.#format) })),
     );
+
+  isPresent(cell: CellEpoch): boolean {
+    return this.#epochs.isPresent(cell);
+  }
 
   get appended(): Position {
     return this.#commits.appended;
@@ -187,8 +203,11 @@ class NodePersister implements Persister {
     });
   }
 
-  async close(deadlineMs: number): Promise<void> {
-    if (this.#phase.kind === 'closed') return;
+  close(deadlineMs: number): Promise<void> {
+    return (this.#closing ??= this.#close(deadlineMs));
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
     if (this.#phase.kind === 'open') {
       this.#phase = { kind: 'closing' };
       for (const job of [this.#folds, this.#passes]) job.rest();

@@ -166,9 +166,11 @@ export type NodeQueries = { readonly [Name in QueryName]: (...parameters: Parame
 /** How a process opens, watches and closes its persister. */
 export interface Lifecycle {
   readonly recovered: RecoveryReport;
+  /** Whether the persister was opened with that epoch of the cell; see `epochs`. */
+  isPresent(cell: CellEpoch): boolean;
   /**
-   * Calls the listener once if a commit failed, its result is unknown, or a worker died: the
-   * process must end.
+   * Calls the listener once if a commit failed, its result is unknown, a listener to `onDurable`
+   * threw, or a worker died: the process must end.
    */
   onFault(listener: (fault: Error) => void): void;
   /** Figures for metrics and benchmarks. */
@@ -176,7 +178,7 @@ export interface Lifecycle {
   /**
    * Commits what is appended, folds and writes images as far as `deadlineMs` allows, and lets go of
    * the files, which takes at most four times `threadEndMs` longer. Rejects if a thread hangs in
-   * the disk.
+   * the disk. A further call gives the promise of the first one.
    */
   close(deadlineMs: number): Promise<void>;
 }

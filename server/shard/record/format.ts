@@ -47,7 +47,10 @@ export const DOUBLED_MAX = 2 ** 52;
 export const NEGATIVE_MARK = 1;
 /** Says that a number follows as it is. */
 export const LARGE_MARK = 2 ** 31;
-/** What is added to a place's number if a balance follows the posting's amount. So there can be as many places. */
+/**
+ * What is added to a place's number if a balance follows the posting's amount. So at most 16
+ * places.
+ */
 export const BALANCE_FOLLOWS = 16;
 
 /** The place that a posting's number names; throws `CodecError` if there is none. */
