@@ -42,6 +42,7 @@ function cellOfShard(shard: ShardId, inEpoch = FIRST_EPOCH): CellEpoch {
   return { market: marketName('europe', 'softcore'), cell: cellOf(shard, limits.cellsPerRegion), epoch: inEpoch };
 }
 
+const QUERY = { market: marketName('europe', 'softcore'), criteria: {}, sort: { by: 'buyout' }, limit: 9, now: instant(0) } as const;
 const CELLS = [cellOfShard(ADA), cellOfShard(BOB)];
 
 interface BenchOptions {
@@ -50,11 +51,22 @@ interface BenchOptions {
   /** In place of an index of its own. */
   readonly core?: ListingIndex;
   /** In place of the snapshots one after the other. */
-  readonly snapshot?: (cells: readonly CellEpoch[]) => FeedSnapshot;
+  readonly snapshot?: (cells: readonly CellEpoch[]) => FeedSnapshot | Promise<FeedSnapshot>;
   /** In place of how the index takes a batch. */
   readonly apply?: (real: ListingIndexService, batch: FeedBatch) => ReturnType<ListingIndexService['apply']>;
   /** In place of how the index searches. */
   readonly search?: () => Promise<SearchAnswer>;
+}
+
+/** Readings of snapshots that end when the test says so. */
+class SlowReadings {
+  readonly #underWay: ((snapshot: FeedSnapshot) => void)[] = [];
+  readonly snapshot = (): Promise<FeedSnapshot> => new Promise((resolve) => this.#underWay.push(resolve));
+
+  async end(at: number, rows: readonly IndexedListing[]): Promise<void> {
+    this.#underWay.shift()?.({ position: position(at), rows });
+    await promisesSettled();
+  }
 }
 
 /** A feed whose timers ring when the test says so, into an index that notes what it is given. */
@@ -322,6 +334,60 @@ describe('the feed of the index', () => {
     expect(await bench.known()).toEqual({ rows: 604, position: 604 });
   });
 
+  it('reads again at once when too much came during a reading, and opens no cell for the one before', async () => {
+    const readings = new SlowReadings();
+    const bench = new Bench([], { pendingMax: 2, snapshot: readings.snapshot });
+    const opened = bench.feed.openCells(CELLS);
+    await promisesSettled();
+    for (let id = 1; id <= 3; id++) bench.put(id, ADA, id, row(id));
+    await readings.end(0, []);
+    await readings.end(3, rowsUpTo(3));
+    await opened;
+    expect(bench.applied.flatMap(({ kind, cells }) => (kind === 'open' ? [cells.length] : []))).toEqual([0, 2]);
+    expect(await bench.known()).toEqual({ rows: 3, position: 3 });
+  });
+
+  it('says that the index is behind as long as it lacks what was forgotten', async () => {
+    const readings = new SlowReadings();
+    const bench = new Bench([], { pendingMax: 2, snapshot: readings.snapshot });
+    void bench.feed.openCells(CELLS);
+    await promisesSettled();
+    await readings.end(10, []);
+    for (let id = 1; id <= 3; id++) bench.put(10 + id, ADA, id, row(id));
+    const search = bench.feed.search(QUERY, { atLeast: position(13) });
+    await bench.ring();
+    expect(await search).toMatchObject({ total: 0, lagMs: 1 });
+    expect(await bench.known()).toEqual({ rows: 0, position: 10 });
+    await readings.end(13, rowsUpTo(3));
+    expect(await bench.feed.search(QUERY, { atLeast: position(13) })).toMatchObject({ total: 3, lagMs: 0 });
+    expect([bench.feed.lagMs, bench.timers.size]).toEqual([0, 0]);
+  });
+
+  it('does not pass a batch that was not taken before its cells are read again', async () => {
+    const readings = new SlowReadings();
+    const bench = new Bench([], { snapshot: readings.snapshot });
+    void bench.feed.openCells(CELLS);
+    await promisesSettled();
+    await readings.end(4, []);
+    bench.disturb();
+    bench.put(5, ADA, 1, row(1));
+    await bench.ring();
+    expect(await bench.known()).toEqual({ rows: 0, position: 0 });
+    await readings.end(5, rowsUpTo(1));
+    expect(await bench.known()).toEqual({ rows: 1, position: 5 });
+  });
+
+  it('opens live cells again, too, when the index loses its place during the snapshot of another', async () => {
+    const rows = Array.from({ length: 501 }, (_, id) => indexed(BOB, 1, row(id + 1)));
+    const bench = await Bench.open([EMPTY, { position: position(2), rows }, { position: position(2), rows }]);
+    void bench.feed.openCells([cellOfShard(BOB, epoch(2))]);
+    await promisesSettled();
+    bench.disturb();
+    for (let rings = 0; rings < 3; rings++) await bench.ring();
+    expect(bench.read.at(-1)).toHaveLength(2);
+    expect(await bench.known()).toEqual({ rows: 501, position: 2 });
+  });
+
   it('tries a snapshot that failed again, and says so', async () => {
     const bench = new Bench([new Error('the disk is busy'), { position: position(3), rows: [listed(1, 1)] }]);
     const opened = bench.feed.openCells(CELLS);
@@ -371,14 +437,62 @@ describe('a feed of cells', () => {
     expect(bench.core.positionOf(nodeName('one'))).toBe(14);
   });
 
-  it('sends nothing of a cell that it has closed, whose rows stay', async () => {
+  it('sends what waits of a cell that it closes, and then nothing; its rows stay', async () => {
     const bench = await Bench.open([{ position: position(1), rows: [listed(1, 1)] }]);
     bench.put(2, ADA, 2, row(2));
     bench.feed.closeCell(cellOfShard(ADA));
+    expect(await bench.feed.search(QUERY, { atLeast: position(2) })).toMatchObject({ total: 2, lagMs: 0 });
+    await promisesSettled();
     bench.remove(3, ADA, 3, 1);
     bench.put(4, BOB, 1, row(1));
-    expect(await bench.known()).toEqual({ rows: 2, position: 4 });
+    expect(await bench.known()).toEqual({ rows: 3, position: 4 });
     expect(bench.core.get(listingId(rowId(1), ADA))).toBeDefined();
+  });
+
+  it('holds nothing back for a cell that was the only one, and is closed', async () => {
+    const bench = new Bench();
+    await bench.feed.openCells([cellOfShard(ADA)]);
+    bench.feed.closeCell(cellOfShard(ADA));
+    await bench.flushed();
+    bench.put(1, ADA, 1, row(1));
+    expect(await bench.known()).toEqual({ rows: 0, position: 1 });
+    expect(bench.feed.lagMs).toBe(0);
+  });
+
+  it('gives a cell that is closed during its snapshot to the end, and then forgets it', async () => {
+    const readings = new SlowReadings();
+    const bench = new Bench([], { snapshot: readings.snapshot });
+    void bench.feed.openCells(CELLS);
+    await promisesSettled();
+    bench.put(2, ADA, 2, row(2));
+    bench.feed.closeCell(cellOfShard(ADA));
+    await readings.end(1, rowsUpTo(1));
+    expect(await bench.known()).toEqual({ rows: 2, position: 2 });
+    bench.put(3, ADA, 3, row(3));
+    expect(await bench.known()).toEqual({ rows: 2, position: 3 });
+  });
+
+  it('reports nothing when the next owner of a cell that it is closing was faster', async () => {
+    const readings = new SlowReadings();
+    const bench = new Bench([], { snapshot: readings.snapshot });
+    void bench.feed.openCells(CELLS);
+    await promisesSettled();
+    bench.feed.closeCell(cellOfShard(ADA));
+    bench.core.apply({ node: nodeName('two'), incarnation: 'x', kind: 'open', cells: [cellOfShard(ADA, epoch(2))] });
+    await readings.end(1, rowsUpTo(1));
+    expect(await bench.known()).toEqual({ rows: 0, position: 1 });
+    expect(bench.reported).toEqual([]);
+  });
+
+  it('reads every cell, at whatever moment it is opened', async () => {
+    for (let turns = 0; turns < 40; turns++) {
+      const bench = new Bench([EMPTY, EMPTY]);
+      void bench.feed.openCells([cellOfShard(ADA)]);
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      void bench.feed.openCells([cellOfShard(BOB)]);
+      await promisesSettled();
+      expect(bench.read.flat()).toEqual(expect.arrayContaining(CELLS));
+    }
   });
 
   it('keeps nothing of what is told of a cell that it has closed', async () => {
@@ -609,6 +723,52 @@ describe('a feed into an index that is elsewhere', () => {
     expect([bench.core.positionOf(nodeName('one')), bench.feed.lagMs, bench.timers.size]).toEqual([2, 0, 0]);
   });
 
+  it('sends what waits of a cell that is closed while a batch is on its way, also if that is lost', async () => {
+    const arrivals: ((isLost: boolean) => void)[] = [];
+    const apply: BenchOptions['apply'] = (real, batch) =>
+      batch.kind !== 'changes'
+        ? real.apply(batch)
+        : new Promise((resolve, reject) => arrivals.push((isLost) => (isLost ? reject(new Error('away')) : resolve(real.apply(batch)))));
+    const bench = await Bench.open([EMPTY, { position: position(2), rows: rowsUpTo(2) }], { apply });
+    bench.put(1, ADA, 1, row(1));
+    await bench.ring();
+    bench.put(2, ADA, 2, row(2));
+    bench.feed.closeCell(cellOfShard(ADA));
+    for (const isLost of [false, true, false]) {
+      arrivals.shift()?.(isLost);
+      await promisesSettled();
+    }
+    expect(bench.spans).toEqual([
+      [0, 1],
+      [1, 2],
+      [1, 2],
+    ]);
+    expect(await bench.known()).toEqual({ rows: 2, position: 2 });
+    bench.put(3, ADA, 3, row(3));
+    await bench.flushed();
+    arrivals.shift()?.(false);
+    expect(await bench.known()).toEqual({ rows: 2, position: 3 });
+  });
+
+  it('says that the index is behind while it is given its cells again, although it knows the position', async () => {
+    let isLost = true;
+    const apply: BenchOptions['apply'] = async (real, batch) => {
+      const answer = await real.apply(batch);
+      if (batch.kind === 'changes' && batch.to > 500 && isLost) {
+        isLost = false;
+        throw new Error('the answer is lost');
+      }
+      return answer;
+    };
+    const snapshots = [500, 501].map((count) => ({ position: position(count), rows: rowsUpTo(count) }));
+    const bench = await Bench.open(snapshots, { apply });
+    bench.put(501, ADA, 501, row(501));
+    await bench.ring();
+    expect(await bench.feed.search(QUERY, { atLeast: position(501) })).toMatchObject({ total: 500, lagMs: 1 });
+    await bench.ring();
+    expect(await bench.feed.search(QUERY, { atLeast: position(501) })).toMatchObject({ total: 501, lagMs: 0 });
+  });
+
   it('opens all cells again when it cannot know whether a batch was taken, once the index answers', async () => {
     let failures = 0;
     const apply: BenchOptions['apply'] = (real, batch) => (failures-- > 0 ? Promise.reject(new Error('away')) : real.apply(batch));
@@ -625,14 +785,12 @@ describe('a feed into an index that is elsewhere', () => {
 });
 
 describe('a search of a node', () => {
-  const query = { market: marketName('europe', 'softcore'), criteria: {}, sort: { by: 'buyout' }, limit: 9, now: instant(0) } as const;
-
   it('finds what is durable, as the feed sends it for it', async () => {
     const bench = await Bench.open();
     bench.put(4, ADA, 1, row(1));
-    expect(await bench.feed.search(query, { atLeast: position(4) })).toMatchObject({ kind: 'found', total: 1, lagMs: 0 });
+    expect(await bench.feed.search(QUERY, { atLeast: position(4) })).toMatchObject({ kind: 'found', total: 1, lagMs: 0 });
     bench.remove(5, ADA, 2, 1);
-    expect(await bench.feed.search(query, { atLeast: position(9) })).toMatchObject({ kind: 'found', total: 0, lagMs: 0 });
+    expect(await bench.feed.search(QUERY, { atLeast: position(9) })).toMatchObject({ kind: 'found', total: 0, lagMs: 0 });
     await promisesSettled();
     bench.put(10, ADA, 3, row(1));
     expect(await bench.feed.stats()).toMatchObject({ rows: 1 });
@@ -645,7 +803,7 @@ describe('a search of a node', () => {
     const bench = await Bench.open([EMPTY], { apply });
     bench.put(1, ADA, 1, row(1));
     let isAnswered = false;
-    const patient = bench.feed.search(query, { atLeast: position(1) }).finally(() => (isAnswered = true));
+    const patient = bench.feed.search(QUERY, { atLeast: position(1) }).finally(() => (isAnswered = true));
     await promisesSettled();
     expect(isAnswered).toBe(false);
     arrive();
@@ -653,7 +811,7 @@ describe('a search of a node', () => {
     expect(bench.timers.size).toBe(0);
 
     bench.put(2, ADA, 2, row(2));
-    const hasty = bench.feed.search(query, { atLeast: position(2) });
+    const hasty = bench.feed.search(QUERY, { atLeast: position(2) });
     await promisesSettled();
     bench.pass(100);
     await bench.ring();
@@ -662,6 +820,6 @@ describe('a search of a node', () => {
 
   it('says so when the index does not answer', async () => {
     const bench = await Bench.open([EMPTY], { search: async () => ({ kind: 'unavailable' }) });
-    expect(await bench.feed.search(query, { atLeast: position(0) })).toEqual({ kind: 'unavailable' });
+    expect(await bench.feed.search(QUERY, { atLeast: position(0) })).toEqual({ kind: 'unavailable' });
   });
 });
