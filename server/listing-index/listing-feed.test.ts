@@ -1,192 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { listingId, marketName, shardId } from '#shared/address.ts';
-import { cellOf, epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
-import { limits } from '#shared/limits.ts';
-import type { IndexedListing } from '#shared/search.ts';
-import { gold, instant, itemId, nodeName, playerId, position, rowId, type RowId, type ShardId, shardVersion } from '#shared/units.ts';
+import { listingId } from '#shared/address.ts';
+import { epoch } from '#shared/cell.ts';
+import { nodeName, position, rowId, shardVersion } from '#shared/units.ts';
 import { promisesSettled } from '#server/sim/scheduler.ts';
-import { ListingFeed, type FeedSnapshot } from './listing-feed.ts';
-import { ListingIndex } from './listing-index.ts';
-import { localListingIndex } from './local.ts';
-import type { FeedBatch, ListingIndexService, SearchAnswer } from './service.ts';
-
-const ADA = shardId('ada', 'europe', 'softcore');
-const BOB = shardId('bob', 'europe', 'softcore');
-
-interface Row {
-  readonly id: RowId;
-  readonly price: number;
-}
-
-function indexed(shard: ShardId, version: number, { id, price }: Row): IndexedListing {
-  return {
-    id: listingId(id, shard),
-    shard,
-    seller: playerId(shard.slice(0, shard.indexOf('@'))),
-    market: marketName('europe', 'softcore'),
-    item: { id: itemId(`i${id}`), baseId: 'b', itemClass: 'sword', name: 'Sword', rarity: 'rare', level: 1, affixes: [] },
-    buyout: gold(price),
-    startsAt: instant(0),
-    endsAt: instant(1_000_000),
-    version: shardVersion(version),
-  };
-}
-
-const row = (id: number, price = id): Row => ({ id: rowId(id), price });
-const listed = (id: number, version: number): IndexedListing => indexed(ADA, version, row(id));
-const rowsUpTo = (count: number): readonly IndexedListing[] => Array.from({ length: count }, (_, place) => listed(place + 1, place + 1));
-const EMPTY: FeedSnapshot = { position: position(0), rows: [] };
-
-function cellOfShard(shard: ShardId, inEpoch = FIRST_EPOCH): CellEpoch {
-  return { market: marketName('europe', 'softcore'), cell: cellOf(shard, limits.cellsPerRegion), epoch: inEpoch };
-}
-
-const QUERY = { market: marketName('europe', 'softcore'), criteria: {}, sort: { by: 'buyout' }, limit: 9, now: instant(0) } as const;
-const CELLS = [cellOfShard(ADA), cellOfShard(BOB)];
-
-interface BenchOptions {
-  readonly pendingMax?: number;
-  readonly node?: string;
-  /** In place of an index of its own. */
-  readonly core?: ListingIndex;
-  /** In place of the snapshots one after the other. */
-  readonly snapshot?: (cells: readonly CellEpoch[]) => FeedSnapshot | Promise<FeedSnapshot>;
-  /** In place of how the index takes a batch. */
-  readonly apply?: (real: ListingIndexService, batch: FeedBatch) => ReturnType<ListingIndexService['apply']>;
-  /** In place of how the index searches. */
-  readonly search?: () => Promise<SearchAnswer>;
-}
-
-/** Readings of snapshots that end when the test says so. */
-class SlowReadings {
-  readonly #underWay: ((snapshot: FeedSnapshot) => void)[] = [];
-  readonly snapshot = (): Promise<FeedSnapshot> => new Promise((resolve) => this.#underWay.push(resolve));
-
-  async end(at: number, rows: readonly IndexedListing[]): Promise<void> {
-    this.#underWay.shift()?.({ position: position(at), rows });
-    await promisesSettled();
-  }
-}
-
-/** A feed whose timers ring when the test says so, into an index that notes what it is given. */
-class Bench {
-  readonly timers = new Set<() => void>();
-  readonly applied: FeedBatch[] = [];
-  readonly reported: string[] = [];
-  readonly read: (readonly CellEpoch[])[] = [];
-  readonly core: ListingIndex;
-  readonly index: ListingIndexService;
-  readonly feed: ListingFeed<Row>;
-  lookupsToFail = 0;
-  #nowMs = 0;
-
-  constructor(
-    snapshots: readonly (FeedSnapshot | Error)[] = [EMPTY],
-    {
-      apply,
-      search,
-      pendingMax = 1_000_000,
-      node = 'one',
-      core = new ListingIndex([{ id: 'sword', slot: 'hand' }]),
-      snapshot,
-    }: BenchOptions = {},
-  ) {
-    this.core = core;
-    const later = (run: () => void): (() => void) => {
-      this.timers.add(run);
-      return () => void this.timers.delete(run);
-    };
-    const timers = { after: (_ms: number, run: () => void) => later(run), defer: (run: () => void) => void later(run) };
-    const real = localListingIndex(this.core, timers);
-    this.index = {
-      ...real,
-      apply: (batch) => {
-        this.applied.push(batch);
-        return apply === undefined ? real.apply(batch) : apply(real, batch);
-      },
-      search: (query, options) => search?.() ?? real.search(query, options),
-    };
-    const left = [...snapshots];
-    this.feed = new ListingFeed<Row>({
-      index: this.index,
-      node: nodeName(node),
-      incarnation: 'life',
-      cellsPerMarket: limits.cellsPerRegion,
-      platform: {
-        readings: { wall: () => instant(this.#nowMs), monotonicMs: () => this.#nowMs },
-        timers,
-        report: ({ message }) => void this.reported.push(message),
-      },
-      snapshot: (cells) => {
-        this.read.push(cells);
-        if (snapshot !== undefined) return Promise.resolve(snapshot(cells));
-        const next = left.shift();
-        return next === undefined || next instanceof Error ? Promise.reject(next ?? new Error('none left')) : Promise.resolve(next);
-      },
-      // A shard that takes no turns: the index has what the node's database has.
-      rowsOf: async (shard) => {
-        if (this.lookupsToFail-- > 0) throw new Error('the disk is busy');
-        return [1, 2, 3, 4].map(rowId).filter((id) => this.core.get(listingId(id, shard)) !== undefined);
-      },
-      pendingMax,
-      indexed,
-    });
-  }
-
-  /** With cells of both shards live. */
-  static async open(snapshots?: readonly (FeedSnapshot | Error)[], options?: BenchOptions): Promise<Bench> {
-    const bench = new Bench(snapshots, options);
-    await bench.feed.openCells(CELLS);
-    await promisesSettled();
-    return bench;
-  }
-
-  put(at: number, shard: ShardId, version: number, listing: Row): void {
-    this.feed.take({ position: position(at), shard, version: shardVersion(version), id: rowId(listing.id), row: listing });
-  }
-
-  remove(at: number, shard: ShardId, version: number, id: number): void {
-    this.feed.take({ position: position(at), shard, version: shardVersion(version), id: rowId(id), row: undefined });
-  }
-
-  async ring(): Promise<void> {
-    const ringing = [...this.timers];
-    this.timers.clear();
-    for (const run of ringing) run();
-    await promisesSettled();
-  }
-
-  pass(ms: number): void {
-    this.#nowMs += ms;
-  }
-
-  /** Somebody else feeds the index in the name of the node: it loses its place. */
-  disturb(): void {
-    this.core.apply({ node: nodeName('one'), incarnation: 'another', kind: 'open', cells: [] });
-  }
-
-  async flushed(): Promise<void> {
-    this.feed.flush(position(Number.MAX_SAFE_INTEGER));
-    await promisesSettled();
-  }
-
-  /** What the index has once everything was sent. */
-  async known(): Promise<{ readonly rows: number; readonly position: number }> {
-    await this.flushed();
-    return { rows: this.core.stats().rows, position: this.core.positionOf(nodeName('one')) };
-  }
-
-  async has(shard: ShardId, id: number): Promise<IndexedListing | undefined> {
-    await this.flushed();
-    return this.core.get(listingId(rowId(id), shard));
-  }
-
-  /** From where to where each batch of changes went. */
-  get spans(): readonly (readonly [from: number, to: number])[] {
-    return this.applied.flatMap((batch) => (batch.kind === 'changes' ? [[batch.from, batch.to] as const] : []));
-  }
-}
+import {
+  ADA,
+  BOB,
+  indexed,
+  row,
+  listed,
+  rowsUpTo,
+  EMPTY,
+  cellOfShard,
+  QUERY,
+  CELLS,
+  type BenchOptions,
+  SlowReadings,
+  Bench,
+} from './testing/feed-bench.ts';
 
 describe('the feed of the index', () => {
   it('gives the last change of each listing, in one batch that starts where the one before ended', async () => {
@@ -361,6 +193,17 @@ describe('the feed of the index', () => {
     await readings.end(13, rowsUpTo(3));
     expect(await bench.feed.search(QUERY, { atLeast: position(13) })).toMatchObject({ total: 3, lagMs: 0 });
     expect([bench.feed.lagMs, bench.timers.size]).toEqual([0, 0]);
+  });
+
+  it('does not pass what was forgotten of a cell that is opened in another epoch before it was read', async () => {
+    const readings = new SlowReadings();
+    const bench = new Bench([], { pendingMax: 2, snapshot: readings.snapshot });
+    void bench.feed.openCells(CELLS);
+    await promisesSettled();
+    await readings.end(10, []);
+    for (let id = 1; id <= 3; id++) bench.put(10 + id, ADA, id, row(id));
+    void bench.feed.openCells([ADA, BOB].map((shard) => cellOfShard(shard, epoch(2))));
+    expect(await bench.known()).toEqual({ rows: 0, position: 10 });
   });
 
   it('does not pass a batch that was not taken before its cells are read again', async () => {
@@ -549,87 +392,6 @@ describe('a feed of cells', () => {
     bench.core.apply({ node: nodeName('two'), incarnation: 'x', kind: 'open', cells: [cellOfShard(ADA, epoch(2))] });
     await bench.feed.openCells(CELLS);
     expect(await bench.known()).toEqual({ rows: 1, position: 3 });
-  });
-});
-
-/** A shard that moves between two nodes: what is true of it, and who owns its cell. */
-class MovingShard {
-  readonly shard: ShardId;
-  readonly priceById = new Map<number, number>();
-  version = 0;
-  owner = 0;
-  inEpoch = FIRST_EPOCH;
-
-  constructor(shard: ShardId) {
-    this.shard = shard;
-  }
-
-  get cell(): CellEpoch {
-    return cellOfShard(this.shard, this.inEpoch);
-  }
-
-  get rows(): readonly IndexedListing[] {
-    return Array.from(this.priceById, ([id, price]) => indexed(this.shard, this.version, row(id, price)));
-  }
-}
-
-describe('feeds of nodes between which cells move', () => {
-  const event = fc.record({
-    kind: fc.constantFrom('put', 'put', 'put', 'remove', 'move', 'lose', 'ring', 'zombie'),
-    which: fc.constantFrom(0, 1),
-    id: fc.integer({ min: 1, max: 4 }),
-    isClosed: fc.boolean(),
-  });
-
-  it('come to what is true at the owners, whatever moved when, and whatever a former owner still sends', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(event, { maxLength: 40 }), async (events) => {
-        const core = new ListingIndex([{ id: 'sword', slot: 'hand' }]);
-        const shards = [new MovingShard(ADA), new MovingShard(BOB)];
-        const positions = [0, 0];
-        const benches = ['one', 'two'].map((node, number) => {
-          const snapshot = (cells: readonly CellEpoch[]): FeedSnapshot => {
-            const own = shards.filter(({ cell }) => cells.some((each) => each.cell === cell.cell));
-            return { position: position(positions[number] ?? 0), rows: own.flatMap(({ rows }) => rows) };
-          };
-          return new Bench([], { node, core, snapshot });
-        });
-        const [one, two] = benches;
-        if (one === undefined || two === undefined) throw new Error('there are two');
-        void one.feed.openCells(shards.map(({ cell }) => cell));
-        for (const [at, { kind, which, id, isClosed }] of events.entries()) {
-          const moving = shards[which] ?? new MovingShard(ADA);
-          const [owner, other] = moving.owner === 0 ? [one, two] : [two, one];
-          const position = (positions[moving.owner] ?? 0) + 1;
-          if (kind === 'put' || kind === 'remove') {
-            positions[moving.owner] = position;
-            moving.version += 1;
-            if (kind === 'put') moving.priceById.set(id, at + 1);
-            else moving.priceById.delete(id);
-            if (kind === 'put') owner.put(position, moving.shard, moving.version, row(id, at + 1));
-            else owner.remove(position, moving.shard, moving.version, id);
-          } else if (kind === 'move') {
-            // Some never hear that their cell has moved: they feed it until the index tells them.
-            if (isClosed) owner.feed.closeCell(moving.cell);
-            moving.owner = 1 - moving.owner;
-            moving.inEpoch = epoch(moving.inEpoch + 1);
-            void other.feed.openCells([moving.cell]);
-          } else if (kind === 'zombie') {
-            other.put((positions[1 - moving.owner] ?? 0) + 1, moving.shard, 1_000, row(id, 666));
-            positions[1 - moving.owner] = (positions[1 - moving.owner] ?? 0) + 1;
-          } else if (kind === 'lose') {
-            core.apply({ node: nodeName(owner === one ? 'one' : 'two'), incarnation: 'another', kind: 'open', cells: [] });
-          } else await owner.ring();
-        }
-        for (let rounds = 0; rounds < 6; rounds++) for (const bench of benches) await Promise.all([bench.flushed(), bench.ring()]);
-        for (const { shard, rows } of shards) {
-          const known = [1, 2, 3, 4].flatMap((id) => core.get(listingId(rowId(id), shard)) ?? []);
-          const prices = (listings: readonly IndexedListing[]) => listings.map(({ id, buyout }) => `${id} for ${buyout}`).toSorted();
-          expect(prices(known)).toEqual(prices(rows));
-        }
-      }),
-      { numRuns: 300 },
-    );
   });
 });
 
