@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
+import { AssertionFault } from '#shared/assert.ts';
 import { createPrng } from '#shared/prng.ts';
 import { listingId, marketOf, shardId, marketName } from '#shared/address.ts';
 import { cellOf, epoch, FIRST_EPOCH } from '#shared/cell.ts';
@@ -262,6 +263,34 @@ describe('a node that opens a cell in another epoch than its persister was opene
     const bench = new NodeBench();
     const epochs = [{ market: marketName('europe', 'softcore'), cell: 0, epoch: epoch(2) }];
     await expect(bench.open(regions, { epochs })).rejects.toThrow('cell 0 of europe.softcore is opened in epoch 1');
+  });
+});
+
+describe('a cell that is opened again in the moment in which it is closed', () => {
+  it('is fed to the index', async () => {
+    const bench = new NodeBench();
+    const node = await bench.open(regions);
+    const cell = { market: marketName('europe', 'softcore'), cell: cellOf(player('ada'), limits.cellsPerRegion), epoch: FIRST_EPOCH };
+    const closing = node.closeCell(cell.market, cell.cell);
+    let isOpen = false;
+    for (let turn = 0; turn < 50 && !isOpen; turn++) {
+      await Promise.resolve();
+      try {
+        node.openCell(cell);
+        isOpen = true;
+      } catch (error) {
+        if (!(error instanceof AssertionFault)) throw error;
+      }
+    }
+    await closing;
+    const opened = send(node, player('ada'), { kind: 'open', issuer: 'service', body: opening('ada', {}) }, true);
+    await bench.run(1_000);
+    await opened;
+    const sold = send(node, player('ada'), command('sell', { itemId: 'ada-0', buyout: 500, durationMs: rules.durationMaxMs }, 'sell'));
+    await bench.run(1_000);
+    await sold;
+    expect([isOpen, (await node.index.stats()).rows]).toEqual([true, 1]);
+    await bench.close(node);
   });
 });
 

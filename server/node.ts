@@ -234,7 +234,9 @@ export class GavelNode implements ServingNode {
    * subscribes to its shards must be ended first.
    */
   async closeCell(market: Market, cell: number): Promise<void> {
-    this.index.closeCell(await this.#cells.close(market, cell));
+    const cellEpoch = await this.#cells.close(market, cell);
+    // Opened again at once, perhaps in the same epoch, it is fed on.
+    if (this.#cells.isClosed(cellEpoch)) this.index.closeCell(cellEpoch);
   }
 
   owns(shard: ShardId): boolean {

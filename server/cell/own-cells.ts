@@ -40,6 +40,11 @@ export class OwnCells {
     return cell?.state === 'open' ? cell : undefined;
   }
 
+  /** Whether the cell was closed here, and not opened since. */
+  isClosed(cell: CellEpoch): boolean {
+    return this.#cells.get(cell)?.state === 'closed';
+  }
+
   /** Ends a subscription to a shard, also of a cell that is being closed. */
   unsubscribe(shard: ShardId, listener: ShardListener): void {
     this.#cells.of(shard)?.unsubscribe(shard, listener);

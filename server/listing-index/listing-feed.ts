@@ -8,8 +8,9 @@
  *
  * F1. Changes are sent in the order of the journal, and only durable ones.
  * F2. A batch has the last change of each listing, and no other: what a listing was in between is not worked out.
- * F3. After `flush` every durable change of live cells is on its way. Those of a cell that is not live wait for its
- *     snapshot, and the position that the index is told does not pass them.
+ * F3. After `flush` every durable change of live cells is on its way. Those of a cell that is not
+ *     live wait for its snapshot, or were lost and are in it; the position that the index is told
+ *     passes neither. A cell that is closed is forgotten when all of its changes were taken.
  * F4. After a snapshot at some position only later changes of the cell follow: none is lost between the two, and none
  *     counts twice.
  * F5. Listings of a shard that cannot be loaded, which could not be bought, are not in the index: neither from before
@@ -77,6 +78,8 @@ export interface ListingFeedOptions<Row> {
 interface OpenCell {
   readonly cell: CellEpoch;
   phase: 'waiting' | 'snapshot' | 'live';
+  /** Whether changes may be missing that the index does not know; never if it is live. */
+  hasLost: boolean;
 }
 
 /** How the index stands towards what the feed has heard. */
@@ -112,6 +115,8 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   readonly #options: ListingFeedOptions<Row>;
   /** The open cells, of each at most one epoch. */
   readonly #cells: CellMap<OpenCell>;
+  /** Those of the open cells that are forgotten as soon as the index knows their changes. */
+  readonly #closing = new Set<OpenCell>();
   readonly #pending = new PendingChanges<Row>();
   readonly #hidden = new Set<ShardId>();
   #state: State = { kind: 'current' };
@@ -119,7 +124,7 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   #heardTo = NO_POSITION;
   /** Up to where the index knows the journal; `undefined` if it does not know this life, or no longer. */
   #fedTo: Position | undefined;
-  /** Snapshots under way, until every open cell is live. */
+  /** Snapshots under way, as long as an open cell is not live. */
   #snapshots: Promise<void> | undefined;
 
   constructor(options: ListingFeedOptions<Row>) {
@@ -139,10 +144,12 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
    */
   async search(query: SearchQuery, { atLeast }: { readonly atLeast: Position }): Promise<FoundAtNode> {
     const { index, node } = this.#options;
+    const hadLost = this.#hasLost;
     const answer = await index.search(query, { atLeast: { node, position: this.flush(atLeast) } });
     if (answer.kind !== 'found') return answer;
     const { isBehind, ...found } = answer;
-    return { ...found, lagMs: isBehind ? Math.max(1, this.lagMs) : 0 };
+    // A cell that is opened again lacks rows that the index had at its position.
+    return { ...found, lagMs: isBehind || hadLost || this.#hasLost ? Math.max(1, this.lagMs) : 0 };
   }
 
   /** Sizes of the index; what waits is sent first. Rejects if the index does not answer. */
@@ -153,22 +160,29 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
 
   /** Feeds these cells from now on, too, in the place of what they were. Resolves as `allLive` does. */
   openCells(cells: readonly CellEpoch[]): Promise<void> {
-    for (const cell of cells) this.#cells.set(cell, { cell, phase: 'waiting' });
+    for (const cell of cells) {
+      const former = this.#cells.get(cell);
+      if (former !== undefined) this.#closing.delete(former);
+      this.#cells.set(cell, { cell, phase: 'waiting', hasLost: former?.hasLost ?? false });
+    }
     return this.allLive();
   }
 
   /** Resolves when the index has the rows of every open cell, also of those that are opened meanwhile. */
   allLive(): Promise<void> {
-    this.#snapshots ??= this.#snapshotsTaken().finally(() => (this.#snapshots = undefined));
+    this.#snapshots ??= this.#snapshotsTaken();
     return this.#snapshots;
   }
 
   /**
-   * Feeds this cell no more, unless it is open in another epoch. Its rows stay in the index until
-   * its next owner opens it.
+   * Feeds this cell no more once the index has taken its changes, of which none may follow; nothing
+   * happens if it is open in another epoch. Its rows stay in the index until its next owner opens it.
    */
   closeCell(cell: CellEpoch): void {
-    if (this.#cells.get(cell)?.cell.epoch === cell.epoch) this.#cells.set(cell, undefined);
+    const open = this.#cells.get(cell);
+    if (open?.cell.epoch !== cell.epoch) return;
+    this.#closing.add(open);
+    this.#send();
   }
 
   /** Takes what a durable turn has made of a listing. */
@@ -219,6 +233,11 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
     return this.#state.kind === 'stopped';
   }
 
+  /** Whether the index lacks changes that wait no more, until the snapshots of their cells. */
+  get #hasLost(): boolean {
+    return this.#snapshots !== undefined && this.#cells.values().some(({ hasLost }) => hasLost);
+  }
+
   #add(change: ListingChange<Row>): void {
     const state = this.#state;
     if (state.kind === 'stopped') return;
@@ -244,40 +263,56 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
     if (state.kind === 'sending') state.isUrgent = true;
     if (state.kind === 'sending' || state.kind === 'stopped' || this.#fedTo === undefined) return;
     const cells = this.#drained();
-    const isHeld = this.#pending.count > 0;
+    const isHeld = this.#pending.count > 0 || this.#hasLost;
+    const leaving = Array.from(this.#closing).filter(({ phase }) => phase === 'live');
     const from = this.#fedTo;
     const to = isHeld || this.#heardTo < from ? from : this.#heardTo;
     if (state.kind === 'behind') state.cancelTimer?.();
     const sinceMs = state.kind === 'behind' ? state.sinceMs : this.#nowMs;
     if (cells.length === 0 && from === to) {
       this.#state = isHeld ? { kind: 'behind', sinceMs, cancelTimer: undefined } : { kind: 'current' };
+      this.#forget(leaving);
       return;
     }
     this.#state = { kind: 'sending', sinceMs, laterSinceMs: isHeld ? sinceMs : undefined, isUrgent: false };
-    void this.#deliver({ kind: 'changes', from, to, cells });
+    void this.#deliver({ kind: 'changes', from, to, cells }, leaving);
   }
 
-  async #deliver(batch: FeedMessage): Promise<void> {
+  /** Sends a batch, which has the last changes of the cells that are leaving. */
+  async #deliver(batch: FeedMessage, leaving: readonly OpenCell[]): Promise<void> {
     const isTaken = await this.#isApplied(batch).catch((error: unknown) => {
       this.#options.platform.report({ level: 'error', message: 'the listing index does not take changes', error });
+      this.#lose();
       return false;
     });
+    if (isTaken) this.#forget(leaving);
     if (this.#state.kind !== 'sending') return;
     const { laterSinceMs, isUrgent } = this.#state;
     const sinceMs = isTaken ? laterSinceMs : this.#state.sinceMs;
     this.#state = sinceMs === undefined ? { kind: 'current' } : { kind: 'behind', sinceMs, cancelTimer: undefined };
-    if (!isTaken) {
-      this.#fedTo = undefined;
-      this.#openAgain();
-    } else if (isUrgent) this.#send();
-    else if (sinceMs !== undefined) this.#startTimer(sinceMs);
+    if (isTaken && isUrgent) this.#send();
+    else if (isTaken && sinceMs !== undefined) this.#startTimer(sinceMs);
+  }
+
+  /** Feeds these cells no more, unless they were opened anew. */
+  #forget(cells: readonly OpenCell[]): void {
+    for (const open of cells) {
+      this.#closing.delete(open);
+      if (this.#isOpen(open)) this.#cells.set(open.cell, undefined);
+    }
+  }
+
+  /** Whether a cell was neither forgotten nor opened anew. */
+  #isOpen(open: OpenCell): boolean {
+    return this.#cells.get(open.cell) === open;
   }
 
   /** The changes of live cells, by cell. Those of cells that wait for a snapshot go on waiting; those of closed ones go. */
   #drained(): readonly CellChanges[] {
     const byCell = new Map<OpenCell, FeedChange[]>();
-    // Without a live cell nothing can be sent, and what waits may be much.
-    if (this.#pending.count === 0 || !this.#cells.values().some(({ phase }) => phase === 'live')) return [];
+    if (this.#pending.count === 0) return [];
+    // If all cells wait for snapshots nothing can be sent, and what waits may be much.
+    if (!this.#cells.values().some(({ phase }) => phase === 'live') && this.#cells.values().some(() => true)) return [];
     for (const [shard, pending] of this.#pending.drain()) {
       const open = this.#cells.of(shard);
       if (open === undefined) continue;
@@ -294,40 +329,57 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
     return Array.from(byCell, ([{ cell }, changes]) => ({ cell, changes }));
   }
 
-  /** Every open cell needs a snapshot: one that is under way does not count. */
+  /** Changes are lost, so that every open cell needs a snapshot: one that is under way does not count. */
   #openAgain(): void {
-    for (const open of this.#cells.values()) open.phase = 'waiting';
+    for (const open of this.#cells.values()) {
+      open.phase = 'waiting';
+      open.hasLost = true;
+    }
     void this.allLive();
+  }
+
+  /** It is not known what the index knows of this life. */
+  #lose(): void {
+    this.#fedTo = undefined;
+    this.#openAgain();
   }
 
   async #snapshotsTaken(): Promise<void> {
     await Promise.resolve(); // What is opened in the same go is read together.
     for (;;) {
       const waiting = Array.from(this.#cells.values()).filter(({ phase }) => phase === 'waiting');
-      if (waiting.length === 0 || this.#isStopped) return;
+      if (waiting.length === 0 || this.#isStopped) {
+        // In the same go: what is opened from now on begins anew.
+        this.#snapshots = undefined;
+        return;
+      }
       if (await this.#isSnapshotTaken(waiting)) continue;
       await new Promise<void>((resolve) => this.#options.platform.timers.after(SNAPSHOT_RETRY_MS, resolve));
     }
   }
 
-  /** Whether all of these cells that are still open are live now. */
+  /** Whether these cells are live now, but for those that were forgotten or opened again meanwhile. */
   async #isSnapshotTaken(waiting: readonly OpenCell[]): Promise<boolean> {
     for (const open of waiting) open.phase = 'snapshot';
     try {
-      const position = await this.#snapshotPosition(waiting.map(({ cell }) => cell));
+      const position = await this.#snapshotPosition(waiting);
       if (position !== undefined && !this.#isStopped) this.#goLive(waiting, position);
+      return position !== undefined;
     } catch (error) {
       this.#options.platform.report({ level: 'error', message: 'the listing index could not be given a snapshot', error });
+      return false;
+    } finally {
+      for (const open of waiting) if (open.phase === 'snapshot') open.phase = 'waiting';
     }
-    for (const open of waiting) if (open.phase === 'snapshot') open.phase = 'waiting';
-    return waiting.every((open) => open.phase === 'live' || this.#cells.get(open.cell) !== open);
   }
 
   /** Gives the index the rows of these cells as of the position returned; `undefined` if it has lost its place. */
-  async #snapshotPosition(cells: readonly CellEpoch[]): Promise<Position | undefined> {
+  async #snapshotPosition(waiting: readonly OpenCell[]): Promise<Position | undefined> {
     // An index that does not answer is found out before all rows are read for it.
     if (this.#fedTo === undefined && !(await this.#isApplied({ kind: 'open', cells: [] }))) return undefined;
-    const { position, rows } = await this.#options.snapshot(cells);
+    const { position, rows } = await this.#options.snapshot(waiting.map(({ cell }) => cell));
+    const cells = waiting.filter((open) => open.phase === 'snapshot' && this.#isOpen(open)).map(({ cell }) => cell);
+    if (cells.length === 0) return position;
     if (!(await this.#isApplied({ kind: 'open', cells }))) return undefined;
     for (let start = 0; start < rows.length; start += PART_ROWS) {
       if (start > 0) await new Promise<void>((resolve) => this.#options.platform.timers.defer(resolve));
@@ -350,7 +402,11 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
       const isGiven = this.#cells.of(shard)?.phase === 'snapshot';
       this.#pending.putBack(shard, isGiven ? pending.filter((change) => change.position > position) : pending);
     }
-    for (const open of cells) if (open.phase === 'snapshot') open.phase = 'live';
+    for (const open of cells) {
+      if (open.phase !== 'snapshot') continue;
+      open.phase = 'live';
+      open.hasLost = false;
+    }
     if (position > this.#heardTo) this.#heardTo = position;
     this.#send();
   }
@@ -360,14 +416,17 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
     const { index, node, incarnation, platform } = this.#options;
     const answer = await index.apply({ node, incarnation, ...batch });
     if (answer.kind === 'snapshot-needed') {
-      this.#fedTo = undefined;
+      this.#lose();
       return false;
     }
     this.#fedTo = batch.kind === 'changes' ? answer.to : (this.#fedTo ?? answer.to);
     for (const cell of answer.outdated) {
+      const open = this.#cells.get(cell);
+      const isClosing = open !== undefined && this.#closing.has(open);
+      if (open?.cell.epoch === cell.epoch) this.#forget([open]);
+      if (isClosing) continue; // Its next owner was faster.
       const message = `the index knows another owner of cell ${cell.cell} of ${cell.market}, which is fed no more`;
       platform.report({ level: 'error', message });
-      this.closeCell(cell);
     }
     return !this.#isStopped;
   }
