@@ -284,9 +284,9 @@ describe('a seller whose file is damaged', () => {
     ['keeps the hold if it may have decided', true, 1],
   ])('%s; nothing commits twice when the file is whole again', async (_name, isDecided, holds) => {
     const bench = await crashed(isDecided);
-    bench.disk.damage(ADA, 'garble');
+    bench.disk.images.damage(ADA, 'garble');
     for (const isWhole of [false, false, true]) {
-      if (isWhole) bench.disk.repair(ADA);
+      if (isWhole) bench.disk.images.repair(ADA);
       const node = await bench.open(regions, { isClockTrusted: true });
       await bench.run(2 * MINUTE_MS);
       expect(await rowsOf(bench, node, BOB, hold.name)).toHaveLength(isWhole ? 0 : holds);

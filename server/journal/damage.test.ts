@@ -11,11 +11,10 @@ import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { openFilePersister } from './persister/open-file-persister.ts';
 import { openDirectory } from './disk/directory.ts';
 import { DIRECTORY_FORMAT } from './recovery/recovery.ts';
-import { readImage, writeImage } from './images/image-bytes.ts';
-import { writeMark } from './disk/image-mark.ts';
-import { directoryName, fileName } from './disk/image-files.ts';
+import { readImage } from './images/image-bytes.ts';
+import { directoryName, fileName, writeMark } from './disk/image-files.ts';
 import { SAMPLE_SHARDS, SampleDirectory, startOn, type Found } from './testing/storage-sample.ts';
-import { DEFINITION, picker, SCHEMA_BY_TABLE } from './testing/sample.ts';
+import { DEFINITION, picker, SCHEMA_BY_TABLE, writeImage } from './testing/sample.ts';
 
 const FILES = ['gavel.json', 'lock.db', 'journal.db', 'journal.db-wal', 'node.db', 'an image', 'published.json', 'staging'] as const;
 const KINDS = ['flipped bit', 'cut', 'older', 'newer version', 'foreign', 'edited', 'missing', 'doubled'] as const;

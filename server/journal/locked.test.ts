@@ -88,9 +88,9 @@ describe('node.db, locked by another program', () => {
       rmSync(path, { recursive: true });
     });
     const folds = new PortCaller<FoldApi>(worker);
-    await folds.call('open', [path, DEFINITION, 'sample', PATIENT]);
+    await folds.call('open', [path, DEFINITION, { ...directory.journal.state, instance: 'sample', remarks: [] }, PATIENT]);
     const letGo = lock(path, 'node.db');
-    const recovered = folds.call('recover', [{ ...directory.journal.state, instance: 'sample', remarks: [] }]);
+    const recovered = folds.call('recover', [directory.journal.state.position]);
     // It has tried to write in vain before this is answered.
     await Promise.race([recovered, folds.call('query', ['due', [instant(1), 10], position(0)])]);
     letGo();

@@ -6,8 +6,7 @@ import type { IndexedListing } from '#shared/search.ts';
 import type { Position, ShardId, ShardVersion } from '#shared/units.ts';
 import type { ListingChange } from '#server/listing-index/pending-changes.ts';
 import { rowFromRaw, type ChangeSet, type RawPut } from '#server/shard/change-set.ts';
-import type { ShardDefinition } from '#server/shard/definition.ts';
-import { upgradedRow } from '#server/shard/upgrade-row.ts';
+import { upgradedRow, type ShardDefinition } from '#server/shard/definition.ts';
 import type { AnyRow } from '#server/shard/row.ts';
 import type { Feature, IndexedRows } from './feature.ts';
 

@@ -42,8 +42,8 @@ export interface Remove {
 }
 
 /** Everything that one turn changed. */
-export interface ChangeSet extends ShardHeader {
-  readonly puts: readonly Put[];
+export interface ChangeSet<P = Put> extends ShardHeader {
+  readonly puts: readonly P[];
   readonly removes: readonly Remove[];
   readonly ledger: readonly LedgerEntry[];
 }
@@ -59,11 +59,7 @@ export interface RawPut {
 }
 
 /** A change set as kept. A whole shard image has the same shape: all rows, no removes, the newest ledger lines. */
-export interface RawChangeSet extends ShardHeader {
-  readonly puts: readonly RawPut[];
-  readonly removes: readonly Remove[];
-  readonly ledger: readonly LedgerEntry[];
-}
+export type RawChangeSet = ChangeSet<RawPut>;
 
 /** A row object from its kept values, by the schema alone: of whatever version. A shard reads its present ones by compiled functions. */
 export function rowFromRaw(schema: EntitySchema, put: RawPut): AnyRow {

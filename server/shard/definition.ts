@@ -5,7 +5,7 @@ import { installation } from './install.ts';
 import { operations } from './operations.ts';
 import type { AlarmHandler, Handler, Powerup, Upgrader } from './powerup.ts';
 import { BALANCE_FOLLOWS, type RecordFormat } from './record/format.ts';
-import type { EntitySchema } from './row.ts';
+import type { AnyRow, EntitySchema } from './row.ts';
 
 /** What all shards of a world are made of, and what their records are read by. */
 export interface ShardDefinition extends RecordFormat {
@@ -44,25 +44,15 @@ export function defineShard(
 ): ShardDefinition {
   if (places.length > BALANCE_FOLLOWS) throw new Error(`there are more than ${BALANCE_FOLLOWS} places`);
   const powerups = [installation, operations, failures, ...installed].toSorted((a, b) => (b.priority ?? 0) - (a.priority ?? 0));
-  const entities = unique(
-    'entity',
-    powerups.flatMap((powerup) => powerup.entities.map((entity) => [entity.name, entity] as const)),
-  );
-  unique(
-    'powerup',
-    powerups.map((powerup) => [powerup.name, powerup] as const),
-  );
-  const alarms = unique(
-    'alarm',
-    powerups.flatMap((powerup) => Object.entries(powerup.alarms ?? {})),
-  );
+  const all = <T>(what: string, of: (powerup: Powerup) => readonly (readonly [string, T])[]): ReadonlyMap<string, T> =>
+    unique(what, powerups.flatMap(of));
+  all('powerup', (powerup) => [[powerup.name, powerup]]);
+  const entities = all('entity', (powerup) => powerup.entities.map((entity) => [entity.name, entity]));
+  const alarms = all('alarm', (powerup) => Object.entries(powerup.alarms ?? {}));
   const declared = unique('alarm attribute', [...entities.values()].flatMap(alarmsOf));
   for (const name of declared.keys()) if (!alarms.has(name)) throw new Error(`nobody handles the alarm ${name}`);
   for (const name of alarms.keys()) if (!declared.has(name)) throw new Error(`no attribute sets the alarm ${name}`);
-  const upgraders = unique(
-    'upgrade',
-    powerups.flatMap((powerup) => (powerup.upgraders ?? []).map((one) => [one.from.table, one] as const)),
-  );
+  const upgraders = all('upgrade', (powerup) => (powerup.upgraders ?? []).map((one) => [one.from.table, one]));
   const schemas = new Map<string, EntitySchema>();
   for (const { from } of upgraders.values()) schemas.set(from.table, from);
   for (const { schema } of entities.values()) schemas.set(schema.table, schema);
@@ -73,10 +63,7 @@ export function defineShard(
     build,
     powerups,
     entityByName: entities,
-    handlers: unique(
-      'message',
-      powerups.flatMap((powerup) => Object.entries(powerup.handlers ?? {})),
-    ),
+    handlers: all('message', (powerup) => Object.entries(powerup.handlers ?? {})),
     alarms,
     guards: powerups.flatMap(({ guard }) => guard ?? []),
     tidies: powerups.flatMap(({ tidy }) => tidy ?? []),
@@ -87,6 +74,25 @@ export function defineShard(
     projected: [...projected],
     projectedTables: new Set([...schemas.values()].filter(({ name }) => projected.has(name)).map(({ table }) => table)),
   };
+}
+
+/** The present row that an old one becomes, whose table it names. Throws `Error` if there is no way from there. Nothing is checked. */
+export function upgradedRow(
+  definition: ShardDefinition,
+  fromTable: string,
+  old: AnyRow,
+): { readonly entity: string; readonly row: AnyRow } {
+  let table = fromTable;
+  let row = old;
+  while (!definition.entityByTable.has(table)) {
+    const step = definition.upgraders.get(table);
+    if (step === undefined) throw new Error(`there is no upgrade from ${table}`);
+    row = step.upgrade(row);
+    table = step.to.table;
+  }
+  const schema = definition.schemas.get(table);
+  if (schema === undefined) throw new Error(`the upgrade of ${fromTable} leads to ${table}, which nobody defines`);
+  return { entity: schema.name, row };
 }
 
 function alarmsOf(entity: Entity): readonly (readonly [string, Entity])[] {

@@ -13,7 +13,7 @@
 import type { RowId } from '#shared/units.ts';
 import { ConstraintError } from './constraint-error.ts';
 import { Json } from './json.ts';
-import type { AnyRow, AttributeType } from './row.ts';
+import { KEPT_AS, type AnyRow, type AttributeType } from './row.ts';
 
 /** What has to be known of an attribute, as `entity.ts` describes it. */
 interface CompiledAttribute {
@@ -111,35 +111,20 @@ function checkSource([name, { nullable }]: NamedAttribute, index: number): strin
 
 function sizeSource([name, { type, nullable }]: NamedAttribute): string {
   const value = `row.${name}`;
-  const size = SIZE_SOURCE[type]?.(value) ?? String(NUMBER_BYTES);
+  const size = KEPT_AS[type] === 'number' ? String(NUMBER_BYTES) : `${keptSource(type, value)}.length + 1`;
   return nullable ? ` + (${value} === null ? ${NUMBER_BYTES} : ${size})` : ` + ${size}`;
 }
 
-const byLength = (value: string): string => `${value}.length + 1`;
-/** The size of what is larger than a number. */
-const SIZE_SOURCE: Partial<Record<AttributeType, (value: string) => string>> = {
-  text: byLength,
-  enum: byLength,
-  bytes: byLength,
-  json: (value) => byLength(`${value}.text`),
-};
-
 function writeSource([name, { type, nullable }]: NamedAttribute): string {
   const value = `row.${name}`;
-  const write = WRITE_SOURCE[type](value);
+  const write = `out.${WRITTEN_BY[KEPT_AS[type]]}(${keptSource(type, value)});`;
   return nullable ? `if (${value} === null) out.count(0); else { out.count(1); ${write} }` : write;
 }
 
-const asNumber = (value: string): string => `out.signed(${value});`;
-const asText = (value: string): string => `out.text(${value});`;
-const WRITE_SOURCE: Readonly<Record<AttributeType, (value: string) => string>> = {
-  integer: asNumber,
-  gold: asNumber,
-  timestamp: asNumber,
-  reference: asNumber,
-  boolean: (value) => `out.signed(${value} ? 1 : 0);`,
-  text: asText,
-  enum: asText,
-  json: (value) => `out.text(${value}.text);`,
-  bytes: (value) => `out.bytes(${value});`,
-};
+/** How a value is kept. */
+function keptSource(type: AttributeType, value: string): string {
+  if (type === 'boolean') return `${value} ? 1 : 0`;
+  return type === 'json' ? `${value}.text` : value;
+}
+
+const WRITTEN_BY = { number: 'signed', text: 'text', bytes: 'bytes' } as const satisfies Record<string, keyof ValueWriter>;

@@ -6,10 +6,9 @@
  */
 import type { RowId } from '#shared/units.ts';
 import { rowFromRaw, type RawChangeSet, type RawPut } from './change-set.ts';
-import type { ShardDefinition } from './definition.ts';
+import { upgradedRow, type ShardDefinition } from './definition.ts';
 import type { Entity } from './entity.ts';
 import { Json } from './json.ts';
-import { upgradedRow } from './upgrade-row.ts';
 import type { AnyRow } from './row.ts';
 
 /** Throws `Error` with one sentence for the first thing that is wrong with a shard as it was kept. */

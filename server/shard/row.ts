@@ -10,6 +10,19 @@ export interface AnyRow {
 /** What an attribute can hold. `reference` is the row id of another entity of the same shard. */
 export type AttributeType = 'integer' | 'text' | 'gold' | 'boolean' | 'timestamp' | 'bytes' | 'reference' | 'enum' | 'json';
 
+/** As what the values of each type are kept, in records and in images. */
+export const KEPT_AS: Readonly<Record<AttributeType, 'number' | 'text' | 'bytes'>> = {
+  integer: 'number',
+  gold: 'number',
+  boolean: 'number',
+  timestamp: 'number',
+  reference: 'number',
+  text: 'text',
+  enum: 'text',
+  json: 'text',
+  bytes: 'bytes',
+};
+
 /** What the persister has to know of one attribute. */
 export interface ColumnSchema {
   readonly name: string;

@@ -1,9 +1,9 @@
 /** What a shard consists of in memory: its tables, its counters and the undo log of the turn under way. */
 import { type Epoch, FIRST_ROW_ID, type Instant, NO_VERSION, type RowId, type ShardId } from '#shared/units.ts';
-import type { AlarmIndex } from './alarm-index.ts';
 import type { ChangeSet, Put, RawChangeSet, Remove, ShardHeader } from './change-set.ts';
 import type { ShardDefinition } from './definition.ts';
 import type { Entity } from './entity.ts';
+import type { AlarmIndex } from './table-index.ts';
 import { alarmKey, Table, type TableOwner } from './table.ts';
 import { UndoLog } from './undo-log.ts';
 import type { LedgerEntry } from './ledger.ts';

@@ -18,8 +18,7 @@ import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Epoch, Instant, ShardId } from '#shared/units.ts';
 import { rowFromRaw, type ChangeSet, type RawChangeSet, type Remove, type ShardHeader } from './change-set.ts';
-import type { ShardDefinition } from './definition.ts';
-import { upgradedRow } from './upgrade-row.ts';
+import { upgradedRow, type ShardDefinition } from './definition.ts';
 import {
   canCountFailure,
   clearFailure,

@@ -8,10 +8,9 @@
  * 2. Every index holds exactly the rows of the table; a `unique` value is held by one row at most.
  */
 import type { RowId } from '#shared/units.ts';
-import { AlarmIndex } from './alarm-index.ts';
 import type { Entity } from './entity.ts';
 import { IdMap } from './id-map.ts';
-import { PlainIndex, UniqueIndex } from './table-index.ts';
+import { AlarmIndex, PlainIndex, UniqueIndex } from './table-index.ts';
 import type { UndoLog } from './undo-log.ts';
 import type { AnyRow } from './row.ts';
 

@@ -14,19 +14,15 @@ export interface RowEffect {
   readonly table: RowHolder;
   readonly id: RowId;
   readonly before: AnyRow | undefined;
-  readonly after: AnyRow | undefined;
-}
-
-interface Entry extends RowEffect {
   after: AnyRow | undefined;
 }
 
 /** One entry per row, in the order in which they were first touched. Few rows: a walk is quicker than a map. Owned by the shard's state. */
 export class UndoLog {
-  #entries: Entry[] = [];
+  #entries: RowEffect[] = [];
 
   /** The net effect of the turn so far, with entries left in of rows that are again what they were. */
-  get entries(): readonly RowEffect[] {
+  get entries(): readonly Readonly<RowEffect>[] {
     return this.#entries;
   }
 

@@ -90,7 +90,8 @@ function pickSpoiling(disk: MemoryDisk, earlier: DiskContent, prng: Prng): Spoil
   const { position, dropped } = journal.state;
   const [earlierPosition, earlierFolded] = [earlier.journal.state.position, earlier.projections.folded];
   const ways: Spoiling[] = [];
-  if (position > dropped) ways.push({ what: 'a changed byte in its journal', run: () => disk.flip((below) => prng.integer(0, below - 1)) });
+  if (position > dropped)
+    ways.push({ what: 'a changed byte in its journal', run: () => journal.flip((below) => prng.integer(0, below - 1)) });
   if (earlierPosition < projections.folded)
     ways.push({ what: `a journal of turn ${earlierPosition}, of ${position}`, run: () => disk.restore({ journal: earlier.journal }) });
   if (earlierFolded < dropped)

@@ -54,7 +54,7 @@ export const STORE_SABOTAGES: Sabotages = {
   }),
   'a lease is believed that is not durable': () => ({ persister: (real) => override(real, { extendLease: () => Promise.resolve() }) }),
   'a start believes what it sees before it is durable': () => ({ stores: (stores) => ({ ...stores, settle: () => undefined }) }),
-  'the journal is believed without a look at its checksums': () => ({ disk: (disk) => disk.trust() }),
+  'the journal is believed without a look at its checksums': () => ({ disk: (disk) => disk.journal.trust() }),
   // The images say what the journal likes to hear.
   'databases of yesterday are believed beside images of today': () => ({
     stores: (stores) => ({

@@ -165,7 +165,7 @@ export class SimulatedWorld {
   damage(shard: ShardId, how: 'garble' | 'remove' = 'garble'): void {
     this.trace.add('damage', how, shard);
     this.#damagedUntilUs.set(shard, Number.POSITIVE_INFINITY);
-    this.ownerOf(shard).disk.damage(shard, how);
+    this.ownerOf(shard).disk.images.damage(shard, how);
   }
 
   /** Puts the image of a shard back as it was, if it is damaged. */
@@ -173,7 +173,7 @@ export class SimulatedWorld {
     if (!this.isDamaged(shard)) return;
     this.trace.add('repair', shard);
     this.#damagedUntilUs.set(shard, this.scheduler.nowUs);
-    this.ownerOf(shard).disk.repair(shard);
+    this.ownerOf(shard).disk.images.repair(shard);
   }
 
   /** Whether the image of a shard is damaged, or was so long ago. */

@@ -13,7 +13,6 @@ export const SHARED_NAMES: Exceptions = {
 /** Exports that nothing but tests uses, or nothing at all. */
 export const UNUSED_EXPORTS: Exceptions = {
   'client-sim/testing.ts post': 'what tests and drills send past the typed client',
-  'server/journal/images/image-bytes.ts writeImage': 'open: used by tests alone',
   'server/sim/virtual-platform.ts virtualPlatform': 'open: used by tests alone',
   'server/trade/decider.ts decideAccepted':
     'for kinds of trades that are accepted first and decided later: tested, and not in the market yet',

@@ -9,30 +9,12 @@ import type { PersisterDefinition } from '../persister/persister.ts';
 import type { Batch, SetAsideRecord, ImageVersion } from '../disk/storage.ts';
 import { openDirectory, type OpenDirectory } from '../disk/directory.ts';
 import type { FileJournal } from '../disk/sqlite-journal.ts';
-import { patiently, type LockPatience, type Patient } from '../threads/worker-patience.ts';
+import { patiently, type LockPatience } from '../threads/worker-patience.ts';
 import { serve } from '../threads/worker-port.ts';
 
 /** What there is, and what all files of the directory carry. */
 export interface OpenedDirectory extends Opened {
   readonly instance: string;
-}
-
-/** What the main thread may ask for. */
-export interface CommitApi {
-  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): OpenedDirectory;
-  /** Lets the thread that writes images store their versions, over a port of its own. */
-  attach(port: MessagePort): void;
-  /** Returns the position up to which the journal is durable then. */
-  commit(batch: Batch): Patient<Position>;
-  /** Also the watch over the directory: rejects if it is no longer the one that was opened. */
-  extendLease(until: Instant): Patient<void>;
-  close(): void;
-}
-
-/** What the thread that writes images may ask for. */
-export interface ImageVersionApi {
-  storeImageVersions(versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]): Patient<void>;
-  drop(through: Position, recordsMax: number): Patient<Position>;
 }
 
 const state: { open: { readonly directory: OpenDirectory; readonly patience: LockPatience } | undefined } = { open: undefined };
@@ -42,15 +24,21 @@ function opened(): NonNullable<typeof state.open> {
   return state.open;
 }
 
-function write<T>(run: (journal: FileJournal) => T): Patient<T> {
+function write<T>(run: (journal: FileJournal) => T): Promise<T> {
   return patiently('journal.db', opened().patience.journalLockedMs, () => run(opened().directory.journal));
 }
+
+/** What the thread that writes images may ask for. */
+export type ImageVersionApi = typeof imageVersionApi;
 
 const imageVersionApi = {
   storeImageVersions: (versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]) =>
     write((journal) => journal.storeImageVersions(versions, setAside)),
   drop: (through: Position, recordsMax: number) => write((journal) => journal.drop(through, recordsMax)),
 };
+
+/** What the main thread may ask for. */
+export type CommitApi = typeof commitApi;
 
 const commitApi = {
   open(path: string, definition: PersisterDefinition, newInstance: string, patience: LockPatience): OpenedDirectory {
@@ -59,13 +47,16 @@ const commitApi = {
     const { journal, instance, remarks } = directory;
     return { ...journal.state, instance, remarks };
   },
-  attach: (port: MessagePort) => serve(port, imageVersionApi satisfies ImageVersionApi),
+  /** Lets the thread that writes images store their versions, over a port of its own. */
+  attach: (port: MessagePort) => serve(port, imageVersionApi),
+  /** Returns the position up to which the journal is durable then. */
   commit: (batch: Batch) =>
     write((journal) => {
       journal.commit(batch);
       return journal.state.position;
     }),
-  extendLease(until: Instant): Patient<void> {
+  /** Also the watch over the directory: rejects if it is no longer the one that was opened. */
+  extendLease(until: Instant): Promise<void> {
     // What is committed since would be in files that no start finds: the node must not have time to
     // go on.
     opened().directory.identity.assertUnchanged();
@@ -77,4 +68,4 @@ const commitApi = {
   },
 };
 
-if (parentPort !== null) serve(parentPort, commitApi satisfies CommitApi);
+if (parentPort !== null) serve(parentPort, commitApi);

@@ -9,8 +9,8 @@
 import type Database from 'better-sqlite3';
 import type { CellEpoch } from '#shared/cell.ts';
 import type { Epoch, Market } from '#shared/units.ts';
-import { cellSum } from './projection-sums.ts';
-import { DatabaseError, isCorrupt } from './sqlite.ts';
+import { checksum } from './checksums.ts';
+import { areTreesWhole, DatabaseError, unlessCorrupt } from './sqlite.ts';
 
 /** Its layout. */
 export const CELL_SCHEMA = `
@@ -39,7 +39,7 @@ interface KnownCells {
 
 export class CellTable {
   readonly #database: Database.Database;
-  readonly #all: Database.Statement<[]>;
+  readonly #all: Database.Statement<[], CellRow>;
   readonly #insert: Database.Statement<[number, string, number, number, number]>;
   #known: KnownCells | undefined;
 
@@ -51,13 +51,10 @@ export class CellTable {
 
   /** Whether every row is as it was written. */
   isWhole(): boolean {
-    try {
-      if (this.#database.pragma('quick_check(cell)', { simple: true }) !== 'ok') return false;
-      return this.#rows().every((row) => row.sum === cellSum(row));
-    } catch (error) {
-      if (isCorrupt(error)) return false;
-      throw error;
-    }
+    return unlessCorrupt(
+      () => areTreesWhole(this.#database, ['cell']) && this.#all.all().every((row) => row.sum === cellSum(row)),
+      () => false,
+    );
   }
 
   /**
@@ -87,20 +84,7 @@ export class CellTable {
     return id;
   }
 
-  /**
-   * One transaction of the database, which may give numbers. If it fails, nothing is written, and
-   * no number is given.
-   */
-  transaction(run: () => void): void {
-    try {
-      this.#database.transaction(run).immediate();
-    } catch (error) {
-      this.reload();
-      throw error;
-    }
-  }
-
-  /** Reads the table anew when it is next asked. */
+  /** Reads the table anew when it is next asked: after a transaction that failed, which has given no number. */
   reload(): void {
     this.#known = undefined;
   }
@@ -108,7 +92,7 @@ export class CellTable {
   #opened(): KnownCells {
     if (this.#known !== undefined) return this.#known;
     const known: KnownCells = { cellById: new Map(), idByCell: new Map() };
-    for (const row of this.#rows()) {
+    for (const row of this.#all.all()) {
       const { id, market, cell, epoch, sum } = row;
       if (sum !== cellSum(row))
         throw new DatabaseError('the projections (node.db) are damaged in their cells, which the next start makes anew');
@@ -116,10 +100,6 @@ export class CellTable {
     }
     this.#known = known;
     return known;
-  }
-
-  #rows(): readonly CellRow[] {
-    return this.#all.all() as readonly CellRow[];
   }
 }
 
@@ -130,4 +110,8 @@ function know({ cellById, idByCell }: KnownCells, id: number, of: CellEpoch): vo
 
 function nameOf({ market, cell, epoch }: CellEpoch): string {
   return `${market} ${cell} ${epoch}`;
+}
+
+function cellSum({ id, market, cell, epoch }: Omit<CellRow, 'sum'>): number {
+  return checksum(`${id} ${market} ${cell} ${epoch}`);
 }

@@ -6,7 +6,7 @@
 import { crc32 } from 'node:zlib';
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import type { Epoch, Instant, ShardId, ShardVersion } from '#shared/units.ts';
-import { JournalError, ShardEntryError, type Batch, type JournalState, type SetAsideRecord } from './storage.ts';
+import { JournalError, type Batch, type JournalState, type SetAsideRecord } from './storage.ts';
 
 /**
  * The checksum of a row: of its small values as one text, and of its bytes, if it has any, in their
@@ -31,6 +31,21 @@ export function sealed(batch: Omit<Batch, 'sum'>): Batch {
 export function checkedBatch(batch: Batch): Batch {
   if (batchSum(batch) !== batch.sum) throw JournalError.of(`the turns ${batch.first} to ${batch.last} are not what was written`);
   return batch;
+}
+
+/**
+ * These batches, checked: at least one if there is one, and no further one once `bytesMax` is
+ * reached.
+ */
+export function checkedBatches(all: Iterable<Batch>, bytesMax: number, check = checkedBatch): readonly Batch[] {
+  const batches: Batch[] = [];
+  let bytes = 0;
+  for (const batch of all) {
+    batches.push(check(batch));
+    bytes += batch.records.length;
+    if (bytes >= bytesMax) break;
+  }
+  return batches;
 }
 
 /** The checksum of a batch, over everything that it says. */
@@ -63,15 +78,4 @@ export function laterEpoch(epoch: Epoch): string {
 /** The checksum of a record that is put aside. */
 export function keptSum({ shard, version, record }: SetAsideRecord): number {
   return checksum(`${shard} ${version}`, record);
-}
-
-/** Whether a record is what was put aside, for the shard that it says. */
-export function isKeptWhole(kept: SetAsideRecord, sum: number): boolean {
-  return keptSum(kept) === sum;
-}
-
-/** The record itself. Throws `ShardEntryError` if it is not what was put aside. */
-export function checkedKept(kept: SetAsideRecord, sum: number): Uint8Array {
-  if (isKeptWhole(kept, sum)) return kept.record;
-  throw new ShardEntryError(`its record of version ${kept.version}, which was put aside, is damaged`);
 }

@@ -8,7 +8,7 @@ import { instant, position } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from './checksums.ts';
 import { openDirectory, type OpenDirectory } from './directory.ts';
-import { writeMark } from './image-mark.ts';
+import { writeMark } from './image-files.ts';
 import { DEFINITION, picker, SampleShard } from '../testing/sample.ts';
 
 const opened: OpenDirectory[] = [];

@@ -19,8 +19,7 @@ import {
 import { errorCode, errorMessage } from './disk-errors.ts';
 import { machineFiles, replaceFile, type Files } from './files.ts';
 import { DirectoryIdentity } from './identity.ts';
-import { readMark, writeMark } from './image-mark.ts';
-import { clearStaging, countStaged, hasImages, makeImageDirectories } from './image-files.ts';
+import { clearStaging, countStaged, hasImages, makeImageDirectories, readMark, writeMark } from './image-files.ts';
 import { JournalError } from './storage.ts';
 import { FileJournal } from './sqlite-journal.ts';
 import { FileProjections } from './sqlite-projections.ts';

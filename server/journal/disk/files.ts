@@ -9,32 +9,14 @@ import { promisify } from 'node:util';
 /** A file that is open for writing. */
 export type OpenFile = number;
 
-/** What is read needs no seam. */
-export interface Files {
-  /** Creates a file, or empties it, and writes all of its content. Neither that nor its name is durable. */
-  write(path: string, bytes: Uint8Array): OpenFile;
-  /** Makes the content of a file durable, and closes it. */
-  sync(file: OpenFile): void;
-  /** The same, beside others. */
-  syncSoon(file: OpenFile): Promise<void>;
-  /** Puts a file in the place of another. Durable only when the directory is synced. */
-  rename(from: string, to: string): void;
-  /** Makes a directory, with its parents; does nothing where there is one. Returns the topmost that had to be made. */
-  makeDirectory(path: string): string | undefined;
-  /** Makes the names in a directory durable. */
-  syncDirectory(path: string): void;
-  /** The same, beside others. */
-  syncDirectorySoon(path: string): Promise<void>;
-  remove(path: string): void;
-}
-
 const openSoon = promisify(open);
 const fsyncSoon = promisify(fsync);
 const closeSoon = promisify(close);
 
 /** The file system of the machine. */
-export const machineFiles: Files = {
-  write(path, bytes) {
+export const machineFiles = {
+  /** Creates a file, or empties it, and writes all of its content. Neither that nor its name is durable. */
+  write(path: string, bytes: Uint8Array): OpenFile {
     const file = openSync(path, 'w');
     try {
       for (let offset = 0; offset < bytes.length;) offset += writeSync(file, bytes, offset);
@@ -44,26 +26,35 @@ export const machineFiles: Files = {
       throw error;
     }
   },
-  sync(file) {
+  /** Makes the content of a file durable, and closes it. */
+  sync(file: OpenFile): void {
     try {
       fsyncSync(file);
     } finally {
       closeSync(file);
     }
   },
-  async syncSoon(file) {
+  /** The same, beside others. */
+  async syncSoon(file: OpenFile): Promise<void> {
     try {
       await fsyncSoon(file);
     } finally {
       await closeSoon(file);
     }
   },
-  rename: (from, to) => renameSync(from, to),
-  makeDirectory: (path) => mkdirSync(path, { recursive: true }),
-  syncDirectory: (path) => machineFiles.sync(openSync(path, 'r')),
-  syncDirectorySoon: async (path) => machineFiles.syncSoon(await openSoon(path, 'r')),
-  remove: (path) => rmSync(path),
+  /** Puts a file in the place of another. Durable only when the directory is synced. */
+  rename: (from: string, to: string): void => renameSync(from, to),
+  /** Makes a directory, with its parents; does nothing where there is one. Returns the topmost that had to be made. */
+  makeDirectory: (path: string): string | undefined => mkdirSync(path, { recursive: true }),
+  /** Makes the names in a directory durable. */
+  syncDirectory: (path: string): void => machineFiles.sync(openSync(path, 'r')),
+  /** The same, beside others. */
+  syncDirectorySoon: async (path: string): Promise<void> => machineFiles.syncSoon(await openSoon(path, 'r')),
+  remove: (path: string): void => rmSync(path),
 };
+
+/** All of it that is written to. What is read needs no seam. */
+export type Files = typeof machineFiles;
 
 /** Puts a file with that text in the place of the one of that name. On return it is durable; after a crash the old one is there, or the new one. */
 export function replaceFile(files: Files, directory: string, name: string, text: string): void {

@@ -2,18 +2,19 @@
  * Shard images as files: `images/<2 hex>/<name>.sqlite`, staged in `staging/`. No file is ever written where a reader could find it, and
  * no file stays open.
  */
-import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashOf } from '#shared/hash.ts';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import { instant, NO_POSITION, NO_VERSION, type Position, type ShardId } from '#shared/units.ts';
+import { instant, NO_POSITION, NO_VERSION, position, type Position, type ShardId } from '#shared/units.ts';
 import type { ShardHeader } from '#server/shard/change-set.ts';
 import type { RecordFormat } from '#server/shard/record/format.ts';
-import { readMark, writeMark } from './image-mark.ts';
 import { encodeImage, nextRows, type ImageOrigin } from '../images/sqlite-file/image.ts';
+import type { ImageMark } from '../recovery/recovery.ts';
 import { ImageError, type Image, type ImageDraft, type ImageStore } from './storage.ts';
 import { errorCode, errorMessage } from './disk-errors.ts';
-import { machineFiles, type Files, type OpenFile } from './files.ts';
+import { checksum } from './checksums.ts';
+import { machineFiles, replaceFile, type Files, type OpenFile } from './files.ts';
 import { readImage, readRows } from '../images/image-bytes.ts';
 
 /** Images are spread over so many directories. */
@@ -209,4 +210,38 @@ function readIfThere(path: string): Buffer | undefined {
   } finally {
     if (file !== undefined) closeSync(file);
   }
+}
+
+/**
+ * The file of the mark: no image has anything of a later position. It moves before an image does, so
+ * images of today beside databases of yesterday are told at the start, and not after somebody has
+ * traded on them.
+ */
+const MARK = 'published.json';
+
+/** What the images of a data directory say of themselves. */
+export function readMark(directory: string): ImageMark {
+  const path = join(directory, 'images', MARK);
+  if (!existsSync(path)) return { kind: 'missing' };
+  return parseMark(readFileSync(path, 'utf8')) ?? { kind: 'damaged' };
+}
+
+/** Writes the mark, durably, in the place of the one that is there. */
+export function writeMark(directory: string, instance: string, through: Position, files = machineFiles): void {
+  replaceFile(files, join(directory, 'images'), MARK, `${JSON.stringify({ instance, through, sum: markSum(instance, through) })}\n`);
+}
+
+function parseMark(text: string): ImageMark | undefined {
+  try {
+    const { instance, through, sum } = JSON.parse(text) as Partial<Record<'instance' | 'through' | 'sum', unknown>>;
+    if (typeof instance !== 'string' || typeof through !== 'number' || sum !== markSum(instance, position(through))) return undefined;
+    return { kind: 'read', instance, through: position(through) };
+  } catch {
+    // No JSON, null, or no position.
+    return undefined;
+  }
+}
+
+function markSum(instance: string, through: Position): number {
+  return checksum(`${instance} ${through}`);
 }

@@ -1,9 +1,9 @@
 /** The shard images of a disk in memory. */
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import { instant, NO_POSITION, NO_VERSION, type Position, type ShardId } from '#shared/units.ts';
-import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
+import { RecordCursor } from '#server/shard/record/cursor.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
-import type { RecordFormat } from '#server/shard/record/format.ts';
+import { asBuffer, type RecordFormat } from '#server/shard/record/format.ts';
 import { applyChanges } from '../images/merge.ts';
 import type { Write } from './memory-writes.ts';
 import { ImageError, type Image, type ImageDraft, type ImageStore } from './storage.ts';
@@ -21,6 +21,7 @@ interface PublishedImage {
 
 export class MemoryImages implements ImageStore {
   readonly #format: RecordFormat;
+  readonly #cursor: RecordCursor;
   readonly #write: Write;
   readonly #staged = new Map<ShardId, StagedImage>();
   readonly #published = new Map<ShardId, PublishedImage>();
@@ -30,6 +31,7 @@ export class MemoryImages implements ImageStore {
 
   constructor(format: RecordFormat, write: Write) {
     this.#format = format;
+    this.#cursor = new RecordCursor(format);
     this.#write = write;
   }
 
@@ -45,7 +47,7 @@ export class MemoryImages implements ImageStore {
     const image = this.#published.get(shard);
     if (image === undefined) return undefined;
     if (image.bytes.length === 0) throw new ImageError('its image is damaged');
-    return { kind: 'found', shard: new PlainRecordReader(image.bytes, this.#format).changeSet() };
+    return { kind: 'found', shard: this.#cursor.changeSet(asBuffer(image.bytes), 0) };
   }
 
   draft(shard: ShardId): ImageDraft {
@@ -99,6 +101,10 @@ export class MemoryImages implements ImageStore {
     });
   }
 
+  /**
+   * The power fails: `survives` decides of each image that was published and is not in its place
+   * durably whether it is there afterwards.
+   */
   cutPower(survives: () => boolean): void {
     for (const [shard, { bytes, before }] of this.#published) {
       const present = before === undefined || survives() ? bytes : before.bytes;
@@ -108,18 +114,21 @@ export class MemoryImages implements ImageStore {
     for (const [shard, { isSynced }] of this.#staged) if (!isSynced) this.#staged.delete(shard);
   }
 
+  /** Removes what was left in the staging area, as a start does. Returns the number of images. */
   clearStaging(): number {
     const { size } = this.#staged;
     this.#staged.clear();
     return size;
   }
 
+  /** Damages the image of a shard, or removes it: for tests of what must be told loudly. */
   damage(shard: ShardId, how: 'garble' | 'remove'): void {
     if (!this.#saved.has(shard)) this.#saved.set(shard, this.#published.get(shard)?.bytes);
     if (how === 'remove') this.#published.delete(shard);
     else this.#published.set(shard, { bytes: new Uint8Array(0), before: undefined });
   }
 
+  /** Puts back the image of a shard as it was when it was damaged, as an operator would. */
   repair(shard: ShardId): void {
     if (!this.#saved.has(shard)) return;
     const bytes = this.#saved.get(shard);

@@ -1,89 +1,78 @@
 /** The journal of a disk in memory. */
-import { type Instant, NO_POSITION, type Position, type ShardId } from '#shared/units.ts';
-import { checkedBatch } from './checksums.ts';
-import type { Restorable, Transact } from './memory-writes.ts';
+import { NO_POSITION, type Instant, type Position, type ShardId } from '#shared/units.ts';
+import { checkedBatch, checkedBatches } from './checksums.ts';
+import { Synced, type Write } from './memory-writes.ts';
 import type { Batch, JournalState, JournalStore, SetAsideRecord, ImageVersion } from './storage.ts';
 
 /** What a journal holds. */
 export interface JournalContent {
-  readonly state: JournalState;
-  readonly batches: readonly Batch[];
-  readonly setAside: readonly SetAsideRecord[];
-  readonly versions: ReadonlyMap<ShardId, Omit<ImageVersion, 'shard'>>;
+  state: JournalState;
+  batches: readonly Batch[];
+  setAside: readonly SetAsideRecord[];
+  readonly versions: Map<ShardId, Omit<ImageVersion, 'shard'>>;
 }
 
-export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
-  readonly #write: Transact;
-  #versions = new Map<ShardId, Omit<ImageVersion, 'shard'>>();
-  #batches: Batch[] = [];
-  #setAside: SetAsideRecord[] = [];
-  #state: JournalState = { position: NO_POSITION, dropped: NO_POSITION, now: 0, lease: 0, bytes: 0, setAsideBytes: 0 };
+/** That of a new journal. */
+export function journalContent(write: Write): Synced<JournalContent> {
+  const state = { position: NO_POSITION, dropped: NO_POSITION, now: 0, lease: 0, bytes: 0, setAsideBytes: 0 } as const;
+  const content: JournalContent = { state, batches: [], setAside: [], versions: new Map() };
+  return new Synced(content, (kept) => ({ ...kept, versions: new Map(kept.versions) }), write);
+}
 
+export class MemoryJournal implements JournalStore {
+  readonly #kept: Synced<JournalContent>;
   #check: (batch: Batch) => Batch = checkedBatch;
 
-  constructor(write: Transact) {
-    this.#write = write;
+  constructor(kept: Synced<JournalContent>) {
+    this.#kept = kept;
   }
 
   get state(): JournalState {
-    return this.#state;
+    return this.#kept.content.state;
   }
 
-  snapshot(): JournalContent {
-    return { state: this.#state, batches: [...this.#batches], setAside: [...this.#setAside], versions: new Map(this.#versions) };
-  }
-
-  restore({ state, batches, setAside, versions }: JournalContent): void {
-    this.#state = state;
-    this.#batches = [...batches];
-    this.#setAside = [...setAside];
-    this.#versions = new Map(versions);
-  }
-
-  /** Changes a bit of a byte of a batch, as nobody did on purpose. */
+  /**
+   * Changes a bit of a byte of a batch, if there is one, as nobody did on purpose; `pick(n)` gives a
+   * whole number below `n`.
+   */
   flip(pick: (below: number) => number): void {
-    const index = pick(Math.max(1, this.#batches.length));
-    const batch = this.#batches[index];
+    const { content } = this.#kept;
+    const index = pick(Math.max(1, content.batches.length));
+    const batch = content.batches[index];
     if (batch === undefined) return;
     const records = batch.records.slice();
     const at = pick(records.length);
     records[at] = (records[at] ?? 0) ^ (1 << pick(8));
-    this.#batches[index] = { ...batch, records };
+    content.batches = content.batches.with(index, { ...batch, records });
   }
 
+  /** Reads batches without a look at their checksums, from now on: for a deliberate fault. */
   trust(): void {
     this.#check = (batch) => batch;
   }
 
   read(after: Position, bytesMax: number): readonly Batch[] {
-    const batches: Batch[] = [];
-    let bytes = 0;
-    for (const batch of this.#batches) {
-      if (batch.first <= after) continue;
-      batches.push(this.#check(batch));
-      bytes += batch.records.length;
-      if (bytes >= bytesMax) break;
-    }
-    return batches;
+    const later = this.#kept.content.batches.values().filter(({ first }) => first > after);
+    return checkedBatches(later, bytesMax, this.#check);
   }
 
   batch(first: Position): Batch | undefined {
-    const batch = this.#batches.find((some) => some.first === first);
+    const batch = this.#kept.content.batches.find((some) => some.first === first);
     return batch === undefined ? undefined : this.#check(batch);
   }
 
   imageVersionOf(shard: ShardId): ReturnType<JournalStore['imageVersionOf']> {
-    return this.#versions.get(shard);
+    return this.#kept.content.versions.get(shard);
   }
 
   setAsideOf(shard: ShardId): readonly Uint8Array[] {
-    const records = this.#setAside.filter((record) => record.shard === shard).toSorted((a, b) => a.version - b.version);
+    const records = this.#kept.content.setAside.filter((record) => record.shard === shard).toSorted((a, b) => a.version - b.version);
     return records.map(({ record }) => record);
   }
 
   setAsideBytesByShard(): ReadonlyMap<ShardId, number> {
     const bytesByShard = new Map<ShardId, number>();
-    for (const { shard, record } of this.#setAside) bytesByShard.set(shard, (bytesByShard.get(shard) ?? 0) + record.length);
+    for (const { shard, record } of this.#kept.content.setAside) bytesByShard.set(shard, (bytesByShard.get(shard) ?? 0) + record.length);
     return bytesByShard;
   }
 
@@ -93,46 +82,44 @@ export class MemoryJournal implements JournalStore, Restorable<JournalContent> {
 
   commit(batch: Batch): void {
     const { first, last, now, records } = batch;
-    const { position, bytes, now: before } = this.#state;
+    const { position, bytes, now: before } = this.state;
     if (first !== position + 1 || last < first) throw new Error(`a batch of turns ${first} to ${last} cannot follow turn ${position}`);
-    this.#write('commit', () => {
-      this.#batches.push({ ...batch, records: records.slice() });
-      this.#state = { ...this.#state, position: last, now: now > before ? now : before, bytes: bytes + records.length };
+    this.#kept.transact('commit', (content) => {
+      content.batches = [...content.batches, { ...batch, records: records.slice() }];
+      content.state = { ...content.state, position: last, now: now > before ? now : before, bytes: bytes + records.length };
     });
   }
 
   extendLease(until: Instant): void {
-    if (until <= this.#state.lease) return;
-    this.#write('lease', () => {
-      this.#state = { ...this.#state, lease: until };
+    if (until <= this.state.lease) return;
+    this.#kept.transact('lease', (content) => {
+      content.state = { ...content.state, lease: until };
     });
   }
 
   storeImageVersions(versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]): void {
-    this.#write('image-versions', () => {
-      for (const { shard, version, now, epoch } of versions) {
-        this.#versions.set(shard, { version, now, epoch });
-        this.#setAside = this.#setAside.filter((record) => record.shard !== shard || record.version > version);
-      }
-      for (const record of setAside) {
-        const isThere = this.#setAside.some(({ shard, version }) => shard === record.shard && version === record.version);
-        if (!isThere) this.#setAside.push({ ...record, record: record.record.slice() });
-      }
-      this.#state = { ...this.#state, setAsideBytes: this.#setAside.reduce((bytes, { record }) => bytes + record.length, 0) };
+    this.#kept.transact('image-versions', (content) => {
+      for (const { shard, ...version } of versions) content.versions.set(shard, version);
+      const newestByShard = new Map(versions.map(({ shard, version }) => [shard, version]));
+      const left = content.setAside.filter(({ shard, version }) => version > (newestByShard.get(shard) ?? 0));
+      const isNew = (record: SetAsideRecord): boolean =>
+        !left.some(({ shard, version }) => shard === record.shard && version === record.version);
+      content.setAside = [...left, ...setAside.filter(isNew).map((record) => ({ ...record, record: record.record.slice() }))];
+      content.state = { ...content.state, setAsideBytes: content.setAside.reduce((bytes, { record }) => bytes + record.length, 0) };
     });
   }
 
   drop(through: Position, recordsMax: number): Position {
-    let { dropped, bytes } = this.#state;
+    let { dropped, bytes } = this.state;
     const start = dropped;
-    for (const { last, records } of this.#batches) {
+    for (const { last, records } of this.#kept.content.batches) {
       if (last > through || dropped - start >= recordsMax) break;
       dropped = last;
       bytes -= records.length;
     }
-    this.#write('drop', () => {
-      this.#batches = this.#batches.filter(({ last }) => last > dropped);
-      this.#state = { ...this.#state, dropped, bytes };
+    this.#kept.transact('drop', (content) => {
+      content.batches = content.batches.filter(({ last }) => last > dropped);
+      content.state = { ...content.state, dropped, bytes };
     });
     return dropped;
   }

@@ -31,35 +31,42 @@ export class InjectedFailure extends Error {
 
 /** Does a call, or has it fail; `run` is told whether what it writes is synced as well. */
 export type Write = (operation: MemoryOperation, run: (isSynced: boolean) => void) => void;
-/** Does a transaction, or has it fail. */
-export type Transact = (operation: MemoryOperation, run: () => void) => void;
 
-/** A store that can go back to what it was. */
-export interface Restorable<State> {
-  snapshot(): State;
-  restore(state: State): void;
-}
+/** What a store of transactions holds, with what is left of it if the power fails. */
+export class Synced<Content> {
+  content: Content;
+  readonly #copy: (content: Content) => Content;
+  readonly #write: Write;
+  #before: Content | undefined;
 
-type StateOf<Store> = Store extends Restorable<infer State> ? State : never;
+  /** `copy` makes another content of the same things; these are never changed. */
+  constructor(content: Content, copy: (content: Content) => Content, write: Write) {
+    this.content = content;
+    this.#copy = copy;
+    this.#write = write;
+  }
 
-/** A store of transactions, with what is left of it if the power fails. */
-export class Synced<Store extends Restorable<StateOf<Store>>> {
-  readonly store: Store;
-  #before: StateOf<Store> | undefined;
+  /** What is there also after a power cut. */
+  get durable(): Content {
+    return this.#before ?? this.content;
+  }
 
-  constructor(open: (transact: Transact) => Store, write: Write) {
-    this.store = open((operation, run) => {
-      write(operation, (isSynced) => {
-        if (!isSynced) this.#before ??= this.store.snapshot();
-        run();
-        if (isSynced) this.sync();
-      });
+  /** Does a transaction, which changes the content, or has it fail. */
+  transact(operation: MemoryOperation, run: (content: Content) => void): void {
+    this.#write(operation, (isSynced) => {
+      if (!isSynced) this.#before ??= this.snapshot();
+      run(this.content);
+      if (isSynced) this.sync();
     });
   }
 
-  /** What is durable, if it is not all that is seen. */
-  get before(): StateOf<Store> | undefined {
-    return this.#before;
+  snapshot(): Content {
+    return this.#copy(this.content);
+  }
+
+  /** Brings back what was held when that snapshot was taken. */
+  restore(snapshot: Content): void {
+    this.content = this.#copy(snapshot);
   }
 
   sync(): void {
@@ -67,7 +74,7 @@ export class Synced<Store extends Restorable<StateOf<Store>>> {
   }
 
   cutPower(survives: () => boolean): void {
-    if (this.#before !== undefined && !survives()) this.store.restore(this.#before);
+    if (this.#before !== undefined && !survives()) this.content = this.#before;
     this.sync();
   }
 }

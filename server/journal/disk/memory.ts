@@ -11,12 +11,11 @@
  *    place or not, until its directory is synced.
  * 5. What is written is copied: a caller that changes its bytes afterwards changes nothing here.
  */
-import type { Position, ShardId } from '#shared/units.ts';
+import type { Position } from '#shared/units.ts';
 import { MemoryImages } from './memory-images.ts';
-import { MemoryJournal, type JournalContent } from './memory-journal.ts';
-import { MemoryProjections, type ProjectionContent } from './memory-projections.ts';
-import { InjectedFailure, Synced, type Inject, type MemoryOperation, type Write } from './memory-writes.ts';
-import type { ImageStore, JournalStore, ProjectionStore } from './storage.ts';
+import { journalContent, MemoryJournal, type JournalContent } from './memory-journal.ts';
+import { MemoryProjections, projectionContent, type ProjectionContent } from './memory-projections.ts';
+import { InjectedFailure, type Inject, type MemoryOperation, type Synced, type Write } from './memory-writes.ts';
 import type { RecordFormat } from '#server/shard/record/format.ts';
 
 /** What the stores of transactions held at some moment. */
@@ -27,28 +26,26 @@ export interface DiskContent {
 
 /** It outlives the node that uses it, as a disk does. */
 export class MemoryDisk {
-  readonly journal: JournalStore;
-  readonly images: ImageStore;
-  readonly projections: ProjectionStore;
-  readonly #images: MemoryImages;
-  readonly #journal: Synced<MemoryJournal>;
-  readonly #projections: Synced<MemoryProjections>;
+  readonly journal: MemoryJournal;
+  readonly images: MemoryImages;
+  readonly projections: MemoryProjections;
+  readonly #journal: Synced<JournalContent>;
+  readonly #projections: Synced<ProjectionContent>;
   #inject: Inject;
 
   constructor(format: RecordFormat, inject: Inject = () => 'work') {
     this.#inject = inject;
     const write: Write = (operation, run) => this.#write(operation, run);
-    this.#images = new MemoryImages(format, write);
-    this.#journal = new Synced((transact) => new MemoryJournal(transact), write);
-    this.#projections = new Synced((transact) => new MemoryProjections(transact), write);
-    this.images = this.#images;
-    this.journal = this.#journal.store;
-    this.projections = this.#projections.store;
+    this.#journal = journalContent(write);
+    this.#projections = projectionContent(write);
+    this.images = new MemoryImages(format, write);
+    this.journal = new MemoryJournal(this.#journal);
+    this.projections = new MemoryProjections(this.#projections);
   }
 
   /** Everything up to here is in the journal also after a power cut. */
   get durable(): Position {
-    return this.#journal.before?.state.position ?? this.journal.state.position;
+    return this.#journal.durable.state.position;
   }
 
   /** Decides anew what each call does. */
@@ -71,30 +68,12 @@ export class MemoryDisk {
   cutPower(survives: () => boolean): void {
     this.#journal.cutPower(survives);
     this.#projections.cutPower(survives);
-    this.#images.cutPower(survives);
+    this.images.cutPower(survives);
   }
 
   /** Removes what was left in the staging area, as a start does. Returns the number of images. */
   clearStaging(): number {
-    return this.#images.clearStaging();
-  }
-
-  /** Damages the image of a shard, or removes it: for tests of what must be told loudly. */
-  damage(shard: ShardId, how: 'garble' | 'remove'): void {
-    this.#images.damage(shard, how);
-  }
-
-  /** Puts back the image of a shard as it was when it was damaged, as an operator would. */
-  repair(shard: ShardId): void {
-    this.#images.repair(shard);
-  }
-
-  /**
-   * Changes one byte of one batch of the journal, if it has one; `pick(n)` gives a whole number
-   * below `n`.
-   */
-  flip(pick: (below: number) => number): void {
-    this.#journal.store.flip(pick);
+    return this.images.clearStaging();
   }
 
   /**
@@ -102,18 +81,13 @@ export class MemoryDisk {
    * again.
    */
   snapshot(): DiskContent {
-    return { journal: this.#journal.store.snapshot(), projections: this.#projections.store.snapshot() };
+    return { journal: this.#journal.snapshot(), projections: this.#projections.snapshot() };
   }
 
   /** Brings back what stores held then. */
   restore({ journal, projections }: Partial<DiskContent>): void {
-    if (journal !== undefined) this.#journal.store.restore(journal);
-    if (projections !== undefined) this.#projections.store.restore(projections);
-  }
-
-  /** Reads batches without a look at their checksums, from now on: for a deliberate fault. */
-  trust(): void {
-    this.#journal.store.trust();
+    if (journal !== undefined) this.#journal.restore(journal);
+    if (projections !== undefined) this.#projections.restore(projections);
   }
 
   #write(operation: MemoryOperation, run: (isSynced: boolean) => void): void {

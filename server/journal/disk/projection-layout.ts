@@ -4,66 +4,32 @@
  */
 import type Database from 'better-sqlite3';
 import { FIRST_EPOCH } from '#shared/cell.ts';
-import { type Market, NO_POSITION, type Position, type ShardId } from '#shared/units.ts';
+import { NO_POSITION, type Market, type ShardId } from '#shared/units.ts';
 import { Sums } from '../fold/sums.ts';
-import { CELL_SCHEMA, CellTable } from './cell-table.ts';
+import { CELL_SCHEMA } from './cell-table.ts';
 import { CellEpochs } from './cell-epochs.ts';
 import { checksum } from './checksums.ts';
-import { insertTotals, MIRROR_SCHEMA, MIRROR_TABLES, removeTables, SEGMENT_COLUMNS } from './projection-upkeep.ts';
-import { nodeSum, segmentSum } from './projection-sums.ts';
-import { DatabaseError, isCorrupt, type Layout } from './sqlite.ts';
-import type { CellTotals, LedgerSegment } from './storage.ts';
+import {
+  LEDGER_INDEX,
+  LEDGER_SCHEMA,
+  MIRROR_SCHEMA,
+  MIRROR_TABLES,
+  NODE_SCHEMA,
+  ProjectionTables,
+  readNode,
+  SEGMENTS,
+  segmentSum,
+  setNode,
+  TOTAL_SCHEMA,
+  type NodeRow,
+  type SegmentRow,
+} from './projection-tables.ts';
+import { removeTables } from './projection-upkeep.ts';
+import { DatabaseError, MEBIBYTE, unlessCorrupt, type Layout } from './sqlite.ts';
+import type { CellTotals } from './storage.ts';
 
 /** The version of the layout of `node.db`, in its `user_version`. */
 export const PROJECTIONS_VERSION = 3;
-
-/**
- * `mirrored` says of which entities all rows are in the mirror, as JSON, or that this is not known.
- */
-const NODE_SCHEMA = `
-  CREATE TABLE node(
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    instance TEXT NOT NULL,
-    folded INTEGER NOT NULL,
-    mirrored TEXT,
-    sum INTEGER NOT NULL
-  ) STRICT;
-`;
-
-/**
- * Not unique: in an image that somebody has edited the ledger's numbers may have run back, and this
- * must not stop the fold of all others.
- */
-const LEDGER_INDEX = 'CREATE INDEX ledger_segment_by_shard ON ledger_segment(shard, first_seq);';
-
-/** The key of a total is `place asset-class`; its market is that of its cell. */
-const TOTAL_SCHEMA = `
-  CREATE TABLE total(
-    cell INTEGER NOT NULL,
-    key TEXT NOT NULL,
-    amount TEXT NOT NULL,
-    sum INTEGER NOT NULL,
-    PRIMARY KEY (cell, key)
-  ) STRICT, WITHOUT ROWID;
-`;
-
-const SCHEMA = `
-  ${NODE_SCHEMA}
-  ${CELL_SCHEMA}
-  ${MIRROR_SCHEMA}
-  CREATE TABLE ledger_segment(
-    id INTEGER PRIMARY KEY,
-    shard TEXT NOT NULL,
-    epoch INTEGER NOT NULL,
-    first_seq INTEGER NOT NULL,
-    last_seq INTEGER NOT NULL,
-    transactions BLOB NOT NULL,
-    lines BLOB NOT NULL,
-    sum INTEGER NOT NULL
-  ) STRICT;
-  ${LEDGER_INDEX}
-  ${TOTAL_SCHEMA}
-`;
 
 /** What an upgrade has to know of a world: which cells its shards are in, and what the places of its ledger are. */
 export interface UpgradeFacts {
@@ -76,8 +42,11 @@ export function projectionLayout(instance: string, of: UpgradeFacts): Layout {
   return {
     version: PROJECTIONS_VERSION,
     table: 'node',
+    pageBytes: 4_096,
+    cacheBytes: 32 * MEBIBYTE,
+    checkpointBytes: 16 * MEBIBYTE,
     make: (database) => {
-      database.exec(SCHEMA);
+      database.exec(NODE_SCHEMA + CELL_SCHEMA + MIRROR_SCHEMA + LEDGER_SCHEMA + TOTAL_SCHEMA);
       setNode(database, { instance, folded: NO_POSITION, mirrored: null });
     },
     upgrades: { 1: toVersion2, 2: (database) => toVersion3(database, of) },
@@ -122,23 +91,22 @@ function toVersion3(database: Database.Database, { cellsPerRegion, places }: Upg
   const rest = isLedgerWhole ? [] : restOf(totalsOfVersion2(database), sums.byCell(), cellsPerRegion);
   removeTables(database, [...MIRROR_TABLES, 'total']);
   database.exec(`${CELL_SCHEMA} ${MIRROR_SCHEMA} ${TOTAL_SCHEMA}`);
-  insertTotals(database, new CellTable(database), [...sums.byCell(), ...rest]);
+  new ProjectionTables(database).setTotals([...sums.byCell(), ...rest]);
 }
 
 /** Sums up what is whole of the ledger. Returns whether all of it is. */
 function addLedger(database: Database.Database, sums: Sums, epochs: CellEpochs): boolean {
   let isWhole = true;
-  try {
-    for (const row of database.prepare(`${SEGMENT_COLUMNS} FROM ledger_segment`).iterate()) {
-      const segment = row as LedgerSegment & { readonly sum: number };
+  const add = (): void => {
+    for (const segment of database.prepare<[], SegmentRow>(SEGMENTS).iterate()) {
       if (segment.sum === segmentSum(segment)) sums.addSegment(segment, epochs.cellOf(segment.shard));
       else isWhole = false;
     }
-    return isWhole;
-  } catch (error) {
-    if (isCorrupt(error)) return false;
-    throw error;
-  }
+  };
+  unlessCorrupt(add, () => {
+    isWhole = false;
+  });
+  return isWhole;
 }
 
 /**
@@ -168,24 +136,4 @@ function totalsOfVersion2(database: Database.Database): ReadonlyMap<string, bigi
 
 function totalSumOfVersion2(key: string, amount: string): number {
   return checksum(`${key} ${amount}`);
-}
-
-interface NodeRow {
-  readonly instance: string;
-  readonly folded: Position;
-  readonly mirrored: string | null;
-  readonly sum: number;
-}
-
-/** Writes the one row of the node, whether it is there or not. */
-function setNode(database: Database.Database, { instance, folded, mirrored }: Omit<NodeRow, 'sum'>): void {
-  const sum = nodeSum({ instance, folded, mirrored });
-  database.prepare('INSERT OR REPLACE INTO node VALUES (1, ?, ?, ?, ?)').run(instance, folded, mirrored, sum);
-}
-
-/** What `node.db` says of itself. Throws `DatabaseError` if that is damaged. */
-export function readNode(database: Database.Database): Omit<NodeRow, 'sum'> {
-  const node = database.prepare('SELECT instance, folded, mirrored, sum FROM node').get() as NodeRow | undefined;
-  if (node !== undefined && node.sum === nodeSum(node)) return node;
-  throw new DatabaseError('the projections (node.db) are damaged: they do not say how far they go');
 }

@@ -1,43 +1,21 @@
 /** What a start does to `node.db` before anybody asks: see `ProjectionUpkeep`. */
 import type Database from 'better-sqlite3';
-import type { RowId, ShardId, ShardVersion } from '#shared/units.ts';
-import { CELL_SCHEMA, type CellTable } from './cell-table.ts';
-import type { CellTotals, LedgerSegment, MirroredShard, ProjectionUpkeep } from './storage.ts';
-import { asBuffer } from '#server/shard/record/format.ts';
+import { instant, type RowId, type ShardId, type ShardVersion } from '#shared/units.ts';
+import { CELL_SCHEMA } from './cell-table.ts';
 import { checksum } from './checksums.ts';
-import { alarmSum, rowSum, segmentSum, totalSum } from './projection-sums.ts';
-import { DatabaseError, isCorrupt } from './sqlite.ts';
-
-/**
- * The mirror: what a start can make anew from the shards. The key of its rows begins with what they
- * are asked for by: entity and cell.
- */
-export const MIRROR_SCHEMA = `
-  CREATE TABLE alarm(
-    shard TEXT PRIMARY KEY,
-    cell INTEGER NOT NULL,
-    due INTEGER NOT NULL,
-    sum INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX alarm_by_due ON alarm(due);
-  CREATE TABLE projected(
-    entity TEXT NOT NULL,
-    cell INTEGER NOT NULL,
-    shard TEXT NOT NULL,
-    id INTEGER NOT NULL,
-    version INTEGER NOT NULL,
-    record BLOB NOT NULL,
-    sum INTEGER NOT NULL,
-    PRIMARY KEY (entity, cell, shard, id)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE left_out(shard TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-`;
-
-/** The columns of a `LedgerSegment` and its sum. */
-export const SEGMENT_COLUMNS = 'SELECT shard, epoch, first_seq AS firstSeq, last_seq AS lastSeq, transactions, lines, sum';
-
-/** Its tables. */
-export const MIRROR_TABLES = ['alarm', 'projected', 'left_out'];
+import {
+  alarmSum,
+  MIRROR_SCHEMA,
+  MIRROR_TABLES,
+  rowSum,
+  SEGMENTS,
+  segmentSum,
+  totalSum,
+  type ProjectionTables,
+  type SegmentRow,
+} from './projection-tables.ts';
+import { areTreesWhole, DatabaseError, unlessCorrupt } from './sqlite.ts';
+import type { CellTotals, LedgerSegment, MirroredShard, ProjectionUpkeep } from './storage.ts';
 
 /**
  * Shards of one transaction: the log of a database of a million shards would else be as large as
@@ -48,38 +26,35 @@ const SHARDS_AT_ONCE = 1_000;
  * A shard that could not be loaded is due at once: it is looked at again and again, until its file
  * is whole.
  */
-const DUE_AT_ONCE = 1;
+const DUE_AT_ONCE = instant(1);
 
-/** `FileProjections` owns the database and the row that says what is mirrored. */
+/** `FileProjections` owns the database. */
 export class FileUpkeep implements ProjectionUpkeep {
   readonly #database: Database.Database;
-  readonly #cells: CellTable;
-  readonly #writeMirrored: (mirrored: string | null) => void;
+  readonly #tables: ProjectionTables;
   readonly #statements: ReturnType<typeof prepare>;
-  /** As the database has it: JSON, or null. */
-  mirrored: string | null;
   /** The tables that `check` has found damaged, and that are not forgotten yet. */
   #damaged: readonly string[] = [];
 
-  constructor(database: Database.Database, cells: CellTable, mirrored: string | null, writeMirrored: (mirrored: string | null) => void) {
+  constructor(database: Database.Database, tables: ProjectionTables) {
     this.#database = database;
-    this.#cells = cells;
-    this.#writeMirrored = writeMirrored;
+    this.#tables = tables;
     this.#statements = prepare(database);
-    this.mirrored = mirrored;
   }
 
   get entities(): readonly string[] | undefined {
-    return this.mirrored === null ? undefined : (JSON.parse(this.mirrored) as readonly string[]);
+    const { mirrored } = this.#tables.node;
+    return mirrored === null ? undefined : (JSON.parse(mirrored) as readonly string[]);
   }
 
   get leftOut(): readonly ShardId[] {
     return this.#statements.leftOut.all() as readonly ShardId[];
   }
 
-  check(): { readonly isMirrorWhole: boolean; readonly areTotalsWhole: boolean } {
-    this.#cells.reload();
-    const areCellsWhole = this.#cells.isWhole();
+  check(): ReturnType<ProjectionUpkeep['check']> {
+    const { cells } = this.#tables;
+    cells.reload();
+    const areCellsWhole = cells.isWhole();
     const isMirrorWhole = areCellsWhole && this.#isMirrorWhole();
     this.#damaged = [...(isMirrorWhole ? [] : MIRROR_TABLES), ...(areCellsWhole ? [] : ['cell'])];
     const areTotalsWhole =
@@ -89,15 +64,15 @@ export class FileUpkeep implements ProjectionUpkeep {
   }
 
   forget(): void {
-    this.#transaction(() => {
-      this.#say(null);
+    this.#tables.transaction(() => {
       if (this.#damaged.length === 0) this.#database.exec('DELETE FROM projected; DELETE FROM alarm; DELETE FROM left_out');
       else {
         abandonTables(this.#database, this.#damaged);
         this.#database.exec(this.#damaged.includes('cell') ? CELL_SCHEMA + MIRROR_SCHEMA : MIRROR_SCHEMA);
       }
+      return { mirrored: null };
     });
-    this.#cells.reload();
+    this.#tables.cells.reload();
     this.#damaged = [];
   }
 
@@ -113,29 +88,28 @@ export class FileUpkeep implements ProjectionUpkeep {
   }
 
   finish(entities: readonly string[]): void {
-    this.#transaction(() => this.#say(JSON.stringify(entities)));
+    this.#tables.transaction(() => ({ mirrored: JSON.stringify(entities) }));
   }
 
   *segments(): Iterable<LedgerSegment> {
-    for (const row of this.#statements.segments.iterate()) {
-      const segment = row as LedgerSegment & { readonly sum: number };
+    for (const segment of this.#statements.segments.iterate()) {
       if (segment.sum !== segmentSum(segment)) throw new DatabaseError('the projections (node.db) are damaged in their ledger');
       yield segment;
     }
   }
 
   setTotals(totals: readonly CellTotals[]): void {
-    this.#transaction(() => {
+    this.#tables.transaction(() => {
       this.#database.exec('DELETE FROM total');
-      insertTotals(this.#database, this.#cells, totals);
+      this.#tables.setTotals(totals);
+      return undefined;
     });
   }
 
   #isMirrorWhole(): boolean {
     const { alarms, alarmsByDue, rows } = this.#statements;
-    try {
-      return (
-        // A page can be read to its last row, and yet fail whoever writes there.
+    return unlessCorrupt(
+      () =>
         areTreesWhole(this.#database, MIRROR_TABLES) &&
         isWhole(alarms, ([shard, due, cell]) => this.#ofCell(cell, (id) => alarmSum(shard as string, id, due as number))) &&
         isWhole(rows, ([entity, cell, shard, id, version, record]) =>
@@ -143,46 +117,32 @@ export class FileUpkeep implements ProjectionUpkeep {
         ) &&
         // `due` walks the index, which has no sums of its own: an alarm that is lost or moved there
         // is whole in the table.
-        sumOfPlaces(alarms) === sumOfPlaces(alarmsByDue)
-      );
-    } catch (error) {
-      if (isCorrupt(error)) return false;
-      throw error;
-    }
+        sumOfPlaces(alarms) === sumOfPlaces(alarmsByDue),
+      () => false,
+    );
   }
 
   /** The sum of a row; `NaN`, which equals nothing, if there is no such cell. */
   #ofCell(cell: unknown, sum: (cell: number) => number): number {
-    return this.#cells.cellOf(cell as number) === undefined ? Number.NaN : sum(cell as number);
+    return this.#tables.cells.cellOf(cell as number) === undefined ? Number.NaN : sum(cell as number);
   }
 
   #put(entities: readonly string[], shards: readonly MirroredShard[]): void {
-    const { deleteRows, insertRow, setAlarm, deleteAlarm, leaveOut, takeIn } = this.#statements;
-    this.#transaction(() => {
+    const { deleteRows, leaveOut, takeIn } = this.#statements;
+    this.#tables.transaction(() => {
       for (const mirrored of shards) {
         const { shard } = mirrored;
-        const cell = this.#cells.idOf(mirrored.of);
+        const cell = this.#tables.cells.idOf(mirrored.of);
         for (const entity of entities) deleteRows.run(entity, cell, shard);
-        const due = mirrored.kind === 'loaded' ? mirrored.due : DUE_AT_ONCE;
-        if (due === 0) deleteAlarm.run(shard);
-        else setAlarm.run(shard, cell, due, alarmSum(shard, cell, due));
+        this.#tables.setAlarm(shard, cell, mirrored.kind === 'loaded' ? mirrored.due : DUE_AT_ONCE);
         if (mirrored.kind === 'left-out') leaveOut.run(shard);
         else {
           takeIn.run(shard);
-          for (const { entity, id, version, record } of mirrored.rows)
-            insertRow.run(entity, cell, shard, id, version, asBuffer(record), rowSum(entity, cell, shard, id, version, record));
+          for (const row of mirrored.rows) this.#tables.putRow(cell, row, row.record);
         }
       }
+      return undefined;
     });
-  }
-
-  #say(mirrored: string | null): void {
-    this.#writeMirrored(mirrored);
-    this.mirrored = mirrored;
-  }
-
-  #transaction(run: () => void): void {
-    this.#cells.transaction(run);
   }
 }
 
@@ -209,19 +169,6 @@ function abandonTables(database: Database.Database, tables: readonly string[]): 
   }
 }
 
-function areTreesWhole(database: Database.Database, tables: readonly string[]): boolean {
-  return tables.every((table) => database.pragma(`quick_check(${table})`, { simple: true }) === 'ok');
-}
-
-/** Writes totals into an empty table. */
-export function insertTotals(database: Database.Database, cells: CellTable, totals: readonly CellTotals[]): void {
-  const insert = database.prepare<[number, string, string, number]>('INSERT INTO total VALUES (?, ?, ?, ?)');
-  for (const { of, amountByKey } of totals) {
-    const cell = cells.idOf(of);
-    for (const [key, amount] of amountByKey) insert.run(cell, key, String(amount), totalSum(cell, key, String(amount)));
-  }
-}
-
 function prepare(database: Database.Database) {
   return {
     leftOut: database.prepare<[]>('SELECT shard FROM left_out').pluck(),
@@ -229,13 +176,8 @@ function prepare(database: Database.Database) {
     alarmsByDue: database.prepare<[]>('SELECT shard, due FROM alarm INDEXED BY alarm_by_due').raw(),
     rows: database.prepare<[]>('SELECT entity, cell, shard, id, version, record, sum FROM projected').raw(),
     totals: database.prepare<[]>('SELECT cell, key, amount, sum FROM total').raw(),
-    segments: database.prepare<[]>(`${SEGMENT_COLUMNS} FROM ledger_segment`),
+    segments: database.prepare<[], SegmentRow>(SEGMENTS),
     deleteRows: database.prepare<[string, number, string]>('DELETE FROM projected WHERE entity = ? AND cell = ? AND shard = ?'),
-    insertRow: database.prepare<[string, number, string, number, number, Buffer, number]>(
-      'INSERT INTO projected VALUES (?, ?, ?, ?, ?, ?, ?)',
-    ),
-    setAlarm: database.prepare<[string, number, number, number]>('INSERT OR REPLACE INTO alarm VALUES (?, ?, ?, ?)'),
-    deleteAlarm: database.prepare<[string]>('DELETE FROM alarm WHERE shard = ?'),
     leaveOut: database.prepare<[string]>('INSERT OR IGNORE INTO left_out VALUES (?)'),
     takeIn: database.prepare<[string]>('DELETE FROM left_out WHERE shard = ?'),
   };

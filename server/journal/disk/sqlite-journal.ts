@@ -6,7 +6,7 @@ import type Database from 'better-sqlite3';
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import { type Epoch, type Instant, NO_POSITION, type Position, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { asBuffer } from '#server/shard/record/format.ts';
-import { batchSum, checkedBatch, checkedKept, countersSum, imageVersionSum, isKeptWhole, keptSum } from './checksums.ts';
+import { batchSum, checkedBatch, checkedBatches, countersSum, imageVersionSum, keptSum } from './checksums.ts';
 import {
   JournalError,
   ShardEntryError,
@@ -97,6 +97,9 @@ function layout(instance: string): Layout {
   return {
     version: JOURNAL_VERSION,
     table: 'journal',
+    pageBytes: PAGE_BYTES,
+    cacheBytes: 8 * MEBIBYTE,
+    checkpointBytes: 4 * MEBIBYTE,
     make: (database) => {
       database.exec(SCHEMA);
       const counters = { position: NO_POSITION, dropped: NO_POSITION, now: 0, lease: 0, setAsideBytes: 0 } as const;
@@ -119,22 +122,27 @@ interface ImageVersionRow {
   readonly epoch: Epoch;
 }
 
+type KeptRow = SetAsideRecord & { readonly sum: number };
+type CountersRow = Omit<JournalState, 'bytes'> & { readonly instance: string; readonly sum: number };
+
 /** What any thread may read of a journal. */
 export class FileJournalReader implements JournalReader {
   protected readonly database: Database.Database;
-  readonly #batchesAfter: Database.Statement<[number]>;
-  readonly #batch: Database.Statement<[number]>;
-  readonly #note: Database.Statement<[string]>;
-  readonly #kept: Database.Statement<[string]>;
-  readonly #setAsideBytesByShard: Database.Statement<[]>;
+  readonly #batchesAfter: Database.Statement<[number], Batch>;
+  readonly #batch: Database.Statement<[number], Batch>;
+  readonly #note: Database.Statement<[string], ImageVersionRow>;
+  readonly #kept: Database.Statement<[string], KeptRow>;
+  readonly #setAsideBytesByShard: Database.Statement<[], readonly [ShardId, number]>;
 
   constructor(database: Database.Database) {
     this.database = database;
     this.#batchesAfter = database.prepare('SELECT first, last, now, sum, records FROM batch WHERE first > ? ORDER BY first');
     this.#batch = database.prepare('SELECT first, last, now, sum, records FROM batch WHERE first = ?');
     this.#note = database.prepare('SELECT applied_version AS version, now, sum, epoch FROM shard WHERE id = ?');
-    this.#kept = database.prepare('SELECT version, sum, record FROM kept WHERE shard = ? ORDER BY version');
-    this.#setAsideBytesByShard = database.prepare<[]>('SELECT shard, sum(length(record)) FROM kept GROUP BY shard').raw();
+    this.#kept = database.prepare('SELECT shard, version, sum, record FROM kept WHERE shard = ? ORDER BY version');
+    this.#setAsideBytesByShard = database
+      .prepare<[], readonly [ShardId, number]>('SELECT shard, sum(length(record)) FROM kept GROUP BY shard')
+      .raw();
   }
 
   /** Opens the journal of a node for reading; somebody else has it open for writing. */
@@ -143,24 +151,16 @@ export class FileJournalReader implements JournalReader {
   }
 
   read(after: Position, bytesMax: number): readonly Batch[] {
-    const batches: Batch[] = [];
-    let bytes = 0;
-    for (const row of this.#batchesAfter.iterate(after)) {
-      const batch = checkedBatch(row as Batch);
-      batches.push(batch);
-      bytes += batch.records.length;
-      if (bytes >= bytesMax) break;
-    }
-    return batches;
+    return checkedBatches(this.#batchesAfter.iterate(after), bytesMax);
   }
 
   batch(first: Position): Batch | undefined {
-    const row = this.#batch.get(first);
-    return row === undefined ? undefined : checkedBatch(row as Batch);
+    const batch = this.#batch.get(first);
+    return batch === undefined ? undefined : checkedBatch(batch);
   }
 
   imageVersionOf(shard: ShardId): ReturnType<JournalReader['imageVersionOf']> {
-    const row = this.#note.get(shard) as ImageVersionRow | undefined;
+    const row = this.#note.get(shard);
     if (row === undefined) return undefined;
     const { version, now, sum, epoch } = row;
     if (imageVersionSum(shard, version, now, epoch) !== sum) throw new ShardEntryError('the note of its image is damaged');
@@ -168,12 +168,14 @@ export class FileJournalReader implements JournalReader {
   }
 
   setAsideOf(shard: ShardId): readonly Uint8Array[] {
-    const rows = this.#kept.all(shard) as readonly { readonly version: ShardVersion; readonly sum: number; readonly record: Uint8Array }[];
-    return rows.map(({ version, sum, record }) => checkedKept({ shard, version, record }, sum));
+    return this.#kept.all(shard).map(({ sum, ...kept }) => {
+      if (keptSum(kept) === sum) return kept.record;
+      throw new ShardEntryError(`its record of version ${kept.version}, which was put aside, is damaged`);
+    });
   }
 
   setAsideBytesByShard(): ReadonlyMap<ShardId, number> {
-    return new Map(this.#setAsideBytesByShard.all() as readonly (readonly [ShardId, number])[]);
+    return new Map(this.#setAsideBytesByShard.all());
   }
 
   close(): void {
@@ -198,14 +200,15 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     super(database);
     this.#statements = prepare(database);
     const { counters, batches, keptBytes, allKept } = this.#statements;
-    const row = counters.get() as (Omit<JournalState, 'bytes'> & { readonly instance: string; readonly sum: number }) | undefined;
+    const row = counters.get();
     if (row === undefined) throw JournalError.of('its counters are missing');
     const { instance, sum, ...found } = row;
     if (countersSum(instance, found) !== sum) throw JournalError.of('its counters are not what was written');
     if (keptBytes.get() !== found.setAsideBytes) throw JournalError.of('records that were put aside are missing');
     // All of them, and not only when their shard is loaded: under a wrong name or number a durable
     // turn would not be found, nor missed.
-    for (const row of allKept.iterate()) if (!isRowWhole(row)) throw JournalError.of('a record that was put aside is not what was written');
+    for (const { sum: its, ...kept } of allKept.iterate())
+      if (keptSum(kept) !== its) throw JournalError.of('a record that was put aside is not what was written');
     this.instance = instance;
     const { bytes, ...there } = batches.get() as BatchesThere & { readonly bytes: number };
     this.damage = damageOf(found, there);
@@ -214,14 +217,7 @@ export class FileJournal extends FileJournalReader implements JournalStore {
 
   /** Opens the journal at that path, or makes a new one that belongs to `instance`. */
   static openFor(path: string, instance: string): FileJournal {
-    const files = { path, pageBytes: PAGE_BYTES, cacheBytes: 8 * MEBIBYTE, checkpointBytes: 4 * MEBIBYTE };
-    const database = openVersioned(files, layout(instance));
-    try {
-      return new FileJournal(database);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
+    return openVersioned(path, layout(instance), (database) => new FileJournal(database));
   }
 
   get state(): JournalState {
@@ -267,8 +263,7 @@ export class FileJournal extends FileJournalReader implements JournalStore {
     const { dropped: start, bytes } = this.#state;
     let dropped = start;
     let droppedBytes = 0;
-    for (const row of this.#statements.oldest.iterate()) {
-      const batch = row as { readonly last: Position; readonly bytes: number };
+    for (const batch of this.#statements.oldest.iterate()) {
       if (batch.last > through || dropped - start >= recordsMax) break;
       dropped = batch.last;
       droppedBytes += batch.bytes;
@@ -306,7 +301,7 @@ function prepare(database: Database.Database) {
     begin: database.prepare<[]>('BEGIN IMMEDIATE'),
     commit: database.prepare<[]>('COMMIT'),
     rollback: database.prepare<[]>('ROLLBACK'),
-    counters: database.prepare<[]>('SELECT instance, position, dropped, now, lease, kept AS setAsideBytes, sum FROM journal'),
+    counters: database.prepare<[], CountersRow>('SELECT instance, position, dropped, now, lease, kept AS setAsideBytes, sum FROM journal'),
     setCounters: database.prepare<[number, number, number, number, number, number, number]>(
       'UPDATE journal SET position = ?, dropped = ?, now = ?, lease = ?, kept = ?, sum = ? WHERE sum = ?',
     ),
@@ -325,17 +320,12 @@ function prepare(database: Database.Database) {
       'INSERT OR IGNORE INTO kept(shard, version, sum, record) VALUES (?, ?, ?, ?)',
     ),
     deleteKept: database.prepare<[string, number]>('DELETE FROM kept WHERE shard = ? AND version <= ? RETURNING length(record)').pluck(),
-    allKept: database.prepare<[]>('SELECT shard, version, sum, record FROM kept'),
+    allKept: database.prepare<[], KeptRow>('SELECT shard, version, sum, record FROM kept'),
     keptBytes: database.prepare<[]>('SELECT coalesce(sum(length(record)), 0) FROM kept').pluck(),
     // Both by the key, in its order: what they cost does not depend on how much is behind.
-    oldest: database.prepare<[]>(OLDEST),
+    oldest: database.prepare<[], { readonly last: Position; readonly bytes: number }>(OLDEST),
     deleteThrough: database.prepare<[number]>(DELETE_THROUGH),
   };
-}
-
-function isRowWhole(row: unknown): boolean {
-  const { sum, ...kept } = row as SetAsideRecord & { readonly sum: number };
-  return isKeptWhole(kept, sum);
 }
 
 interface BatchesThere {

@@ -11,14 +11,13 @@ import { asBuffer } from '#server/shard/record/format.ts';
 import { byMarket, type CellTotal } from '../fold/sums.ts';
 import { ShardFault, type DueShard, type Total } from '../persister/persister.ts';
 import type { CellEpochs } from './cell-epochs.ts';
-import { CellTable } from './cell-table.ts';
+import { projectionLayout, type UpgradeFacts } from './projection-layout.ts';
+import { alarmSum, ProjectionTables, rowSum, SEGMENTS, segmentSum, totalSum, type SegmentRow } from './projection-tables.ts';
+import { FileUpkeep } from './projection-upkeep.ts';
+import { DatabaseError, openVersioned, unlessCorrupt } from './sqlite.ts';
 import type { FoldDelta, LedgerSegment, LiveRow, ProjectionStore } from './storage.ts';
-import { projectionLayout, readNode, type UpgradeFacts } from './projection-layout.ts';
-import { FileUpkeep, SEGMENT_COLUMNS } from './projection-upkeep.ts';
-import { alarmSum, nodeSum, rowSum, segmentSum, totalSum } from './projection-sums.ts';
-import { DatabaseError, isCorrupt, MEBIBYTE, openVersioned } from './sqlite.ts';
 
-type Row = Omit<LiveRow, 'entity' | 'record'> & { readonly cell: number; readonly record: Buffer; readonly sum: number };
+type Row = Omit<LiveRow, 'entity'> & { readonly cell: number; readonly sum: number };
 type Alarm = DueShard & { readonly cell: number; readonly sum: number };
 interface TotalRow {
   readonly cell: number;
@@ -26,71 +25,68 @@ interface TotalRow {
   readonly amount: string;
   readonly sum: number;
 }
-type Segment = LedgerSegment & { readonly sum: number };
 
 /** Of data that are of the present version, and so have nothing to upgrade. */
 const NO_PLACES: UpgradeFacts = { cellsPerRegion: limits.cellsPerRegion, places: [] };
 
 export class FileProjections implements ProjectionStore {
-  readonly instance: string;
   readonly upkeep: FileUpkeep;
   readonly #database: Database.Database;
   readonly #statements: ReturnType<typeof prepare>;
-  readonly #cells: CellTable;
+  readonly #tables: ProjectionTables;
   #epochs: Pick<CellEpochs, 'isPresent'> = { isPresent: ({ epoch }) => epoch === FIRST_EPOCH };
-  #folded: Position;
 
   constructor(database: Database.Database) {
     this.#database = database;
     this.#statements = prepare(database);
-    const node = readNode(database);
-    this.instance = node.instance;
-    this.#folded = node.folded;
-    this.#cells = new CellTable(database);
-    this.upkeep = new FileUpkeep(database, this.#cells, node.mirrored, (mirrored) => this.#writeNode(this.#folded, mirrored));
+    this.#tables = new ProjectionTables(database);
+    this.upkeep = new FileUpkeep(database, this.#tables);
   }
 
   /** Opens the projections at that path, or makes new ones that belong to `instance`. What is upgraded is of a world with these facts. */
   static openFor(path: string, instance: string, of: UpgradeFacts = NO_PLACES): FileProjections {
-    const files = { path, pageBytes: 4_096, cacheBytes: 32 * MEBIBYTE, checkpointBytes: 16 * MEBIBYTE };
-    const database = openVersioned(files, projectionLayout(instance, of));
-    try {
-      return new FileProjections(database);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
+    return openVersioned(path, projectionLayout(instance, of), (database) => new FileProjections(database));
+  }
+
+  /** Whose they are. */
+  get instance(): string {
+    return this.#tables.node.instance;
   }
 
   get folded(): Position {
-    return this.#folded;
+    return this.#tables.node.folded;
   }
 
   setEpochs(epochs: Pick<CellEpochs, 'isPresent'>): void {
     this.#epochs = epochs;
   }
 
-  apply(delta: FoldDelta): void {
-    this.#cells.transaction(() => {
-      const idOf = this.#idsByCell();
-      this.#alarms(delta, idOf);
-      this.#rows(delta, idOf);
-      const { insertSegment } = this.#statements;
-      for (const segment of delta.segments) {
+  apply({ folded, alarms, rows, segments, totals }: FoldDelta): void {
+    const { deleteRow, insertSegment } = this.#statements;
+    const tables = this.#tables;
+    tables.transaction(() => {
+      // The number of each cell is looked up once: the fold has one object for each of them.
+      const idByCell = new Map<CellEpoch, number>();
+      const newId = (of: CellEpoch): number => tables.cells.idOf(of);
+      const idOf = (of: CellEpoch): number => idByCell.getOrInsertComputed(of, newId);
+      for (const { shard, of, due } of alarms) tables.setAlarm(shard, idOf(of), due);
+      for (const row of rows) {
+        if (row.record === undefined) deleteRow.run(row.entity, idOf(row.of), row.shard, row.id);
+        else tables.putRow(idOf(row.of), row, row.record);
+      }
+      for (const segment of segments) {
         const { shard, epoch, firstSeq, lastSeq, transactions, lines } = segment;
         insertSegment.run(shard, epoch, firstSeq, lastSeq, asBuffer(transactions), asBuffer(lines), segmentSum(segment));
       }
-      this.#totals(delta, idOf);
-      this.#writeNode(delta.folded, this.upkeep.mirrored);
+      for (const { of, amountByKey } of totals) this.#addTotals(idOf(of), amountByKey);
+      return { folded };
     });
-    this.#folded = delta.folded;
   }
 
   due(now: Instant, limit: number, after?: DueShard): readonly DueShard[] {
     const found: DueShard[] = [];
-    for (const row of this.#statements.due.iterate(now, after?.due ?? -1, after?.shard ?? '')) {
+    for (const { shard, cell, due, sum } of this.#statements.due.iterate(now, after?.due ?? -1, after?.shard ?? '')) {
       if (found.length >= limit) break;
-      const { shard, cell, due, sum } = row as Alarm;
       if (sum !== alarmSum(shard, cell, due)) throw damaged('alarms');
       if (this.#isPresent(cell)) found.push({ shard, due });
     }
@@ -102,7 +98,7 @@ export class FileProjections implements ProjectionStore {
       const segments: LedgerSegment[] = [];
       let found = 0;
       for (const row of this.#statements.segments.iterate(shard, before)) {
-        const segment = whole(row as Segment);
+        const segment = whole(row);
         segments.push(segment);
         found += Math.min(segment.lastSeq, before - 1) - segment.firstSeq + 1;
         if (found >= lines) break;
@@ -112,13 +108,12 @@ export class FileProjections implements ProjectionStore {
   }
 
   segmentsWith(shard: ShardId, fingerprint: Uint8Array): readonly LedgerSegment[] {
-    return ofLedger(shard, () => (this.#statements.segmentsWith.all(shard, asBuffer(fingerprint)) as readonly Segment[]).map(whole));
+    return ofLedger(shard, () => this.#statements.segmentsWith.all(shard, asBuffer(fingerprint)).map(whole));
   }
 
   rows(entity: string, of?: CellEpoch, ofShard?: ShardId): readonly LiveRow[] {
     const rows: LiveRow[] = [];
-    for (const row of this.#rowsOf(entity, of, ofShard)) {
-      const { cell, shard, id, version, record, sum } = row;
+    for (const { cell, shard, id, version, record, sum } of this.#rowsOf(entity, of, ofShard)) {
       if (sum !== rowSum(entity, cell, shard, id, version, record)) throw damaged(`rows of ${entity}`);
       if (this.#isPresent(cell)) rows.push({ entity, shard, id, version, record });
     }
@@ -127,11 +122,10 @@ export class FileProjections implements ProjectionStore {
 
   totals(asked?: CellEpoch): readonly Total[] {
     const totals: CellTotal[] = [];
-    for (const row of this.#statements.totals.all() as readonly TotalRow[]) {
-      const { cell, key, amount, sum } = row;
+    for (const { cell, key, amount, sum } of this.#statements.totals.all()) {
       if (sum !== totalSum(cell, key, amount)) throw damaged('totals');
-      const of = this.#cells.cellOf(cell);
-      if (of === undefined || !this.#epochs.isPresent(of) || (asked !== undefined && cell !== this.#cells.find(asked))) continue;
+      const of = this.#tables.cells.cellOf(cell);
+      if (of === undefined || !this.#epochs.isPresent(of) || (asked !== undefined && cell !== this.#tables.cells.find(asked))) continue;
       totals.push({ of, key, amount: BigInt(amount) });
     }
     return byMarket(totals);
@@ -149,109 +143,47 @@ export class FileProjections implements ProjectionStore {
   /** The rows of an entity, of whatever epoch unless a cell in one is named. */
   #rowsOf(entity: string, of: CellEpoch | undefined, shard: ShardId | undefined): readonly Row[] {
     const { rows, rowsOfCell, rowsOfShard } = this.#statements;
-    if (of === undefined) return rows.all(entity) as readonly Row[];
-    const cell = this.#cells.find(of);
+    if (of === undefined) return rows.all(entity);
+    const cell = this.#tables.cells.find(of);
     if (cell === undefined) return [];
-    return (shard === undefined ? rowsOfCell.all(entity, cell) : rowsOfShard.all(entity, cell, shard)) as readonly Row[];
+    return shard === undefined ? rowsOfCell.all(entity, cell) : rowsOfShard.all(entity, cell, shard);
   }
 
   #isPresent(cell: number): boolean {
-    const of = this.#cells.cellOf(cell);
+    const of = this.#tables.cells.cellOf(cell);
     return of !== undefined && this.#epochs.isPresent(of);
   }
 
-  /**
-   * The numbers of the cells of a chunk, each looked up once: the fold has one object for each of
-   * them.
-   */
-  #idsByCell(): IdOf {
-    const idByCell = new Map<CellEpoch, number>();
-    return (of) => {
-      let id = idByCell.get(of);
-      if (id === undefined) {
-        id = this.#cells.idOf(of);
-        idByCell.set(of, id);
-      }
-      return id;
-    };
-  }
-
-  #alarms({ alarms }: FoldDelta, idOf: IdOf): void {
-    const { setAlarm, deleteAlarm } = this.#statements;
-    for (const { shard, of, due } of alarms) {
-      const cell = idOf(of);
-      if (due === 0) deleteAlarm.run(shard);
-      else setAlarm.run(shard, cell, due, alarmSum(shard, cell, due));
+  #addTotals(cell: number, addedByKey: ReadonlyMap<string, bigint>): void {
+    for (const [key, added] of addedByKey) {
+      const old = this.#statements.total.get(cell, key);
+      // Added to and summed anew, what is damaged would be believed.
+      if (old !== undefined && old.sum !== totalSum(cell, key, old.amount)) throw damaged('totals');
+      this.#tables.setTotal(cell, key, BigInt(old?.amount ?? 0) + added);
     }
-  }
-
-  #rows({ rows }: FoldDelta, idOf: IdOf): void {
-    const { putRow, deleteRow } = this.#statements;
-    for (const { entity, shard, of, id, version, record } of rows) {
-      const cell = idOf(of);
-      if (record === undefined) deleteRow.run(entity, cell, shard, id);
-      else putRow.run(entity, cell, shard, id, version, asBuffer(record), rowSum(entity, cell, shard, id, version, record));
-    }
-  }
-
-  #totals({ totals }: FoldDelta, idOf: IdOf): void {
-    const { addTotal, total } = this.#statements;
-    for (const { of, amountByKey } of totals) {
-      const cell = idOf(of);
-      for (const [key, added] of amountByKey) {
-        const old = total.get(cell, key) as Omit<TotalRow, 'key' | 'cell'> | undefined;
-        // Added to and summed anew, what is damaged would be believed.
-        if (old !== undefined && old.sum !== totalSum(cell, key, old.amount)) throw damaged('totals');
-        const amount = String(BigInt(old?.amount ?? 0) + added);
-        addTotal.run(cell, key, amount, totalSum(cell, key, amount));
-      }
-    }
-  }
-
-  #writeNode(folded: Position, mirrored: string | null): void {
-    this.#statements.setNode.run(folded, mirrored, nodeSum({ instance: this.instance, folded, mirrored }));
   }
 }
 
-type IdOf = (of: CellEpoch) => number;
-
 function prepare(database: Database.Database) {
   return {
-    setNode: database.prepare<[number, string | null, number]>('UPDATE node SET folded = ?, mirrored = ?, sum = ?'),
-    // An alarm that did not move costs a look and no page.
-    setAlarm: database.prepare<[string, number, number, number]>(
-      'INSERT INTO alarm(shard, cell, due, sum) VALUES (?, ?, ?, ?) ' +
-        'ON CONFLICT DO UPDATE SET cell = excluded.cell, due = excluded.due, sum = excluded.sum WHERE sum <> excluded.sum',
-    ),
-    deleteAlarm: database.prepare<[string]>('DELETE FROM alarm WHERE shard = ?'),
-    due: database.prepare<[number, number, string]>(
+    due: database.prepare<[number, number, string], Alarm>(
       'SELECT shard, cell, due, sum FROM alarm WHERE due <= ? AND (due, shard) > (?, ?) ORDER BY due, shard',
-    ),
-    putRow: database.prepare<[string, number, string, number, number, Buffer, number]>(
-      'INSERT INTO projected(entity, cell, shard, id, version, record, sum) VALUES (?, ?, ?, ?, ?, ?, ?) ' +
-        'ON CONFLICT DO UPDATE SET version = excluded.version, record = excluded.record, sum = excluded.sum',
     ),
     deleteRow: database.prepare<[string, number, string, number]>(
       'DELETE FROM projected WHERE entity = ? AND cell = ? AND shard = ? AND id = ?',
     ),
-    rows: database.prepare<[string]>(`${ROW} WHERE entity = ?`),
-    rowsOfCell: database.prepare<[string, number]>(ROWS_OF_CELL),
-    rowsOfShard: database.prepare<[string, number, string]>(`${ROWS_OF_CELL} AND shard = ?`),
+    rows: database.prepare<[string], Row>(`${ROW} WHERE entity = ?`),
+    rowsOfCell: database.prepare<[string, number], Row>(ROWS_OF_CELL),
+    rowsOfShard: database.prepare<[string, number, string], Row>(`${ROWS_OF_CELL} AND shard = ?`),
     insertSegment: database.prepare<[string, number, number, number, Buffer, Buffer, number]>(
       'INSERT INTO ledger_segment(shard, epoch, first_seq, last_seq, transactions, lines, sum) VALUES (?, ?, ?, ?, ?, ?, ?)',
     ),
-    segments: database.prepare<[string, number]>(
-      `${SEGMENT_COLUMNS} FROM ledger_segment WHERE shard = ? AND first_seq < ? ORDER BY first_seq DESC`,
+    segments: database.prepare<[string, number], SegmentRow>(`${SEGMENTS} WHERE shard = ? AND first_seq < ? ORDER BY first_seq DESC`),
+    segmentsWith: database.prepare<[string, Buffer], SegmentRow>(
+      `${SEGMENTS} WHERE shard = ? AND instr(transactions, ?) > 0 ORDER BY first_seq`,
     ),
-    segmentsWith: database.prepare<[string, Buffer]>(
-      `${SEGMENT_COLUMNS} FROM ledger_segment WHERE shard = ? AND instr(transactions, ?) > 0 ORDER BY first_seq`,
-    ),
-    total: database.prepare<[number, string]>('SELECT amount, sum FROM total WHERE cell = ? AND key = ?'),
-    addTotal: database.prepare<[number, string, string, number]>(
-      'INSERT INTO total(cell, key, amount, sum) VALUES (?, ?, ?, ?) ' +
-        'ON CONFLICT DO UPDATE SET amount = excluded.amount, sum = excluded.sum',
-    ),
-    totals: database.prepare<[]>('SELECT cell, key, amount, sum FROM total'),
+    total: database.prepare<[number, string], TotalRow>('SELECT cell, key, amount, sum FROM total WHERE cell = ? AND key = ?'),
+    totals: database.prepare<[], TotalRow>('SELECT cell, key, amount, sum FROM total'),
   };
 }
 
@@ -263,7 +195,7 @@ export const ROWS_OF_CELL = `${ROW} WHERE entity = ? AND cell = ?`;
  * Ledger lines are nowhere else: only who asks for these very ones is told that they are damaged,
  * and all others have theirs.
  */
-function whole(segment: Segment): LedgerSegment {
+function whole(segment: SegmentRow): LedgerSegment {
   const { shard, epoch, firstSeq, lastSeq, transactions, lines, sum } = segment;
   if (sum === segmentSum(segment)) return { shard, epoch, firstSeq, lastSeq, transactions, lines };
   throw new ShardFault(`the ledger of ${shard} (node.db) is damaged in its lines ${firstSeq} to ${lastSeq}`);
@@ -274,12 +206,9 @@ function whole(segment: Segment): LedgerSegment {
  * a damaged line does.
  */
 function ofLedger<T>(shard: ShardId, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!isCorrupt(error)) throw error;
-    throw new ShardFault(`the ledger of ${shard} (node.db) is damaged where its lines are looked up`, { cause: error });
-  }
+  return unlessCorrupt(read, (cause) => {
+    throw new ShardFault(`the ledger of ${shard} (node.db) is damaged where its lines are looked up`, { cause });
+  });
 }
 
 /** The next start makes these anew. */

@@ -17,12 +17,11 @@ function newPath(): string {
   return join(directory, 'some.db');
 }
 
-function files(path: string, lockedMs?: number) {
-  return { path, pageBytes: 4_096, cacheBytes: 65_536, checkpointBytes: 65_536, ...(lockedMs === undefined ? {} : { lockedMs }) };
-}
+const SIZES = { pageBytes: 4_096, cacheBytes: 65_536, checkpointBytes: 65_536 };
 
-const FIRST: Layout = { version: 1, table: 't', make: (database) => database.exec('CREATE TABLE t(a INTEGER)'), upgrades: {} };
+const FIRST: Layout = { ...SIZES, version: 1, table: 't', make: (database) => database.exec('CREATE TABLE t(a INTEGER)'), upgrades: {} };
 const THIRD: Layout = {
+  ...SIZES,
   version: 3,
   table: 't',
   make: (database) => database.exec('CREATE TABLE t(a INTEGER, b INTEGER, c INTEGER)'),
@@ -32,6 +31,10 @@ const THIRD: Layout = {
   },
 };
 
+function open(path: string, layout: Layout, lockedMs?: number): Database.Database {
+  return openVersioned(path, layout, (database) => database, lockedMs);
+}
+
 function columns(database: Database.Database): readonly unknown[] {
   return database.prepare("SELECT name FROM pragma_table_info('t')").pluck().all();
 }
@@ -40,7 +43,7 @@ describe('a durable database', () => {
   it('syncs its commits at every open, also after the first write', () => {
     const path = newPath();
     for (let time = 0; time < 2; time++) {
-      const database = openVersioned(files(path), FIRST);
+      const database = open(path, FIRST);
       database.exec('INSERT INTO t VALUES (NULL)');
       expect(database.pragma('synchronous', { simple: true })).toBe(2);
       expect(database.pragma('journal_mode', { simple: true })).toBe('wal');
@@ -67,7 +70,7 @@ describe('a durable database', () => {
 
   it('has everything that its log held in the database itself, synced, before anything is read', () => {
     const path = newPath();
-    const killed = openVersioned(files(path), FIRST);
+    const killed = open(path, FIRST);
     killed.exec('INSERT INTO t VALUES (7)');
     // Copied by another process: within this one, closing a copied file would let go of SQLite's locks.
     execFileSync('cp', [path, `${path}.killed`]);
@@ -75,7 +78,7 @@ describe('a durable database', () => {
     killed.close();
     expect(statSync(`${path}.killed-wal`).size).toBeGreaterThan(0);
 
-    const database = openVersioned(files(`${path}.killed`), FIRST);
+    const database = open(`${path}.killed`, FIRST);
     expect(database.prepare('SELECT a FROM t').pluck().get()).toBe(7);
     expect(statSync(`${path}.killed-wal`).size).toBe(0);
     execFileSync('cp', [`${path}.killed`, `${path}.alone`]);
@@ -89,8 +92,8 @@ describe('a durable database', () => {
 describe('a database with a version', () => {
   it('is made in the present one, and found again', () => {
     const path = newPath();
-    openVersioned(files(path), THIRD).close();
-    const database = openVersioned(files(path), THIRD);
+    open(path, THIRD).close();
+    const database = open(path, THIRD);
     expect(columns(database)).toEqual(['a', 'b', 'c']);
     expect(database.pragma('user_version', { simple: true })).toBe(3);
     database.close();
@@ -98,7 +101,7 @@ describe('a database with a version', () => {
 
   it('is upgraded step by step, and goes on from a step that a crash came after', () => {
     const path = newPath();
-    openVersioned(files(path), FIRST).close();
+    open(path, FIRST).close();
     const failing: Layout = {
       ...THIRD,
       upgrades: {
@@ -108,8 +111,8 @@ describe('a database with a version', () => {
         },
       },
     };
-    expect(() => openVersioned(files(path), failing)).toThrow('a crash');
-    const database = openVersioned(files(path), THIRD);
+    expect(() => open(path, failing)).toThrow('a crash');
+    const database = open(path, THIRD);
     expect(columns(database)).toEqual(['a', 'b', 'c']);
     database.close();
   });
@@ -122,12 +125,12 @@ describe('a database with a version', () => {
     ['another one of Gavel', 'ALTER TABLE t RENAME TO u', 'is another file of Gavel'],
   ])('that is %s is refused, and nothing in it is changed', (_what, change, sentence) => {
     const path = newPath();
-    openVersioned(files(path), THIRD).close();
+    open(path, THIRD).close();
     const other = new Database(path);
     other.exec(change);
     other.close();
     const before = readFileSync(path);
-    expect(() => openVersioned(files(path), THIRD)).toThrow(sentence);
+    expect(() => open(path, THIRD)).toThrow(sentence);
     expect(readFileSync(path)).toEqual(before);
     expect(existsSync(`${path}-wal`)).toBe(false);
   });
@@ -137,11 +140,11 @@ describe('a database with a version', () => {
     ['reads', 'BEGIN; SELECT * FROM t'],
   ])('that another program %s is refused, since what is in it cannot be made durable', (_what, lock) => {
     const path = newPath();
-    openVersioned(files(path), FIRST).close();
+    open(path, FIRST).close();
     const stranger = new Database(path);
     stranger.exec('INSERT INTO t VALUES (1)');
     stranger.exec(lock);
-    expect(() => openVersioned(files(path, 20), FIRST)).toThrow('is locked by another program');
+    expect(() => open(path, FIRST, 20)).toThrow('is locked by another program');
     stranger.close();
   });
 });

@@ -15,7 +15,7 @@ export const APPLICATION_ID = 0x47_61_76_6c;
 export const MEBIBYTE = 1_024 * 1_024;
 
 /** The oldest SQLite without the corruption at the reset of a write-ahead log. */
-const SQLITE_VERSION_MIN = [3, 51, 3] as const;
+const SQLITE_VERSION_MIN = '3.51.3';
 
 /**
  * How long an open waits for a database that another program has locked. Nobody is served yet, so
@@ -34,19 +34,12 @@ export class DatabaseError extends Error {
   override readonly name = 'DatabaseError';
 }
 
-/** How a database is opened. */
-export interface OpenOptions {
-  readonly path: string;
+/** How the tables of a database are laid out, and how older layouts become this one. */
+export interface Layout {
   readonly pageBytes: number;
   readonly cacheBytes: number;
   /** The write-ahead log is moved into the database when it has grown by so many bytes. */
   readonly checkpointBytes: number;
-  /** How long to wait for another program's lock, at the open only; 5 s by default. */
-  readonly lockedMs?: number;
-}
-
-/** How the tables of a database are laid out, and how older layouts become this one. */
-export interface Layout {
   /** The present version. Every released one has been counted, from 1. */
   readonly version: number;
   /** A table of every version, by which one database of Gavel is told from another. */
@@ -58,27 +51,28 @@ export interface Layout {
 }
 
 /**
- * Opens a database, whose commits are durable on return, in the present version of its layout:
- * makes it if the file is empty or not there, and upgrades an older one, each step in a transaction
- * of its own. Throws `DatabaseError`, with nothing changed, if the file was written by a newer
- * version of Gavel, or not by Gavel, or is locked.
+ * Opens a database, whose commits are durable on return, in the present version of its layout, and
+ * makes a store of it: makes the database if the file is empty or not there, and upgrades an older
+ * one, each step in a transaction of its own. Throws `DatabaseError`, with nothing changed, if the
+ * file was written by a newer version of Gavel, or not by Gavel, or is locked for `lockedMs`.
  */
-export function openVersioned(options: OpenOptions, layout: Layout): Database.Database {
-  return opened(options, (database) => {
-    const isEmpty = judge(database, layout);
-    makeDurable(database, options);
-    if (isEmpty) {
-      step(database, layout.version, () => {
-        layout.make(database);
-        database.pragma(`application_id=${APPLICATION_ID}`);
-      });
-    }
-    for (let version = userVersion(database); version < layout.version; version++) {
-      const upgrade = layout.upgrades[version];
-      if (upgrade === undefined) throw new DatabaseError(`${database.name} has the version ${version}, which Gavel never wrote`);
-      step(database, version + 1, upgrade);
-    }
-  });
+export function openVersioned<Store>(
+  path: string,
+  layout: Layout,
+  storeOf: (database: Database.Database) => Store,
+  lockedMs = OPEN_LOCKED_MS,
+): Store {
+  const database = new Database(path, { timeout: lockedMs });
+  try {
+    makePresent(database, layout);
+    const store = storeOf(database);
+    database.pragma(`busy_timeout=${BLOCKED_MS}`);
+    return store;
+  } catch (error) {
+    database.close();
+    if (isLocked(error)) throw new DatabaseError(`${path} is locked by another program; close it, and start again`, { cause: error });
+    throw error;
+  }
 }
 
 /** Throws `DatabaseError` unless commits of this handle are synced. */
@@ -101,32 +95,41 @@ export function isLocked(error: unknown): boolean {
   return errorCode(error)?.startsWith('SQLITE_BUSY') === true;
 }
 
-/** Whether an error says that the pages of a database do not hang together. */
-export function isCorrupt(error: unknown): boolean {
-  return errorCode(error)?.startsWith('SQLITE_CORRUPT') === true;
+/** What is read, or, if the pages of the database do not hang together, what `instead` makes of that. */
+export function unlessCorrupt<T>(read: () => T, instead: (error: unknown) => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (errorCode(error)?.startsWith('SQLITE_CORRUPT') === true) return instead(error);
+    throw error;
+  }
+}
+
+/** Whether the pages of tables and of their indexes hang together: one can be read to its last row, and yet fail whoever writes there. */
+export function areTreesWhole(database: Database.Database, tables: readonly string[]): boolean {
+  return tables.every((table) => database.pragma(`quick_check(${table})`, { simple: true }) === 'ok');
 }
 
 /** What is wrong with the SQLite that this program was built with, or `undefined`. */
 export function sqliteProblem(version = sqliteVersion()): string | undefined {
-  const parts = version.split('.').map(Number);
-  for (const [index, minimum] of SQLITE_VERSION_MIN.entries()) {
-    const part = parts[index] ?? 0;
-    if (part > minimum) return undefined;
-    if (part < minimum) return `SQLite ${version} can damage its files; Gavel needs ${SQLITE_VERSION_MIN.join('.')} or later`;
-  }
-  return undefined;
+  if (version.localeCompare(SQLITE_VERSION_MIN, 'en', { numeric: true }) >= 0) return undefined;
+  return `SQLite ${version} can damage its files; Gavel needs ${SQLITE_VERSION_MIN} or later`;
 }
 
-function opened({ path, lockedMs = OPEN_LOCKED_MS }: OpenOptions, prepare: (database: Database.Database) => void): Database.Database {
-  const database = new Database(path, { timeout: lockedMs });
-  try {
-    prepare(database);
-    database.pragma(`busy_timeout=${BLOCKED_MS}`);
-    return database;
-  } catch (error) {
-    database.close();
-    if (isLocked(error)) throw new DatabaseError(`${path} is locked by another program; close it, and start again`, { cause: error });
-    throw error;
+/** Brings a database to the present version of its layout, and its commits to the disk. */
+function makePresent(database: Database.Database, layout: Layout): void {
+  const isEmpty = judge(database, layout);
+  makeDurable(database, layout);
+  if (isEmpty) {
+    step(database, layout.version, () => {
+      layout.make(database);
+      database.pragma(`application_id=${APPLICATION_ID}`);
+    });
+  }
+  for (let version = userVersion(database); version < layout.version; version++) {
+    const upgrade = layout.upgrades[version];
+    if (upgrade === undefined) throw new DatabaseError(`${database.name} has the version ${version}, which Gavel never wrote`);
+    step(database, version + 1, upgrade);
   }
 }
 
@@ -145,10 +148,11 @@ function judge(database: Database.Database, { version, table }: Layout): boolean
   return false;
 }
 
-function makeDurable(database: Database.Database, { path, pageBytes, cacheBytes, checkpointBytes }: OpenOptions): void {
+function makeDurable(database: Database.Database, { pageBytes, cacheBytes, checkpointBytes }: Layout): void {
   database.pragma(`page_size=${pageBytes}`);
   database.pragma('auto_vacuum=NONE');
-  if (database.pragma('journal_mode=WAL', { simple: true }) !== 'wal') throw new DatabaseError(`${path} cannot have a write-ahead log`);
+  if (database.pragma('journal_mode=WAL', { simple: true }) !== 'wal')
+    throw new DatabaseError(`${database.name} cannot have a write-ahead log`);
   database.pragma('synchronous=FULL');
   database.pragma(`cache_size=${-Math.ceil(cacheBytes / 1_024)}`);
   database.pragma(`wal_autocheckpoint=${Math.max(1, Math.floor(checkpointBytes / pageBytes))}`);

@@ -6,7 +6,6 @@ import { dirname, join } from 'node:path';
 import { instant, position, type ShardId } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from './checksums.ts';
-import { drivePass } from '../images/drive-pass.ts';
 import { Projector } from '../fold/projector.ts';
 import { ImagePass } from '../images/image-pass.ts';
 import { ShardRecords } from '../images/shard-records.ts';
@@ -57,7 +56,7 @@ async function live(path: string, files: RecordedFiles): Promise<void> {
     const images = new FileImages(path, DEFINITION, 'instance', files);
     const pass = new ImagePass(new ShardRecords(journal, DEFINITION, dropped, EPOCHS), images);
     const noted: string[] = [];
-    await drivePass(pass.steps(position(before + SHARDS)), {
+    await pass.run(position(before + SHARDS), {
       images,
       pause: () => Promise.resolve(),
       storeImageVersions: (versions, setAside) => {

@@ -11,7 +11,7 @@ import type { CellEpoch } from '#shared/cell.ts';
 import type { Epoch, Instant, Position, RowId, ShardId, ShardVersion } from '#shared/units.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import type { CellEpochs } from './cell-epochs.ts';
-import type { DueShard, Total } from '../persister/persister.ts';
+import type { DueShard, LoadedShard, Total } from '../persister/persister.ts';
 
 /**
  * The turns of one group commit: records as `RecordWriter` makes them, in the order of their
@@ -152,10 +152,7 @@ export class ImageError extends Error {
  * What is in an image. It is `edited` if another program has written to the file, or to one that it
  * was made from: then its rows must be checked before they are believed.
  */
-export interface Image {
-  readonly kind: 'found' | 'edited';
-  readonly shard: RawChangeSet;
-}
+export type Image = Exclude<LoadedShard, { readonly kind: 'absent' }>;
 
 /** The image of one shard as it was read, as a base for its next one. Nothing is open: it may be dropped. */
 export interface ImageDraft {

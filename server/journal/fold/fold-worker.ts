@@ -1,8 +1,7 @@
 /** The thread that owns `node.db`: folds the journal into it and answers from it. */
 import { parentPort } from 'node:worker_threads';
 import type { Position } from '#shared/units.ts';
-import type { QueryCalls } from '../persister/node-queries.ts';
-import type { PersisterDefinition, QueryName } from '../persister/persister.ts';
+import type { PersisterDefinition, QueryCalls, QueryName } from '../persister/persister.ts';
 import { Projector } from './projector.ts';
 import type { OpenedDirectory } from '../commit/commit-worker.ts';
 import { ShardLoader } from '../images/shard-loader.ts';
@@ -12,35 +11,15 @@ import { FileImages } from '../disk/image-files.ts';
 import { journalPath, projectionsPath } from '../disk/directory.ts';
 import { FileJournalReader } from '../disk/sqlite-journal.ts';
 import { FileProjections } from '../disk/sqlite-projections.ts';
-import { patiently, type LockPatience, type Patient } from '../threads/worker-patience.ts';
+import { patiently, type LockPatience } from '../threads/worker-patience.ts';
 import { serve, Transferred } from '../threads/worker-port.ts';
-
-/**
- * What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the
- * database locked.
- */
-export interface FoldApi {
-  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): void;
-  /**
-   * Folds everything and makes good what has to be before it answers, with one sentence for each
-   * thing out of the ordinary.
-   */
-  recover(opened: OpenedDirectory): Patient<readonly string[]>;
-  fold(through: Position): Patient<Position>;
-  query<Name extends QueryName>(
-    name: Name,
-    parameters: Parameters<QueryCalls[Name]>,
-    through: Position,
-  ): Patient<Transferred<ReturnType<QueryCalls[Name]>>>;
-  close(): void;
-}
 
 interface Open {
   readonly projector: Projector;
   readonly projections: FileProjections;
   readonly journal: FileJournalReader;
   readonly patience: LockPatience;
-  readonly upkeep: (dropped: Position) => StartUpkeep;
+  readonly upkeep: StartUpkeep;
 }
 
 const state: { open: Open | undefined } = { open: undefined };
@@ -50,28 +29,35 @@ function opened(): Open {
   return state.open;
 }
 
-function ask<T>(question: (projector: Projector) => T): Patient<T> {
+function ask<T>(question: (projector: Projector) => T): Promise<T> {
   const run = (): T => question(opened().projector);
   return patiently('node.db', opened().patience.projectionsLockedMs, run, () => opened().projections.probe());
 }
 
+/**
+ * What the main thread may ask for. Rejects with `StoreLockedError` if another program keeps the
+ * database locked.
+ */
+export type FoldApi = typeof api;
+
 const api = {
-  open(directory: string, definition: PersisterDefinition, instance: string, patience: LockPatience): void {
+  open(directory: string, definition: PersisterDefinition, { instance, dropped }: OpenedDirectory, patience: LockPatience): void {
     const journal = FileJournalReader.open(journalPath(directory));
     const projections = FileProjections.openFor(projectionsPath(directory), instance);
     const projector = new Projector(journal, projections, definition);
     // The image worker writes no image before all is open: until then this thread may read them.
-    const upkeep = (dropped: Position): StartUpkeep => {
-      const loader = (): ShardLoader =>
-        new ShardLoader(new ShardRecords(journal, definition, dropped, projector.epochs), new FileImages(directory, definition, instance));
-      return new StartUpkeep({ store: projections, loader, definition });
-    };
+    const loader = (): ShardLoader =>
+      new ShardLoader(new ShardRecords(journal, definition, dropped, projector.epochs), new FileImages(directory, definition, instance));
+    const upkeep = new StartUpkeep({ store: projections, projector, loader, definition });
     state.open = { projector, projections, journal, patience, upkeep };
   },
-  async recover({ dropped, position }: OpenedDirectory): Promise<readonly string[]> {
-    const { projector, upkeep: upkeepFrom } = opened();
-    const upkeep = upkeepFrom(dropped);
-    for (const run of upkeep.steps(projector, position)) await ask(run);
+  /**
+   * Folds everything up to that position and makes good what has to be before it answers, with one
+   * sentence for each thing out of the ordinary.
+   */
+  async recover(position: Position): Promise<readonly string[]> {
+    const { upkeep } = opened();
+    for (const run of upkeep.steps(position)) await ask(run);
     return upkeep.remarks;
   },
   fold: (through: Position) => ask((projector) => projector.foldChunk(through)),
@@ -92,4 +78,4 @@ function buffersOf(answer: ReturnType<QueryCalls[QueryName]>): readonly ArrayBuf
   return 'rows' in answer ? [answer.rows.records.buffer] : [];
 }
 
-if (parentPort !== null) serve(parentPort, api satisfies FoldApi);
+if (parentPort !== null) serve(parentPort, api);

@@ -6,7 +6,7 @@
  */
 import { marketOf } from '#shared/address.ts';
 import type { Instant, Position, RowId, ShardId, ShardVersion } from '#shared/units.ts';
-import { FINGERPRINT_BYTES, fingerprintHash, writeFingerprint } from './fingerprint.ts';
+import { FINGERPRINT_BYTES, fingerprintHash } from './fingerprint.ts';
 import type { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { AlarmChange, FoldDelta, LedgerSegment, RowChange } from '../disk/storage.ts';
 import { Sums, type CellSums } from './sums.ts';
@@ -44,7 +44,7 @@ interface ShardChunk {
 
 /** One per chunk. */
 export class FoldChunk {
-  readonly #skimmer: RecordCursor;
+  readonly #cursor: RecordCursor;
   readonly #entities: readonly string[];
   readonly #entityByTable: ReadonlyMap<string, number>;
   readonly #buffers: Buffer[] = [];
@@ -59,8 +59,8 @@ export class FoldChunk {
   readonly #puts: number[] = [];
 
   /** `projectedByTable` gives the entity of each table that is projected. */
-  constructor(skimmer: RecordCursor, projectedByTable: ReadonlyMap<string, string>, places: readonly string[]) {
-    this.#skimmer = skimmer;
+  constructor(cursor: RecordCursor, projectedByTable: ReadonlyMap<string, string>, places: readonly string[]) {
+    this.#cursor = cursor;
     this.#sums = new Sums(places);
     this.#entities = [...new Set(projectedByTable.values())];
     this.#entityByTable = new Map([...projectedByTable].map(([table, entity]) => [table, this.#entities.indexOf(entity)]));
@@ -69,11 +69,11 @@ export class FoldChunk {
   /** Adds the next batch of records. */
   add(records: Buffer): void {
     const buffer = this.#buffers.push(records) - 1;
-    const skimmer = this.#skimmer;
-    for (let offset = 0; offset < records.length; offset = skimmer.end) {
-      skimmer.open(records, offset);
+    const cursor = this.#cursor;
+    for (let offset = 0; offset < records.length; offset = cursor.end) {
+      cursor.open(records, offset);
       const chunk = this.#chunk();
-      chunk.wakeAt = skimmer.wakeAt;
+      chunk.wakeAt = cursor.wakeAt;
       this.#takePuts(chunk, buffer);
       this.#takeRemoves(chunk);
       this.#takeLedger(chunk, buffer, records);
@@ -96,7 +96,7 @@ export class FoldChunk {
   }
 
   #chunk(): ShardChunk {
-    const { shard, nextId, cell, epoch } = this.#skimmer;
+    const { shard, nextId, cell, epoch } = this.#cursor;
     const found = this.#chunkByShard.get(shard);
     if (found?.sums.of.epoch === epoch) return found;
     const chunk: ShardChunk = {
@@ -111,32 +111,30 @@ export class FoldChunk {
       transactions: [],
     };
     this.#chunkByShard.set(shard, chunk);
-    const ofCell = this.#chunksByCell.get(chunk.sums);
-    if (ofCell === undefined) this.#chunksByCell.set(chunk.sums, [chunk]);
-    else ofCell.push(chunk);
+    this.#chunksByCell.getOrInsertComputed(chunk.sums, () => []).push(chunk);
     return chunk;
   }
 
   #takePuts(chunk: ShardChunk, buffer: number): void {
-    const skimmer = this.#skimmer;
+    const cursor = this.#cursor;
     this.#puts.length = 0;
-    while (skimmer.nextPut()) {
-      const entity = this.#entityByTable.get(skimmer.table);
+    while (cursor.nextPut()) {
+      const entity = this.#entityByTable.get(cursor.table);
       if (entity === undefined) continue;
-      this.#puts.push(entity, skimmer.id);
-      setRow(chunk, entity, skimmer.id, { version: skimmer.version, buffer, start: skimmer.putStart, end: skimmer.putEnd });
+      this.#puts.push(entity, cursor.id);
+      setRow(chunk, entity, cursor.id, { version: cursor.version, buffer, start: cursor.putStart, end: cursor.putEnd });
     }
   }
 
   #takeRemoves(chunk: ShardChunk): void {
-    const skimmer = this.#skimmer;
-    while (skimmer.nextRemove()) {
-      const entity = this.#entityByTable.get(skimmer.table);
+    const cursor = this.#cursor;
+    while (cursor.nextRemove()) {
+      const entity = this.#entityByTable.get(cursor.table);
       // An upgrade moves a row from one table to another: it is put and removed at once, and lives
       // on.
-      if (entity === undefined || this.#isPut(entity, skimmer.id)) continue;
-      if (skimmer.id >= chunk.newRowsFrom) chunk.rowsByEntity[entity]?.delete(skimmer.id);
-      else setRow(chunk, entity, skimmer.id, { version: skimmer.version, buffer: 0, start: 0, end: 0 });
+      if (entity === undefined || this.#isPut(entity, cursor.id)) continue;
+      if (cursor.id >= chunk.newRowsFrom) chunk.rowsByEntity[entity]?.delete(cursor.id);
+      else setRow(chunk, entity, cursor.id, { version: cursor.version, buffer: 0, start: 0, end: 0 });
     }
   }
 
@@ -148,17 +146,17 @@ export class FoldChunk {
   }
 
   #takeLedger(chunk: ShardChunk, buffer: number, records: Buffer): void {
-    const skimmer = this.#skimmer;
+    const cursor = this.#cursor;
     let start = 0;
-    while (skimmer.nextEntry()) {
-      if (start === 0) start = skimmer.entryStart;
-      if (chunk.firstSeq === 0) chunk.firstSeq = skimmer.entrySeq;
-      chunk.lastSeq = skimmer.entrySeq;
-      const { transactionStart, transactionEnd } = skimmer;
+    while (cursor.nextEntry()) {
+      if (start === 0) start = cursor.entryStart;
+      if (chunk.firstSeq === 0) chunk.firstSeq = cursor.entrySeq;
+      chunk.lastSeq = cursor.entrySeq;
+      const { transactionStart, transactionEnd } = cursor;
       if (transactionEnd > transactionStart) addHash(chunk.transactions, fingerprintHash(records, transactionStart, transactionEnd));
-      while (skimmer.nextPosting()) chunk.sums.add(skimmer.placeNumber, skimmer.assetClass(), skimmer.amount);
+      while (cursor.nextPosting()) chunk.sums.add(cursor.placeNumber, cursor.assetClass(), cursor.amount);
     }
-    if (start !== 0) chunk.lines.push(buffer, start, skimmer.end);
+    if (start !== 0) chunk.lines.push(buffer, start, cursor.end);
   }
 
   #collectRows({ shard, sums: { of }, rowsByEntity }: ShardChunk, rows: RowChange[]): void {
@@ -172,7 +170,7 @@ export class FoldChunk {
 
   #segment({ shard, sums, firstSeq, lastSeq, lines, transactions }: ShardChunk): LedgerSegment {
     const fingerprints = Buffer.allocUnsafe(transactions.length * FINGERPRINT_BYTES);
-    transactions.forEach((hash, index) => writeFingerprint(fingerprints, index * FINGERPRINT_BYTES, hash));
+    transactions.forEach((hash, index) => fingerprints.writeUInt32LE(hash, index * FINGERPRINT_BYTES));
     return { shard, epoch: sums.of.epoch, firstSeq, lastSeq, transactions: fingerprints, lines: this.#joined(lines) };
   }
 

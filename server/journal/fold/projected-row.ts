@@ -24,10 +24,10 @@ export function packRows(rows: readonly LiveRow[]): PackedRows {
 
 /** The rows that were packed. */
 export function unpackRows({ shards, versions, ends, records }: PackedRows, format: RecordFormat): readonly ProjectedRow[] {
-  const skimmer = new RecordCursor(format);
+  const cursor = new RecordCursor(format);
   const bytes = Buffer.from(records.buffer);
   return shards.map((shard, index) => {
-    const put = skimmer.put(bytes, index === 0 ? 0 : (ends[index - 1] ?? 0));
+    const put = cursor.put(bytes, index === 0 ? 0 : (ends[index - 1] ?? 0));
     return { shard, version: versions[index] ?? NO_VERSION, ...put };
   });
 }

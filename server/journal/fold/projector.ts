@@ -12,8 +12,7 @@ import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { fingerprint } from './fingerprint.ts';
 import { FoldChunk } from './fold.ts';
 import { packRows } from './projected-row.ts';
-import type { QueryCalls } from '../persister/node-queries.ts';
-import type { DueShard, PersisterDefinition, ProjectionScope, Queries, QueryName } from '../persister/persister.ts';
+import type { DueShard, PersisterDefinition, ProjectionScope, Queries, QueryCalls, QueryName } from '../persister/persister.ts';
 import { RecordCursor } from '#server/shard/record/cursor.ts';
 import type { JournalReader, LedgerSegment, ProjectionStore } from '../disk/storage.ts';
 import { CellEpochs, type CellFacts } from '../disk/cell-epochs.ts';
@@ -25,7 +24,7 @@ export class Projector implements Queries {
   /** In which epoch each cell is. */
   readonly epochs: CellEpochs;
   readonly #places: readonly string[];
-  readonly #skimmer: RecordCursor;
+  readonly #cursor: RecordCursor;
   readonly #calls: QueryCalls = this;
   readonly #projectedByTable: ReadonlyMap<string, string>;
 
@@ -38,7 +37,7 @@ export class Projector implements Queries {
     this.#places = places;
     this.#journal = journal;
     this.#store = store;
-    this.#skimmer = new RecordCursor(definition);
+    this.#cursor = new RecordCursor(definition);
     this.epochs = new CellEpochs(definition);
     store.setEpochs(this.epochs);
     const isProjected = new Set(definition.projected);
@@ -49,7 +48,7 @@ export class Projector implements Queries {
   foldChunk(through: Position): Position {
     const { folded } = this.#store;
     if (folded >= through) return folded;
-    const chunk = new FoldChunk(this.#skimmer, this.#projectedByTable, this.#places);
+    const chunk = new FoldChunk(this.#cursor, this.#projectedByTable, this.#places);
     let last = folded;
     for (const batch of this.#journal.read(folded, limits.foldChunkBytes)) {
       if (batch.last > through) break;
@@ -108,7 +107,7 @@ export class Projector implements Queries {
   #lines({ lines }: LedgerSegment): readonly LedgerEntry[] {
     const bytes = asBuffer(lines);
     const entries: LedgerEntry[] = [];
-    for (let offset = 0; offset < bytes.length; offset = this.#skimmer.offset) entries.push(this.#skimmer.entry(bytes, offset));
+    for (let offset = 0; offset < bytes.length; offset = this.#cursor.offset) entries.push(this.#cursor.entry(bytes, offset));
     return entries;
   }
 }

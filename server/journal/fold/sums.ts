@@ -79,21 +79,17 @@ export class Sums {
    */
   readonly #lastByMarket = new Map<Market, (CellSums | undefined)[]>();
   readonly #places: readonly string[];
-  readonly #skimmer: RecordCursor;
+  readonly #cursor: RecordCursor;
 
   constructor(places: readonly string[]) {
     this.#places = places;
     // Ledger lines name no tables.
-    this.#skimmer = new RecordCursor({ schemas: new Map(), places });
+    this.#cursor = new RecordCursor({ schemas: new Map(), places });
   }
 
   /** The sums of a cell in an epoch. */
   of(market: Market, cell: number, epoch: Epoch): CellSums {
-    let last = this.#lastByMarket.get(market);
-    if (last === undefined) {
-      last = [];
-      this.#lastByMarket.set(market, last);
-    }
+    const last = this.#lastByMarket.getOrInsertComputed(market, () => []);
     const sums = last[cell];
     if (sums?.of.epoch === epoch) return sums;
     const other = sums && this.#all.find(({ of }) => of.market === market && of.cell === cell && of.epoch === epoch);
@@ -107,8 +103,8 @@ export class Sums {
   addSegment({ shard, epoch, lines }: LedgerSegment, cell: number): void {
     const sums = this.of(marketOf(shard), cell, epoch);
     const bytes = asBuffer(lines);
-    for (let offset = 0; offset < bytes.length; offset = this.#skimmer.offset) {
-      for (const { place, asset, amount } of this.#skimmer.entry(bytes, offset).postings)
+    for (let offset = 0; offset < bytes.length; offset = this.#cursor.offset) {
+      for (const { place, asset, amount } of this.#cursor.entry(bytes, offset).postings)
         sums.add(this.#places.indexOf(place), assetClass(asset), amount);
     }
   }

@@ -12,11 +12,10 @@ import { existsSync } from 'node:fs';
 import type { Instant, RowId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue } from '#server/shard/change-set.ts';
 import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
-import type { Schemas, ColumnSchema } from '#server/shard/row.ts';
+import { KEPT_AS, type AttributeType, type ColumnSchema, type Schemas } from '#server/shard/row.ts';
 import {
   assertSealed,
   decodeImage,
-  encodeImage,
   headerOf,
   isCount,
   isUntouched,
@@ -30,17 +29,14 @@ import {
 import { ImageError } from '../disk/storage.ts';
 import { errorMessage } from '../disk/disk-errors.ts';
 
-/** The image of a shard of the data directory `instance`, from all that is in it. */
-export function writeImage(image: RawChangeSet, schemas: Schemas, instance: string): Buffer {
-  return encodeImage(nextRows(undefined, image, schemas), schemas, instance);
+/** All that is in an image. */
+interface WholeImage {
+  readonly image: RawChangeSet;
+  readonly origin: ImageOrigin;
 }
 
 /** An image as a whole, and where it comes from. Throws `ImageError` if it is damaged, newer than this program, or none. */
-export function readImage(
-  bytes: Buffer,
-  format: RecordFormat,
-  path?: string,
-): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
+export function readImage(bytes: Buffer, format: RecordFormat, path?: string): WholeImage {
   return orImageError(() => {
     if (!isUntouched(bytes)) return readEdited(bytes, format, path);
     const rows = parseImage(bytes);
@@ -58,10 +54,7 @@ export function readRows(bytes: Buffer, format: RecordFormat, path?: string): Im
 }
 
 /** Reads a whole image with SQLite. Throws `ImageError` if it is damaged, or has tables or values that this program does not know. */
-export function readWithSqlite(
-  bytes: Buffer,
-  { schemas, places }: RecordFormat,
-): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
+export function readWithSqlite(bytes: Buffer, { schemas, places }: RecordFormat): WholeImage {
   return orImageError(() => {
     const database = new Database(withoutLog(bytes));
     try {
@@ -76,11 +69,7 @@ export function readWithSqlite(
   });
 }
 
-function readEdited(
-  bytes: Buffer,
-  format: RecordFormat,
-  path: string | undefined,
-): { readonly image: RawChangeSet; readonly origin: ImageOrigin } {
+function readEdited(bytes: Buffer, format: RecordFormat, path: string | undefined): WholeImage {
   const log = ['-wal', '-journal'].find((ending) => path !== undefined && existsSync(path + ending));
   if (log !== undefined) throw new ImageError(`its image has a ${log} beside it: whoever edits it has not finished, or was interrupted`);
   const { image, origin } = readWithSqlite(bytes, format);
@@ -159,26 +148,14 @@ function assertAscending(table: string, ids: readonly unknown[]): void {
 /** A value as the codec has it: whole and safe numbers, text, plain bytes. */
 function valueOf(table: string, { name, type, nullable }: ColumnSchema, value: RawValue | undefined): RawValue {
   if (value === null && nullable) return null;
-  switch (type) {
-    case 'text':
-    case 'enum':
-      if (typeof value === 'string') return value;
-      break;
-    case 'json':
-      if (typeof value === 'string' && typeof JSON.parse(value) === 'object') return value;
-      break;
-    case 'bytes':
-      if (value instanceof Uint8Array) return new Uint8Array(value);
-      break;
-    case 'boolean':
-      if (value === 0 || value === 1) return value;
-      break;
-    case 'integer':
-    case 'gold':
-    case 'timestamp':
-    case 'reference':
-      if (Number.isSafeInteger(value)) return value as number;
-      break;
-  }
+  if (isOfType(type, value)) return value instanceof Uint8Array ? new Uint8Array(value) : value;
   throw new ImageError(`its image has a ${name} in ${table} that is no ${type}`);
+}
+
+function isOfType(type: AttributeType, value: RawValue | undefined): value is RawValue {
+  if (type === 'boolean') return value === 0 || value === 1;
+  if (type === 'json') return typeof value === 'string' && typeof JSON.parse(value) === 'object';
+  const kept = KEPT_AS[type];
+  if (kept === 'number') return Number.isSafeInteger(value);
+  return kept === 'text' ? typeof value === 'string' : value instanceof Uint8Array;
 }

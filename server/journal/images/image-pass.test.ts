@@ -4,17 +4,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { limits } from '#shared/limits.ts';
-import { instant, position } from '#shared/units.ts';
+import { instant, position, type Position, type ShardId } from '#shared/units.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { sealed } from '../disk/checksums.ts';
-import { drivePass } from './drive-pass.ts';
-import { ImagePass, type PassResult, type PassStep } from './image-pass.ts';
+import { ImagePass, type PassResult } from './image-pass.ts';
 import { ShardLoader } from './shard-loader.ts';
 import { ShardRecords } from './shard-records.ts';
 import { openDirectory } from '../disk/directory.ts';
 import { directoryName, fileName, FileImages } from '../disk/image-files.ts';
 import { MemoryDisk } from '../disk/memory.ts';
-import { DEFINITION, EPOCHS, picker, sampleShard, SampleShard } from '../testing/sample.ts';
+import { DEFINITION, EPOCHS, passHands, picker, sampleShard, SampleShard } from '../testing/sample.ts';
 
 const cleanUps: (() => void)[] = [];
 afterEach(() => {
@@ -40,33 +39,44 @@ function recordsOf({ journal }: MemoryDisk): ShardRecords {
 describe('an image pass', () => {
   it('moves the mark before it publishes the first image', async () => {
     const disk = diskOf(3);
-    const steps: PassStep['kind'][] = [];
+    const steps: string[] = [];
     const published: (number | undefined)[] = [];
-    for (const step of new ImagePass(recordsOf(disk), disk.images).steps(position(3))) {
-      steps.push(step.kind);
+    const noted = <T>(step: string, run: () => T): T => {
+      steps.push(step);
       published.push(disk.images.read(sampleShard(1))?.shard.version);
-      if (step.kind === 'mark') disk.images.mark(step.through);
-      if (step.kind === 'sync') await disk.images.sync(step.shards);
-    }
-    expect(steps.filter((kind) => kind !== 'pause')).toEqual(['mark', 'sync', 'sync-directories', 'store-image-versions', 'drop']);
+      return run();
+    };
+    const { images, ...hands } = passHands(disk.journal, disk.images);
+    await new ImagePass(recordsOf(disk), disk.images).run(position(3), {
+      images: {
+        mark: (through) => noted('mark', () => images.mark(through)),
+        sync: (shards) => noted('sync', () => images.sync(shards)),
+        syncDirectories: (shards) => noted('sync-directories', () => images.syncDirectories(shards)),
+      },
+      pause: () => noted('pause', () => hands.pause()),
+      storeImageVersions: (versions, setAside) => noted('store-image-versions', () => hands.storeImageVersions(versions, setAside)),
+      drop: (through, recordsMax) => noted('drop', () => hands.drop(through, recordsMax)),
+    });
+    expect(steps.filter((step) => step !== 'pause')).toEqual(['mark', 'sync', 'sync-directories', 'store-image-versions', 'drop']);
     expect(published.slice(0, steps.indexOf('sync') + 1)).toEqual(steps.slice(0, steps.indexOf('sync') + 1).map(() => undefined));
     expect(disk.images.published).toBe(3);
   });
 
   it('that is shorter than one that was cut off after its images takes these for its own', async () => {
     const disk = diskOf(3);
-    for (const step of new ImagePass(recordsOf(disk), disk.images).steps(position(3))) {
-      if (step.kind === 'sync') await disk.images.sync(step.shards);
-      if (step.kind === 'sync-directories') break;
-    }
+    const { images, ...hands } = passHands(disk.journal, disk.images);
+    const cutOff = {
+      ...hands,
+      images: {
+        mark: (through: Position) => images.mark(through),
+        sync: (shards: readonly ShardId[]) => images.sync(shards),
+        syncDirectories: () => Promise.reject(new Error('the process ends')),
+      },
+    };
+    await expect(new ImagePass(recordsOf(disk), disk.images).run(position(3), cutOff)).rejects.toThrow('the process ends');
     const records = recordsOf(disk);
     records.catchUp(position(3));
-    const { faults } = await drivePass(new ImagePass(records, disk.images).steps(position(1)), {
-      images: disk.images,
-      pause: () => Promise.resolve(),
-      storeImageVersions: (versions, setAside) => Promise.resolve(disk.journal.storeImageVersions(versions, setAside)),
-      drop: (through, recordsMax) => Promise.resolve(disk.journal.drop(through, recordsMax)),
-    });
+    const { faults } = await new ImagePass(records, disk.images).run(position(1), passHands(disk.journal, disk.images));
     expect(faults).toEqual([]);
     expect(new ShardLoader(records, disk.images).load(sampleShard(1), position(3))).toMatchObject({ kind: 'found', shard: { version: 3 } });
   });
@@ -94,12 +104,7 @@ describe('an image pass', () => {
       for (const shard of shards) writer.changeSet(shard.turn(1_000 + first));
       const last = first + COUNT - 1;
       journal.commit(sealed({ first: position(first), last: position(last), now: instant(1_000 + first), records: writer.take() }));
-      return drivePass(imagePass.steps(position(last)), {
-        images,
-        pause: () => Promise.resolve(),
-        storeImageVersions: (versions, setAside) => Promise.resolve(journal.storeImageVersions(versions, setAside)),
-        drop: (through, recordsMax) => Promise.resolve(journal.drop(through, recordsMax)),
-      });
+      return imagePass.run(position(last), passHands(journal, images));
     };
     await pass();
     for (const { id } of shards) spoil(join(path, 'images', directoryName(id), fileName(id)));

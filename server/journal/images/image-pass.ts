@@ -1,8 +1,7 @@
 /**
  * Writes images: a pass takes the oldest records of the journal, writes the next image of each
- * shard in them, and drops them. It is a generator of steps, so that its driver
- * (`drive-pass.ts`) can let loads in between, and so that it may stop for ever after any step.
- * Owned by the thread that loads shards, and alone: so a load never meets half a pass.
+ * shard in them, and drops them. Between two steps it waits for its `PassHands`, which let loads in,
+ * and may end the pass there by never answering. Owned by the thread that loads shards.
  *
  * 1. The mark of the images is never behind what is published.
  * 2. A batch is dropped only after every shard in it has a durable image, or its records are set
@@ -18,14 +17,15 @@ import type { ShardRecords } from './shard-records.ts';
 import { errorCode } from '../disk/disk-errors.ts';
 import { ImageError, type ImageStore, type ImageVersion, type SetAsideRecord } from '../disk/storage.ts';
 
-/** What a pass asks of its driver, one step after the other. */
-export type PassStep =
-  | { readonly kind: 'pause' }
-  | { readonly kind: 'mark'; readonly through: Position }
-  | { readonly kind: 'sync'; readonly shards: readonly ShardId[] }
-  | { readonly kind: 'sync-directories'; readonly shards: readonly ShardId[] }
-  | { readonly kind: 'store-image-versions'; readonly versions: readonly ImageVersion[]; readonly setAside: readonly SetAsideRecord[] }
-  | { readonly kind: 'drop'; readonly through: Position };
+/** What a pass asks of its owner, one thing after the other. A rejection ends the pass, and the next start tidies up. */
+export interface PassHands {
+  readonly images: Pick<ImageStore, 'mark' | 'sync' | 'syncDirectories'>;
+  /** Lets others work, if it is time for that. */
+  pause(): Promise<void>;
+  storeImageVersions(versions: readonly ImageVersion[], setAside: readonly SetAsideRecord[]): Promise<void>;
+  /** See `JournalStore.drop`. */
+  drop(through: Position, recordsMax: number): Promise<Position>;
+}
 
 /** What a pass came to. */
 export interface PassResult {
@@ -71,11 +71,11 @@ export class ImagePass {
   }
 
   /**
-   * Writes the images of the oldest records, up to `through` and as many as one pass takes. Throws,
+   * Writes the images of the oldest records, up to `through` and as many as one pass takes. Rejects,
    * with nothing dropped, if more files than a few have gone or cannot be read since the last pass:
    * then it is the disk, and not one file.
    */
-  *steps(through: Position): Generator<PassStep, PassResult> {
+  async run(through: Position, hands: PassHands): Promise<PassResult> {
     this.#records.catchUp(through);
     const batches = this.#records.oldest(through);
     const end = batches.at(-1);
@@ -83,7 +83,7 @@ export class ImagePass {
     if (end === undefined)
       return { imaged: through, imagesWritten: 0, droppedBytes: 0, setAsideBytes: this.#records.setAsideBytes, faults };
 
-    yield* this.#records.read(batches);
+    await this.#records.read(batches, () => hands.pause());
     const endAddress = end.address + end.bytes;
     const shards = this.#records.shardsBefore(endAddress);
     const written: ImageVersion[] = [];
@@ -93,7 +93,7 @@ export class ImagePass {
     const ofDisk: string[] = [];
     // Before the first image of the pass: what is published must never be of a later position than
     // the mark says.
-    yield { kind: 'mark', through: end.last };
+    hands.images.mark(end.last);
     for (let start = 0; start < shards.length; start += SHARDS_PER_SYNC) {
       const staged: ShardId[] = [];
       for (const shard of shards.slice(start, start + SHARDS_PER_SYNC)) {
@@ -105,18 +105,19 @@ export class ImagePass {
           setAside.push(...outcome.setAside);
         } else written.push(outcome.version);
         if (outcome.kind === 'staged') staged.push(shard);
-        yield { kind: 'pause' };
+        await hands.pause();
       }
-      yield { kind: 'sync', shards: staged };
+      await hands.images.sync(staged);
       this.#images.publish(staged);
       imagesWritten += staged.length;
     }
     // Also for images that a pass before a crash put in place: that they are seen does not mean
     // that they are durable.
-    yield { kind: 'sync-directories', shards: written.map(({ shard }) => shard) };
-    yield* this.#storeVersions(written, setAside);
+    await hands.images.syncDirectories(written.map(({ shard }) => shard));
+    await this.#storeVersions(written, setAside, hands);
     this.#records.drop(end.last);
-    yield { kind: 'drop', through: end.last };
+    // In chunks: a group commit that waits gets in between.
+    while ((await hands.drop(end.last, limits.journalDropRecordsPerChunk)) < end.last) await hands.pause();
     return { imaged: end.last, imagesWritten, droppedBytes, setAsideBytes: this.#records.setAsideBytes, faults };
   }
 
@@ -136,7 +137,7 @@ export class ImagePass {
         if (decision.kind === 'fault') return this.#fault(shard, decision.why, end, facts.image === undefined);
         return { kind: 'written-before', version: { shard, version: draft.version, now: draft.now, epoch: draft.epoch } };
       }
-      const changes = mergeRecords(this.#records.skimmer, news);
+      const changes = mergeRecords(this.#records.cursor, news);
       draft.stage(changes);
       return { kind: 'staged', version: { shard, version: changes.version, now: changes.now, epoch: changes.epoch } };
     } catch (error) {
@@ -146,19 +147,18 @@ export class ImagePass {
   }
 
   #fault(shard: ShardId, why: string, end: number, isOfDisk: boolean): Outcome {
-    const { skimmer } = this.#records;
+    const { cursor } = this.#records;
     const setAside = this.#records.pending(shard, end).map(({ bytes, offset }) => {
-      skimmer.key(bytes, offset);
-      return { shard, version: skimmer.version, record: new Uint8Array(bytes.subarray(offset, skimmer.end)) };
+      cursor.key(bytes, offset);
+      return { shard, version: cursor.version, record: new Uint8Array(bytes.subarray(offset, cursor.end)) };
     });
     return { kind: 'fault', sentence: `shard ${shard} keeps its old image: ${why}`, isOfDisk, setAside };
   }
 
-  *#storeVersions(written: readonly ImageVersion[], setAside: readonly SetAsideRecord[]): Generator<PassStep, void> {
-    for (let start = 0; start < written.length; start += VERSIONS_PER_STEP) {
-      yield { kind: 'store-image-versions', versions: written.slice(start, start + VERSIONS_PER_STEP), setAside: [] };
-    }
-    if (setAside.length > 0) yield { kind: 'store-image-versions', versions: [], setAside };
+  async #storeVersions(written: readonly ImageVersion[], setAside: readonly SetAsideRecord[], hands: PassHands): Promise<void> {
+    for (let start = 0; start < written.length; start += VERSIONS_PER_STEP)
+      await hands.storeImageVersions(written.slice(start, start + VERSIONS_PER_STEP), []);
+    if (setAside.length > 0) await hands.storeImageVersions([], setAside);
     if (setAside.length > 0 || this.#records.setAsideBytes > 0) this.#records.refreshSetAside();
   }
 }

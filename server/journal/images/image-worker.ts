@@ -5,9 +5,8 @@
 import { parentPort, type MessagePort } from 'node:worker_threads';
 import type { Position, ShardId } from '#shared/units.ts';
 import type { ImageVersionApi, OpenedDirectory } from '../commit/commit-worker.ts';
-import { drivePass, type PassHands } from './drive-pass.ts';
 import type { LoadedShard, PersisterDefinition } from '../persister/persister.ts';
-import { ImagePass, type PassResult } from './image-pass.ts';
+import { ImagePass, type PassHands, type PassResult } from './image-pass.ts';
 import { packShard, type PackedShard } from './packed-shard.ts';
 import { ShardLoader } from './shard-loader.ts';
 import { ShardRecords } from './shard-records.ts';
@@ -21,16 +20,6 @@ import { PortCaller, serve } from '../threads/worker-port.ts';
 /** A `LoadedShard` on its way between threads. */
 export type SentShard =
   { readonly kind: 'found' | 'edited'; readonly shard: PackedShard } | { readonly kind: Extract<LoadedShard['kind'], 'absent'> };
-
-/** What the main thread may ask for. */
-export interface ImageApi {
-  /** Takes up what is pending between two positions. */
-  open(directory: string, definition: PersisterDefinition, opened: OpenedDirectory, port: MessagePort): void;
-  hintDurable(through: Position): void;
-  load(shard: ShardId, through: Position): SentShard;
-  pass(through: Position): Promise<PassResult>;
-  close(): void;
-}
 
 interface Open {
   readonly records: ShardRecords;
@@ -75,7 +64,11 @@ function watched(images: FileImages, identity: DirectoryIdentity): PassHands['im
   };
 }
 
+/** What the main thread may ask for. */
+export type ImageApi = typeof api;
+
 const api = {
+  /** Takes up what is pending between two positions. */
   open(directory: string, definition: PersisterDefinition, { instance, dropped, position }: OpenedDirectory, port: MessagePort): void {
     const journal = FileJournalReader.open(journalPath(directory));
     const identity = new DirectoryIdentity(directory);
@@ -99,7 +92,7 @@ const api = {
   },
   pass(through: Position): Promise<PassResult> {
     const { pass, hands } = opened();
-    return drivePass(pass.steps(through), hands);
+    return pass.run(through, hands);
   },
   close() {
     state.open?.journal.close();
@@ -108,4 +101,4 @@ const api = {
   },
 };
 
-if (parentPort !== null) serve(parentPort, api satisfies ImageApi);
+if (parentPort !== null) serve(parentPort, api);

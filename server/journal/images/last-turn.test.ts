@@ -53,13 +53,13 @@ describe('the fault of a load', () => {
     ['remove', 5],
   ] as const)('knows the time of the last turn, of a record or of the note (%s, %i turns of five in the image)', async (how, imaged) => {
     const { disk, id, fault } = await diskOf({ imaged });
-    disk.damage(id, how);
+    disk.images.damage(id, how);
     expect(fault().lastTurnAt).toBe(FIRST_AT + 5);
   });
 
   it('knows no time from a note that was written before notes had one', async () => {
     const { disk, id, fault } = await diskOf({ imaged: 5 });
-    disk.damage(id, 'garble');
+    disk.images.damage(id, 'garble');
     const { journal } = disk;
     const old: JournalReader = {
       read: (after, bytesMax) => journal.read(after, bytesMax),

@@ -24,23 +24,23 @@ interface Winner {
  * versions, oldest first. Of the ledger it keeps what an image keeps. Goes from the newest to the
  * oldest, so that what was overwritten later is never decoded.
  */
-export function mergeRecords(skimmer: RecordCursor, records: readonly RecordPlace[]): RawChangeSet {
+export function mergeRecords(cursor: RecordCursor, records: readonly RecordPlace[]): RawChangeSet {
   const newest = records.at(-1);
   if (newest === undefined) throw new Error('there is nothing to merge');
-  skimmer.key(newest.bytes, newest.offset);
-  const header = skimmer.header();
+  cursor.key(newest.bytes, newest.offset);
+  const header = cursor.header();
   const winnersByTable = new Map<string, Map<RowId, Winner | undefined>>();
   const entries: RecordPlace[] = [];
   for (let index = records.length - 1; index >= 0; index--) {
     const record = records[index];
     if (record === undefined) continue;
-    skimmer.open(record.bytes, record.offset);
-    while (skimmer.nextPut()) settle(winnersByTable, skimmer, { bytes: record.bytes, columnsStart: skimmer.columnsStart });
-    while (skimmer.nextRemove()) settle(winnersByTable, skimmer, undefined);
-    if (entries.length < limits.ledgerLinesKept) collectEntries(entries, skimmer, record.bytes);
+    cursor.open(record.bytes, record.offset);
+    while (cursor.nextPut()) settle(winnersByTable, cursor, { bytes: record.bytes, columnsStart: cursor.columnsStart });
+    while (cursor.nextRemove()) settle(winnersByTable, cursor, undefined);
+    if (entries.length < limits.ledgerLinesKept) collectEntries(entries, cursor, record.bytes);
   }
-  const { puts, removes } = outcome(winnersByTable, skimmer);
-  const ledger = entries.slice(0, limits.ledgerLinesKept).map(({ bytes, offset }) => skimmer.entry(bytes, offset));
+  const { puts, removes } = outcome(winnersByTable, cursor);
+  const ledger = entries.slice(0, limits.ledgerLinesKept).map(({ bytes, offset }) => cursor.entry(bytes, offset));
   return { ...header, puts, removes, ledger: ledger.toReversed() };
 }
 
@@ -72,28 +72,24 @@ function inOrder(a: RawPut, b: RawPut): number {
 }
 
 /** Records come newest first: what a newer one has put or removed stands. */
-function settle(winnersByTable: Map<string, Map<RowId, Winner | undefined>>, skimmer: RecordCursor, winner: Winner | undefined): void {
-  let winners = winnersByTable.get(skimmer.table);
-  if (winners === undefined) {
-    winners = new Map();
-    winnersByTable.set(skimmer.table, winners);
-  }
-  if (!winners.has(skimmer.id)) winners.set(skimmer.id, winner);
+function settle(winnersByTable: Map<string, Map<RowId, Winner | undefined>>, cursor: RecordCursor, winner: Winner | undefined): void {
+  const winners = winnersByTable.getOrInsertComputed(cursor.table, () => new Map());
+  if (!winners.has(cursor.id)) winners.set(cursor.id, winner);
 }
 
-function collectEntries(entries: RecordPlace[], skimmer: RecordCursor, bytes: Buffer): void {
+function collectEntries(entries: RecordPlace[], cursor: RecordCursor, bytes: Buffer): void {
   const starts: number[] = [];
-  while (skimmer.nextEntry()) starts.push(skimmer.entryStart);
+  while (cursor.nextEntry()) starts.push(cursor.entryStart);
   for (const offset of starts.toReversed()) entries.push({ bytes, offset });
 }
 
-function outcome(winnersByTable: ReadonlyMap<string, ReadonlyMap<RowId, Winner | undefined>>, skimmer: RecordCursor) {
+function outcome(winnersByTable: ReadonlyMap<string, ReadonlyMap<RowId, Winner | undefined>>, cursor: RecordCursor) {
   const puts: RawPut[] = [];
   const removes: Remove[] = [];
   for (const [table, winners] of winnersByTable) {
     for (const [id, winner] of winners) {
       if (winner === undefined) removes.push({ table, id });
-      else puts.push({ table, id, values: skimmer.columns(winner.bytes, table, winner.columnsStart) });
+      else puts.push({ table, id, values: cursor.columns(winner.bytes, table, winner.columnsStart) });
     }
   }
   return { puts, removes };

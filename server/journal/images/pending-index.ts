@@ -36,7 +36,7 @@ const PAGE_RECORDS = 1 << 16;
 
 /** The addresses of pending records, by shard. */
 export class PendingIndex {
-  readonly #skimmer: RecordCursor;
+  readonly #cursor: RecordCursor;
   readonly #newestByShard = new Map<ShardId, { record: number }>();
   readonly #pages = new Map<number, Page>();
   #batches: BatchPlace[] = [];
@@ -46,8 +46,8 @@ export class PendingIndex {
   #floorAddress = 0;
 
   /** `through` is the position after which batches will be added. */
-  constructor(skimmer: RecordCursor, through: Position) {
-    this.#skimmer = skimmer;
+  constructor(cursor: RecordCursor, through: Position) {
+    this.#cursor = cursor;
     this.#through = through;
   }
 
@@ -63,12 +63,7 @@ export class PendingIndex {
 
   /** The addresses of a shard's records, oldest first, those before `end` only. */
   addresses(shard: ShardId, end = Number.POSITIVE_INFINITY): readonly number[] {
-    const addresses: number[] = [];
-    this.#newestFirst(shard, (address) => {
-      if (address < end) addresses.push(address);
-      return true;
-    });
-    return addresses.reverse();
+    return [...this.#newestFirst(shard)].filter((address) => address < end).reverse();
   }
 
   /** Adds the next batch. */
@@ -76,10 +71,10 @@ export class PendingIndex {
     if (first !== this.#through + 1) throw JournalError.of(`it goes on with turn ${first}, after ${this.#through}`);
     const address = this.#nextAddress;
     const bytes = asBuffer(records);
-    const skimmer = this.#skimmer;
-    for (let offset = 0; offset < bytes.length; offset = skimmer.end) {
-      skimmer.key(bytes, offset);
-      this.#addRecord(skimmer.shard, address + offset);
+    const cursor = this.#cursor;
+    for (let offset = 0; offset < bytes.length; offset = cursor.end) {
+      cursor.key(bytes, offset);
+      this.#addRecord(cursor.shard, address + offset);
     }
     this.#batches.push({ first, last, address, bytes: bytes.length });
     this.#nextAddress += bytes.length;
@@ -104,14 +99,7 @@ export class PendingIndex {
 
   /** Shards that have a record before that address. */
   shardsBefore(end: number): readonly ShardId[] {
-    return [...this.#newestByShard.keys()].filter((shard) => {
-      const found = { any: false };
-      this.#newestFirst(shard, (address) => {
-        found.any = address < end;
-        return !found.any;
-      });
-      return found.any;
-    });
+    return [...this.#newestByShard.keys()].filter((shard) => this.#newestFirst(shard).some((address) => address < end));
   }
 
   /** Forgets the oldest batches, up to that position. */
@@ -128,13 +116,14 @@ export class PendingIndex {
     }
   }
 
-  /** Visits the addresses of a shard, from the newest on, until the visitor has seen enough. */
-  #newestFirst(shard: ShardId, visit: (address: number) => boolean): void {
+  /** The addresses of a shard, from the newest on. */
+  *#newestFirst(shard: ShardId): Generator<number, void> {
     let record = this.#newestByShard.get(shard)?.record ?? -1;
     while (record >= 0) {
       const page = this.#pages.get(Math.floor(record / PAGE_RECORDS));
       const address = page?.addresses[record % PAGE_RECORDS] ?? -1;
-      if (page === undefined || address < this.#floorAddress || !visit(address)) return;
+      if (page === undefined || address < this.#floorAddress) return;
+      yield address;
       record = page.previous[record % PAGE_RECORDS] ?? -1;
     }
   }

@@ -74,13 +74,13 @@ export class ShardLoader {
   #lastTurnAt(imaged: Instant | undefined, records: readonly RecordPlace[]): Instant | undefined {
     const newest = records.at(-1);
     if (newest === undefined) return imaged;
-    const { skimmer } = this.#records;
-    skimmer.key(newest.bytes, newest.offset);
-    const { now } = skimmer.header();
+    const { cursor } = this.#records;
+    cursor.key(newest.bytes, newest.offset);
+    const { now } = cursor.header();
     return imaged !== undefined && imaged > now ? imaged : now;
   }
 
   #apply(image: RawChangeSet | undefined, records: readonly RecordPlace[]): RawChangeSet {
-    return image !== undefined && records.length === 0 ? image : applyChanges(image, mergeRecords(this.#records.skimmer, records));
+    return image !== undefined && records.length === 0 ? image : applyChanges(image, mergeRecords(this.#records.cursor, records));
   }
 }

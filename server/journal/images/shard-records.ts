@@ -24,7 +24,7 @@ const CACHE_BYTES = 64 * 1024 * 1024;
 /** What the journal has of shards beyond their images. */
 export class ShardRecords {
   readonly journal: JournalReader;
-  readonly skimmer: RecordCursor;
+  readonly cursor: RecordCursor;
   /** The present epochs of cells: an image of another one is not the shard's. */
   readonly epochs: CellEpochs;
   readonly #index: PendingIndex;
@@ -39,7 +39,7 @@ export class ShardRecords {
   constructor(journal: JournalReader, format: RecordFormat, dropped: Position, epochs: CellEpochs) {
     this.epochs = epochs;
     this.journal = journal;
-    this.skimmer = new RecordCursor(format);
+    this.cursor = new RecordCursor(format);
     this.#index = new PendingIndex(new RecordCursor(format), dropped);
     this.#setAsideBytesByShard = journal.setAsideBytesByShard();
   }
@@ -100,8 +100,8 @@ export class ShardRecords {
 
   versions(records: readonly RecordPlace[]): readonly ShardVersion[] {
     return records.map(({ bytes, offset }) => {
-      this.skimmer.key(bytes, offset);
-      return this.skimmer.version;
+      this.cursor.key(bytes, offset);
+      return this.cursor.version;
     });
   }
 
@@ -118,10 +118,10 @@ export class ShardRecords {
   }
 
   /**
-   * Reads these batches, which follow one another, into memory, until `drop`. Stops after each read
-   * for as long as it is told to.
+   * Reads these batches, which follow one another, into memory, until `drop`. `pause` lets others work
+   * after each read.
    */
-  *read(batches: readonly BatchPlace[]): Generator<{ readonly kind: 'pause' }, void> {
+  async read(batches: readonly BatchPlace[], pause: () => Promise<void>): Promise<void> {
     this.#bufferByFirst.clear();
     const last = batches.at(-1)?.last ?? NO_POSITION;
     let after = position((batches[0]?.first ?? 1) - 1);
@@ -130,7 +130,7 @@ export class ShardRecords {
         if (batch.last <= last) this.#bufferByFirst.set(batch.first, asBuffer(batch.records));
         after = batch.last;
       }
-      yield { kind: 'pause' };
+      await pause();
     }
   }
 

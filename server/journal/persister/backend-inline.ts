@@ -6,9 +6,7 @@
 import type { Instant, Position, ShardId } from '#shared/units.ts';
 import type { Timers } from '#server/platform/platform.ts';
 import type { Backend, Opened } from './backend.ts';
-import { drivePass } from '../images/drive-pass.ts';
-import type { QueryCalls } from './node-queries.ts';
-import type { LoadedShard, PersisterDefinition, QueryName } from './persister.ts';
+import type { LoadedShard, PersisterDefinition, Query } from './persister.ts';
 import { Projector } from '../fold/projector.ts';
 import { decide, STORE_ROWS } from '../recovery/recovery.ts';
 import { ImagePass, type PassResult } from '../images/image-pass.ts';
@@ -57,6 +55,11 @@ export class InlineBackend implements Backend {
     this.#delays = delays;
   }
 
+  readonly query: Query = async (name, parameters, through) => {
+    await this.#step();
+    return this.#opened().projector.answer(name, parameters, through);
+  };
+
   async open(definition: PersisterDefinition): Promise<Opened> {
     await this.#step();
     // Two steps, as of files: what was written by a process that was killed is read back before it
@@ -64,7 +67,8 @@ export class InlineBackend implements Backend {
     this.#stores.settle();
     await this.#step();
     const { journal, images, projections } = this.#stores;
-    const { position, dropped, lease, bytes, setAsideBytes } = journal.state;
+    const { state } = journal;
+    const { position, dropped } = state;
     const remarks = decide(STORE_ROWS, {
       instance: '',
       journal: { kind: 'open', instance: '', position, dropped, damage: undefined, imageVersions: 0 },
@@ -77,13 +81,13 @@ export class InlineBackend implements Backend {
     const records = new ShardRecords(journal, definition, dropped, projector.epochs);
     const [loader, pass] = [new ShardLoader(records, images), new ImagePass(records, images)];
     records.catchUp(position);
-    const upkeep = new StartUpkeep({ store: projections, loader: () => loader, definition });
-    for (const run of upkeep.steps(projector, position)) {
+    const upkeep = new StartUpkeep({ store: projections, projector, loader: () => loader, definition });
+    for (const run of upkeep.steps(position)) {
       run();
       await this.#step();
     }
     this.#open = { records, loader, pass, projector };
-    return { position, dropped, lease, bytes, setAsideBytes, remarks: [...remarks, ...upkeep.remarks] };
+    return { ...state, remarks: [...remarks, ...upkeep.remarks] };
   }
 
   /** The process is gone: nothing that was asked for happens any more, and nobody is told. */
@@ -124,7 +128,7 @@ export class InlineBackend implements Backend {
 
   pass(through: Position): Promise<PassResult> {
     const { journal, images } = this.#stores;
-    return drivePass(this.#opened().pass.steps(through), {
+    return this.#opened().pass.run(through, {
       images: {
         mark: (marked) => images.mark(marked),
         sync: (shards) => this.#step().then(() => images.sync(shards)),
@@ -134,15 +138,6 @@ export class InlineBackend implements Backend {
       storeImageVersions: (versions, setAside) => this.#step().then(() => journal.storeImageVersions(versions, setAside)),
       drop: (upTo, recordsMax) => this.#step().then(() => journal.drop(upTo, recordsMax)),
     });
-  }
-
-  async query<Name extends QueryName>(
-    name: Name,
-    parameters: Parameters<QueryCalls[Name]>,
-    through: Position,
-  ): Promise<ReturnType<QueryCalls[Name]>> {
-    await this.#step();
-    return this.#opened().projector.answer(name, parameters, through);
   }
 
   onFault(): void {

@@ -4,20 +4,12 @@
  * environment unless the words say otherwise.
  */
 import type { Instant, Position, ShardId } from '#shared/units.ts';
-import type { Query } from './node-queries.ts';
-import type { LoadedShard, PersisterDefinition } from './persister.ts';
+import type { LoadedShard, PersisterDefinition, Query } from './persister.ts';
 import type { PassResult } from '../images/image-pass.ts';
-import type { Batch } from '../disk/storage.ts';
+import type { Batch, JournalState } from '../disk/storage.ts';
 
 /** What is there when the data are open. Everything up to `position` is folded. */
-export interface Opened {
-  readonly position: Position;
-  readonly dropped: Position;
-  readonly lease: Instant | 0;
-  /** Bytes of the journal that are not dropped. */
-  readonly bytes: number;
-  /** Bytes of the records that are set aside. */
-  readonly setAsideBytes: number;
+export interface Opened extends Omit<JournalState, 'now'> {
   readonly remarks: readonly string[];
 }
 

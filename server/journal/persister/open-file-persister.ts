@@ -2,7 +2,7 @@
 import type { Machine } from '#server/platform/platform.ts';
 import { openPersister, type PersisterPace } from './open-persister.ts';
 import { DataDirectoryError, type Persister, type PersisterDefinition } from './persister.ts';
-import { fileBackend } from '../threads/backend-threads.ts';
+import { ThreadBackend } from '../threads/backend-threads.ts';
 import type { LockPatience } from '../threads/worker-patience.ts';
 
 /** What a real node's persister needs. */
@@ -23,7 +23,7 @@ export interface FilePersisterOptions {
  */
 export async function openFilePersister({ machine, definition, directory, pace, patience }: FilePersisterOptions): Promise<Persister> {
   try {
-    return await openPersister(machine, definition, fileBackend(machine, directory, patience), pace);
+    return await openPersister(machine, definition, new ThreadBackend(machine, directory, patience), pace);
   } catch (error) {
     if (error instanceof DataDirectoryError || !(error instanceof Error)) throw error;
     throw new DataDirectoryError(`The data directory ${directory} cannot be used: ${error.message}.`, { cause: error });

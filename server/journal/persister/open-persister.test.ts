@@ -237,7 +237,7 @@ describe('one bad image', () => {
     for (const changes of [...all.slice(0, 10), ...turnsOf(2, 10)]) persister.append(changes);
     await imaged(node);
     const saved = disk.images.read(bad)?.shard;
-    disk.damage(bad, how);
+    disk.images.damage(bad, how);
     for (const changes of all.slice(10, 20)) persister.append(changes);
     await imaged(node);
     for (const changes of all.slice(20)) persister.append(changes);
@@ -253,7 +253,7 @@ describe('one bad image', () => {
     // The operator puts the old image back: the turns that were set aside apply to it, in this life
     // and in the next.
     if (saved === undefined) throw new Error('there was an image');
-    disk.damage(bad, 'remove');
+    disk.images.damage(bad, 'remove');
     disk.images.draft(bad).stage(saved);
     await disk.images.sync([bad]);
     disk.images.publish([bad]);
@@ -274,7 +274,7 @@ describe('one bad image', () => {
     for (const changes of all.slice(0, 10)) persister.append(changes);
     await imaged(node);
     const saved = disk.images.read(sampleShard(1))?.shard;
-    disk.damage(sampleShard(1), 'garble');
+    disk.images.damage(sampleShard(1), 'garble');
     for (const changes of all.slice(10)) persister.append(changes);
     const faults: Error[] = [];
     persister.onFault((fault) => faults.push(fault));
@@ -284,7 +284,7 @@ describe('one bad image', () => {
     expect([[...disk.journal.setAsideBytesByShard().keys()], disk.journal.state.dropped]).toEqual([[sampleShard(1)], 10]);
 
     if (saved === undefined) throw new Error('there was an image');
-    disk.damage(sampleShard(1), 'remove');
+    disk.images.damage(sampleShard(1), 'remove');
     disk.images.draft(sampleShard(1)).stage(saved);
     await disk.images.sync([sampleShard(1)]);
     disk.images.publish([sampleShard(1)]);
@@ -299,7 +299,7 @@ describe('one bad image', () => {
     const node = await start();
     for (const changes of turnsOf(1, 10)) node.persister.append(changes);
     await imaged(node);
-    node.disk.damage(sampleShard(1), 'garble');
+    node.disk.images.damage(sampleShard(1), 'garble');
     for (const changes of turnsOf(1, 20).slice(10)) node.persister.append(changes);
     await imaged(node);
     const { setAsideBytes } = node.disk.journal.state;
@@ -337,10 +337,10 @@ describe('one bad image', () => {
     persister.onFault((fault) => faults.push(fault));
     append(0, 10);
     await imaged(node);
-    for (let index = 0; index < limits.imageFaultsPerPassMax; index++) disk.damage(sampleShard(index), 'remove');
+    for (let index = 0; index < limits.imageFaultsPerPassMax; index++) disk.images.damage(sampleShard(index), 'remove');
     append(10, 20);
     await imaged(node);
-    disk.damage(sampleShard(limits.imageFaultsPerPassMax), 'remove');
+    disk.images.damage(sampleShard(limits.imageFaultsPerPassMax), 'remove');
     append(20, 25);
     await imaged(node);
     expect([faults, disk.journal.setAsideBytesByShard().size]).toEqual([[], shards.length]);
@@ -348,7 +348,7 @@ describe('one bad image', () => {
     const other = await start();
     for (const turns of shards) for (const changes of turns.slice(0, 10)) other.persister.append(changes);
     await imaged(other);
-    for (const index of shards.keys()) other.disk.damage(sampleShard(index), 'remove');
+    for (const index of shards.keys()) other.disk.images.damage(sampleShard(index), 'remove');
     for (const turns of shards) for (const changes of turns.slice(10, 20)) other.persister.append(changes);
     const { dropped } = other.disk.journal.state;
     other.persister.onFault((fault) => faults.push(fault));
@@ -365,7 +365,7 @@ describe('one bad image', () => {
     for (const changes of turnsOf(1, 10)) persister.append(changes);
     await imaged(node);
     const saved = disk.images.read(sampleShard(1))?.shard;
-    disk.damage(sampleShard(1), 'remove');
+    disk.images.damage(sampleShard(1), 'remove');
     await expect(time.until(persister.load(sampleShard(1)))).rejects.toThrow('its image of version 10 or later is missing');
     if (saved === undefined) throw new Error('there was an image');
     disk.images.draft(sampleShard(1)).stage(saved);

@@ -8,24 +8,24 @@
  * 3. After the first fault nothing is confirmed, sent or begun any more.
  */
 import { limits } from '#shared/limits.ts';
-import type { Instant, Position, ShardId } from '#shared/units.ts';
+import { NO_POSITION, type Instant, type Position, type ShardId } from '#shared/units.ts';
 import type { Machine } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import type { RecordFormat } from '#server/shard/record/format.ts';
 import type { Backend, Opened } from './backend.ts';
 import { GroupCommit } from './group-commit.ts';
-import { nodeQueries } from './node-queries.ts';
+import { unpackRows } from '../fold/projected-row.ts';
 import { PacedJob, type Pace } from './paced-job.ts';
 import {
   DataDirectoryError,
   ShardFault,
-  type Journal,
-  type Lifecycle,
   type LoadedShard,
+  type NodeQueries,
   type Persister,
   type PersisterDefinition,
   type PersisterStats,
+  type Query,
   type RecoveryReport,
 } from './persister.ts';
 import { JournalError, StoreLockedError } from '../disk/storage.ts';
@@ -53,8 +53,7 @@ export async function openPersister(
   const opened = await backend.open(definition).catch((error: unknown) => {
     throw error instanceof JournalError ? new DataDirectoryError(error.message, { cause: error }) : error;
   });
-  const persister = new NodePersister(machine, backend, pace, definition, opened, Math.round(machine.readings.monotonicMs() - startedAt));
-  return Object.assign(persister, nodeQueries(persister, backend, definition));
+  return new NodePersister(machine, backend, pace, definition, opened, Math.round(machine.readings.monotonicMs() - startedAt));
 }
 
 type Phase =
@@ -68,17 +67,18 @@ type Phase =
  */
 const HINT_BYTES = 1024 * 1024;
 
-class NodePersister implements Journal, Lifecycle {
+class NodePersister implements Persister {
   readonly recovered: RecoveryReport;
   readonly #machine: PersisterMachine;
   readonly #backend: Backend;
+  readonly #format: RecordFormat;
   readonly #commits: GroupCommit;
   readonly #folds: PacedJob;
   readonly #passes: PacedJob;
   readonly #durableListeners: ((durable: Position) => void)[] = [];
   readonly #faultListeners: ((fault: Error) => void)[] = [];
-  #waiters: (() => void)[] = [];
-  #idlers: (() => void)[] = [];
+  readonly #waiters: (() => void)[] = [];
+  readonly #idlers: (() => void)[] = [];
   #phase: Phase = { kind: 'open' };
   #folded: Position;
   #imaged: Position;
@@ -95,6 +95,7 @@ class NodePersister implements Journal, Lifecycle {
     const { position, dropped, lease, bytes, setAsideBytes, remarks } = opened;
     this.#machine = machine;
     this.#backend = backend;
+    this.#format = format;
     this.#folded = position;
     this.#imaged = dropped;
     this.#backlogBytes = bytes;
@@ -116,6 +117,19 @@ class NodePersister implements Journal, Lifecycle {
     // What a crash left is slow to load, shard by shard: into images with it.
     if (dropped < position) this.#passes.start();
   }
+
+  // As of what is folded already: the alarm scan asks twice a second, and must not have a fold made
+  // each time. All others are as of what is durable when they are asked.
+  readonly due: NodeQueries['due'] = (...asked) => this.#ask('due', asked, NO_POSITION);
+  readonly history: NodeQueries['history'] = (...asked) => this.#ask('history', asked, this.durable);
+  readonly transaction: NodeQueries['transaction'] = (...asked) => this.#ask('transaction', asked, this.durable);
+  readonly totals: NodeQueries['totals'] = () => this.#ask('totals', [], this.durable);
+  readonly projection: NodeQueries['projection'] = (...asked) =>
+    this.#answered(
+      this.#backend
+        .query('projection', asked, this.durable)
+        .then(({ position, rows }) => ({ position, rows: unpackRows(rows, this.#format) })),
+    );
 
   get appended(): Position {
     return this.#commits.appended;
@@ -157,7 +171,7 @@ class NodePersister implements Journal, Lifecycle {
   }
 
   load(shard: ShardId): Promise<LoadedShard> {
-    return this.answered(this.#backend.load(shard, this.durable));
+    return this.#answered(this.#backend.load(shard, this.durable));
   }
 
   stats(): Promise<PersisterStats> {
@@ -190,12 +204,14 @@ class NodePersister implements Journal, Lifecycle {
    * An answer of the backend. A rejection is a fault of the node, unless it is the fault of one
    * shard, or another program has the database locked for now.
    */
-  answered<T>(answer: Promise<T>): Promise<T> {
+  #answered<T>(answer: Promise<T>): Promise<T> {
     return answer.catch((error: unknown) => {
       if (!(error instanceof ShardFault || error instanceof StoreLockedError)) this.#fail(error);
       throw error;
     });
   }
+
+  readonly #ask: Query = (...question) => this.#answered(this.#backend.query(...question));
 
   get #isRunning(): boolean {
     return this.#phase.kind === 'open' || this.#phase.kind === 'closing';
@@ -285,14 +301,10 @@ class NodePersister implements Journal, Lifecycle {
 
   #wakeWaiters(): void {
     if (this.#waiters.length === 0 || this.isFull) return;
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const wake of waiters) wake();
+    for (const wake of this.#waiters.splice(0)) wake();
   }
 
   #wakeIdlers(): void {
-    const idlers = this.#idlers;
-    this.#idlers = [];
-    for (const wake of idlers) wake();
+    for (const wake of this.#idlers.splice(0)) wake();
   }
 }

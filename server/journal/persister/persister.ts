@@ -138,6 +138,19 @@ export interface Queries {
 /** The name of a query of `node.db`. */
 export type QueryName = keyof Queries;
 
+/** Parameters and answer of each query, in the form in which generic code can forward them. */
+export type QueryCalls = { readonly [Name in QueryName]: (...parameters: Parameters<Queries[Name]>) => ReturnType<Queries[Name]> };
+
+/**
+ * Asks one query of whatever keeps `node.db`. `through` is a durable position that the answer must
+ * not be older than.
+ */
+export type Query = <Name extends QueryName>(
+  name: Name,
+  parameters: Parameters<QueryCalls[Name]>,
+  through: Position,
+) => Promise<ReturnType<QueryCalls[Name]>>;
+
 /** The answers of the queries on the main thread, where rows are unpacked. */
 type Answers = { readonly [Name in Exclude<QueryName, 'projection'>]: ReturnType<Queries[Name]> } & {
   readonly projection: { readonly position: Position; readonly rows: readonly ProjectedRow[] };

@@ -115,7 +115,7 @@ function outcome<Facts>(rows: readonly RecoveryRow<Facts>[], facts: Facts): { re
 function checkRow<Facts>(rows: readonly RecoveryRow<Facts>[], row: RecoveryRow<Facts>, facts: Facts, says: string): void {
   expect(rows.filter(({ when }) => when(facts)).map(({ finding }) => finding)).toEqual([row.finding]);
   const { kind, says: said } = outcome(rows, facts);
-  expect(kind).toBe(row.outcome.kind);
+  expect(row).toHaveProperty(kind);
   expect(said).toContain(says);
 }
 
@@ -225,7 +225,7 @@ function checkAll<Facts>(
   const decisive = new Set<string>();
   for (const facts of all) {
     const found = rows.filter(({ when }) => when(facts));
-    const refusing = found.find(({ outcome: { kind } }) => kind === 'refuse');
+    const refusing = found.find((row) => 'refuse' in row);
     const decided = refusing === undefined ? found : [refusing];
     const expected = isInOrder(facts) ? findings(facts) : [refusing?.finding];
     const said = decided.map(({ finding }) => finding);

@@ -73,48 +73,48 @@ export interface StoreFacts {
  * One row of a table. The first row that refuses ends the start; every row that remarks is told to
  * the operator.
  */
-export interface RecoveryRow<Facts> {
-  readonly finding: string;
-  readonly when: (facts: Facts) => boolean;
-  readonly outcome: { readonly kind: 'refuse' | 'remark' | 'settle'; readonly sentence: (facts: Facts) => string };
-}
+export type RecoveryRow<Facts> = { readonly finding: string; readonly when: (facts: Facts) => boolean } & (
+  { readonly refuse: Sentence<Facts> } | { readonly remark: Sentence<Facts> } | { readonly settle: Sentence<Facts> }
+);
+
+type Sentence<Facts> = (facts: Facts) => string;
 
 /** Before anything is opened. */
 export const DIRECTORY_ROWS: readonly RecoveryRow<DirectoryFacts>[] = [
   {
     finding: 'gavel.json cannot be read',
     when: ({ manifest }) => manifest.kind === 'unreadable',
-    outcome: refuse(({ path }) => `${path} cannot be opened: its gavel.json is not what Gavel writes`),
+    refuse: ({ path }) => `${path} cannot be opened: its gavel.json is not what Gavel writes`,
   },
   {
     finding: 'stores without gavel.json',
     when: ({ manifest, known }) => manifest.kind === 'missing' && known.some((name) => STORES.includes(name)),
-    outcome: refuse(({ path, known }) => `${path} cannot be opened: it has ${known.join(', ')}, but no gavel.json to say whose they are`),
+    refuse: ({ path, known }) => `${path} cannot be opened: it has ${known.join(', ')}, but no gavel.json to say whose they are`,
   },
   {
     finding: 'a newer format',
     when: ({ manifest }) => manifest.kind === 'read' && manifest.manifest.format > DIRECTORY_FORMAT,
-    outcome: refuse(({ path }) => `${path} cannot be opened: it was written by a newer version of Gavel`),
+    refuse: ({ path }) => `${path} cannot be opened: it was written by a newer version of Gavel`,
   },
   {
     finding: 'another world',
     when: ({ manifest, world }) => manifest.kind === 'read' && manifest.manifest.world !== world.name,
-    outcome: refuse(({ path, manifest, world }) => `${path} belongs to the world ${worldOf(manifest)}, and not to ${world.name}`),
+    refuse: ({ path, manifest, world }) => `${path} belongs to the world ${said(manifest, 'world')}, and not to ${world.name}`,
   },
   {
     finding: 'another node',
     when: ({ manifest, world }) => manifest.kind === 'read' && manifest.manifest.node !== world.node,
-    outcome: refuse(({ path, manifest, world }) => `${path} belongs to the node ${nodeOf(manifest)}, and not to ${world.node}`),
+    refuse: ({ path, manifest, world }) => `${path} belongs to the node ${said(manifest, 'node')}, and not to ${world.node}`,
   },
   {
     finding: 'another number of cells',
     when: ({ manifest, world }) => manifest.kind === 'read' && manifest.manifest.cellsPerRegion !== world.cellsPerRegion,
-    outcome: refuse(({ path, world }) => `${path} was made for another number of cells per region than ${world.cellsPerRegion}`),
+    refuse: ({ path, world }) => `${path} was made for another number of cells per region than ${world.cellsPerRegion}`,
   },
   {
     finding: 'unknown files',
     when: ({ unknown }) => unknown.length > 0,
-    outcome: remark(({ unknown }) => `not files of Gavel, left alone: ${unknown.join(', ')}`),
+    remark: ({ unknown }) => `not files of Gavel, left alone: ${unknown.join(', ')}`,
   },
 ];
 
@@ -127,80 +127,76 @@ export const STORE_ROWS: readonly RecoveryRow<StoreFacts>[] = [
     finding: 'the journal is missing, and there are images or projections',
     when: ({ journal, projections, hasImages, mark }) =>
       journal.kind === 'missing' && (hasImages || projections.kind === 'open' || mark.kind !== 'missing'),
-    outcome: refuse(() => 'the journal (journal.db) is missing: what was traded since the last images is lost without it'),
+    refuse: () => 'the journal (journal.db) is missing: what was traded since the last images is lost without it',
   },
   {
     finding: 'the journal is of another directory',
     when: ({ journal, instance }) => journal.kind === 'open' && journal.instance !== instance,
-    outcome: refuse(() => 'the journal (journal.db) is of another data directory'),
+    refuse: () => 'the journal (journal.db) is of another data directory',
   },
   {
     finding: 'the journal is damaged',
     when: ({ journal }) => journal.kind === 'open' && journal.damage !== undefined,
-    outcome: refuse(({ journal }) => (journal.kind === 'open' ? String(journal.damage) : '')),
+    refuse: ({ journal }) => (journal.kind === 'open' ? String(journal.damage) : ''),
   },
   {
     finding: 'the images are missing',
     when: ({ journal, hasImages }) => journal.kind === 'open' && journal.imageVersions > 0 && !hasImages,
-    outcome: refuse(() => 'the shard images (images) are missing'),
+    refuse: () => 'the shard images (images) are missing',
   },
   {
     finding: 'what the images say of themselves is damaged',
     when: ({ mark }) => mark.kind === 'damaged',
-    outcome: refuse(
-      () =>
-        'images/published.json is damaged: whether the images are of the same moment as journal.db and node.db cannot be told. If none of ' +
-        'them was put back from elsewhere, remove this one file',
-    ),
+    refuse: () =>
+      'images/published.json is damaged: whether the images are of the same moment as journal.db and node.db cannot be told. If none of ' +
+      'them was put back from elsewhere, remove this one file',
   },
   {
     finding: 'the images are of another directory',
     when: ({ mark, instance }) => mark.kind === 'read' && mark.instance !== instance,
-    outcome: refuse(() => 'the shard images (images) are of another data directory'),
+    refuse: () => 'the shard images (images) are of another data directory',
   },
   {
     finding: 'the images are newer than the journal',
     when: ({ journal, mark }) => journal.kind === 'open' && mark.kind === 'read' && mark.through > journal.position,
-    outcome: refuse(() => 'the journal (journal.db) is older than the shard images (images): turns are lost'),
+    refuse: () => 'the journal (journal.db) is older than the shard images (images): turns are lost',
   },
   {
     finding: 'the images are older than what the journal has dropped',
     when: ({ journal, mark }) => journal.kind === 'open' && mark.kind === 'read' && mark.through < journal.dropped,
-    outcome: refuse(() => 'the shard images (images) are older than the journal (journal.db): turns are lost'),
+    refuse: () => 'the shard images (images) are older than the journal (journal.db): turns are lost',
   },
   {
     finding: 'the images do not say of which moment they are',
     when: ({ hasImages, mark }) => hasImages && mark.kind === 'missing',
-    outcome: remark(
-      () =>
-        'images/published.json was missing, as in directories of the first version, and was made: this start could not compare the images with the journal',
-    ),
+    remark: () =>
+      'images/published.json was missing, as in directories of the first version, and was made: this start could not compare the images with the journal',
   },
   {
     finding: 'the projections are missing, and cannot be made again',
     when: ({ journal, projections }) => journal.kind === 'open' && projections.kind === 'missing' && journal.dropped > 0,
-    outcome: refuse(() => 'the projections (node.db) are missing, and the journal no longer has all that they were made of'),
+    refuse: () => 'the projections (node.db) are missing, and the journal no longer has all that they were made of',
   },
   {
     finding: 'the projections are of another directory',
     when: ({ projections, instance }) => projections.kind === 'open' && projections.instance !== instance,
-    outcome: refuse(() => 'the projections (node.db) are of another data directory'),
+    refuse: () => 'the projections (node.db) are of another data directory',
   },
   {
     finding: 'the projections are behind what the journal has dropped',
     when: ({ journal, projections }) => journal.kind === 'open' && projections.kind === 'open' && projections.folded < journal.dropped,
-    outcome: refuse(() => 'the projections (node.db) are older than the journal: ledger lines between them are lost'),
+    refuse: () => 'the projections (node.db) are older than the journal: ledger lines between them are lost',
   },
   {
     finding: 'the projections are ahead of the journal',
     when: ({ journal, projections }) => journal.kind === 'open' && projections.kind === 'open' && projections.folded > journal.position,
-    outcome: refuse(() => 'the journal (journal.db) is older than the projections (node.db): turns are lost'),
+    refuse: () => 'the journal (journal.db) is older than the projections (node.db): turns are lost',
   },
   {
     finding: 'the projections are missing, and are made again',
     when: ({ journal, projections }) =>
       journal.kind === 'open' && projections.kind === 'missing' && journal.position > 0 && journal.dropped === 0,
-    outcome: remark(() => 'the projections (node.db) were missing, and were made again from the journal'),
+    remark: () => 'the projections (node.db) were missing, and were made again from the journal',
   },
   {
     finding: 'the projections are behind the journal',
@@ -209,12 +205,12 @@ export const STORE_ROWS: readonly RecoveryRow<StoreFacts>[] = [
       projections.kind === 'open' &&
       projections.folded >= journal.dropped &&
       projections.folded < journal.position,
-    outcome: settle(() => 'the rest of the journal is folded'),
+    settle: () => 'the rest of the journal is folded',
   },
   {
     finding: 'images were left in the staging area',
     when: ({ staged }) => staged > 0,
-    outcome: remark(({ staged }) => `${staged} images that were not finished were thrown away; their turns are in the journal`),
+    remark: ({ staged }) => `${staged} images that were not finished were thrown away; their turns are in the journal`,
   },
 ];
 
@@ -223,32 +219,16 @@ export const STORE_ROWS: readonly RecoveryRow<StoreFacts>[] = [
  */
 export function decide<Facts>(rows: readonly RecoveryRow<Facts>[], facts: Facts): readonly string[] {
   const remarks: string[] = [];
-  for (const { when, outcome } of rows) {
-    if (!when(facts)) continue;
-    if (outcome.kind === 'refuse') throw new DataDirectoryError(outcome.sentence(facts));
-    if (outcome.kind === 'remark') remarks.push(outcome.sentence(facts));
+  for (const row of rows) {
+    if (!row.when(facts)) continue;
+    if ('refuse' in row) throw new DataDirectoryError(row.refuse(facts));
+    if ('remark' in row) remarks.push(row.remark(facts));
   }
   return remarks;
 }
 
 const STORES: readonly string[] = ['journal.db', 'node.db', 'images'];
 
-function worldOf(manifest: DirectoryFacts['manifest']): string {
-  return manifest.kind === 'read' ? manifest.manifest.world : '';
-}
-
-function nodeOf(manifest: DirectoryFacts['manifest']): string {
-  return manifest.kind === 'read' ? manifest.manifest.node : '';
-}
-
-function refuse<Facts>(sentence: (facts: Facts) => string): RecoveryRow<Facts>['outcome'] {
-  return { kind: 'refuse', sentence };
-}
-
-function remark<Facts>(sentence: (facts: Facts) => string): RecoveryRow<Facts>['outcome'] {
-  return { kind: 'remark', sentence };
-}
-
-function settle<Facts>(sentence: (facts: Facts) => string): RecoveryRow<Facts>['outcome'] {
-  return { kind: 'settle', sentence };
+function said(manifest: DirectoryFacts['manifest'], name: 'world' | 'node'): string {
+  return manifest.kind === 'read' ? manifest.manifest[name] : '';
 }

@@ -8,7 +8,6 @@
  *    again.
  * 3. Totals that are damaged are summed up again from the ledger.
  */
-import type { CellEpoch } from '#shared/cell.ts';
 import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { Position, ShardId } from '#shared/units.ts';
@@ -17,7 +16,6 @@ import { ShardFault, type PersisterDefinition } from '../persister/persister.ts'
 import type { Projector } from '../fold/projector.ts';
 import type { ShardLoader } from '../images/shard-loader.ts';
 import { RecordCursor } from '#server/shard/record/cursor.ts';
-import type { CellEpochs } from '../disk/cell-epochs.ts';
 import type { CellTotals, LiveRow, MirroredShard, ProjectionStore } from '../disk/storage.ts';
 import { Sums } from '../fold/sums.ts';
 
@@ -27,6 +25,7 @@ const NAMED_MAX = 5;
 /** What it works with. */
 export interface StartUpkeepOptions {
   readonly store: ProjectionStore;
+  readonly projector: Projector;
   /** Loads shards; made only if one has to be loaded. */
   readonly loader: () => ShardLoader;
   readonly definition: Pick<PersisterDefinition, 'schemas' | 'places' | 'projected'>;
@@ -36,7 +35,7 @@ export interface StartUpkeepOptions {
 export class StartUpkeep {
   readonly #options: StartUpkeepOptions;
   readonly #entities: readonly string[];
-  readonly #skimmer: RecordCursor;
+  readonly #cursor: RecordCursor;
   readonly #writer: RecordWriter;
   readonly #remarks: string[] = [];
   /** Why the mirror is made anew, if it has to be. */
@@ -45,7 +44,7 @@ export class StartUpkeep {
   constructor(options: StartUpkeepOptions) {
     this.#options = options;
     this.#entities = options.definition.projected.toSorted();
-    this.#skimmer = new RecordCursor(options.definition);
+    this.#cursor = new RecordCursor(options.definition);
     this.#writer = new RecordWriter(options.definition);
   }
 
@@ -58,16 +57,15 @@ export class StartUpkeep {
    * What there is to do so that everything up to that position is folded, and all of it is true:
    * one thing after the other. Each may be done again if it failed.
    */
-  *steps(projector: Projector, position: Position): Generator<() => void> {
-    const { epochs } = projector;
-    yield () => this.#beforeFold(epochs);
-    let folded = this.#options.store.folded;
-    while (folded < position) yield () => (folded = projector.foldChunk(position));
-    yield () => this.#afterFold(epochs, position);
+  *steps(position: Position): Generator<() => void> {
+    const { store, projector } = this.#options;
+    yield () => this.#beforeFold();
+    while (store.folded < position) yield () => projector.foldChunk(position);
+    yield () => this.#afterFold(position);
   }
 
   /** Looks at what is there, and makes good what the fold adds to. */
-  #beforeFold(epochs: CellEpochs): void {
+  #beforeFold(): void {
     const { folded, upkeep } = this.#options.store;
     // Where nothing is folded yet, whatever comes from now on is all that there is.
     if (folded === 0) upkeep.finish(this.#entities);
@@ -78,30 +76,30 @@ export class StartUpkeep {
     // The fold writes into it, and would fail at what does not hang together.
     if (!isMirrorWhole) upkeep.forget();
     if (areTotalsWhole) return;
-    upkeep.setTotals(this.#totals(epochs));
+    upkeep.setTotals(this.#totals());
     this.#remarks.push('the totals in node.db were damaged, and were summed up again from the ledger');
   }
 
   /** Makes the mirror anew if it has to be, as the shards are after the fold. */
-  #afterFold(epochs: CellEpochs, position: Position): void {
-    if (this.#whyAnew === undefined) this.#takeIn(epochs, position);
-    else this.#remake(epochs, position, this.#whyAnew);
+  #afterFold(position: Position): void {
+    if (this.#whyAnew === undefined) this.#takeIn(position);
+    else this.#remake(position, this.#whyAnew);
   }
 
-  #remake(epochs: CellEpochs, position: Position, why: string): void {
+  #remake(position: Position, why: string): void {
     const { store } = this.#options;
     store.upkeep.forget();
     const loader = this.#options.loader();
-    const leftOut = this.#put(loader, epochs, loader.shards(position), position);
+    const leftOut = this.#put(loader, loader.shards(position), position);
     store.upkeep.finish(this.#entities);
     this.#remarks.push(`the mirrored rows and alarms in node.db ${why}, and were made anew from the shards${leftOutOf(leftOut)}`);
   }
 
   /** Those that were left out may be whole by now. */
-  #takeIn(epochs: CellEpochs, position: Position): void {
+  #takeIn(position: Position): void {
     const { leftOut } = this.#options.store.upkeep;
     if (leftOut.length === 0) return;
-    const still = this.#put(this.#options.loader(), epochs, leftOut, position);
+    const still = this.#put(this.#options.loader(), leftOut, position);
     const taken = leftOut.length - still.length;
     if (taken > 0) this.#remarks.push(`${taken} shards that could not be loaded at an earlier start are in node.db now`);
     if (still.length > 0)
@@ -111,18 +109,19 @@ export class StartUpkeep {
   }
 
   /** Returns those that were left out. */
-  #put(loader: ShardLoader, epochs: CellEpochs, shards: Iterable<ShardId>, position: Position): readonly ShardId[] {
+  #put(loader: ShardLoader, shards: Iterable<ShardId>, position: Position): readonly ShardId[] {
     const leftOut: ShardId[] = [];
     const mirror = (shard: ShardId): MirroredShard => {
-      const mirrored = this.#mirrored(loader, epochs.of(shard), shard, position);
+      const mirrored = this.#mirrored(loader, shard, position);
       if (mirrored.kind === 'left-out') leftOut.push(shard);
       return mirrored;
     };
-    this.#options.store.upkeep.put(this.#entities, mapped(shards, mirror));
+    this.#options.store.upkeep.put(this.#entities, Iterator.from(shards).map(mirror));
     return leftOut;
   }
 
-  #mirrored(loader: ShardLoader, of: CellEpoch, shard: ShardId, position: Position): MirroredShard {
+  #mirrored(loader: ShardLoader, shard: ShardId, position: Position): MirroredShard {
+    const of = this.#options.projector.epochs.of(shard);
     try {
       const loaded = loader.load(shard, position);
       if (loaded.kind === 'absent') return { kind: 'loaded', shard, of, due: 0, rows: [] };
@@ -140,25 +139,22 @@ export class StartUpkeep {
     if (live.length === 0) return [];
     this.#writer.raw({ ...rest, shard, version, puts: live, removes: [], ledger: [] });
     const bytes = asBuffer(this.#writer.take());
-    const skimmer = this.#skimmer;
+    const cursor = this.#cursor;
     const rows: LiveRow[] = [];
-    skimmer.open(bytes, 0);
-    while (skimmer.nextPut()) {
-      const { table, id, putStart, putEnd } = skimmer;
+    cursor.open(bytes, 0);
+    while (cursor.nextPut()) {
+      const { table, id, putStart, putEnd } = cursor;
       rows.push({ entity: entityOf(table), shard, id, version, record: bytes.subarray(putStart, putEnd) });
     }
     return rows;
   }
 
-  #totals(epochs: CellEpochs): readonly CellTotals[] {
-    const sums = new Sums(this.#options.definition.places);
-    for (const segment of this.#options.store.upkeep.segments()) sums.addSegment(segment, epochs.cellOf(segment.shard));
+  #totals(): readonly CellTotals[] {
+    const { definition, projector, store } = this.#options;
+    const sums = new Sums(definition.places);
+    for (const segment of store.upkeep.segments()) sums.addSegment(segment, projector.epochs.cellOf(segment.shard));
     return sums.byCell();
   }
-}
-
-function* mapped<T, R>(all: Iterable<T>, map: (one: T) => R): Iterable<R> {
-  for (const one of all) yield map(one);
 }
 
 function leftOutOf(shards: readonly ShardId[]): string {

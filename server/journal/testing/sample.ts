@@ -20,7 +20,7 @@ import {
   type TransactionId,
 } from '#shared/units.ts';
 import type { ChangeSet, Put, RawChangeSet, Remove } from '#server/shard/change-set.ts';
-import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
+import { PlainRecordReader } from '#server/shard/testing/plain-reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { boolean, bytes, defineEntity, goldAmount, integer, json, nullable, oneOf, text, timestamp } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
@@ -28,7 +28,10 @@ import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { AnyRow, Schemas } from '#server/shard/row.ts';
 import { CellEpochs } from '../disk/cell-epochs.ts';
 import type { PersisterDefinition } from '../persister/persister.ts';
+import type { PassHands } from '../images/image-pass.ts';
 import { applyChanges } from '../images/merge.ts';
+import { encodeImage, nextRows } from '../images/sqlite-file/image.ts';
+import type { JournalStore } from '../disk/storage.ts';
 
 /** A row that every shard has one of. */
 export const purse = defineEntity('purse', { version: 1, attributes: { gold: goldAmount(), isFrozen: boolean() } });
@@ -57,6 +60,21 @@ export const DEFINITION: PersisterDefinition = {
   projected: [offer.name],
   world: { name: 'sample', node: nodeName('one'), cellsPerRegion: limits.cellsPerRegion },
 };
+
+/** What an image pass works with that nothing else has to wait for. */
+export function passHands(journal: Pick<JournalStore, 'storeImageVersions' | 'drop'>, images: PassHands['images']): PassHands {
+  return {
+    images,
+    pause: () => Promise.resolve(),
+    storeImageVersions: (versions, setAside) => Promise.resolve(journal.storeImageVersions(versions, setAside)),
+    drop: (through, recordsMax) => Promise.resolve(journal.drop(through, recordsMax)),
+  };
+}
+
+/** The image of a shard of the data directory `instance`, from all that is in it. */
+export function writeImage(image: RawChangeSet, schemas: Schemas, instance: string): Buffer {
+  return encodeImage(nextRows(undefined, image, schemas), schemas, instance);
+}
 
 /** Its cells, all in the first epoch. */
 export const EPOCHS = new CellEpochs(DEFINITION);

@@ -11,7 +11,6 @@ import type { RawChangeSet } from '#server/shard/change-set.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import { sealed } from '../disk/checksums.ts';
-import { drivePass } from '../images/drive-pass.ts';
 import { ShardFault, type Total } from '../persister/persister.ts';
 import { unpackRows } from '../fold/projected-row.ts';
 import { Projector } from '../fold/projector.ts';
@@ -23,7 +22,7 @@ import { journalPath, openDirectory, projectionsPath } from '../disk/directory.t
 import { FileImages } from '../disk/image-files.ts';
 import { FileJournalReader } from '../disk/sqlite-journal.ts';
 import { FileProjections } from '../disk/sqlite-projections.ts';
-import { DEFINITION, EPOCHS, offer, picker, SampleShard, sampleShard } from './sample.ts';
+import { DEFINITION, EPOCHS, offer, passHands, picker, SampleShard, sampleShard } from './sample.ts';
 
 const SHARDS = 5;
 
@@ -65,7 +64,7 @@ export class SampleDirectory {
     const directory = openDirectory(path, DEFINITION, instance);
     const { journal } = directory;
     const { pass, images, projector, upkeep, close } = openReaders(path, position(0), instance);
-    for (const run of upkeep.steps(projector, position(0))) run();
+    for (const run of upkeep.steps(position(0))) run();
     const take = (some: readonly SampleShard[]): void => {
       const first = journal.state.position + 1;
       for (const shard of some) writer.changeSet(shard.turn(1_700_000_000_000 + first));
@@ -80,12 +79,7 @@ export class SampleDirectory {
     cpSync(join(this.#parent, 'older-killed'), join(this.#parent, 'older'), { recursive: true });
     openDirectory(join(this.#parent, 'older'), DEFINITION, instance).close();
     projector.foldThrough(position(16));
-    await drivePass(pass.steps(position(16)), {
-      images,
-      pause: () => Promise.resolve(),
-      storeImageVersions: (versions, setAside) => Promise.resolve(journal.storeImageVersions(versions, setAside)),
-      drop: (through, recordsMax) => Promise.resolve(journal.drop(through, recordsMax)),
-    });
+    await pass.run(position(16), passHands(journal, images));
     for (let round = 0; round < 2; round++) take([...shards.slice(0, 2), ...shards.slice(4)]);
     projector.foldThrough(position(22));
     take(shards.slice(0, 2));
@@ -124,7 +118,7 @@ export function startOn(path: string): Found {
     const { records, loader, projector, upkeep, close } = openReaders(path, dropped, directory.instance);
     readers.close = close;
     records.catchUp(position);
-    for (const run of upkeep.steps(projector, position)) run();
+    for (const run of upkeep.steps(position)) run();
     const remarks = [...directory.remarks, ...upkeep.remarks];
     const rows = unpackRows(projector.projection(offer.name).rows, DEFINITION);
     const { totals } = projector.totals();
@@ -159,13 +153,14 @@ function openReaders(path: string, dropped: Position, instance: string) {
   const images = new FileImages(path, DEFINITION, instance);
   const records = new ShardRecords(journal, DEFINITION, dropped, EPOCHS);
   const loader = new ShardLoader(records, images);
+  const projector = new Projector(journal, projections, DEFINITION);
   return {
     images,
     records,
     loader,
     pass: new ImagePass(records, images),
-    upkeep: new StartUpkeep({ store: projections, loader: () => loader, definition: DEFINITION }),
-    projector: new Projector(journal, projections, DEFINITION),
+    upkeep: new StartUpkeep({ store: projections, projector, loader: () => loader, definition: DEFINITION }),
+    projector,
     close: () => {
       projections.close();
       journal.close();

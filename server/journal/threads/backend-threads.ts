@@ -16,8 +16,7 @@ import type { CommitApi } from '../commit/commit-worker.ts';
 import type { FoldApi } from '../fold/fold-worker.ts';
 import type { ImageApi } from '../images/image-worker.ts';
 import { unpackShard } from '../images/packed-shard.ts';
-import type { QueryCalls } from '../persister/node-queries.ts';
-import type { LoadedShard, PersisterDefinition, QueryName } from '../persister/persister.ts';
+import type { LoadedShard, PersisterDefinition, Query } from '../persister/persister.ts';
 import type { PassResult } from '../images/image-pass.ts';
 import type { Batch } from '../disk/storage.ts';
 import type { LockPatience } from './worker-patience.ts';
@@ -31,11 +30,7 @@ interface Thread<A extends Serves<A>> {
 }
 
 /** The backend over a data directory, which need not exist yet. */
-export function fileBackend(machine: Pick<Machine, 'random' | 'timers'>, directory: string, patience: LockPatience = limits): Backend {
-  return new ThreadBackend(machine, directory, patience);
-}
-
-class ThreadBackend implements Backend {
+export class ThreadBackend implements Backend {
   readonly #machine: Pick<Machine, 'random' | 'timers'>;
   readonly #directory: string;
   readonly #patience: LockPatience;
@@ -46,7 +41,7 @@ class ThreadBackend implements Backend {
   #schemas: Schemas = new Map();
   #phase: Phase = 'open';
 
-  constructor(machine: Pick<Machine, 'random' | 'timers'>, directory: string, patience: LockPatience) {
+  constructor(machine: Pick<Machine, 'random' | 'timers'>, directory: string, patience: LockPatience = limits) {
     this.#machine = machine;
     this.#directory = directory;
     // The numbers alone: they go to other threads.
@@ -55,6 +50,9 @@ class ThreadBackend implements Backend {
     this.#images = this.#start(new Worker(new URL('../images/image-worker.ts', import.meta.url)));
     this.#folds = this.#start(new Worker(new URL('../fold/fold-worker.ts', import.meta.url)));
   }
+
+  // `call` types the answer as that of any query; the thread answers the one of this name.
+  readonly query: Query = (...question) => this.#folds.caller.call('query', question) as Promise<never>;
 
   async open(definition: PersisterDefinition): Promise<Opened> {
     try {
@@ -65,10 +63,10 @@ class ThreadBackend implements Backend {
       await this.#commits.caller.call('attach', [port1], [port1]);
       await Promise.all([
         this.#images.caller.call('open', [directory, definition, opened, port2], [port2]),
-        this.#folds.caller.call('open', [directory, definition, opened.instance, this.#patience]),
+        this.#folds.caller.call('open', [directory, definition, opened, this.#patience]),
       ]);
       // The image worker has read every batch by now: the journal is known to be whole.
-      const remarks = await this.#folds.caller.call('recover', [opened]);
+      const remarks = await this.#folds.caller.call('recover', [opened.position]);
       return { ...opened, remarks: [...opened.remarks, ...remarks] };
     } catch (error) {
       await this.close().catch(() => undefined);
@@ -100,15 +98,6 @@ class ThreadBackend implements Backend {
 
   pass(through: Position): Promise<PassResult> {
     return this.#images.caller.call('pass', [through]);
-  }
-
-  query<Name extends QueryName>(
-    name: Name,
-    parameters: Parameters<QueryCalls[Name]>,
-    through: Position,
-  ): Promise<ReturnType<QueryCalls[Name]>> {
-    // `call` types the answer as that of any query; the thread answers the one of this name.
-    return this.#folds.caller.call('query', [name, parameters, through]) as Promise<ReturnType<QueryCalls[Name]>>;
   }
 
   onFault(listener: (fault: Error) => void): void {

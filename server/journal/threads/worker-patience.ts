@@ -13,42 +13,24 @@ import { isLocked } from '../disk/sqlite.ts';
  */
 export type LockPatience = Pick<{ readonly [Name in keyof typeof limits]: number }, 'journalLockedMs' | 'projectionsLockedMs'>;
 
-/**
- * A result, at once or once another program lets go of the database; rejects with
- * `StoreLockedError` if it does not.
- */
-export type Patient<T> = T | Promise<T>;
-
 const PAUSE_MS = 50;
 
 /**
- * Tries again while the database is locked, for `lockedMs`; `run` must have done nothing then, or
- * do it all again. `probe` comes before each further try, so that a run that is much work is not
- * done in vain.
+ * Tries until the database is not locked, for `lockedMs`; rejects with `StoreLockedError` then. `run`
+ * must have done nothing if it was, or do it all again. `probe` comes before each further try, so
+ * that a run that is much work is not done in vain.
  */
-export function patiently<T>(file: string, lockedMs: number, run: () => T, probe: () => void = () => undefined): Patient<T> {
-  try {
-    return run();
-  } catch (error) {
-    if (!isLocked(error)) throw error;
-    return again(file, lockedMs, () => {
-      probe();
-      return run();
-    });
-  }
-}
-
-async function again<T>(file: string, lockedMs: number, run: () => T): Promise<T> {
-  const startedAt = performance.now();
-  for (;;) {
-    await setTimeout(PAUSE_MS);
+export async function patiently<T>(file: string, lockedMs: number, run: () => T, probe: () => void = () => undefined): Promise<T> {
+  for (let lockedAt: number | undefined; ;) {
     try {
+      if (lockedAt !== undefined) probe();
       return run();
     } catch (error) {
       if (!isLocked(error)) throw error;
-      if (performance.now() - startedAt >= lockedMs) {
+      if (lockedAt !== undefined && performance.now() - lockedAt >= lockedMs)
         throw new StoreLockedError(`${file} is locked by another program, for more than ${lockedMs} ms`, { cause: error });
-      }
+      lockedAt ??= performance.now();
     }
+    await setTimeout(PAUSE_MS);
   }
 }

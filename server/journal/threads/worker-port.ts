@@ -120,19 +120,7 @@ async function answer(port: MessagePort, api: Api, { id, name, parameters }: Req
 }
 
 function revived({ name, message, lastTurnAt }: Extract<Answer, { kind: 'error' }>): Error {
-  switch (name) {
-    case 'ShardFault':
-      return new ShardFault(message, { lastTurnAt });
-    case 'JournalError':
-      return new JournalError(message);
-    case 'StoreLockedError':
-      return new StoreLockedError(message);
-    case 'DataDirectoryError':
-      return new DataDirectoryError(message);
-    default: {
-      const error = new Error(message);
-      error.name = name;
-      return error;
-    }
-  }
+  if (name === 'ShardFault') return new ShardFault(message, { lastTurnAt });
+  const Known = [JournalError, StoreLockedError, DataDirectoryError].find((kind) => kind.name === name);
+  return Known === undefined ? Object.assign(new Error(message), { name }) : new Known(message);
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { RowId } from '#shared/units.ts';
 import fc from 'fast-check';
 import type { RawChangeSet } from '../change-set.ts';
-import { PlainRecordReader } from './plain-reader.ts';
+import { PlainRecordReader } from '../testing/plain-reader.ts';
 import { RecordWriter } from './writer.ts';
 import { RecordCursor } from './cursor.ts';
 import { assetClass } from '../ledger.ts';
@@ -58,6 +58,8 @@ describe('the record cursor', () => {
         while (!reader.done) {
           const { offset } = reader;
           const expected = reader.changeSet();
+          expect(cursor.changeSet(bytes, offset)).toEqual(expected);
+          expect(cursor.offset).toBe(reader.offset);
           const { changes, assets } = walked(cursor, bytes, offset);
           expect(changes).toEqual(expected);
           const odd = expected.ledger.filter((_, index) => index % 2 === 0);

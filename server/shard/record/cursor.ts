@@ -1,6 +1,6 @@
 /**
  * Reads records (`format.ts`) without making objects of them: a fold or an image pass sees millions
- * of rows and needs few of them. `plain-reader.ts` is its twin in the tests.
+ * of rows and needs few of them. `testing/plain-reader.ts` is its twin in the tests.
  */
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import {
@@ -14,9 +14,9 @@ import {
   type ShardVersion,
   type TransactionId,
 } from '#shared/units.ts';
-import type { RawPut, RawValue, ShardHeader } from '../change-set.ts';
+import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '../change-set.ts';
 import { SINGLE_THING_PREFIX, SINGLE_THINGS, type LedgerEntry, type Posting } from '../ledger.ts';
-import type { EntitySchema } from '../row.ts';
+import { KEPT_AS, type EntitySchema } from '../row.ts';
 import {
   CodecError,
   hasBalance,
@@ -123,7 +123,7 @@ export class RecordCursor {
         {
           schema,
           isNullable: schema.columns.map(({ nullable }) => nullable),
-          isCounted: schema.columns.map(({ type }) => type === 'text' || type === 'enum' || type === 'json' || type === 'bytes'),
+          isCounted: schema.columns.map(({ type }) => KEPT_AS[type] !== 'number'),
         },
       ]),
     );
@@ -187,7 +187,7 @@ export class RecordCursor {
     this.table = this.#word();
     this.id = this.#count() as RowId;
     this.columnsStart = this.#offset;
-    this.#skipColumns(this.#plan());
+    this.#skipColumns(this.#planOf(this.table));
     this.putEnd = this.#offset;
     return true;
   }
@@ -289,8 +289,21 @@ export class RecordCursor {
     return { seq, at, cause, tx: tx === '' ? null : (tx as TransactionId), balance, postings };
   }
 
-  #plan(): TablePlan {
-    return this.#planOf(this.table);
+  /** A whole record, as objects. The cursor is at its end then. */
+  changeSet(bytes: Buffer, offset: number): RawChangeSet {
+    this.key(bytes, offset);
+    const header = this.header();
+    const puts = this.#list(() => this.put(bytes, this.#offset));
+    const removes = this.#list(() => ({ table: this.#word(), id: this.#count() as RowId }));
+    const ledger = this.#list(() => this.entry(bytes, this.#offset));
+    if (this.#offset !== this.end) throw new CodecError(`a record of ${header.shard} does not end where it says`);
+    return { ...header, puts, removes, ledger };
+  }
+
+  #list<T>(read: () => T): T[] {
+    const count = this.#count();
+    if (count > this.#bytes.length) throw new CodecError('a list is longer than its record');
+    return Array.from({ length: count }, read);
   }
 
   #planOf(table: string): TablePlan {

@@ -65,12 +65,12 @@ export class PageWriter {
   /** Writes a whole table, its rows sorted by id, with its root at a page that is there already. */
   table(rootPage: number, cells: readonly BtreeCell[]): void {
     const reserved = rootPage === 1 ? HEADER_BYTES : 0;
-    const leaves = leafSpans(cells, reserved);
-    if (leaves.length === 1) return this.#leaf(rootPage, cells, 0, cells.length);
-    let children: Child[] = leaves.map(({ start, end }) => {
+    const leaves = leafGroups(cells, reserved);
+    if (leaves.length === 1) return this.#leaf(rootPage, cells);
+    let children: Child[] = leaves.map((group) => {
       const page = this.add();
-      this.#leaf(page, cells, start, end);
-      return { page, rowid: cells[end - 1]?.rowid ?? 0 };
+      this.#leaf(page, group);
+      return { page, rowid: group.at(-1)?.rowid ?? 0 };
     });
     while (!fitsInterior(children, reserved)) {
       children = interiorGroups(children).map((group) => {
@@ -82,18 +82,16 @@ export class PageWriter {
     this.#interior(rootPage, children);
   }
 
-  #leaf(page: number, cells: readonly BtreeCell[], start: number, end: number): void {
+  #leaf(page: number, cells: readonly BtreeCell[]): void {
     const base = (page - 1) * PAGE_BYTES;
     const header = base + (page === 1 ? HEADER_BYTES : 0);
     let content = PAGE_BYTES;
-    for (let index = start; index < end; index++) {
-      const cell = cells[index];
-      if (cell === undefined) continue;
+    for (const [index, cell] of cells.entries()) {
       content -= cellLength(cell);
-      this.#bytes.writeUInt16BE(content, header + LEAF_HEADER_BYTES + 2 * (index - start));
+      this.#bytes.writeUInt16BE(content, header + LEAF_HEADER_BYTES + 2 * index);
       this.#cell(base + content, cell);
     }
-    this.#pageHeader(header, LEAF, end - start, content);
+    this.#pageHeader(header, LEAF, cells.length, content);
   }
 
   #cell(start: number, { rowid, record }: BtreeCell): void {
@@ -190,33 +188,27 @@ function cellLength({ rowid, record }: BtreeCell): number {
 }
 
 /** Which rows go into which leaf. A root that shares its page with the header of the database has less room. */
-function leafSpans(cells: readonly BtreeCell[], reserved: number): readonly { readonly start: number; readonly end: number }[] {
+function leafGroups(cells: readonly BtreeCell[], reserved: number): readonly (readonly BtreeCell[])[] {
   const room = PAGE_BYTES - LEAF_HEADER_BYTES;
-  const spans: { start: number; end: number }[] = [];
-  let start = 0;
+  const groups: BtreeCell[][] = [];
+  let group: BtreeCell[] | undefined;
   let used = 0;
   let total = 0;
-  for (let index = 0; index < cells.length; index++) {
-    const cell = cells[index];
-    const length = cell === undefined ? 0 : cellLength(cell) + 2;
-    if (used + length > room) {
-      spans.push({ start, end: index });
-      start = index;
+  for (const cell of cells) {
+    const length = cellLength(cell) + 2;
+    if (group === undefined || used + length > room) {
+      group = [];
+      groups.push(group);
       used = 0;
     }
+    group.push(cell);
     used += length;
     total += length;
   }
-  spans.push({ start, end: cells.length });
   // One leaf would do, but not on the first page: then that page becomes the root of two.
-  if (spans.length === 1 && total > room - reserved) {
-    const half = Math.ceil(cells.length / 2);
-    return [
-      { start: 0, end: half },
-      { start: half, end: cells.length },
-    ];
-  }
-  return spans;
+  const half = Math.ceil(cells.length / 2);
+  if (groups.length === 1 && total > room - reserved) return [cells.slice(0, half), cells.slice(half)];
+  return groups.length === 0 ? [cells] : groups;
 }
 
 /** A child's page, its greatest row id, and the place of the cell (1.6). Ids below 2^53 take eight bytes at most. */

@@ -7,8 +7,8 @@ import { bytes as bytesAttribute, defineEntity, integer, nullable, text } from '
 import { decodeImage, encodeImage, isUntouched, nextRows, parseImage } from './image.ts';
 import { applyChanges } from '../merge.ts';
 import { decodeRecord, encodeRecord, readVarint, varintLength, writeVarint } from './record.ts';
-import { readImage, readWithSqlite, writeImage } from '../image-bytes.ts';
-import { asRaw, picker, SampleShard, SCHEMA_BY_TABLE, DEFINITION } from '../../testing/sample.ts';
+import { readImage, readWithSqlite } from '../image-bytes.ts';
+import { asRaw, picker, SampleShard, SCHEMA_BY_TABLE, DEFINITION, writeImage } from '../../testing/sample.ts';
 
 const wide = Array.from({ length: 12 }, (_, index) =>
   defineEntity(`wide${'abcdefghijkl'.charAt(index)}`, {

@@ -23,10 +23,10 @@
  */
 import { crc32 } from 'node:zlib';
 import { limits } from '#shared/limits.ts';
-import type { Instant, RowId, ShardId, TransactionId } from '#shared/units.ts';
+import type { Instant, RowId, TransactionId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '#server/shard/change-set.ts';
 import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
-import type { Schemas, ColumnSchema, EntitySchema } from '#server/shard/row.ts';
+import { KEPT_AS, type EntitySchema, type Schemas } from '#server/shard/row.ts';
 import { checksum } from '../../disk/checksums.ts';
 import { APPLICATION_ID } from '../../disk/sqlite.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
@@ -137,11 +137,12 @@ export function encodeImage({ header, origin, cellsByTable, ledger }: ImageRows,
 /** The parts of the image after these changes. */
 export function nextRows(old: ImageRows | undefined, changes: RawChangeSet, schemas: Schemas): ImageRows {
   const cellsByTable = new Map(old?.cellsByTable);
-  const changed = new Map<string, Map<number, BtreeCell | undefined>>();
-  for (const { table, id } of changes.removes) overlay(changed, table).set(id, undefined);
+  const newMap = (): Map<number, BtreeCell | undefined> => new Map();
+  const changed = new Map<string, ReturnType<typeof newMap>>();
+  for (const { table, id } of changes.removes) changed.getOrInsertComputed(table, newMap).set(id, undefined);
   for (const { table, id, values } of changes.puts) {
     imageSchemaOf(schemas, table);
-    overlay(changed, table).set(id, { rowid: id, record: encodeRecord([null, ...values]) });
+    changed.getOrInsertComputed(table, newMap).set(id, { rowid: id, record: encodeRecord([null, ...values]) });
   }
   for (const [table, cellById] of changed) cellsByTable.set(table, mergeCells(cellsByTable.get(table) ?? [], cellById));
   const added = changes.ledger.map((entry) => ({ rowid: entry.seq, record: encodeEntry(entry) }));
@@ -158,15 +159,6 @@ export function decodeImage({ header, cellsByTable, ledger }: ImageRows, schemas
       puts.push({ table, id: rowid as RowId, values: decodeRecord(record).slice(1) });
   }
   return { ...header, puts, removes: [], ledger: ledger.map(decodeEntry) };
-}
-
-function overlay(changed: Map<string, Map<number, BtreeCell | undefined>>, table: string): Map<number, BtreeCell | undefined> {
-  let cells = changed.get(table);
-  if (cells === undefined) {
-    cells = new Map();
-    changed.set(table, cells);
-  }
-  return cells;
 }
 
 function mergeCells(old: readonly BtreeCell[], changed: ReadonlyMap<number, BtreeCell | undefined>): readonly BtreeCell[] {
@@ -206,14 +198,10 @@ const templateByTables = new Map<string, Template>();
 const TEMPLATES_MAX = 1_024;
 
 function templateOf(tables: readonly string[], schemas: Schemas): Template {
-  const key = tables.join(' ');
-  let template = templateByTables.get(key);
-  if (template === undefined) {
-    template = makeTemplate(tables.map((table) => imageSchemaOf(schemas, table)));
+  return templateByTables.getOrInsertComputed(tables.join(' '), () => {
     if (templateByTables.size >= TEMPLATES_MAX) templateByTables.clear();
-    templateByTables.set(key, template);
-  }
-  return template;
+    return makeTemplate(tables.map((table) => imageSchemaOf(schemas, table)));
+  });
 }
 
 function makeTemplate(schemas: readonly EntitySchema[]): Template {
@@ -260,49 +248,43 @@ function databaseHeader(): Buffer {
 }
 
 function createTableSql(schema: EntitySchema): string {
-  const columns = schema.columns.map((column) => `"${column.name}" ${typeOf(column)}${column.nullable ? '' : ' NOT NULL'}`);
+  const columns = schema.columns.map(
+    (column) => `"${column.name}" ${SQL_TYPES[KEPT_AS[column.type]]}${column.nullable ? '' : ' NOT NULL'}`,
+  );
   return `CREATE TABLE "${schema.table}"(${['id INTEGER PRIMARY KEY', ...columns].join(', ')}) STRICT`;
 }
 
-function typeOf({ type }: ColumnSchema): string {
-  switch (type) {
-    case 'text':
-    case 'enum':
-    case 'json':
-      return 'TEXT';
-    case 'bytes':
-      return 'BLOB';
-    case 'integer':
-    case 'gold':
-    case 'boolean':
-    case 'timestamp':
-    case 'reference':
-      return 'INTEGER';
-  }
-}
+const SQL_TYPES = { number: 'INTEGER', text: 'TEXT', bytes: 'BLOB' } as const;
+
+/** The counters of `gavel_shard`, in the order of its columns, between `id` and `instance`. */
+const COUNTERS = ['version', 'cell', 'epoch', 'now', 'nextId', 'generation', 'seq', 'ledgerSeq', 'wakeAt'] as const;
 
 function encodeHeader(header: ShardHeader, instance: string, isEdited: boolean): Buffer {
-  const { shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt } = header;
-  const edited = isEdited ? 1 : 0;
-  const seal = sealOf(header, instance);
-  return encodeRecord([shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt, instance, edited, seal]);
+  const counters = COUNTERS.map((name) => header[name]);
+  return encodeRecord([header.shard, ...counters, instance, isEdited ? 1 : 0, sealOf(header, instance)]);
 }
 
 /**
  * A checksum of the counters, also of those that look well whatever they are: a transaction number minted twice would be answered with
  * what became of the first. Only the next row id is left out: an edit that adds a row has to raise it.
  */
-function sealOf({ shard, version, cell, epoch, now, generation, seq, ledgerSeq, wakeAt }: ShardHeader, instance: string): number {
-  return checksum(`${shard} ${version} ${cell} ${epoch} ${now} ${generation} ${seq} ${ledgerSeq} ${wakeAt} ${instance}`);
+function sealOf(header: ShardHeader, instance: string): number {
+  const sealed = COUNTERS.filter((name) => name !== 'nextId').map((name) => header[name]);
+  return checksum([header.shard, ...sealed, instance].join(' '));
 }
 
 /** Header and origin from the columns of `gavel_shard`; the last ones are missing in version 1. Throws `ImageError` if they are not that. */
 export function headerOf(values: readonly RawValue[]): { readonly header: ShardHeader; readonly origin: ImageOrigin } {
-  const [shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt, instance, edited] = values;
-  const header = { version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt };
-  if (typeof shard !== 'string' || !Object.values(header).every(isCount) || (instance !== undefined && typeof instance !== 'string'))
+  const [shard, ...rest] = values;
+  const [instance, edited] = rest.slice(COUNTERS.length);
+  if (
+    typeof shard !== 'string' ||
+    !COUNTERS.every((_, index) => isCount(rest[index])) ||
+    (instance !== undefined && typeof instance !== 'string')
+  )
     throw new ImageError('its image does not say what shard it is');
-  return { header: { shard: shard as ShardId, ...(header as Omit<ShardHeader, 'shard'>) }, origin: { instance, isEdited: edited === 1 } };
+  const counters = Object.fromEntries(COUNTERS.map((name, index) => [name, rest[index]]));
+  return { header: { shard, ...counters } as unknown as ShardHeader, origin: { instance, isEdited: edited === 1 } };
 }
 
 /** Throws `ImageError` if the counters of an image were edited, from the columns of `gavel_shard`; version 1 has no seal on them. */

@@ -1,12 +1,21 @@
 /**
- * Reads records in the plainest way, as objects: the twin of `RecordCursor` in tests, and the simulator's own way into the journals.
- * Nothing in a serving node uses it.
+ * Reads records in the plainest way, as objects: the twin of `RecordCursor`, which tests hold
+ * against it.
  */
 import type { Epoch, Gold, Instant, RowId, ShardId, ShardVersion, TransactionId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '../change-set.ts';
 import type { LedgerEntry, Posting } from '../ledger.ts';
-import type { ColumnSchema } from '../row.ts';
-import { asBuffer, CodecError, hasBalance, LARGE_MARK, LENGTH_BYTES, placeOfNumber, schemaOf, type RecordFormat } from './format.ts';
+import { KEPT_AS, type ColumnSchema } from '../row.ts';
+import {
+  asBuffer,
+  CodecError,
+  hasBalance,
+  LARGE_MARK,
+  LENGTH_BYTES,
+  placeOfNumber,
+  schemaOf,
+  type RecordFormat,
+} from '../record/format.ts';
 
 /** Reads records one after the other. Throws `CodecError` on bytes that are none. */
 export class PlainRecordReader {
@@ -73,20 +82,9 @@ export class PlainRecordReader {
 
   #column(column: ColumnSchema): RawValue {
     if (column.nullable && this.#count() === 0) return null;
-    switch (column.type) {
-      case 'text':
-      case 'enum':
-      case 'json':
-        return this.#text();
-      case 'bytes':
-        return this.#bytes();
-      case 'integer':
-      case 'gold':
-      case 'boolean':
-      case 'timestamp':
-      case 'reference':
-        return this.#signed();
-    }
+    const kept = KEPT_AS[column.type];
+    if (kept === 'number') return this.#signed();
+    return kept === 'text' ? this.#text() : this.#bytes();
   }
 
   #ledgerEntry(): LedgerEntry {
