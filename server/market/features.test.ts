@@ -8,10 +8,12 @@ import { ListingState } from '#shared/protocol/listing.ts';
 import { PROTOCOL_PARTS } from '#shared/protocol/parts.ts';
 import { composed, type ProtocolPart } from '#shared/protocol/part.ts';
 import { PlayerState } from '#shared/state.ts';
+import { rowId } from '#shared/units.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import { answer } from '#server/shard/message.ts';
 import { readTableOf } from './market.ts';
-import type { Sight } from './feature.ts';
+import { foldIntoMap, type Sight } from './feature.ts';
+import { commodity } from './goods/stash.ts';
 import { indexedRowsOf } from './indexed-rows.ts';
 import { player, testItem, testMarket, testRules } from './testing/market-bench.ts';
 
@@ -55,6 +57,27 @@ describe('the parts of the protocol', () => {
   it('keep the fields of the state where clients of every release look for them', () => {
     const fields = ['name', 'region', 'mode', 'frozen', 'serverTime', 'gold', 'held', 'stash', 'commodities', 'listings', 'bids', 'orders'];
     expect(Object.keys(composed(PROTOCOL_PARTS, 'state'))).toEqual([...fields, 'completed']);
+  });
+});
+
+describe('a fold into a map', () => {
+  it('shows rows under their keys, forgets them, and is not told of the end of a row that it has never seen', () => {
+    const map = new Map<string, number>();
+    const { put, remove, clear } = foldIntoMap(commodity, map, (row) => [row.commodity, row.quantity]);
+    const [ore, dye] = [
+      { id: rowId(1), commodity: 'ore', quantity: 5 },
+      { id: rowId(2), commodity: 'dye', quantity: 7 },
+    ];
+    for (const row of [ore, dye, { ...ore, quantity: 6 }]) put(row);
+    expect([...map]).toEqual([
+      ['ore', 6],
+      ['dye', 7],
+    ]);
+    remove?.(ore.id);
+    expect([...map]).toEqual([['dye', 7]]);
+    clear?.();
+    expect(map.size).toBe(0);
+    expect(() => remove?.(dye.id)).toThrow('row 2 of commodity was removed but never seen');
   });
 });
 
