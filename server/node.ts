@@ -45,7 +45,7 @@ import type { Powerup } from '#server/shard/powerup.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { AnyRow } from '#server/shard/row.ts';
 import { decodeTradeMessage } from '#server/trade/messages.ts';
-import { replyInPlaceOf } from '#server/trade/reply-in-place.ts';
+import { replyInPlaceOf } from '#server/trade/decider.ts';
 
 /** What a node is made from. */
 export interface NodeOptions {

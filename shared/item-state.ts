@@ -21,8 +21,6 @@ export const ItemState = schema(
   'ItemState',
 );
 
-/** An instance of `AffixState`. */
-export type AffixState = SchemaType<typeof AffixState>;
 /** An instance of `ItemState`. */
 export type ItemState = SchemaType<typeof ItemState>;
 

@@ -75,7 +75,7 @@ export type ReadingCommandType = Exclude<CommandType, ChangingCommandType>;
 export type CommandBody<Type extends CommandType> = Omit<CommandRequest<Type>, 'op'>;
 /** What a command carries besides its `op`, as a client writes it: not parsed yet. */
 export type CommandInput<Type extends CommandType> = Omit<z.input<(typeof commands)[Type]['request']>, 'op'>;
-/** A command with its request, tagged by its type. */
+/** A command as a client has sent it, with its request, tagged by its type. */
 export type ClientCommand = {
   [Type in CommandType]: { readonly kind: 'command'; readonly type: Type; readonly request: CommandRequest<Type> };
 }[CommandType];

@@ -1,28 +1,23 @@
 /**
  * Rules: every number of the market that a game designer sets, in one typed table per profile.
  *
- * `diablo3` is the reference (values and sources in the market rules: Blizzard's FAQs and help pages, the client's
- * protocol of 2012). `dev` is the same market with short times and small prices. A rules file starts from one of
- * the two and says what differs. Bounds of the machine are in `limits.ts`.
+ * `diablo3` is the reference (values and sources in the market rules: Blizzard's FAQs and help
+ * pages, the client's protocol of 2012). `dev` is the same market with short times and small
+ * prices. A rules file starts from one of the two and says what differs. Bounds of the machine are
+ * in `limits.ts`.
  */
 import { z } from 'zod';
-import {
-  catalogWordSchema,
-  durationSchema,
-  faultOf,
-  type feeLineSchema,
-  goldSchema,
-  integerSchema,
-  textSchema,
-  type Parsed,
-} from './schemas.ts';
+import { catalogWordSchema, durationSchema, faultOf, type FeeLine, goldSchema, integerSchema, textSchema, type Parsed } from './schemas.ts';
 import { durationMs, gold, shareOfGold, type Gold } from './units.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 const goldRulesShape = {
-  /** The auction house's share of the final price, in hundredths of a percent, taken at the sale. A listing keeps that of its posting. */
+  /**
+   * The auction house's share of the final price, in hundredths of a percent, taken at the sale. A
+   * listing keeps that of its posting.
+   */
   saleFeeBasisPoints: integerSchema(0, 10_000),
   /** The lowest price of one item, or of one piece of a commodity. */
   priceMin: goldSchema,
@@ -41,7 +36,9 @@ export const rulesSchema = z
   .strictObject({
     /** The name of these rules, shown to clients. */
     profile: textSchema(40),
-    /** Whether a market is one region's, as in Diablo III, or the whole world's. Modes never mix. */
+    /**
+     * Whether a market is one region's, as in Diablo III, or the whole world's. Modes never mix.
+     */
     marketScope: z.enum(['region', 'world']),
     /** Rules of the currency gold, with what differs for single item classes. */
     gold: z.strictObject({
@@ -68,7 +65,10 @@ export const rulesSchema = z
     listingsPerPlayerMax: integerSchema(1, 1_000),
     /** Items that a stash holds; commodities stack outside of it. */
     stashSlots: integerSchema(1, 1_000),
-    /** Completed entries that are shown; the rest waits and fills up. At this number no new posting is taken. */
+    /**
+     * Completed entries that are shown; the rest waits and fills up. At this number no new posting
+     * is taken.
+     */
     completedShown: integerSchema(1, 200),
     /** What a guest of a development world starts with. */
     guest: z.strictObject({
@@ -86,14 +86,7 @@ export const rulesSchema = z
 export type Rules = Parsed<typeof rulesSchema>;
 
 /** The rules of gold for one item class. */
-export interface GoldRules {
-  readonly saleFeeBasisPoints: number;
-  readonly priceMin: Gold;
-  readonly priceMax: Gold;
-}
-
-/** One line of what a sale costs the seller. */
-export type FeeLine = Parsed<typeof feeLineSchema>;
+export type GoldRules = Omit<Rules['gold'], 'byItemClass'>;
 
 /** The name of a built-in profile. */
 export type RulesProfile = 'dev' | 'diablo3';
@@ -140,9 +133,9 @@ export class RulesError extends Error {
 }
 
 /**
- * The rules that a rules file's content (already read as JSON) stands for. It names what differs from the profile in
- * its field `extends` (`diablo3` unless given). Throws `RulesError` on an unknown field, a wrong value, or numbers
- * that contradict each other.
+ * The rules that a rules file's content (already read as JSON) stands for. It names what differs
+ * from the profile in its field `extends` (`diablo3` unless given). Throws `RulesError` on an
+ * unknown field, a wrong value, or numbers that contradict each other.
  */
 export function parseRules(content: unknown): Rules {
   const file = z.looseObject({ extends: z.enum(['dev', 'diablo3']).default('diablo3') }).safeParse(content);
@@ -153,13 +146,19 @@ export function parseRules(content: unknown): Rules {
   return rules.data;
 }
 
-/** The rules of gold that hold for an item class: its own numbers where it has some, else everybody's. */
+/**
+ * The rules of gold that hold for an item class: its own numbers where it has some, else
+ * everybody's.
+ */
 export function goldRulesOf(rules: Rules, itemClass: string): GoldRules {
   const { byItemClass } = rules.gold;
   return Object.hasOwn(byItemClass, itemClass) ? { ...rules.gold, ...byItemClass[itemClass] } : rules.gold;
 }
 
-/** What a sale at that price costs the seller at that rate, in basis points: the lines shown before posting and taken at the sale. */
+/**
+ * What a sale at that price costs the seller at that rate, in basis points: the lines shown before
+ * posting and taken at the sale.
+ */
 export function saleFees(rate: number, price: Gold): readonly FeeLine[] {
   return rate === 0 ? [] : [{ name: 'sale', rate, gold: shareOfGold(price, rate) }];
 }

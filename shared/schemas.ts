@@ -1,12 +1,12 @@
 /**
- * The small zod schemas that everything at the edge is made of, and how a failure becomes one sentence.
+ * The small zod schemas that everything at the edge is made of, and how a failure becomes one
+ * sentence.
  *
- * zod runs once, where data enters (a request, a file). What it lets through is branded and safe: strings are
- * bounded and without NUL, numbers are safe integers, unknown fields are refused.
+ * zod runs once, where data enters (a request, a file). What it lets through is branded and safe:
+ * strings are bounded and without NUL, numbers are safe integers, unknown fields are refused.
  */
 import { z } from 'zod';
 import { isRegionName, listingId, MODES, parseListingId } from './address.ts';
-import { RARITIES } from './item.ts';
 import { limits } from './limits.ts';
 import { durationMs, gold, GOLD_MAX, instant, itemId, operationId, playerId, quantity, QUANTITY_MAX, rowId } from './units.ts';
 
@@ -96,30 +96,21 @@ export const cursorSchema = textSchema(limits.cursorLengthMax);
 /** A transaction, as players and moderators see it. */
 export const transactionTextSchema = textSchema(limits.transactionTextLengthMax);
 
-/** One rolled item, as `Item` says. */
-export const itemSchema = z.strictObject({
-  id: itemIdSchema,
-  baseId: catalogWordSchema,
-  itemClass: catalogWordSchema,
-  name: textSchema(limits.displayNameLengthMax),
-  rarity: z.enum(RARITIES),
-  level: integerSchema(1, 1_000),
-  affixes: z
-    .array(z.strictObject({ id: catalogWordSchema, value: integerSchema(-limits.statValueMax, limits.statValueMax) }))
-    .max(limits.affixesPerItemMax),
-  dps: integerSchema(0, limits.statValueMax).exactOptional(),
-  armor: integerSchema(0, limits.statValueMax).exactOptional(),
-});
-
-/** One line of what a sale costs; `rate` in basis points of the price, where the line is a share. */
+/**
+ * One line of what a sale costs; `rate` in basis points of the price, where the line is a share.
+ */
 export const feeLineSchema = z.strictObject({ name: textSchema(40), rate: integerSchema(0, 10_000).exactOptional(), gold: goldSchema });
+
+/** One line of what a sale costs the seller. */
+export type FeeLine = Parsed<typeof feeLineSchema>;
 
 /** The longest sentence about a failure: an attacker's own words come back cut. */
 const SENTENCE_LENGTH_MAX = 300;
 
 /**
- * What is wrong with a value, in one clause without a full stop: where, then what. Only the first fault is told,
- * and unknown fields first of all, since they are mostly a misspelt name of what is then missing.
+ * What is wrong with a value, in one clause without a full stop: where, then what. Only the first
+ * fault is told, and unknown fields first of all, since they are mostly a misspelt name of what is
+ * then missing.
  */
 export function faultOf(error: z.ZodError): string {
   const issue = error.issues.find((each) => each.code === 'unrecognized_keys') ?? error.issues[0];

@@ -1,9 +1,10 @@
 /**
- * What a search means, said slowly: `matches` looks at one listing, `compareListings` orders two. The columnar index
- * answers the same questions fast, and is tested against this.
+ * What a search means, said slowly: `matches` looks at one listing, `compareListings` orders two.
+ * The columnar index answers the same questions fast, and is tested against this.
  *
- * A cursor is the place of the last listing shown: its sort value and its id. What comes after it does not depend on
- * what came and went before it, so pages neither repeat nor skip a listing that stays.
+ * A cursor is the place of the last listing shown: its sort value and its id. What comes after it
+ * does not depend on what came and went before it, so pages neither repeat nor skip a listing that
+ * stays.
  */
 import { z } from 'zod';
 import type { Criteria, Sort } from './criteria.ts';
@@ -11,7 +12,10 @@ import { foldName } from './fold-name.ts';
 import type { Item } from './item.ts';
 import type { Gold, Instant, ListingId, Market, PlayerId, ShardId, ShardVersion } from './units.ts';
 
-/** A listing as the index knows it. `version` is that of its shard when the row was written; the higher one is newer. */
+/**
+ * A listing as the index knows it. `version` is that of its shard when the row was written; the
+ * higher one is newer.
+ */
 export interface IndexedListing {
   readonly id: ListingId;
   readonly shard: ShardId;
@@ -26,7 +30,9 @@ export interface IndexedListing {
   readonly version: ShardVersion;
 }
 
-/** What is inside a cursor: the order that it belongs to, and the place of the last listing shown. */
+/**
+ * What is inside a cursor: the order that it belongs to, and the place of the last listing shown.
+ */
 const cursorContentSchema = z.tuple([z.string(), z.boolean(), z.int().nullable(), z.string()]);
 
 /** What a search needs to know of an item class: see `ItemClass` of the catalogue. */
@@ -43,26 +49,30 @@ export interface SearchContext {
   readonly itemClasses: readonly SearchedClass[];
 }
 
-/** The place of a listing in an order; `value` is undefined where the listing has none, which comes last. */
+/**
+ * The place of a listing in an order; `value` is undefined where the listing has none, which comes
+ * last.
+ */
 export interface SortPlace {
   readonly value: number | undefined;
   readonly id: string;
 }
 
-/** Whether a listing that has not ended is what the criteria ask for; the market is the caller's affair. */
+/**
+ * Whether a listing that has not ended is what the criteria ask for; the market is the caller's
+ * affair.
+ */
 export function matches(criteria: Criteria, listing: IndexedListing, context: SearchContext): boolean {
   return listing.endsAt > context.now && holds(criteria, listing, context);
 }
 
-/** The order of two listings: by value, ascending unless the sort says otherwise, without a value last, then by id. */
+/**
+ * The order of two listings: by value, ascending unless the sort says otherwise, without a value
+ * last, then by id.
+ */
 export function compareListings(sort: Sort, a: IndexedListing, b: IndexedListing): number {
-  return comparePlaces(sort, placeOf(sort, a), placeOf(sort, b));
-}
-
-/** The order of two places, as `compareListings`. */
-function comparePlaces(sort: Sort, a: SortPlace, b: SortPlace): number {
-  const keyA = sortKey(sort, a.value);
-  const keyB = sortKey(sort, b.value);
+  const keyA = sortKey(sort, sortValue(sort.by, a));
+  const keyB = sortKey(sort, sortValue(sort.by, b));
   if (keyA !== keyB) return keyA < keyB ? -1 : 1;
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
@@ -78,7 +88,10 @@ export function sortKey(sort: Sort, value: number | undefined): number {
   return sort.descending === true ? -value : value;
 }
 
-/** The value of a stat: an affix (the first of that id), damage or armor; undefined if the item has none. */
+/**
+ * The value of a stat: an affix (the first of that id), damage or armor; undefined if the item has
+ * none.
+ */
 function statOf(item: Item, stat: string): number | undefined {
   if (stat === 'dps') return item.dps;
   if (stat === 'armor') return item.armor;
@@ -101,7 +114,9 @@ export function encodeCursor(sort: Sort, place: SortPlace): string {
   return btoa(content).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
 
-/** The place that a cursor of that order stands for, or undefined if the text is no cursor of it. */
+/**
+ * The place that a cursor of that order stands for, or undefined if the text is no cursor of it.
+ */
 export function decodeCursor(sort: Sort, cursor: string): SortPlace | undefined {
   const content = cursorContentSchema.safeParse(parsedCursor(cursor));
   if (!content.success) return undefined;
@@ -109,7 +124,10 @@ export function decodeCursor(sort: Sort, cursor: string): SortPlace | undefined 
   return by === sort.by && isDescending === (sort.descending === true) ? { value: value ?? undefined, id } : undefined;
 }
 
-/** The JSON inside a cursor; undefined for text that is none. Both decoders throw on what they do not know. */
+/**
+ * The JSON inside a cursor; undefined for text that is none. Both decoders throw on what they do
+ * not know.
+ */
 function parsedCursor(cursor: string): unknown {
   try {
     return JSON.parse(atob(cursor.replaceAll('-', '+').replaceAll('_', '/')));
@@ -151,16 +169,6 @@ function isWithin(value: number | undefined, ends: { readonly min?: number; read
 }
 
 function sortValue(by: Sort['by'], listing: IndexedListing): number | undefined {
-  switch (by) {
-    case 'buyout':
-      return listing.buyout;
-    case 'currentBid':
-      return listing.currentBid;
-    case 'endsAt':
-      return listing.endsAt;
-    case 'level':
-      return listing.item.level;
-    default:
-      return statOf(listing.item, by);
-  }
+  if (by === 'buyout' || by === 'currentBid' || by === 'endsAt') return listing[by];
+  return by === 'level' ? listing.item.level : statOf(listing.item, by);
 }

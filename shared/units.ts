@@ -1,9 +1,10 @@
 /**
- * The units of Gavel: every number and id that could be mistaken for another has a brand of its own.
+ * The units of Gavel: every number and id that could be mistaken for another has a brand of its
+ * own.
  *
- * Only the constructors in this file cast. A constructor that takes outside data checks it and throws
- * `UnitError`; arithmetic on gold goes through the checked functions, so that a sum never rounds, wraps
- * or turns negative unseen (the dupe of May 2013 was a product taken modulo 2^32).
+ * Only the constructors in this file cast. A constructor that takes outside data checks it and
+ * throws `UnitError`; arithmetic on gold goes through the checked functions, so that a sum never
+ * rounds, wraps or turns negative unseen (the dupe of May 2013 was a product taken modulo 2^32).
  */
 
 declare const brand: unique symbol;
@@ -33,7 +34,9 @@ export type Market = Branded<string, 'Market'>;
 export type Epoch = Branded<number, 'Epoch'>;
 /** A node's name, unique in its world. */
 export type NodeName = Branded<string, 'NodeName'>;
-/** The place of a turn in its node's journal: 1 for the first ever, without gaps, never given twice. */
+/**
+ * The place of a turn in its node's journal: 1 for the first ever, without gaps, never given twice.
+ */
 export type Position = Branded<number, 'Position'>;
 /** The version of a shard: the number of its changes so far. */
 export type ShardVersion = Branded<number, 'ShardVersion'>;
@@ -127,7 +130,10 @@ export function addGold(a: Gold, b: Gold): Gold | undefined {
   return isGold(sum) ? sum : undefined;
 }
 
-/** The sum of amounts that are known to fit together (an invariant of the caller); throws `UnitError` otherwise. */
+/**
+ * The sum of amounts that are known to fit together (an invariant of the caller); throws
+ * `UnitError` otherwise.
+ */
 export function sumGold(...amounts: readonly Gold[]): Gold {
   let sum = 0;
   for (const amount of amounts) sum = gold(sum + amount);
@@ -140,15 +146,18 @@ export function subtractGold(a: Gold, b: Gold): Gold | undefined {
   return isGold(difference) ? difference : undefined;
 }
 
-/** `unitPrice * count`, or `undefined` above `GOLD_MAX`: the check of a product of two safe integers is sound. */
+/**
+ * `unitPrice * count`, or `undefined` above `GOLD_MAX`: the check of a product of two safe integers
+ * is sound.
+ */
 export function multiplyGold(unitPrice: Gold, count: Quantity): Gold | undefined {
   const product = unitPrice * count;
   return isGold(product) ? product : undefined;
 }
 
 /**
- * The share of an amount in hundredths of a percent (15 % is 1,500), rounded down, exactly: the product is
- * taken in two parts, neither of which can leave the safe integers.
+ * The share of an amount in hundredths of a percent (15 % is 1,500), rounded down, exactly: the
+ * product is taken in two parts, neither of which can leave the safe integers.
  */
 export function shareOfGold(amount: Gold, basisPoints: number): Gold {
   if (!Number.isSafeInteger(basisPoints) || basisPoints < 0 || basisPoints > 10_000) {
@@ -166,26 +175,19 @@ export function isName(text: string): boolean {
   return NAME_PATTERN.test(text);
 }
 
+/** The constructor of an id of that form; `what` is its name in words. */
+function nameOf<Id extends string>(what: string): (text: string) => Id {
+  return (text) => {
+    if (!isName(text)) throw new UnitError(`${what} is 1 to 64 of A-Z a-z 0-9 _ -`);
+    return text as Id;
+  };
+}
+
 /** Takes 1 to 64 of `A-Z a-z 0-9 _ -` as a player id; throws `UnitError` otherwise. */
-export function playerId(text: string): PlayerId {
-  if (!isName(text)) throw new UnitError('a player id is 1 to 64 of A-Z a-z 0-9 _ -');
-  return text as PlayerId;
-}
-
+export const playerId = nameOf<PlayerId>('a player id');
 /** Takes 1 to 64 of `A-Z a-z 0-9 _ -` as an operation id; throws `UnitError` otherwise. */
-export function operationId(text: string): OperationId {
-  if (!isName(text)) throw new UnitError('an operation id is 1 to 64 of A-Z a-z 0-9 _ -');
-  return text as OperationId;
-}
-
+export const operationId = nameOf<OperationId>('an operation id');
 /** Takes 1 to 64 of `A-Z a-z 0-9 _ -` as an item id; throws `UnitError` otherwise. */
-export function itemId(text: string): ItemId {
-  if (!isName(text)) throw new UnitError('an item id is 1 to 64 of A-Z a-z 0-9 _ -');
-  return text as ItemId;
-}
-
+export const itemId = nameOf<ItemId>('an item id');
 /** Takes 1 to 64 of `A-Z a-z 0-9 _ -` as a node's name; throws `UnitError` otherwise. */
-export function nodeName(text: string): NodeName {
-  if (!isName(text)) throw new UnitError('a node name is 1 to 64 of A-Z a-z 0-9 _ -');
-  return text as NodeName;
-}
+export const nodeName = nameOf<NodeName>('a node name');

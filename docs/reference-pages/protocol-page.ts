@@ -5,6 +5,7 @@
 import { readdirSync } from 'node:fs';
 import type { z } from 'zod';
 import * as criteria from '#shared/criteria.ts';
+import * as item from '#shared/item.ts';
 import * as protocol from '#shared/protocol.ts';
 import { composed } from '#shared/protocol/part.ts';
 import { PROTOCOL_PARTS } from '#shared/protocol/parts.ts';
@@ -16,11 +17,11 @@ import { demandsOf, fieldsOf, namedSchemas, scalarText, typeNameOf, type NamedSc
 
 const PARTS = 'shared/protocol/';
 const PART_SOURCES = readdirSync(new URL(`../../${PARTS}`, import.meta.url)).map((name) => `${PARTS}${name}`);
-const SOURCES = ['shared/schemas.ts', 'shared/criteria.ts', 'shared/protocol.ts', ...PART_SOURCES];
+const SOURCES = ['shared/schemas.ts', 'shared/item.ts', 'shared/criteria.ts', 'shared/protocol.ts', ...PART_SOURCES];
 
 /** The page as Markdown. */
 export function protocolPage(): string {
-  const named = namedSchemas(schemas, criteria, protocol, composed(PROTOCOL_PARTS, 'shapes'), { rulesSchema: rules.rulesSchema });
+  const named = namedSchemas(schemas, item, criteria, protocol, composed(PROTOCOL_PARTS, 'shapes'), { rulesSchema: rules.rulesSchema });
   const commandTypes = protocol.COMMAND_TYPES.toSorted();
   return [
     '# Protocol',

@@ -9,12 +9,12 @@
  */
 import { isChangingCommand, parseCommand, type ClientCommand, type CommandRequest, type ReadingCommandType } from '#shared/protocol.ts';
 import { refusal } from '#shared/refusals.ts';
-import type { Caller, ReadServices } from '#server/market/feature.ts';
+import type { ReadServices, Requester } from '#server/market/feature.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import type { EdgeServices } from './services.ts';
 
 /** The final word to a message of a client. */
-export async function dispatch(services: EdgeServices, caller: Caller, type: string, payload: unknown): Promise<Reply> {
+export async function dispatch(services: EdgeServices, caller: Requester, type: string, payload: unknown): Promise<Reply> {
   let isChanging = false;
   try {
     const command = parseCommand(type, payload);
@@ -28,7 +28,7 @@ export async function dispatch(services: EdgeServices, caller: Caller, type: str
   }
 }
 
-function run(services: EdgeServices, caller: Caller, command: ClientCommand): Reply | Promise<Reply> {
+function run(services: EdgeServices, caller: Requester, command: ClientCommand): Reply | Promise<Reply> {
   if (isRead(command)) return read(services, caller, command.type, command.request);
   const { op, ...body } = command.request;
   const message: Command = { kind: command.type, issuer: 'client', op, body };
@@ -41,7 +41,7 @@ function isRead(command: ClientCommand): command is Extract<ClientCommand, { rea
 
 function read<Type extends ReadingCommandType>(
   { backend, platform, reads }: EdgeServices,
-  caller: Caller,
+  caller: Requester,
   type: Type,
   request: CommandRequest<Type>,
 ): Reply | Promise<Reply> {

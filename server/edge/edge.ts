@@ -20,7 +20,7 @@ import { isOriginAllowed } from '#server/http/origins.ts';
 import { AddressLimiter, TokenBucket, type Rate } from '#server/http/token-bucket.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
-import { readTableOf } from '#server/market/command-table.ts';
+import { readTableOf } from '#server/market/market.ts';
 import { playerRoomClass } from './player-room.ts';
 import { PLAYER_ROOM, RoomDirectory } from './room-directory.ts';
 import type { EdgeOptions, EdgeServices } from './services.ts';

@@ -40,8 +40,10 @@ export class Presenter {
    */
   apply(news: ShardNews): readonly ServerMessage[] {
     if (news.kind === 'change') return this.#change(news.changes);
-    for (const view of this.#views) view.clear?.();
-    for (const fold of this.#folds) for (const row of news.rows(fold.entity)) fold.put(row);
+    for (const fold of this.#folds) {
+      fold.clear?.();
+      for (const row of news.rows(fold.entity)) fold.put(row);
+    }
     this.#version = news.header.version;
     this.state.serverTime = news.header.now;
     this.#settle(news.header.version);
@@ -54,7 +56,7 @@ export class Presenter {
     }
     this.#version = changes.version;
     this.state.serverTime = changes.now;
-    for (const { table, id } of changes.removes) this.#folds.find((fold) => fold.table === table)?.remove(id);
+    for (const { table, id } of changes.removes) this.#folds.find((fold) => fold.table === table)?.remove?.(id);
     for (const { entity, row } of changes.puts) this.#folds.find((fold) => fold.entity === entity.name)?.put(row);
     return this.#settle(changes.version);
   }

@@ -5,6 +5,7 @@
  * This is an interface and a static list that the compiler checks, not a plug-in system: nothing is
  * registered, found or loaded at run time.
  */
+import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import type { Prng } from '#shared/prng.ts';
 import type { Cause, CommandBody, CommandInput, CommandRequest, CommandType, ReadingCommandType, ServerMessage } from '#shared/protocol.ts';
 import type { ListingState } from '#shared/protocol/listing.ts';
@@ -24,12 +25,19 @@ import type { AnyRow } from '#server/shard/row.ts';
 import type { Asset, Place } from './places.ts';
 import type { TradeKind } from '#server/trade/trade-kind.ts';
 
+/** What features are made from: the rules in force, the regions of the world, what exists in it. */
+export interface MarketOptions {
+  readonly rules: Rules;
+  readonly regions: readonly string[];
+  readonly catalogue: Catalogue;
+}
+
 /** A powerup with what others ask of it. Everything beyond the powerup is optional. */
 export interface Feature extends Powerup {
   /** Its kinds of trade, by name. */
   readonly trades?: Readonly<Record<string, MarketTrade>>;
   /** Its commands that are answered without a turn of the player's own shard. */
-  readonly reads?: Reads;
+  readonly reads?: Partial<ReadTable>;
   /** How its rows show in the room of their player. Called once per room. */
   readonly view?: (room: Room) => View;
   /** Which gold and goods its rows hold. */
@@ -57,7 +65,7 @@ export interface MarketTrade extends TradeKind {
 }
 
 /** Who asks. */
-export interface Caller {
+export interface Requester {
   readonly player: PlayerId;
   readonly shard: ShardId;
 }
@@ -82,11 +90,12 @@ export interface ReadServices {
 /** Answers one command that changes nothing. */
 export type Read<Type extends ReadingCommandType> = (
   services: ReadServices,
-  caller: Caller,
+  caller: Requester,
   request: CommandRequest<Type>,
 ) => Reply | Promise<Reply>;
-/** Reads by the name of their command. */
-export type Reads = { readonly [Type in ReadingCommandType]?: Read<Type> };
+
+/** A read for each command that changes nothing. */
+export type ReadTable = { readonly [Type in ReadingCommandType]: Read<Type> };
 
 /**
  * The room that a view is made for. The view alone writes the parts of the state that show its
@@ -109,16 +118,28 @@ export interface View {
    * `version` is that of the shard.
    */
   readonly settle?: (version: ShardVersion) => readonly ServerMessage[];
-  /** Forgets every row, before a snapshot. */
-  readonly clear?: () => void;
 }
 
 /** What the rows of one entity do to the state. */
-export interface RowFold {
+export interface RowFold extends Folding<AnyRow> {
   readonly entity: string;
   readonly table: string;
-  readonly put: (row: AnyRow) => void;
-  readonly remove: (id: RowId) => void;
+}
+
+/** What happens to the state as rows come and go. */
+export interface Folding<Row> {
+  readonly put: (row: Row) => void;
+  /** A row that goes is known by its id alone. Left out where no row ever goes. */
+  readonly remove?: (id: RowId) => void;
+  /** Forgets every row, before a snapshot. Left out where the rows of a snapshot say all anew. */
+  readonly clear?: () => void;
+}
+
+/** The part of a map of the state that folds need. */
+interface StateMap<Value> {
+  set(key: string, value: Value): unknown;
+  delete(key: string): unknown;
+  clear(): void;
 }
 
 /** What a row says is where: so much of an asset at a place. */
@@ -179,13 +200,34 @@ export function onCommands(runs: { readonly [Type in CommandType]?: Run<Type> })
 type Run<Type extends CommandType> = (turn: Turn, body: CommandBody<Type>, command: Command) => Handled;
 
 /** A fold of an entity's rows. */
-export function fold<A extends Attributes>(entity: Entity<A>, put: (row: RowOf<A>) => unknown, remove: (id: RowId) => unknown): RowFold {
-  return {
-    entity: entity.name,
-    table: entity.schema.table,
-    put: (row) => void put(rowOf(entity, row)),
-    remove: (id) => void remove(id),
-  };
+export function fold<A extends Attributes>(entity: Entity<A>, folding: Folding<RowOf<A>>): RowFold {
+  return { ...folding, entity: entity.name, table: entity.schema.table, put: (row) => folding.put(rowOf(entity, row)) };
+}
+
+/** A fold that shows each row as the value of one key of a map. A row never changes its key. */
+export function foldIntoMap<A extends Attributes, Value>(
+  entity: Entity<A>,
+  map: StateMap<Value>,
+  shown: (row: RowOf<A>) => readonly [key: string, value: Value],
+): RowFold {
+  const keyById = new Map<RowId, string>();
+  return fold(entity, {
+    put: (row) => {
+      const [key, value] = shown(row);
+      keyById.set(row.id, key);
+      map.set(key, value);
+    },
+    remove: (id) => {
+      const key = keyById.get(id);
+      if (key === undefined) throw new Error(`row ${id} of ${entity.name} was removed but never seen`);
+      keyById.delete(id);
+      map.delete(key);
+    },
+    clear: () => {
+      keyById.clear();
+      map.clear();
+    },
+  });
 }
 
 /** The holdings of an entity's rows. */

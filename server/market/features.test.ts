@@ -10,7 +10,7 @@ import { composed, type ProtocolPart } from '#shared/protocol/part.ts';
 import { PlayerState } from '#shared/state.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import { answer } from '#server/shard/message.ts';
-import { readTableOf } from './command-table.ts';
+import { readTableOf } from './market.ts';
 import type { Sight } from './feature.ts';
 import { indexedRowsOf } from './indexed-rows.ts';
 import { player, testItem, testMarket, testRules } from './testing/market-bench.ts';

@@ -7,8 +7,7 @@ import { defineEntity, goldAmount, json } from '#server/shard/entity.ts';
 import { upgrader, type Powerup } from '#server/shard/powerup.ts';
 import type { Item } from '#shared/item.ts';
 import { listingsOfMirrored, type MirroredListings } from './indexed-rows.ts';
-import { listingRows } from './listing/index-row.ts';
-import { listing } from './listing/listing.ts';
+import { listing, listingRows } from './listing/listing.ts';
 import { player, testItem } from './testing/market-bench.ts';
 
 /** A listing as a program before the first one might have had it. */

@@ -7,16 +7,7 @@ import type { Cause } from '#shared/protocol.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import type { Posting } from '#server/shard/ledger.ts';
 import { wallet, walletOf } from './goods/wallet.ts';
-import { PLACES, type Asset, type Place } from './places.ts';
-
-/**
- * Places that no shard's rows show: the world's edge, and what is between two shards of one trade.
- */
-const OUTSIDE: ReadonlySet<Place> = new Set<Place>(['clearing', 'minted', 'burned']);
-/**
- * Places that are the player's: all others. Its rows hold exactly what the ledger says is there.
- */
-export const OWN_PLACES: ReadonlySet<string> = new Set(PLACES.filter((place) => !OUTSIDE.has(place)));
+import type { Asset, Place } from './places.ts';
 
 /** So much of an asset that goes from one place to another. */
 export interface Transfer {

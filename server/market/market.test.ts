@@ -8,7 +8,7 @@ import { Json } from '#server/shard/json.ts';
 import { hold } from '#server/trade/entities.ts';
 import type { Offer } from '#server/trade/messages.ts';
 import type { ShardNetwork } from '#server/trade/testing/shard-network.ts';
-import { player as playerEntity } from './account/player.ts';
+import { player as playerEntity } from './account/opening.ts';
 import { completed } from './completed/completed.ts';
 import { commodity, item } from './goods/stash.ts';
 import { wallet } from './goods/wallet.ts';

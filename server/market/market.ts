@@ -1,16 +1,16 @@
 /** The auction house: the static list of its features. A new one is one line here. */
+import { COMMAND_TYPES, isChangingCommand } from '#shared/protocol.ts';
 import { trades } from '#server/trade/trades.ts';
 import { moderationFeature } from './account/moderation.ts';
 import { openingFeature } from './account/opening.ts';
 import { completedFeature } from './completed/completed-tab.ts';
-import type { Feature } from './feature.ts';
+import type { Feature, MarketOptions, ReadTable } from './feature.ts';
 import { stashFeature } from './goods/stash.ts';
 import { walletFeature } from './goods/wallet.ts';
 import { buyoutFeature } from './listing/buyout.ts';
 import { stallFeature } from './listing/stall.ts';
-import type { MarketOptions } from './options.ts';
 
-export type { MarketOptions } from './options.ts';
+export type { MarketOptions } from './feature.ts';
 export type { Opening, StartGoods } from './account/opening.ts';
 
 /**
@@ -21,4 +21,17 @@ export function marketFeatures(options: MarketOptions): readonly Feature[] {
   const others = [openingFeature, stallFeature(options), buyoutFeature(options), completedFeature(options.rules)];
   const features = [moderationFeature, walletFeature, stashFeature(others.flatMap(({ holdings = [] }) => holdings)), ...others];
   return [...features, trades(Object.fromEntries(features.flatMap((feature) => Object.entries(feature.trades ?? {}))))];
+}
+
+/**
+ * The reads of all features. Throws `Error` unless each command of the protocol has exactly one
+ * feature: with a read if it changes nothing, else with a handler.
+ */
+export function readTableOf(features: readonly Feature[]): ReadTable {
+  for (const type of COMMAND_TYPES) {
+    const able = features.filter(({ reads = {}, handlers = {} }) => Object.hasOwn(isChangingCommand(type) ? handlers : reads, type));
+    if (able.length !== 1) throw new Error(`the command ${type} is of ${able.length} features: ${able.map(({ name }) => name).join(', ')}`);
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- It was just found to be complete.
+  return Object.assign({}, ...features.map(({ reads }) => reads)) as ReadTable;
 }

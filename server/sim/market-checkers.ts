@@ -4,10 +4,11 @@
  */
 import type { Rules } from '#shared/rules.ts';
 import type { Instant, NodeName, RowId } from '#shared/units.ts';
-import { player } from '#server/market/account/player.ts';
+import { player } from '#server/market/account/opening.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import { item } from '#server/market/goods/stash.ts';
 import { wallet } from '#server/market/goods/wallet.ts';
+import { BUYOUT } from '#server/market/listing/buyout.ts';
 import { listing } from '#server/market/listing/listing.ts';
 import { operation } from '#server/shard/operations.ts';
 import type { Entity, Row } from '#server/shard/entity.ts';
@@ -176,6 +177,8 @@ function checkEnding({ changes }: DurableTurn, { item: goods, startsAt, endsAt }
 function checkPrice(turn: DurableTurn, complain: Complain): void {
   for (const { old, row } of stepsOf(turn, decision)) {
     if (row?.state !== 'committed' || old?.state === 'committed') continue;
+    // Of another kind of trade: that a kind has its cause is checked with the trades.
+    if (turn.changes.ledger.some(({ cause, tx }) => tx === row.tx && cause !== 'sale')) continue;
     const verdict = row.verdict?.value;
     const { paid } = recordOf(verdict?.kind === 'committed' ? verdict.result : undefined);
     const sold = listingsOf(turn, 'ended');
@@ -208,7 +211,7 @@ function checkFee(rulesByListing: ReadonlyMap<string, Rules>, turn: DurableTurn,
 function checkHold(facts: MarketFacts, turn: DurableTurn, complain: Complain): void {
   const { changes, shard } = turn;
   for (const { old, row } of stepsOf(turn, hold)) {
-    if (old !== undefined || row === undefined) continue;
+    if (old !== undefined || row?.trade !== BUYOUT) continue;
     const asked = rowsOfShard(shard, operation).find(({ id }) => id === row.operation);
     if (asked === undefined) return complain(`${whereOf(turn)} holds ${row.gold} for no operation`);
     const { listingId, price } = recordOf(facts.bodyOf(changes.shard, asked.key));

@@ -11,7 +11,7 @@ import type { Rules } from '#shared/rules.ts';
 import type { PlayerState } from '#shared/state.ts';
 import { operationId, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { Presenter } from '#server/edge/presenter.ts';
-import { player } from '#server/market/account/player.ts';
+import { player } from '#server/market/account/opening.ts';
 import type { Opening } from '#server/market/account/opening.ts';
 import type { Sight, Step } from '#server/market/feature.ts';
 import type { Command, Reply } from '#server/shard/message.ts';

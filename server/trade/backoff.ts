@@ -1,4 +1,7 @@
-/** When an offer or outcome that was not answered is repeated: at growing distances, for as long as its row stands. */
+/**
+ * When an offer or outcome that was not answered is repeated: at growing distances, for as long as
+ * its row stands.
+ */
 import { limits } from '#shared/limits.ts';
 import { durationMs, later, type Instant } from '#shared/units.ts';
 

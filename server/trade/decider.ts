@@ -1,32 +1,36 @@
 /**
- * The decider: the shard that owns what is contended. It coordinates, and as the last agent it decides in one turn, so nothing that is
- * contended is ever locked.
+ * The decider: the shard that owns what is contended. It coordinates, and as the last agent it
+ * decides in one turn, so nothing that is contended is ever locked.
  *
  * T3 Every abort leaves a durable trace, a decision, before it is told.
- * T4 An offer after `offerUntil` is answered from what is known, else aborted, and can never commit later: what is late once is late for
- *    ever, as the time of a node never runs back.
+ * T4 An offer after `offerUntil` is answered from what is known, else aborted, and can never commit
+ *    later: what is late once is late for ever, as the time of a node never runs back.
  * T9 A decision goes only when it is settled and past `offerUntil`, in a turn that happens anyway.
  *
- * Strangers make the decisions of a shard: there are at most `decisionsMax`. Past it an unknown offer is left unanswered, for an abort needs
- * its row (T3), and the holder asks again. Once the offer is late, time is the trace: it is aborted without a row.
+ * Strangers make the decisions of a shard: there are at most `decisionsMax`. Past it an unknown
+ * offer is left unanswered, for an abort needs its row (T3), and the holder asks again. Once the
+ * offer is late, time is the trace: it is aborted without a row.
  */
 import { limits } from '#shared/limits.ts';
 import { refusal, type RefusalName } from '#shared/refusals.ts';
 import type { Instant, ShardId, TransactionId } from '#shared/units.ts';
 import type { Row } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
-import { DONE, type Absence, type Handled } from '#server/shard/message.ts';
+import { DONE, type Absence, type Emitted, type Handled } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { repeatAt } from './backoff.ts';
 import { decision } from './entities.ts';
-import { messageKey, type Offer, type Outcome, type Pending, type Settled, type Verdict } from './messages.ts';
+import { isOffer, messageKey, type Offer, type Outcome, type Pending, type Settled, type Verdict } from './messages.ts';
 import { kindOf, type Decision, type TradeKinds } from './trade-kind.ts';
 import { holderOf } from './transaction.ts';
 
 /** What is known of a transaction, as a row. */
 export type DecisionRow = Row<typeof decision>;
 
-/** An offer: what is known is repeated; the unknown is decided now, or waits for room, until it is late. */
+/**
+ * An offer: what is known is repeated; the unknown is decided now, or waits for room, until it is
+ * late.
+ */
 export function onOffer(kinds: TradeKinds, turn: Turn, offer: Offer): Handled {
   const known = turn.table(decision).find('tx', offer.tx);
   const isLate = offer.offerUntil < turn.now;
@@ -36,7 +40,10 @@ export function onOffer(kinds: TradeKinds, turn: Turn, offer: Offer): Handled {
   return DONE;
 }
 
-/** Decides a transaction that was accepted before. Its own effects are made by the caller, in this turn. */
+/**
+ * Decides a transaction that was accepted before. Its own effects are made by the caller, in this
+ * turn.
+ */
 export function decideAccepted(turn: Turn, tx: TransactionId, verdict: Verdict): void {
   const known = turn.table(decision).find('tx', tx);
   if (known?.state !== 'accepted') throw new Error(`${tx} is not accepted`);
@@ -68,7 +75,10 @@ export function repeatOutcome(turn: Turn, known: DecisionRow): void {
   tell(turn, known);
 }
 
-/** T9: removes a few decisions that nobody can ask about any more. They come in the order of their time, nearly. */
+/**
+ * T9: removes a few decisions that nobody can ask about any more. They come in the order of their
+ * time, nearly.
+ */
 export function forgetSettled(turn: Turn): void {
   if (turn.isEmpty(decision)) return;
   const decisions = turn.table(decision);
@@ -79,7 +89,10 @@ export function forgetSettled(turn: Turn): void {
   }
 }
 
-/** Whether one more decision may be written down. Nobody else tidies while nothing but offers comes, and those have no effect. */
+/**
+ * Whether one more decision may be written down. Nobody else tidies while nothing but offers comes,
+ * and those have no effect.
+ */
 function hasRoom(turn: Turn): boolean {
   const decisions = turn.table(decision);
   if (decisions.size >= limits.decisionsMax) forgetSettled(turn);
@@ -100,7 +113,8 @@ function decide(turn: Turn, { tx, offerUntil }: Offer, decided: Decision): void 
 }
 
 function verdictOf(decided: Exclude<Decision, { kind: 'accept' }>): Verdict {
-  // The reason becomes the stored answer of the operation: who is told to ask again with the same op would hear it for ever.
+  // The reason becomes the stored answer of the operation: who is told to ask again with the same
+  // op would hear it for ever.
   if (decided.kind === 'abort' && refusal(decided.reason).retryable) throw new Error(`a trade cannot end with ${decided.reason}`);
   return decided.kind === 'commit' ? { kind: 'committed', result: decided.result } : { kind: 'aborted', reason: decided.reason };
 }
@@ -116,12 +130,32 @@ function tell(turn: Turn, { tx, state, verdict, askAgainAt }: DecisionRow): void
 }
 
 /**
- * What a cell tells in the place of a decider that cannot answer: abort, but only what is late and was provably never decided. Nothing can
- * be written down there, so T3 rests on time alone: what is late cannot commit later, whatever copy of the offer arrives (T4), for a node's
- * time never runs back.
+ * What is sent back in the place of a shard that cannot take a message: only an offer that is late
+ * may be answered so, and nothing else has an answer. `isOwn` tells whether a shard lives on this
+ * node.
+ */
+export function replyInPlaceOf(
+  { to, message }: Emitted,
+  now: Instant,
+  absence: Absence,
+  isOwn: (shard: ShardId) => boolean,
+): Emitted | undefined {
+  if (!isOffer(message)) return undefined;
+  const holder = holderOf(message.tx);
+  // Times of turns can be compared only within a node: clocks of others may differ.
+  const known: Absence = absence.kind === 'never-created' || isOwn(holder) ? absence : { ...absence, lastTurnAt: undefined };
+  const outcome = outcomeInPlaceOf(message, to, now, known);
+  return outcome === undefined ? undefined : { to: holder, message: outcome };
+}
+
+/**
+ * What a cell tells in the place of a decider that cannot answer: abort, but only what is late and
+ * was provably never decided. Nothing can be written down there, so T3 rests on time alone: what is
+ * late cannot commit later, whatever copy of the offer arrives (T4), for a node's time never runs
+ * back.
  *
- * A shard that was never created has decided nothing. One that cannot be loaded has decided nothing about an offer if its last turn was
- * before the hold was made.
+ * A shard that was never created has decided nothing. One that cannot be loaded has decided nothing
+ * about an offer if its last turn was before the hold was made.
  */
 export function outcomeInPlaceOf(offer: Offer, decider: ShardId, now: Instant, absence: Absence): Outcome | undefined {
   if (offer.offerUntil >= now || !hasDecidedNothing(offer, absence)) return undefined;

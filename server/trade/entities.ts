@@ -6,7 +6,10 @@ import { isVerdict, type TradeData, type Verdict } from './messages.ts';
 
 const tx = text<TransactionId>({ maxLength: limits.transactionTextLengthMax, indexed: 'unique' });
 
-/** A promise: gold (or goods) that left the player's hands and waits for the outcome of one transaction. Never a lock (T1). */
+/**
+ * A promise: gold (or goods) that left the player's hands and waits for the outcome of one
+ * transaction. Never a lock (T1).
+ */
 export const hold = defineEntity('hold', {
   version: 1,
   attributes: {
@@ -26,8 +29,9 @@ export const hold = defineEntity('hold', {
 });
 
 /**
- * What the decider knows of a transaction. No row means unknown. Once `settled`, the holder has acted, and the row only keeps a late
- * offer from being taken for a new one. At most `decisionsMax`.
+ * What the decider knows of a transaction. No row means unknown. Once `settled`, the holder has
+ * acted, and the row only keeps a late offer from being taken for a new one. At most
+ * `decisionsMax`.
  */
 export const decision = defineEntity('decision', {
   version: 1,

@@ -1,14 +1,14 @@
 /**
- * The holder: it has promised, and waits. Unsolicited vote, presumed abort: its offer is its yes, and from then on only the decider
- * decides.
+ * The holder: it has promised, and waits. Unsolicited vote, presumed abort: its offer is its yes,
+ * and from then on only the decider decides.
  *
  * T1 A hold is a row, never a lock or an open transaction.
  * T2 A holder with a hold never decides alone: the hold goes only with the outcome.
- * T6 An outcome without a hold: at or below the counter it was resolved before, through this very outcome, and is answered `settled`;
- *    above it, state was lost, and the shard is quarantined.
+ * T6 An outcome without a hold: at or below the counter it was resolved before, through this very
+ *    outcome, and is answered `settled`; above it, state was lost, and the shard is quarantined.
  */
 import { limits } from '#shared/limits.ts';
-import { durationMs, type Gold, later, type ShardId, type TransactionId } from '#shared/units.ts';
+import { durationMs, later, type Gold, type ShardId, type TransactionId } from '#shared/units.ts';
 import { StateLost } from '#server/shard/failures.ts';
 import { Json } from '#server/shard/json.ts';
 import { DONE, type Handled, type Later } from '#server/shard/message.ts';
@@ -17,7 +17,7 @@ import { repeatAt } from './backoff.ts';
 import { hold } from './entities.ts';
 import { messageKey, type Offer, type Outcome, type Pending, type Settled, type TradeData } from './messages.ts';
 import { kindOf, type Hold, type TradeKinds } from './trade-kind.ts';
-import { parseTransaction, transactionId } from './transaction.ts';
+import { parseTransaction, transactionId, wasMinted } from './transaction.ts';
 
 /** What a holder promises. The gold has left the wallet in the same turn. */
 export interface HoldDraft {
@@ -28,8 +28,8 @@ export interface HoldDraft {
 }
 
 /**
- * Writes the hold and emits the offer; the operation under way is answered with the outcome. A decider that is known not to load is for
- * the caller to refuse, before anything moves.
+ * Writes the hold and emits the offer; the operation under way is answered with the outcome. A
+ * decider that is known not to load is for the caller to refuse, before anything moves.
  */
 export function openHold(turn: Turn, draft: HoldDraft): { readonly hold: Hold; readonly later: Later } {
   if (turn.neighbours.isUnloadable(draft.decider)) throw new Error(`nothing is held towards ${draft.decider}, which cannot be loaded`);
@@ -55,7 +55,7 @@ export function openHold(turn: Turn, draft: HoldDraft): { readonly hold: Hold; r
 export function onOutcome(kinds: TradeKinds, turn: Turn, { tx, decider, verdict }: Outcome): Handled {
   const held = turn.table(hold).find('tx', tx);
   if (held === undefined) {
-    if (!wasMinted(turn, tx)) throw new StateLost(`the outcome of ${tx} came, which this shard never offered: its state was lost`);
+    if (!wasMintedHere(turn, tx)) throw new StateLost(`the outcome of ${tx} came, which this shard never offered: its state was lost`);
     emitSettled(turn, decider, tx);
     return DONE;
   }
@@ -68,7 +68,10 @@ export function onOutcome(kinds: TradeKinds, turn: Turn, { tx, decider, verdict 
   return DONE;
 }
 
-/** The decider has accepted and will decide later: the command is answered, the hold stands, and asks again then. */
+/**
+ * The decider has accepted and will decide later: the command is answered, the hold stands, and
+ * asks again then.
+ */
 export function onPending(kinds: TradeKinds, turn: Turn, { tx, askAgainAt }: Pending): Handled {
   const held = turn.table(hold).find('tx', tx);
   if (held === undefined) return DONE;
@@ -80,8 +83,9 @@ export function onPending(kinds: TradeKinds, turn: Turn, { tx, askAgainAt }: Pen
 }
 
 /**
- * No answer yet: the same offer again, also after its time and after a restart. One repeat, beside the others, comes as soon as its time is
- * over: where nobody could decide, that can be said from then on, and nobody's gold is held for longer.
+ * No answer yet: the same offer again, also after its time and after a restart. One repeat, beside
+ * the others, comes as soon as its time is over: where nobody could decide, that can be said from
+ * then on, and nobody's gold is held for longer.
  */
 export function repeatOffer(turn: Turn, held: Hold): void {
   const attempts = held.attempts + 1;
@@ -101,10 +105,8 @@ function emitSettled(turn: Turn, decider: ShardId, tx: TransactionId): void {
   turn.emit(decider, settled);
 }
 
-/** T6: whether this shard has ever minted the transaction. A generation below the present one was minted before a restore. */
-function wasMinted(turn: Turn, tx: TransactionId): boolean {
+function wasMintedHere({ shard, minted }: Turn, tx: TransactionId): boolean {
   const transaction = parseTransaction(tx);
-  if (transaction?.holder !== turn.shard) throw new Error(`${tx} is not of ${turn.shard}`);
-  const { generation, seq } = turn.minted;
-  return transaction.generation < generation || (transaction.generation === generation && transaction.seq <= seq);
+  if (transaction?.holder !== shard) throw new Error(`${tx} is not of ${shard}`);
+  return wasMinted(transaction, minted);
 }

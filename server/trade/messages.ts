@@ -1,59 +1,65 @@
 /**
- * The messages of a trade. Three are enough: `offer`, `outcome` (or `pending`), `settled`. Each is safe twice, late, out of order,
- * or at a restarted node (T5), because each names its transaction and says all that its receiver needs.
+ * The messages of a trade. Three are enough: `offer`, `outcome` (or `pending`), `settled`. Each is
+ * safe twice, late, out of order, or at a restarted node (T5), because each names its transaction
+ * and says all that its receiver needs.
  */
 import { z } from 'zod';
 import { limits } from '#shared/limits.ts';
-import { REFUSAL_NAMES, type RefusalName } from '#shared/refusals.ts';
+import { REFUSAL_NAMES } from '#shared/refusals.ts';
+import { isShardId } from '#shared/address.ts';
+import type { Parsed } from '#shared/schemas.ts';
+import { instant, isName, type TransactionId } from '#shared/units.ts';
 import type { Message } from '#server/shard/message.ts';
-import { parseShardId } from '#shared/address.ts';
-import { instant, type Instant, isName, type ShardId, type TransactionId } from '#shared/units.ts';
 import { isTransactionId } from './transaction.ts';
 
-/** Data of one kind of trade, in JSON: what is offered, what is given for it. Its kind knows the shape. */
-export type TradeData = Readonly<Record<string, unknown>>;
+const data = z.record(z.string(), z.unknown());
+/**
+ * Data of one kind of trade, in JSON: what is offered, what is given for it. Its kind knows the
+ * shape.
+ */
+export type TradeData = Parsed<typeof data>;
 
+const verdict = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('committed'), result: data }),
+  z.strictObject({ kind: z.literal('aborted'), reason: z.enum(REFUSAL_NAMES) }),
+]);
 /** How a trade ended, for its holder. */
-export type Verdict =
-  { readonly kind: 'committed'; readonly result: TradeData } | { readonly kind: 'aborted'; readonly reason: RefusalName };
+export type Verdict = Parsed<typeof verdict>;
 
+/** Whether a value is the end of a trade. */
+export const isVerdict = (value: unknown): value is Verdict => verdict.safeParse(value).success;
+
+const transaction = z.string().max(limits.transactionTextLengthMax).refine(isTransactionId, 'must be a transaction');
+const shard = z.string().refine(isShardId, 'must be a shard');
+const time = z.number().int().nonnegative().transform(instant);
+const word = z.string().refine(isName, 'must be a word');
+/**
+ * The key is made anew from the transaction: what failures are counted under is no affair of the
+ * sender.
+ */
+const common = { key: z.string(), tx: transaction };
+
+const offer = z.strictObject({ kind: z.literal('offer'), ...common, trade: word, offerUntil: time, terms: data });
 /** Holder to decider: I hold what this takes; decide by `offerUntil`. */
-export interface Offer extends Message {
-  readonly kind: 'offer';
-  readonly key: string;
-  readonly tx: TransactionId;
-  readonly trade: string;
-  readonly offerUntil: Instant;
-  readonly terms: TradeData;
-}
+export type Offer = Parsed<typeof offer>;
 
-/** Decider to holder: so it was decided. Repeated until `settled`. */
-export interface Outcome extends Message {
-  readonly kind: 'outcome';
-  readonly key: string;
-  readonly tx: TransactionId;
-  /** Who says so, and wants to hear `settled`. */
-  readonly decider: ShardId;
-  readonly verdict: Verdict;
-}
+const outcome = z.strictObject({ kind: z.literal('outcome'), ...common, decider: shard, verdict });
+/**
+ * Decider to holder: so it was decided. Repeated until `settled`, which `decider` wants to hear.
+ */
+export type Outcome = Parsed<typeof outcome>;
 
+const pending = z.strictObject({ kind: z.literal('pending'), ...common, askAgainAt: time });
 /** Decider to holder: accepted, not decided; ask again then. */
-export interface Pending extends Message {
-  readonly kind: 'pending';
-  readonly key: string;
-  readonly tx: TransactionId;
-  readonly askAgainAt: Instant;
-}
+export type Pending = Parsed<typeof pending>;
 
+const settled = z.strictObject({ kind: z.literal('settled'), ...common });
 /** Holder to decider: I have acted on the outcome; forget it when its time is over. */
-export interface Settled extends Message {
-  readonly kind: 'settled';
-  readonly key: string;
-  readonly tx: TransactionId;
-}
+export type Settled = Parsed<typeof settled>;
 
+const schema = z.discriminatedUnion('kind', [offer, outcome, pending, settled]);
 /** Any message of a trade. */
-export type TradeMessage = Offer | Outcome | Pending | Settled;
+export type TradeMessage = Parsed<typeof schema>;
 
 /** Whether a message is an offer. */
 export function isOffer(message: Message): message is Offer {
@@ -64,27 +70,6 @@ export function isOffer(message: Message): message is Offer {
 export function messageKey(kind: TradeMessage['kind'], tx: TransactionId): string {
   return `${kind}/${tx}`;
 }
-
-const transaction = z.string().max(limits.transactionTextLengthMax).refine(isTransactionId, 'must be a transaction');
-const shard = z.string().refine((text): text is ShardId => parseShardId(text) !== undefined, 'must be a shard');
-const time = z.number().int().nonnegative().transform(instant);
-const data = z.record(z.string(), z.unknown());
-const verdict = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('committed'), result: data }),
-  z.strictObject({ kind: z.literal('aborted'), reason: z.enum(REFUSAL_NAMES) }),
-]);
-/** Whether a value is the end of a trade. */
-export const isVerdict = (value: unknown): value is Verdict => verdict.safeParse(value).success;
-/** The key is made anew from the transaction: what failures are counted under is no affair of the sender. */
-const common = { key: z.string(), tx: transaction };
-const word = z.string().refine(isName, 'must be a word');
-
-const schema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('offer'), ...common, trade: word, offerUntil: time, terms: data }),
-  z.strictObject({ kind: z.literal('outcome'), ...common, decider: shard, verdict }),
-  z.strictObject({ kind: z.literal('pending'), ...common, askAgainAt: time }),
-  z.strictObject({ kind: z.literal('settled'), ...common }),
-]);
 
 /** The message of a trade that a value from another node is, or `undefined`. */
 export function decodeTradeMessage(value: unknown): TradeMessage | undefined {

@@ -1,4 +1,7 @@
-/** A kind of trade: what the market says about it to the two roles. The protocol between them is the same for all kinds. */
+/**
+ * A kind of trade: what the market says about it to the two roles. The protocol between them is the
+ * same for all kinds.
+ */
 import type { RefusalName } from '#shared/refusals.ts';
 import type { Instant } from '#shared/units.ts';
 import type { Row } from '#server/shard/entity.ts';
@@ -11,8 +14,8 @@ import type { Offer, TradeData } from './messages.ts';
 export type Hold = Row<typeof hold>;
 
 /**
- * The decider's word to an offer. `commit` and `abort` are final; with `commit`, the decider's own effects are already made in this
- * turn. `accept` promises a decision later.
+ * The decider's word to an offer. `commit` and `abort` are final; with `commit`, the decider's own
+ * effects are already made in this turn. `accept` promises a decision later.
  */
 export type Decision =
   | { readonly kind: 'commit'; readonly result: TradeData }
@@ -21,11 +24,20 @@ export type Decision =
 
 /** One kind of trade. */
 export interface TradeKind {
-  /** Whether a hold is one of this kind: what its outcome will ask of it, it must be able to give. Asked of what somebody has edited. */
+  /**
+   * Whether a hold is one of this kind: what its outcome will ask of it, it must be able to give.
+   * Asked of what somebody has edited.
+   */
   readonly isHold: (hold: Hold) => boolean;
-  /** At the decider: refusals first, then all effects of its side. Called once per transaction, in time, unless it threw. */
+  /**
+   * At the decider: refusals first, then all effects of its side. Called once per transaction, in
+   * time, unless it threw.
+   */
   readonly decide: (turn: Turn, offer: Offer) => Decision;
-  /** At the holder, committed: the hold becomes spend plus goods, the rest is released. Must not fail. */
+  /**
+   * At the holder, committed: the hold becomes spend plus goods, the rest is released. Must not
+   * fail.
+   */
   readonly commit: (turn: Turn, hold: Hold, result: TradeData) => Reply;
   /** At the holder, aborted: everything held is released. Must not fail. */
   readonly abort: (turn: Turn, hold: Hold, reason: RefusalName) => Reply;

@@ -6,7 +6,7 @@ import { decision, hold } from './entities.ts';
 import { onOutcome, onPending, repeatOffer } from './holder.ts';
 import type { Offer, Outcome, Pending, Settled } from './messages.ts';
 import { kindOf, type TradeKinds } from './trade-kind.ts';
-import { parseTransaction, type Transaction } from './transaction.ts';
+import { parseTransaction, wasMinted } from './transaction.ts';
 
 /** Part of every shard that trades. */
 export function trades(kinds: TradeKinds): Powerup {
@@ -30,15 +30,15 @@ export function trades(kinds: TradeKinds): Powerup {
 }
 
 /**
- * A hold of a transaction that this shard has not minted would take the outcome of another one for its own; one that is none of its kind
- * could not take its outcome, and the goods that the decider has given for it would be nowhere.
+ * A hold of a transaction that this shard has not minted would take the outcome of another one for
+ * its own; one that is none of its kind could not take its outcome, and the goods that the decider
+ * has given for it would be nowhere.
  */
 function inspectHolds(kinds: TradeKinds, turn: Inspected): string | undefined {
   const { shard, minted } = turn;
-  const isMinted = (tx: Transaction | undefined): boolean =>
-    tx?.holder === shard && (tx.generation < minted.generation || (tx.generation === minted.generation && tx.seq <= minted.seq));
   for (const held of turn.table(hold).rows()) {
-    if (!isMinted(parseTransaction(held.tx))) return `it has a hold of ${held.tx}, which it has never minted`;
+    const transaction = parseTransaction(held.tx);
+    if (transaction?.holder !== shard || !wasMinted(transaction, minted)) return `it has a hold of ${held.tx}, which it has never minted`;
     if (!kindOf(kinds, held.trade).isHold(held)) return `its hold of ${held.tx} is not one of a ${held.trade}`;
   }
   return undefined;

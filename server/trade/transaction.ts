@@ -1,6 +1,7 @@
 /**
- * Transaction ids: `seq.generation.player@region.mode`. The holder mints them from a counter that never resets; a restored shard
- * gets the next generation. Every message of a trade carries its id, so that none can apply to another trade.
+ * Transaction ids: `seq.generation.player@region.mode`. The holder mints them from a counter that
+ * never resets; a restored shard gets the next generation. Every message of a trade carries its id,
+ * so that none can apply to another trade.
  */
 import { parseShardId } from '#shared/address.ts';
 import type { ShardId, TransactionId } from '#shared/units.ts';
@@ -13,6 +14,14 @@ export interface Transaction {
 }
 
 const PATTERN = /^([1-9][0-9]{0,15})\.([1-9][0-9]{0,8})\.(.+)$/;
+
+/**
+ * T6: whether the holder whose counter stands there has ever minted the transaction. A generation
+ * below the present one was minted before a restore.
+ */
+export function wasMinted({ generation, seq }: Transaction, counter: Omit<Transaction, 'holder'>): boolean {
+  return generation < counter.generation || (generation === counter.generation && seq <= counter.seq);
+}
 
 /** The text form. */
 export function transactionId({ holder, generation, seq }: Transaction): TransactionId {

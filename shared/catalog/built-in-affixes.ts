@@ -8,10 +8,14 @@ const weapons = [...oneHanded, ...twoHanded];
 const offHands = ['shield', 'quiver', 'focus'] as const;
 const armor = ['helm', 'mantle', 'cuirass', 'gauntlets', 'bracers', 'girdle', 'greaves', 'boots'] as const;
 const jewellery = ['amulet', 'ring'] as const;
+const trinkets = [...offHands, ...jewellery];
 const worn = [...offHands, ...armor, ...jewellery];
 const everything = [...weapons, ...worn];
 
-/** One affix in a line: its ranges at level 1 and at the highest level, between which the ranks grow. */
+/**
+ * One affix in a line: its ranges at level 1 and at the highest level, between which the ranks
+ * grow.
+ */
 type AffixRow = readonly [
   id: string,
   name: string,
@@ -40,16 +44,7 @@ const rows: readonly AffixRow[] = [
   ['mending', 'Life per second', 'points', everything, 'Mending', 'of the Spring', [1, 3], [220, 600]],
   ['leech', 'Life per hit', 'points', [...weapons, ...jewellery], 'Thirsty', 'of the Leech', [1, 3], [350, 900]],
   ['reaping', 'Life per kill', 'points', [...weapons, ...armor], 'Reaping', 'of the Gleaner', [2, 6], [900, 2_400]],
-  [
-    'keen-eye',
-    'Critical chance',
-    'permille',
-    ['helm', 'gauntlets', 'bracers', ...offHands, ...jewellery],
-    'Keen',
-    'of the Hawk',
-    [5, 10],
-    [45, 65],
-  ],
+  ['keen-eye', 'Critical chance', 'permille', ['helm', 'gauntlets', 'bracers', ...trinkets], 'Keen', 'of the Hawk', [5, 10], [45, 65]],
   ['cruelty', 'Critical damage', 'percent', [...weapons, 'gauntlets', ...jewellery], 'Cruel', 'of the Adder', [3, 8], [50, 100]],
   ['alacrity', 'Attack speed', 'percent', [...weapons, 'gauntlets', 'quiver', ...jewellery], 'Brisk', 'of the Swift', [1, 3], [6, 11]],
   ['damage-min', 'Minimum damage', 'points', [...weapons, ...jewellery], 'Honed', 'of the Whetstone', [1, 3], [280, 420]],
@@ -62,22 +57,13 @@ const rows: readonly AffixRow[] = [
     'haste',
     'Cooldown reduction',
     'permille',
-    ['helm', 'mantle', 'gauntlets', ...offHands, ...jewellery],
+    ['helm', 'mantle', 'gauntlets', ...trinkets],
     'Timely',
     'of the Hourglass',
     [5, 10],
     [60, 80],
   ],
-  [
-    'thrift',
-    'Resource cost reduction',
-    'permille',
-    ['mantle', 'gauntlets', ...offHands, ...jewellery],
-    'Frugal',
-    'of the Miser',
-    [5, 10],
-    [60, 80],
-  ],
+  ['thrift', 'Resource cost reduction', 'permille', ['mantle', 'gauntlets', ...trinkets], 'Frugal', 'of the Miser', [5, 10], [60, 80]],
   ['wellspring', 'Resource per second', 'points', [...weapons, 'helm', 'focus', 'shield'], 'Brimming', 'of the Well', [1, 2], [9, 14]],
   ['swiftness', 'Movement speed', 'percent', ['boots'], 'Fleet', 'of the Hare', [2, 4], [9, 12]],
   ['bulwark', 'Block chance', 'permille', ['shield'], 'Guarded', 'of the Gate', [10, 20], [80, 110]],
@@ -96,7 +82,10 @@ const rows: readonly AffixRow[] = [
 /** Item levels at which the next rank starts. */
 const rankLevels = [1, 10, 20, 30, 40, 50, 60, 66, LEVEL_MAX] as const;
 
-/** A value between first and last that grows with the power 1.5 of the level: slowly while heroes are young. */
+/**
+ * A value between first and last that grows with the power 1.5 of the level: slowly while heroes
+ * are young.
+ */
 const grown = (first: number, last: number, level: number): number =>
   Math.round(first + (last - first) * ((level - 1) / (LEVEL_MAX - 1)) * Math.sqrt((level - 1) / (LEVEL_MAX - 1)));
 

@@ -3,34 +3,25 @@ import { AFFIXES } from './built-in-affixes.ts';
 import { BASE_ITEMS, HERO_CLASSES, ITEM_CLASSES, LEVEL_MAX, SLOTS } from './built-in-classes.ts';
 import type { Catalogue, Commodity } from './catalogue.ts';
 
-/** Five kinds of gem in three cuts. */
-const gems: readonly Commodity[] = ['Emberstone', 'Tidepearl', 'Thornjade', 'Duskopal', 'Sunquartz'].flatMap((gem) =>
-  ['Raw', 'Cut', 'Kindled'].map((cut) => ({ id: `${cut}-${gem}`.toLowerCase(), name: `${cut} ${gem}`, kind: 'gem' })),
+/** Commodities by kind. The id of each follows from its name: `wayfarers-tincture`. */
+const COMMODITY_NAMES: Readonly<Record<string, readonly string[]>> = {
+  gem: ['Emberstone', 'Tidepearl', 'Thornjade', 'Duskopal', 'Sunquartz'].flatMap((gem) =>
+    ['Raw', 'Cut', 'Kindled'].map((cut) => `${cut} ${gem}`),
+  ),
+  dye: ['Madder Dye', 'Woad Dye', 'Weld Dye'],
+  material: ['Scrap Iron', 'Tempered Ingot', 'Star Iron', 'Gleam Dust', 'Wisp Thread', 'Fossil Resin', 'Vellum Leaf', 'Bottled Echo'],
+  potion: ['Mending Draught', 'Clarity Draught', 'Wayfarer’s Tincture'],
+  plan: ['Torn Plan'],
+};
+
+const COMMODITIES: readonly Commodity[] = Object.entries(COMMODITY_NAMES).flatMap(([kind, names]) =>
+  names.map((name) => ({ id: name.toLowerCase().replaceAll('’', '').replaceAll(' ', '-'), name, kind })),
 );
 
-const dyes: readonly Commodity[] = ['Madder', 'Woad', 'Weld'].map((dye) => ({
-  id: `${dye.toLowerCase()}-dye`,
-  name: `${dye} Dye`,
-  kind: 'dye',
-}));
-
-const materials: readonly Commodity[] = [
-  { id: 'scrap-iron', name: 'Scrap Iron', kind: 'material' },
-  { id: 'tempered-ingot', name: 'Tempered Ingot', kind: 'material' },
-  { id: 'star-iron', name: 'Star Iron', kind: 'material' },
-  { id: 'gleam-dust', name: 'Gleam Dust', kind: 'material' },
-  { id: 'wisp-thread', name: 'Wisp Thread', kind: 'material' },
-  { id: 'fossil-resin', name: 'Fossil Resin', kind: 'material' },
-  { id: 'vellum-leaf', name: 'Vellum Leaf', kind: 'material' },
-  { id: 'bottled-echo', name: 'Bottled Echo', kind: 'material' },
-];
-
-const reagents: readonly Commodity[] = [
-  { id: 'mending-draught', name: 'Mending Draught', kind: 'potion' },
-  { id: 'clarity-draught', name: 'Clarity Draught', kind: 'potion' },
-  { id: 'wayfarers-tincture', name: 'Wayfarer’s Tincture', kind: 'potion' },
-  { id: 'torn-plan', name: 'Torn Plan', kind: 'plan' },
-];
+/** Rare items are called by one of each. */
+const FIRST_WORDS =
+  'Grim Hollow Ashen Sable Brazen Gloam Rook Briar Marrow Thistle Widow Storm Cinder Fallow Drift Kestrel Onyx Salt Vesper Wyrd';
+const SECOND_WORDS = 'Verdict Hold Vow Song Remnant Edge Tally Bargain Ward Echo Toll Gift Lament Wake Crest Knell Promise Spoke Mark Debt';
 
 /** 25 item classes, 102 bases, 40 affixes, 30 commodities; levels 1 to 70. */
 export const BUILT_IN_CATALOGUE: Catalogue = {
@@ -48,52 +39,7 @@ export const BUILT_IN_CATALOGUE: Catalogue = {
   itemClasses: ITEM_CLASSES,
   baseItems: BASE_ITEMS,
   affixes: AFFIXES,
-  rareNames: {
-    first: [
-      'Grim',
-      'Hollow',
-      'Ashen',
-      'Sable',
-      'Brazen',
-      'Gloam',
-      'Rook',
-      'Briar',
-      'Marrow',
-      'Thistle',
-      'Widow',
-      'Storm',
-      'Cinder',
-      'Fallow',
-      'Drift',
-      'Kestrel',
-      'Onyx',
-      'Salt',
-      'Vesper',
-      'Wyrd',
-    ],
-    second: [
-      'Verdict',
-      'Hold',
-      'Vow',
-      'Song',
-      'Remnant',
-      'Edge',
-      'Tally',
-      'Bargain',
-      'Ward',
-      'Echo',
-      'Toll',
-      'Gift',
-      'Lament',
-      'Wake',
-      'Crest',
-      'Knell',
-      'Promise',
-      'Spoke',
-      'Mark',
-      'Debt',
-    ],
-  },
+  rareNames: { first: FIRST_WORDS.split(' '), second: SECOND_WORDS.split(' ') },
   sets: [
     { id: 'karrow-vigil', name: 'Karrow’s Vigil' },
     { id: 'tidebound-regalia', name: 'Tidebound' },
@@ -102,5 +48,5 @@ export const BUILT_IN_CATALOGUE: Catalogue = {
     { id: 'first-harvest', name: 'First Harvest' },
     { id: 'lamplighters-round', name: 'Lamplighter’s' },
   ],
-  commodities: [...gems, ...dyes, ...materials, ...reagents],
+  commodities: COMMODITIES,
 };

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { itemSchema } from '../schemas.ts';
-import { RARITIES } from '../item.ts';
+import { itemSchema, RARITIES } from '../item.ts';
 import { createPrng } from '../prng.ts';
 import { itemId } from '../units.ts';
 import { BUILT_IN_CATALOGUE as catalogue } from './built-in.ts';

@@ -1,5 +1,5 @@
 /** Bids. There are none yet: the state keeps their place. */
-import { schema, t, type SchemaType } from '@colyseus/schema';
+import { schema, t } from '@colyseus/schema';
 import { ItemState } from '../item-state.ts';
 import type { ProtocolPart } from './part.ts';
 
@@ -15,9 +15,6 @@ const BidState = schema(
   },
   'BidState',
 );
-
-/** An instance of `BidState`. */
-type BidState = SchemaType<typeof BidState>;
 
 /** What bids add to the protocol. */
 export const bidPart = { state: { bids: t.map(BidState) } } as const satisfies ProtocolPart;

@@ -1,7 +1,6 @@
 /** The completed tab: what became of listings and purchases, with goods and gold to claim. */
 import { schema, t, type SchemaType } from '@colyseus/schema';
 import { z } from 'zod';
-import { ItemState } from '../item-state.ts';
 import { REFUSAL_NAMES } from '../refusals.ts';
 import {
   catalogWordSchema,
@@ -9,13 +8,13 @@ import {
   goldSchema,
   instantSchema,
   itemIdSchema,
-  itemSchema,
   operationIdSchema,
   quantitySchema,
   rowIdSchema,
   transactionTextSchema,
   type Parsed,
 } from '../schemas.ts';
+import { goodsShape, goodsState } from './goods.ts';
 import { messageId, type ProtocolPart } from './part.ts';
 
 /** Why an entry is in the completed tab. */
@@ -28,9 +27,7 @@ export const COMPLETED_KINDS = ['sold', 'bought', 'expired', 'cancelled', 'outbi
 export const completedEntrySchema = z.strictObject({
   id: rowIdSchema,
   kind: z.enum(COMPLETED_KINDS),
-  item: itemSchema.exactOptional(),
-  commodity: catalogWordSchema.exactOptional(),
-  quantity: quantitySchema.exactOptional(),
+  ...goodsShape,
   gold: goldSchema.exactOptional(),
   fees: z.array(feeLineSchema),
   tx: transactionTextSchema.exactOptional(),
@@ -48,9 +45,7 @@ export const CompletedState = schema(
   {
     id: t.number(),
     kind: t.string(),
-    item: t.ref(ItemState).optional(),
-    commodity: t.string().optional(),
-    quantity: t.number().optional(),
+    ...goodsState,
     gold: t.number().optional(),
     fees: t.array(FeeLineState),
     tx: t.string().optional(),
@@ -59,12 +54,11 @@ export const CompletedState = schema(
   'CompletedState',
 );
 
-/** An instance of `FeeLineState`. */
-export type FeeLineState = SchemaType<typeof FeeLineState>;
 /** An instance of `CompletedState`. */
 export type CompletedState = SchemaType<typeof CompletedState>;
 
 const op = operationIdSchema;
+const newEntry = z.strictObject({ id: messageId, entry: completedEntrySchema });
 
 /** What the completed tab adds to the protocol. */
 export const completedPart = {
@@ -87,14 +81,8 @@ export const completedPart = {
     },
   },
   messages: {
-    sold: {
-      summary: 'A listing was bought: its gold, less the fees, waits in the completed tab.',
-      payload: z.strictObject({ id: messageId, entry: completedEntrySchema }),
-    },
-    expired: {
-      summary: 'A listing ended without a buyer: its item waits in the completed tab.',
-      payload: z.strictObject({ id: messageId, entry: completedEntrySchema }),
-    },
+    sold: { summary: 'A listing was bought: its gold, less the fees, waits in the completed tab.', payload: newEntry },
+    expired: { summary: 'A listing ended without a buyer: its item waits in the completed tab.', payload: newEntry },
   },
   state: { completed: t.map(CompletedState) },
 } as const satisfies ProtocolPart;

@@ -4,7 +4,19 @@
  */
 import { t } from '@colyseus/schema';
 import { ItemState } from '../item-state.ts';
+import { itemSchema } from '../item.ts';
+import { catalogWordSchema, quantitySchema } from '../schemas.ts';
 import type { ProtocolPart } from './part.ts';
+
+/** Goods: one item, or a quantity of one commodity. */
+export const goodsShape = {
+  item: itemSchema.exactOptional(),
+  commodity: catalogWordSchema.exactOptional(),
+  quantity: quantitySchema.exactOptional(),
+};
+
+/** Goods in the state of a room. */
+export const goodsState = { item: t.ref(ItemState).optional(), commodity: t.string().optional(), quantity: t.number().optional() };
 
 /** What gold and goods add to the protocol. */
 export const goodsPart = {

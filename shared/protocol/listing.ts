@@ -1,20 +1,17 @@
 /** Listings: an item for sale at a fixed price. */
 import { schema, t, type SchemaType } from '@colyseus/schema';
 import { z } from 'zod';
-import { ItemState } from '../item-state.ts';
 import {
-  catalogWordSchema,
   durationSchema,
   feeLineSchema,
   goldSchema,
   instantSchema,
   itemIdSchema,
-  itemSchema,
   listingIdSchema,
   operationIdSchema,
-  quantitySchema,
   type Parsed,
 } from '../schemas.ts';
+import { goodsShape, goodsState } from './goods.ts';
 import type { ProtocolPart } from './part.ts';
 
 /**
@@ -23,9 +20,7 @@ import type { ProtocolPart } from './part.ts';
  */
 export const listingSchema = z.strictObject({
   id: listingIdSchema,
-  item: itemSchema.exactOptional(),
-  commodity: catalogWordSchema.exactOptional(),
-  quantity: quantitySchema.exactOptional(),
+  ...goodsShape,
   startBid: goldSchema.exactOptional(),
   currentBid: goldSchema.exactOptional(),
   buyout: goldSchema.exactOptional(),
@@ -42,9 +37,7 @@ export type Listing = Parsed<typeof listingSchema>;
 export const ListingState = schema(
   {
     id: t.string(),
-    item: t.ref(ItemState).optional(),
-    commodity: t.string().optional(),
-    quantity: t.number().optional(),
+    ...goodsState,
     startBid: t.number().optional(),
     currentBid: t.number().optional(),
     buyout: t.number().optional(),
@@ -97,12 +90,7 @@ export const listingPart = {
       summary: 'Takes back an own listing within its cancel window. What comes back waits in the completed tab.',
       changes: true,
       request: z.strictObject({ op, listingId: listingIdSchema }),
-      answer: z.strictObject({
-        item: itemSchema.exactOptional(),
-        commodity: catalogWordSchema.exactOptional(),
-        quantity: quantitySchema.exactOptional(),
-        gold: goldSchema.exactOptional(),
-      }),
+      answer: z.strictObject({ ...goodsShape, gold: goldSchema.exactOptional() }),
     },
   },
   state: { listings: t.map(ListingState) },

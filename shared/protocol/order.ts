@@ -1,5 +1,5 @@
 /** Standing buy orders. There are none yet: the state keeps their place. */
-import { schema, t, type SchemaType } from '@colyseus/schema';
+import { schema, t } from '@colyseus/schema';
 import type { ProtocolPart } from './part.ts';
 
 /** One own standing buy order: of a commodity, or of items that meet criteria (as JSON). */
@@ -15,9 +15,6 @@ const OrderState = schema(
   },
   'OrderState',
 );
-
-/** An instance of `OrderState`. */
-type OrderState = SchemaType<typeof OrderState>;
 
 /** What orders add to the protocol. */
 export const orderPart = { state: { orders: t.map(OrderState) } } as const satisfies ProtocolPart;

@@ -10,8 +10,7 @@ import { itemId, type ShardId } from '#shared/units.ts';
 import { answer } from '#server/shard/message.ts';
 import type { LedgerEntry, Posting } from '#server/shard/ledger.ts';
 import type { Read, ReadServices } from '../feature.ts';
-import { OWN_PLACES } from '../ledger.ts';
-import { balanceAfter } from '../places.ts';
+import { balanceAfter, OWN_PLACES } from '../places.ts';
 
 /** Reads the newest entries with `seq` below `before`, at most `limit`. */
 export type ReadHistory = ReadServices['history'];

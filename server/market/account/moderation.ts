@@ -8,7 +8,7 @@ import { answer } from '#server/shard/message.ts';
 import { onCommand } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import type { Feature } from '../feature.ts';
-import { player } from './player.ts';
+import { player } from './opening.ts';
 
 /** Whether a moderator has frozen this player. */
 export function isFrozen(turn: Turn): boolean {

@@ -7,6 +7,7 @@ import { gold, type Gold } from '#shared/units.ts';
 import { refusal } from '#shared/refusals.ts';
 import { Json } from '#server/shard/json.ts';
 import { answer, type Command, type Handled } from '#server/shard/message.ts';
+import { boolean, defineEntity, text, timestamp, withDefault } from '#server/shard/entity.ts';
 import { onCommand } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { fold, type Feature, type Room, type View } from '../feature.ts';
@@ -14,7 +15,12 @@ import { addCommodity, addItem } from '../goods/stash.ts';
 import { hasRoomFor } from '../goods/wallet.ts';
 import { fromTo, goldFromTo, transfer, type Transfer } from '../ledger.ts';
 import { history } from './history.ts';
-import { player } from './player.ts';
+
+/** The player. One row. */
+export const player = defineEntity('player', {
+  version: 1,
+  attributes: { name: text({ maxLength: 64 }), createdAt: timestamp(), frozen: withDefault(boolean(), false) },
+});
 
 /** What a newcomer starts with. */
 export interface StartGoods {
@@ -63,13 +69,7 @@ function give(turn: Turn, { gold: amount, items, commodities }: StartGoods): voi
 function view({ state }: Room): View {
   let wasFrozen = state.frozen;
   return {
-    folds: [
-      fold(
-        player,
-        ({ name, frozen }) => Object.assign(state, { name, frozen }),
-        () => undefined,
-      ),
-    ],
+    folds: [fold(player, { put: ({ name, frozen }) => void Object.assign(state, { name, frozen }) })],
     settle: (version) => {
       const { frozen } = state;
       if (frozen === wasFrozen) return [];

@@ -2,9 +2,9 @@
 import type { Item } from '#shared/item.ts';
 import { limits } from '#shared/limits.ts';
 import { COMPLETED_KINDS } from '#shared/protocol/completed.ts';
-import type { FeeLine, Rules } from '#shared/rules.ts';
-import { feeLineSchema } from '#shared/schemas.ts';
-import { QUANTITY_MAX, type Gold, type TransactionId } from '#shared/units.ts';
+import type { Rules } from '#shared/rules.ts';
+import { feeLineSchema, type FeeLine } from '#shared/schemas.ts';
+import { QUANTITY_MAX, type TransactionId } from '#shared/units.ts';
 import { defineEntity, goldAmount, integer, json, nullable, oneOf, text, timestamp, type Row } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';
 import type { Turn } from '#server/shard/turn.ts';
@@ -34,28 +34,13 @@ export const completed = defineEntity('completed', {
 export type CompletedRow = Row<typeof completed>;
 
 /** What a new entry says; what it does not name is not there. */
-export interface EntryDraft {
-  readonly entry: CompletedRow['entry'];
-  readonly item?: Json<Item>;
-  readonly gold?: Gold;
-  readonly fees?: readonly FeeLine[];
-  readonly tx?: TransactionId;
-}
+type EntryDraft = Pick<CompletedRow, 'entry'> & Partial<Pick<CompletedRow, 'item' | 'gold' | 'fees' | 'tx'>>;
 
-const NO_FEES: CompletedRow['fees'] = Json.of([]);
+const EMPTY = { item: null, commodity: null, quantity: null, gold: null, fees: Json.of<readonly FeeLine[]>([]), tx: null };
 
 /** Writes an entry. Never refuses. The ledger line is the caller's. */
-export function complete(turn: Turn, { entry, item, gold: amount, fees, tx }: EntryDraft): CompletedRow {
-  return turn.insert(completed, {
-    entry,
-    item: item ?? null,
-    commodity: null,
-    quantity: null,
-    gold: amount ?? null,
-    fees: fees === undefined ? NO_FEES : Json.of(fees),
-    tx: tx ?? null,
-    at: turn.now,
-  });
+export function complete(turn: Turn, draft: EntryDraft): CompletedRow {
+  return turn.insert(completed, { ...EMPTY, ...draft, at: turn.now });
 }
 
 /** Whether no new posting may be made before something is claimed. */

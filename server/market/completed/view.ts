@@ -29,28 +29,27 @@ export function completedView({ state, rules }: Room): View {
   };
   return {
     folds: [
-      fold(
-        completed,
-        (row) => {
+      fold(completed, {
+        put: (row) => {
           if (!rowById.has(row.id)) added.push(row);
           rowById.set(row.id, row);
           touched.add(row.id);
         },
-        (id) => {
+        remove: (id) => {
           rowById.delete(id);
           touched.add(id);
         },
-      ),
+        clear: () => {
+          state.completed.clear();
+          rowById.clear();
+        },
+      }),
     ],
     settle: () => {
       const messages = added.map(messageOf);
       added = [];
       show();
       return messages;
-    },
-    clear: () => {
-      state.completed.clear();
-      rowById.clear();
     },
   };
 }

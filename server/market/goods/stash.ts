@@ -3,16 +3,14 @@
  *
  * Goods are whole wherever they are: an item is in exactly one row of one table of one shard (T8).
  */
-import type { Item } from '#shared/item.ts';
+import { itemSchema, type Item } from '#shared/item.ts';
 import { itemState } from '#shared/item-state.ts';
 import type { Rules } from '#shared/rules.ts';
-import { itemSchema } from '#shared/schemas.ts';
-import type { RowId } from '#shared/units.ts';
 import { defineEntity, integer, json, text, type Row } from '#server/shard/entity.ts';
 import type { Json } from '#server/shard/json.ts';
 import type { Inspected } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
-import { fold, holds, type EntityHoldings, type Feature, type Room, type View } from '../feature.ts';
+import { foldIntoMap, holds, type EntityHoldings, type Feature } from '../feature.ts';
 
 /** Whether what is inside a JSON value is an item. */
 export const isItem = (inside: unknown): boolean => itemSchema.safeParse(inside).success;
@@ -63,49 +61,15 @@ function inspectGoods(holdings: readonly EntityHoldings[], shard: Inspected): st
   if (misnamed !== undefined) return `the row ${misnamed.id} of item has the itemId of another item`;
   const found = new Set<string>();
   for (const { entity, of } of holdings) {
-    for (const { asset } of shard.table(entity).rows().flatMap(of)) {
-      if (!asset.startsWith('item:')) continue;
+    for (const { asset, place } of shard.table(entity).rows().flatMap(of)) {
+      // What is held is promised: it may have come back by another trade before its holder has
+      // heard that it is gone.
+      if (!asset.startsWith('item:') || place === 'hold') continue;
       if (found.has(asset)) return `the item ${asset.slice('item:'.length)} is in two rows`;
       found.add(asset);
     }
   }
   return undefined;
-}
-
-/** The state calls goods by names of their own: a row that is removed is known by its id alone. */
-function view({ state, shard }: Room): View {
-  const keyByRow = new Map<RowId, string>();
-  const takeKey = (row: RowId): string => {
-    const key = keyByRow.get(row);
-    if (key === undefined) throw new Error(`row ${row} of ${shard} was removed but never seen`);
-    keyByRow.delete(row);
-    return key;
-  };
-  return {
-    folds: [
-      fold(
-        item,
-        (row) => {
-          keyByRow.set(row.id, row.itemId);
-          state.stash.set(row.itemId, itemState(row.item.value));
-        },
-        (id) => state.stash.delete(takeKey(id)),
-      ),
-      fold(
-        commodity,
-        (row) => {
-          keyByRow.set(row.id, row.commodity);
-          state.commodities.set(row.commodity, row.quantity);
-        },
-        (id) => state.commodities.delete(takeKey(id)),
-      ),
-    ],
-    clear: () => {
-      state.stash.clear();
-      state.commodities.clear();
-      keyByRow.clear();
-    },
-  };
 }
 
 const holdings: readonly EntityHoldings[] = [
@@ -119,7 +83,12 @@ export function stashFeature(others: readonly EntityHoldings[]): Feature {
     name: 'stash',
     entities: [item, commodity],
     inspect: (shard) => inspectGoods([...holdings, ...others], shard),
-    view,
+    view: ({ state }) => ({
+      folds: [
+        foldIntoMap(item, state.stash, (row) => [row.itemId, itemState(row.item.value)]),
+        foldIntoMap(commodity, state.commodities, (row) => [row.commodity, row.quantity]),
+      ],
+    }),
     holdings,
   };
 }

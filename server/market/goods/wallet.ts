@@ -65,13 +65,7 @@ export const walletFeature: Feature = {
     turn.insert(wallet, { gold: NO_GOLD, held: NO_GOLD, unclaimed: NO_GOLD });
   },
   view: ({ state }) => ({
-    folds: [
-      fold(
-        wallet,
-        ({ gold: spendable, held }) => Object.assign(state, { gold: spendable, held }),
-        () => undefined,
-      ),
-    ],
+    folds: [fold(wallet, { put: ({ gold: spendable, held }) => void Object.assign(state, { gold: spendable, held }) })],
   }),
   // The gold of holds and of completed entries is counted here, and checked against their rows.
   holdings: [

@@ -18,10 +18,9 @@ import type { Offer, TradeData } from '#server/trade/messages.ts';
 import type { Decision, Hold } from '#server/trade/trade-kind.ts';
 import { isFrozen } from '../account/moderation.ts';
 import { complete } from '../completed/completed.ts';
-import { onCommands, type Feature, type MarketTrade } from '../feature.ts';
+import { onCommands, type Feature, type MarketOptions, type MarketTrade } from '../feature.ts';
 import { hasRoomFor, walletOf } from '../goods/wallet.ts';
 import { fromTo, goldFromTo, transfer } from '../ledger.ts';
-import type { MarketOptions } from '../options.ts';
 import { isSameMarket } from '../scope.ts';
 import { listing } from './listing.ts';
 import { buyoutSteps } from './steps.ts';
@@ -68,7 +67,7 @@ function decide(turn: Turn, { tx, terms }: Offer): Decision {
   if (!hasRoomFor(turn, received)) return abort('gold-overflow');
   // After this point the trade is committed.
   turn.remove(listing, offered.id);
-  complete(turn, { entry: 'sold', gold: received, fees, tx });
+  complete(turn, { entry: 'sold', gold: received, fees: Json.of(fees), tx });
   transfer(turn, 'sale', tx, [
     fromTo(`item:${goods.id}`, 'listed', 'clearing'),
     goldFromTo('clearing', 'completed', received),

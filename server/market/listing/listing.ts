@@ -1,8 +1,17 @@
-/** The rows of listings, and their upgrade. */
+/**
+ * Listings: their rows and the upgrade of those, and what rooms, answers, the books of the player
+ * and the listing index make of a row.
+ */
+import { listingId, marketOf } from '#shared/address.ts';
+import { itemState } from '#shared/item-state.ts';
 import type { Item } from '#shared/item.ts';
+import { ListingState, type Listing } from '#shared/protocol/listing.ts';
 import { goldRulesOf, type Rules } from '#shared/rules.ts';
+import type { IndexedListing } from '#shared/search.ts';
+import { playerId, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { defineEntity, goldAmount, integer, json, timestamp, type Row } from '#server/shard/entity.ts';
 import { upgrader, type Upgrader } from '#server/shard/powerup.ts';
+import { foldIntoMap, holds, rowOf, type IndexedRows, type Room, type View } from '../feature.ts';
 import { isItem } from '../goods/stash.ts';
 
 /**
@@ -43,4 +52,42 @@ export function keepFee(rules: Rules): Upgrader {
     const { saleFeeBasisPoints } = goldRulesOf(rules, row.item.value.itemClass);
     return { ...row, saleFeeBasisPoints };
   });
+}
+
+/** The own listings of one room. */
+export function listingView({ state, shard }: Room): View {
+  return { folds: [foldIntoMap(listing, state.listings, (row) => [listingId(row.id, shard), listingState(row, shard)])] };
+}
+
+/** A listing holds its item whole. */
+export const listingHoldings = holds(listing, ({ item }) => [{ place: 'listed', asset: `item:${item.value.id}`, amount: 1 }]);
+
+/**
+ * The listing without a seller's eyes: the one who asks for it knows whether it is the player's
+ * own.
+ */
+export function listingAnswer(row: ListingRow, shard: ShardId): Listing {
+  const { id, buyout, startsAt, endsAt } = row;
+  return { id: listingId(id, shard), item: wholeItem(row), buyout, startsAt, endsAt, mine: false };
+}
+
+/** The item as an answer shows it: in arrays of its own. */
+export function wholeItem({ item: { value } }: ListingRow): NonNullable<Listing['item']> {
+  return { ...value, affixes: [...value.affixes] };
+}
+
+function listingState({ id, item, buyout, startsAt, endsAt }: ListingRow, shard: ShardId): ListingState {
+  return new ListingState({ id: listingId(id, shard), item: itemState(item.value), buyout, startsAt, endsAt, mine: true });
+}
+
+/** The rows that the index is fed with. */
+export const listingRows: IndexedRows = {
+  entity: listing,
+  indexed: (shard, version, row) => indexedListing(shard, version, rowOf(listing, row)),
+};
+
+function indexedListing(shard: ShardId, version: ShardVersion, row: ListingRow): IndexedListing {
+  const { id, item, buyout, startsAt, endsAt } = row;
+  const seller = playerId(shard.slice(0, shard.indexOf('@')));
+  return { id: listingId(id, shard), shard, seller, market: marketOf(shard), item: item.value, buyout, startsAt, endsAt, version };
 }

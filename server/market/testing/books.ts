@@ -9,9 +9,8 @@
  */
 import type { ShardId } from '#shared/units.ts';
 import type { Holding } from '../feature.ts';
-import { OWN_PLACES } from '../ledger.ts';
 import { testMarket } from './market-bench.ts';
-import { balanceAfter, type Place } from '../places.ts';
+import { balanceAfter, OWN_PLACES, type Place } from '../places.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { AnyRow } from '#server/shard/row.ts';
 

@@ -8,9 +8,8 @@ import { parseRules, type Rules } from '#shared/rules.ts';
 import { gold, itemId, type ShardId } from '#shared/units.ts';
 import type { Reply } from '#server/shard/message.ts';
 import { ShardNetwork, type BusFaults } from '#server/trade/testing/shard-network.ts';
-import type { Feature } from '../feature.ts';
+import type { Feature, MarketOptions } from '../feature.ts';
 import { marketFeatures } from '../market.ts';
-import type { MarketOptions } from '../options.ts';
 import type { Opening, StartGoods } from '../account/opening.ts';
 
 /** The regions of the tests' world. */

@@ -6,7 +6,7 @@ import { instant, playerId } from '#shared/units.ts';
 import type { FoundAtNode } from '#server/listing-index/listing-feed.ts';
 import { answer } from '#server/shard/message.ts';
 import type { ReadServices } from '../feature.ts';
-import { search } from './search.ts';
+import { search } from './reads.ts';
 
 const caller = { player: playerId('ada'), shard: shardId('ada', 'europe', 'softcore') };
 
