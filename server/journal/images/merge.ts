@@ -73,7 +73,11 @@ function inOrder(a: RawPut, b: RawPut): number {
 
 /** Records come newest first: what a newer one has put or removed stands. */
 function settle(winnersByTable: Map<string, Map<RowId, Winner | undefined>>, cursor: RecordCursor, winner: Winner | undefined): void {
-  const winners = winnersByTable.getOrInsertComputed(cursor.table, () => new Map());
+  let winners = winnersByTable.get(cursor.table);
+  if (winners === undefined) {
+    winners = new Map();
+    winnersByTable.set(cursor.table, winners);
+  }
   if (!winners.has(cursor.id)) winners.set(cursor.id, winner);
 }
 

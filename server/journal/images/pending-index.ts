@@ -63,7 +63,16 @@ export class PendingIndex {
 
   /** The addresses of a shard's records, oldest first, those before `end` only. */
   addresses(shard: ShardId, end = Number.POSITIVE_INFINITY): readonly number[] {
-    return [...this.#newestFirst(shard)].filter((address) => address < end).reverse();
+    const addresses: number[] = [];
+    let record = this.#newestByShard.get(shard)?.record ?? -1;
+    while (record >= 0) {
+      const page = this.#pages.get(Math.floor(record / PAGE_RECORDS));
+      const address = page?.addresses[record % PAGE_RECORDS] ?? -1;
+      if (page === undefined || address < this.#floorAddress) break;
+      if (address < end) addresses.push(address);
+      record = page.previous[record % PAGE_RECORDS] ?? -1;
+    }
+    return addresses.reverse();
   }
 
   /** Adds the next batch. */
@@ -99,7 +108,7 @@ export class PendingIndex {
 
   /** Shards that have a record before that address. */
   shardsBefore(end: number): readonly ShardId[] {
-    return [...this.#newestByShard.keys()].filter((shard) => this.#newestFirst(shard).some((address) => address < end));
+    return [...this.#newestByShard.keys()].filter((shard) => this.addresses(shard, end).length > 0);
   }
 
   /** Forgets the oldest batches, up to that position. */
@@ -113,18 +122,6 @@ export class PendingIndex {
     for (const [number, { addresses }] of this.#pages) {
       const isPast = (number + 1) * PAGE_RECORDS <= this.#nextRecord && (addresses[PAGE_RECORDS - 1] ?? 0) < this.#floorAddress;
       if (isPast) this.#pages.delete(number);
-    }
-  }
-
-  /** The addresses of a shard, from the newest on. */
-  *#newestFirst(shard: ShardId): Generator<number, void> {
-    let record = this.#newestByShard.get(shard)?.record ?? -1;
-    while (record >= 0) {
-      const page = this.#pages.get(Math.floor(record / PAGE_RECORDS));
-      const address = page?.addresses[record % PAGE_RECORDS] ?? -1;
-      if (page === undefined || address < this.#floorAddress) return;
-      yield address;
-      record = page.previous[record % PAGE_RECORDS] ?? -1;
     }
   }
 

@@ -275,16 +275,11 @@ function sealOf(header: ShardHeader, instance: string): number {
 
 /** Header and origin from the columns of `gavel_shard`; the last ones are missing in version 1. Throws `ImageError` if they are not that. */
 export function headerOf(values: readonly RawValue[]): { readonly header: ShardHeader; readonly origin: ImageOrigin } {
-  const [shard, ...rest] = values;
-  const [instance, edited] = rest.slice(COUNTERS.length);
-  if (
-    typeof shard !== 'string' ||
-    !COUNTERS.every((_, index) => isCount(rest[index])) ||
-    (instance !== undefined && typeof instance !== 'string')
-  )
+  const [shard, version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt, instance, edited] = values;
+  const counters = { version, cell, epoch, now, nextId, generation, seq, ledgerSeq, wakeAt };
+  if (typeof shard !== 'string' || !Object.values(counters).every(isCount) || (instance !== undefined && typeof instance !== 'string'))
     throw new ImageError('its image does not say what shard it is');
-  const counters = Object.fromEntries(COUNTERS.map((name, index) => [name, rest[index]]));
-  return { header: { shard, ...counters } as unknown as ShardHeader, origin: { instance, isEdited: edited === 1 } };
+  return { header: { shard, ...counters } as ShardHeader, origin: { instance, isEdited: edited === 1 } };
 }
 
 /** Throws `ImageError` if the counters of an image were edited, from the columns of `gavel_shard`; version 1 has no seal on them. */
