@@ -6,8 +6,7 @@
  */
 import { NO_POSITION, type NodeName, type Position, type RowId, type ShardId } from '#shared/units.ts';
 import { rowFromRaw, type RawChangeSet, type ShardHeader } from '#server/shard/change-set.ts';
-import { RecordCursor } from '#server/shard/record/cursor.ts';
-import { asBuffer } from '#server/shard/record/format.ts';
+import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
@@ -48,13 +47,11 @@ export class Model {
   readonly shards = new Map<ShardId, ShardModel>();
   readonly #onTurn: (turn: DurableTurn) => void;
   readonly #positionByNode = new Map<NodeName, Position>();
-  readonly #cursor: RecordCursor;
 
   /** `onTurn` hears of each turn, in the order in which they became durable. */
   constructor(definition: ShardDefinition, onTurn: (turn: DurableTurn) => void) {
     this.definition = definition;
     this.#onTurn = onTurn;
-    this.#cursor = new RecordCursor(definition);
   }
 
   /** The last position of a node's journal. */
@@ -64,12 +61,10 @@ export class Model {
 
   /** Takes in what a node's disk has made durable. */
   observe(node: NodeName, batch: Batch): void {
-    const records = asBuffer(batch.records);
-    let position = batch.first;
-    for (let offset = 0; offset < records.length; offset = this.#cursor.end) {
-      this.#turn(node, position, this.#cursor.changeSet(records, offset));
+    const reader = new PlainRecordReader(batch.records, this.definition);
+    for (let position = batch.first; !reader.done; position++) {
+      this.#turn(node, position, reader.changeSet());
       this.#positionByNode.set(node, position);
-      position++;
     }
   }
 

@@ -20,7 +20,7 @@ import {
   type TransactionId,
 } from '#shared/units.ts';
 import type { ChangeSet, Put, RawChangeSet, Remove } from '#server/shard/change-set.ts';
-import { PlainRecordReader } from '#server/shard/testing/plain-reader.ts';
+import { PlainRecordReader } from '#server/shard/record/plain-reader.ts';
 import { RecordWriter } from '#server/shard/record/writer.ts';
 import { boolean, bytes, defineEntity, goldAmount, integer, json, nullable, oneOf, text, timestamp } from '#server/shard/entity.ts';
 import { Json } from '#server/shard/json.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { RowId } from '#shared/units.ts';
 import fc from 'fast-check';
 import type { RawChangeSet } from '../change-set.ts';
-import { PlainRecordReader } from '../testing/plain-reader.ts';
+import { PlainRecordReader } from './plain-reader.ts';
 import { RecordWriter } from './writer.ts';
 import { RecordCursor } from './cursor.ts';
 import { assetClass } from '../ledger.ts';

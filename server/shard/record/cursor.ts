@@ -1,6 +1,6 @@
 /**
  * Reads records (`format.ts`) without making objects of them: a fold or an image pass sees millions
- * of rows and needs few of them. `testing/plain-reader.ts` is its twin in the tests.
+ * of rows and needs few of them. `plain-reader.ts` is its twin.
  */
 import { FIRST_EPOCH } from '#shared/cell.ts';
 import {

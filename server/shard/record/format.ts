@@ -1,7 +1,7 @@
 /**
  * The record format of the journal: one change set, or one whole image, in bytes. All that reads or
  * writes records is in this folder: `writer.ts`, and `cursor.ts`, which makes no objects for folds and
- * image passes. Tests hold both against a plain twin, `testing/plain-reader.ts`.
+ * image passes. Tests hold both against a plain twin, `plain-reader.ts`.
  *
  * ```text
  * record   = length header puts removes ledger         length: u32, little-endian, of what follows it

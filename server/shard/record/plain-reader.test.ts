@@ -5,7 +5,7 @@ import { transactionId } from '#server/trade/transaction.ts';
 import { epoch } from '#shared/cell.ts';
 import { gold, instant, rowId, shardVersion } from '#shared/units.ts';
 import { rowFromRaw, type ChangeSet, type ShardHeader } from '../change-set.ts';
-import { PlainRecordReader } from '../testing/plain-reader.ts';
+import { PlainRecordReader } from './plain-reader.ts';
 import { Json } from '../json.ts';
 import { RecordWriter } from './writer.ts';
 import { boolean, bytes, defineEntity, goldAmount, integer, json, nullable, oneOf, reference, text, timestamp } from '../entity.ts';

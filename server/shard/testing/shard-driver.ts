@@ -10,7 +10,7 @@ import { epoch } from '#shared/cell.ts';
 import { instant, type Instant, operationId, type RowId, type ShardId } from '#shared/units.ts';
 import { rowFromRaw, type ChangeSet, type RawChangeSet, type RawPut } from '../change-set.ts';
 import { PLACES } from '#server/market/places.ts';
-import { PlainRecordReader } from './plain-reader.ts';
+import { PlainRecordReader } from '../record/plain-reader.ts';
 import { RecordWriter } from '../record/writer.ts';
 import { defineShard, type ShardDefinition } from '../definition.ts';
 import type { Attributes, Entity, RowOf } from '../entity.ts';

@@ -1,21 +1,13 @@
 /**
- * Reads records in the plainest way, as objects: the twin of `RecordCursor`, which tests hold
- * against it.
+ * Reads records in the plainest way, as objects: the twin of `RecordCursor`. Tests hold
+ * the cursor against it, and the simulator's model reads with it, so that a fault of the cursor is
+ * seen there.
  */
 import type { Epoch, Gold, Instant, RowId, ShardId, ShardVersion, TransactionId } from '#shared/units.ts';
 import type { RawChangeSet, RawPut, RawValue, ShardHeader } from '../change-set.ts';
 import type { LedgerEntry, Posting } from '../ledger.ts';
 import { KEPT_AS, type ColumnSchema } from '../row.ts';
-import {
-  asBuffer,
-  CodecError,
-  hasBalance,
-  LARGE_MARK,
-  LENGTH_BYTES,
-  placeOfNumber,
-  schemaOf,
-  type RecordFormat,
-} from '../record/format.ts';
+import { asBuffer, CodecError, hasBalance, LARGE_MARK, LENGTH_BYTES, placeOfNumber, schemaOf, type RecordFormat } from './format.ts';
 
 /** Reads records one after the other. Throws `CodecError` on bytes that are none. */
 export class PlainRecordReader {
