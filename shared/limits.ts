@@ -147,6 +147,8 @@ export const limits = {
   httpRequestMs: durationMs(10 * SECOND),
   /** How long a connection may idle between two requests. */
   httpKeepAliveMs: durationMs(5 * SECOND),
+  /** Requests on one connection: what is sent without waiting for answers makes at most so many of them at once. */
+  httpRequestsPerConnectionMax: 100,
   /** Bytes waiting for a slow reader before its connection is closed. */
   clientBufferedBytesMax: 1 * MIB,
 

@@ -92,6 +92,13 @@ describe('a connection', () => {
     expect(said).not.toContain('stopping');
   });
 
+  it('serves a bounded number of requests: what a client sends without reading makes no more answers at once', async () => {
+    const { port } = await start(echo);
+    const max = limits.httpRequestsPerConnectionMax;
+    const said = await say(port, 'GET /echo/a HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(max + 50), true);
+    expect(statuses(said).filter((status) => status === '404').length).toBeLessThanOrEqual(max);
+  });
+
   it('is refused before its body comes, and closed with the body unread', async () => {
     const { port } = await start({ ...echo, admit: () => refusal('rate-limited') });
     const said = await say(port, post('/echo/a', '', 'content-length: 100'));

@@ -84,7 +84,9 @@ export function createHttpServer(platform: Pick<Platform, 'report'>, origins: Or
     errorHandler: () => new Response(null, { status: 400, headers: SECURITY_HEADERS }),
   });
   const timeouts = { headersTimeout: limits.httpHeadersMs, requestTimeout: limits.httpRequestMs, keepAliveTimeout: limits.httpKeepAliveMs };
-  return createServer(timeouts, (incoming, outgoing) => void listener(incoming, outgoing));
+  const server = createServer(timeouts, (incoming, outgoing) => void listener(incoming, outgoing));
+  server.maxRequestsPerSocket = limits.httpRequestsPerConnectionMax;
+  return server;
 }
 
 function appOf(platform: Pick<Platform, 'report'>, origins: OriginRules, routes: readonly Route[]): Hono<Bindings> {
