@@ -101,12 +101,13 @@ export function persisterDefinition(definition: ShardDefinition, world: string, 
  * Recovers what is durable and starts a node. Rejects with one clear sentence if it must not start.
  */
 export async function openNode(options: NodeOptions): Promise<GavelNode> {
-  const definition = defineShard(options.powerups ?? marketFeatures(options), { places: PLACES, build: options.build });
+  const features = marketFeatures(options);
+  const definition = defineShard(options.powerups ?? features, { places: PLACES, build: options.build });
   const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
   let clock: NodeClock | undefined;
   try {
     clock = await startClock(options, persister);
-    const node = new GavelNode(options, clock, definition, persister);
+    const node = new GavelNode(options, features, clock, definition, persister);
     await node.start();
     return node;
   } catch (error) {
@@ -155,7 +156,7 @@ export class GavelNode implements ServingNode {
   readonly #indexed: IndexedRows;
   #isFaulty = false;
 
-  constructor(options: NodeOptions, clock: NodeClock, definition: ShardDefinition, persister: Persister) {
+  constructor(options: NodeOptions, features: readonly Feature[], clock: NodeClock, definition: ShardDefinition, persister: Persister) {
     const platform: Platform = { ...options.machine, clock };
     this.#options = options;
     this.#clock = clock;
@@ -163,7 +164,7 @@ export class GavelNode implements ServingNode {
     this.rules = options.rules;
     this.regions = options.regions;
     this.persister = persister;
-    this.features = marketFeatures(options);
+    this.features = features;
     this.#indexed = indexedRowsOf(this.features);
     this.#parts = createCellParts({
       platform,

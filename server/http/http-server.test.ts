@@ -99,6 +99,13 @@ describe('a connection', () => {
     expect(statuses(said).filter((status) => status === '404').length).toBeLessThanOrEqual(max);
   });
 
+  it('is closed after a request whose host is none, with the body unread', async () => {
+    const { port } = await start(echo);
+    const said = await say(port, post('/echo/a', '', 'content-length: 100').replace('host: x', 'host: a b') + SMUGGLED);
+    expect(statuses(said)).toEqual(['400']);
+    expect(said.toLowerCase()).toContain('connection: close');
+  });
+
   it('is refused before its body comes, and closed with the body unread', async () => {
     const { port } = await start({ ...echo, admit: () => refusal('rate-limited') });
     const said = await say(port, post('/echo/a', '', 'content-length: 100'));

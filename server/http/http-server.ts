@@ -81,7 +81,8 @@ export function createHttpServer(platform: Pick<Platform, 'report'>, origins: Or
     overrideGlobalObjects: false,
     autoCleanupIncoming: false,
     hostname: 'localhost',
-    errorHandler: () => new Response(null, { status: 400, headers: SECURITY_HEADERS }),
+    // No handler has seen the request, so nothing has read its body.
+    errorHandler: () => new Response(null, { status: 400, headers: { ...SECURITY_HEADERS, connection: 'close' } }),
   });
   const timeouts = { headersTimeout: limits.httpHeadersMs, requestTimeout: limits.httpRequestMs, keepAliveTimeout: limits.httpKeepAliveMs };
   const server = createServer(timeouts, (incoming, outgoing) => void listener(incoming, outgoing));
