@@ -8,15 +8,16 @@
  *
  * F1. Changes are sent in the order of the journal, and only durable ones.
  * F2. A batch has the last change of each listing, and no other: what a listing was in between is not worked out.
- * F3. After `flush` every durable change of live cells is on its way. Those of a cell that is not
- *     live wait for its snapshot, or were lost and are in it; the position that the index is told
- *     passes neither. A cell that is closed is forgotten when all of its changes were taken.
+ * F3. After `flush` every durable change of live cells is on its way, or follows as soon as the index takes it. Those
+ *     that come during the snapshot of a cell wait for its end; those from before are in it, and are lost. The position
+ *     that the index is told passes neither. A cell that is closed is forgotten when all of its changes were taken.
  * F4. After a snapshot at some position only later changes of the cell follow: none is lost between the two, and none
  *     counts twice.
  * F5. Listings of a shard that cannot be loaded, which could not be bought, are not in the index: neither from before
  *     nor through a snapshot.
  * F6. One batch is on its way at a time. If it is not known to have been taken, all cells are opened again: their
- *     snapshots are read after it was sent, and so have what was in it.
+ *     snapshots are read after it was sent, and so have what was in it. While the index is away nothing is read or kept.
+ * F7. A batch is bounded, and so is the time that it takes to make it; the node has turns in between.
  */
 import { listingId } from '#shared/address.ts';
 import { CellMap, type CellEpoch } from '#shared/cell.ts';
@@ -33,26 +34,28 @@ import {
 } from '#shared/units.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
 import { PendingChanges, type ListingChange } from './pending-changes.ts';
-import type {
-  CellChanges,
-  FeedChange,
-  FeedMessage,
-  FoundListings,
-  IndexStats,
-  ListingIndexService,
-  SearchAnswer,
-  SearchQuery,
+import {
+  IndexAwayError,
+  type CellChanges,
+  type FeedChange,
+  type FeedMessage,
+  type FoundListings,
+  type IndexStats,
+  type ListingIndexService,
+  type SearchAnswer,
+  type SearchQuery,
 } from './service.ts';
 
 /** All rows of some cells as of one durable position. */
 export interface FeedSnapshot {
   readonly position: Position;
-  readonly rows: readonly IndexedListing[];
+  /** Gone through once, and slowly: a row is best made when its turn comes. */
+  readonly rows: Iterable<IndexedListing>;
 }
 
 /**
- * What a search of a node found. `lagMs` is 0 if that includes all that was asked for; otherwise it
- * is how long the oldest change has waited that the index does not know, at least 1.
+ * What a search of a node found. `lagMs` is 0 if that includes all that was asked for; otherwise it is for how long the
+ * index has lacked a change, or whole cells of this node, at least 1.
  */
 export type FoundAtNode = (FoundListings & { readonly lagMs: number }) | Exclude<SearchAnswer, FoundListings>;
 
@@ -74,7 +77,10 @@ export interface ListingFeedOptions<Row> {
   readonly indexed: (shard: ShardId, version: ShardVersion, row: Row) => IndexedListing;
 }
 
-/** An open cell: it waits for a snapshot, one is under way, or the index knows it and takes its changes. */
+/**
+ * An open cell: it waits for a snapshot, which will have all that happens until then; one is under way; or the index
+ * knows it and takes its changes.
+ */
 interface OpenCell {
   readonly cell: CellEpoch;
   phase: 'waiting' | 'snapshot' | 'live';
@@ -99,7 +105,7 @@ type State =
 const NOT_IN_JOURNAL = position(Number.MAX_SAFE_INTEGER);
 /** Removes a row whatever version it was fed with. */
 const ANY_VERSION = shardVersion(Number.MAX_SAFE_INTEGER);
-/** Rows of a snapshot that are sent at once: each part holds up the node for a few milliseconds. */
+/** Rows of a snapshot, or changes, that are sent at once: each part holds up the node for a few milliseconds. */
 const PART_ROWS = 500;
 /** Changes wait this long for others to go with them. Listings that come and go meanwhile cost the index nearly nothing. */
 const BATCH_MS = 20;
@@ -109,6 +115,8 @@ const PENDING_MAX = 1_000_000;
 const SNAPSHOT_RETRY_MS = 1_000;
 
 const newChanges = (): FeedChange[] => [];
+const byCellList = (byCell: ReadonlyMap<OpenCell, readonly FeedChange[]>): readonly CellChanges[] =>
+  Array.from(byCell, ([{ cell }, changes]) => ({ cell, changes }));
 
 /** The feed; `Row` is a listing as its shard has it. */
 export class ListingFeed<Row extends { readonly id: RowId }> {
@@ -124,18 +132,20 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   #heardTo = NO_POSITION;
   /** Up to where the index knows the journal; `undefined` if it does not know this life, or no longer. */
   #fedTo: Position | undefined;
-  /** Snapshots under way, as long as an open cell is not live. */
+  /** Snapshots under way, as long as an open cell is not live, and since when. */
   #snapshots: Promise<void> | undefined;
+  #snapshotsSinceMs = 0;
 
   constructor(options: ListingFeedOptions<Row>) {
     this.#options = options;
     this.#cells = new CellMap(options.cellsPerMarket);
   }
 
-  /** How long the oldest change has waited that the index does not know yet, in milliseconds. */
+  /** For how long the index has lacked a change, or cells, in milliseconds; 0 if it lacks nothing. */
   get lagMs(): number {
     const state = this.#state;
-    return state.kind === 'behind' || state.kind === 'sending' ? Math.max(0, this.#nowMs - state.sinceMs) : 0;
+    const changeMs = state.kind === 'behind' || state.kind === 'sending' ? this.#nowMs - state.sinceMs : 0;
+    return Math.max(0, changeMs, this.#lacksCells ? this.#nowMs - this.#snapshotsSinceMs : 0);
   }
 
   /**
@@ -144,12 +154,12 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
    */
   async search(query: SearchQuery, { atLeast }: { readonly atLeast: Position }): Promise<FoundAtNode> {
     const { index, node } = this.#options;
-    const hadLost = this.#hasLost;
+    const lackedCells = this.#lacksCells;
     const answer = await index.search(query, { atLeast: { node, position: this.flush(atLeast) } });
     if (answer.kind !== 'found') return answer;
     const { isBehind, ...found } = answer;
-    // A cell that is opened again lacks rows that the index had at its position.
-    return { ...found, lagMs: isBehind || hadLost || this.#hasLost ? Math.max(1, this.lagMs) : 0 };
+    // A cell that is opened lacks rows, also those of positions that the index has come to.
+    return { ...found, lagMs: isBehind || lackedCells || this.#lacksCells ? Math.max(1, this.lagMs) : 0 };
   }
 
   /** Sizes of the index; what waits is sent first. Rejects if the index does not answer. */
@@ -170,6 +180,7 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
 
   /** Resolves when the index has the rows of every open cell, also of those that are opened meanwhile. */
   allLive(): Promise<void> {
+    if (this.#snapshots === undefined) this.#snapshotsSinceMs = this.#nowMs;
     this.#snapshots ??= this.#snapshotsTaken();
     return this.#snapshots;
   }
@@ -222,7 +233,7 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   stop(): void {
     if (this.#state.kind === 'behind') this.#state.cancelTimer?.();
     this.#state = { kind: 'stopped' };
-    this.#pending.drain();
+    this.#pending.clear();
   }
 
   get #nowMs(): number {
@@ -233,6 +244,11 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
     return this.#state.kind === 'stopped';
   }
 
+  /** Whether there are open cells that the index does not know as a whole. */
+  get #lacksCells(): boolean {
+    return this.#snapshots !== undefined && this.#cells.values().some(({ phase }) => phase !== 'live');
+  }
+
   /** Whether the index lacks changes that wait no more, until the snapshots of their cells. */
   get #hasLost(): boolean {
     return this.#snapshots !== undefined && this.#cells.values().some(({ hasLost }) => hasLost);
@@ -241,13 +257,14 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   #add(change: ListingChange<Row>): void {
     const state = this.#state;
     if (state.kind === 'stopped') return;
-    this.#pending.add(change);
+    const open = this.#snapshots === undefined ? undefined : this.#cells.of(change.shard);
+    if (open?.phase === 'waiting') open.hasLost = true;
+    else this.#pending.add(change);
     if (state.kind === 'sending') state.laterSinceMs ??= this.#nowMs;
     else if (state.kind === 'current') this.#startTimer(this.#nowMs);
     else if (state.cancelTimer === undefined) this.#startTimer(state.sinceMs);
     if (this.#pending.count <= (this.#options.pendingMax ?? PENDING_MAX)) return;
     // Too much waits: other snapshots are taken than those under way, which have it.
-    this.#pending.drain();
     this.#openAgain();
   }
 
@@ -262,9 +279,9 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
     const state = this.#state;
     if (state.kind === 'sending') state.isUrgent = true;
     if (state.kind === 'sending' || state.kind === 'stopped' || this.#fedTo === undefined) return;
-    const cells = this.#drained();
+    const { cells, isMore } = this.#takenOut();
     const isHeld = this.#pending.count > 0 || this.#hasLost;
-    const leaving = Array.from(this.#closing).filter(({ phase }) => phase === 'live');
+    const leaving = isMore ? [] : Array.from(this.#closing).filter(({ phase }) => phase === 'live');
     const from = this.#fedTo;
     const to = isHeld || this.#heardTo < from ? from : this.#heardTo;
     if (state.kind === 'behind') state.cancelTimer?.();
@@ -274,14 +291,14 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
       this.#forget(leaving);
       return;
     }
-    this.#state = { kind: 'sending', sinceMs, laterSinceMs: isHeld ? sinceMs : undefined, isUrgent: false };
+    this.#state = { kind: 'sending', sinceMs, laterSinceMs: isHeld ? sinceMs : undefined, isUrgent: isMore };
     void this.#deliver({ kind: 'changes', from, to, cells }, leaving);
   }
 
   /** Sends a batch, which has the last changes of the cells that are leaving. */
   async #deliver(batch: FeedMessage, leaving: readonly OpenCell[]): Promise<void> {
     const isTaken = await this.#isApplied(batch).catch((error: unknown) => {
-      this.#options.platform.report({ level: 'error', message: 'the listing index does not take changes', error });
+      this.#reportUnlessAway('the listing index does not take changes', error);
       this.#lose();
       return false;
     });
@@ -307,30 +324,32 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
     return this.#cells.get(open.cell) === open;
   }
 
-  /** The changes of live cells, by cell. Those of cells that wait for a snapshot go on waiting; those of closed ones go. */
-  #drained(): readonly CellChanges[] {
+  /** Takes out changes of live cells, as many as are sent at once; those of cells that are not known go. */
+  #takenOut(): { readonly cells: readonly CellChanges[]; readonly isMore: boolean } {
     const byCell = new Map<OpenCell, FeedChange[]>();
-    if (this.#pending.count === 0) return [];
     // If all cells wait for snapshots nothing can be sent, and what waits may be much.
-    if (!this.#cells.values().some(({ phase }) => phase === 'live') && this.#cells.values().some(() => true)) return [];
-    for (const [shard, pending] of this.#pending.drain()) {
+    const isNothingLive = this.#snapshots !== undefined && !this.#cells.values().some(({ phase }) => phase === 'live');
+    if (this.#pending.count === 0 || (isNothingLive && this.#cells.values().some(() => true))) return { cells: [], isMore: false };
+    let count = 0;
+    for (const [shard, pending] of this.#pending) {
       const open = this.#cells.of(shard);
+      if (open !== undefined && open.phase !== 'live') continue;
+      if (count >= PART_ROWS) return { cells: byCellList(byCell), isMore: true };
+      this.#pending.take(shard);
       if (open === undefined) continue;
-      if (open.phase !== 'live') {
-        this.#pending.putBack(shard, pending);
-        continue;
-      }
+      count += pending.length;
       const changes = byCell.getOrInsertComputed(open, newChanges);
       for (const { id, version, row } of pending) {
         if (row === undefined) changes.push({ kind: 'remove', id: listingId(id, shard), version });
         else changes.push({ kind: 'put', row: this.#options.indexed(shard, version, row) });
       }
     }
-    return Array.from(byCell, ([{ cell }, changes]) => ({ cell, changes }));
+    return { cells: byCellList(byCell), isMore: false };
   }
 
   /** Changes are lost, so that every open cell needs a snapshot: one that is under way does not count. */
   #openAgain(): void {
+    this.#pending.clear();
     for (const open of this.#cells.values()) {
       open.phase = 'waiting';
       open.hasLost = true;
@@ -347,26 +366,30 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   async #snapshotsTaken(): Promise<void> {
     await Promise.resolve(); // What is opened in the same go is read together.
     for (;;) {
-      const waiting = Array.from(this.#cells.values()).filter(({ phase }) => phase === 'waiting');
-      if (waiting.length === 0 || this.#isStopped) {
+      if (this.#isStopped || !this.#cells.values().some(({ phase }) => phase === 'waiting')) {
         // In the same go: what is opened from now on begins anew.
         this.#snapshots = undefined;
         return;
       }
-      if (await this.#isSnapshotTaken(waiting)) continue;
+      await this.#options.index.reachable();
+      if (await this.#isSnapshotTaken()) continue;
       await new Promise<void>((resolve) => this.#options.platform.timers.after(SNAPSHOT_RETRY_MS, resolve));
     }
   }
 
-  /** Whether these cells are live now, but for those that were forgotten or opened again meanwhile. */
-  async #isSnapshotTaken(waiting: readonly OpenCell[]): Promise<boolean> {
-    for (const open of waiting) open.phase = 'snapshot';
+  /** Whether the cells that waited are live now, but for those that were forgotten or opened again meanwhile. */
+  async #isSnapshotTaken(): Promise<boolean> {
+    const waiting: OpenCell[] = [];
     try {
+      // An index that does not answer is found out before all rows are read for it.
+      if (this.#fedTo === undefined && !(await this.#isApplied({ kind: 'open', cells: [] }))) return false;
+      waiting.push(...this.#cells.values().filter(({ phase }) => phase === 'waiting'));
+      for (const open of waiting) open.phase = 'snapshot';
       const position = await this.#snapshotPosition(waiting);
       if (position !== undefined && !this.#isStopped) this.#goLive(waiting, position);
       return position !== undefined;
     } catch (error) {
-      this.#options.platform.report({ level: 'error', message: 'the listing index could not be given a snapshot', error });
+      this.#reportUnlessAway('the listing index could not be given a snapshot', error);
       return false;
     } finally {
       for (const open of waiting) if (open.phase === 'snapshot') open.phase = 'waiting';
@@ -375,15 +398,13 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
 
   /** Gives the index the rows of these cells as of the position returned; `undefined` if it has lost its place. */
   async #snapshotPosition(waiting: readonly OpenCell[]): Promise<Position | undefined> {
-    // An index that does not answer is found out before all rows are read for it.
-    if (this.#fedTo === undefined && !(await this.#isApplied({ kind: 'open', cells: [] }))) return undefined;
     const { position, rows } = await this.#options.snapshot(waiting.map(({ cell }) => cell));
     const cells = waiting.filter((open) => open.phase === 'snapshot' && this.#isOpen(open)).map(({ cell }) => cell);
     if (cells.length === 0) return position;
     if (!(await this.#isApplied({ kind: 'open', cells }))) return undefined;
-    for (let start = 0; start < rows.length; start += PART_ROWS) {
-      if (start > 0) await new Promise<void>((resolve) => this.#options.platform.timers.defer(resolve));
-      if (!(await this.#isApplied({ kind: 'rows', cells: this.#partOf(rows.slice(start, start + PART_ROWS)) }))) return undefined;
+    for (const part of partsOf(rows)) {
+      if (part.isLater) await new Promise<void>((resolve) => this.#options.platform.timers.defer(resolve));
+      if (!(await this.#isApplied({ kind: 'rows', cells: this.#partOf(part.rows) }))) return undefined;
     }
     return position;
   }
@@ -398,9 +419,8 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
 
   /** The index has everything of these cells up to a position: what waits and is not later has gone with it. */
   #goLive(cells: readonly OpenCell[], position: Position): void {
-    for (const [shard, pending] of this.#pending.drain()) {
-      const isGiven = this.#cells.of(shard)?.phase === 'snapshot';
-      this.#pending.putBack(shard, isGiven ? pending.filter((change) => change.position > position) : pending);
+    for (const [shard] of this.#pending) {
+      if (this.#cells.of(shard)?.phase === 'snapshot') this.#pending.keepAfter(shard, position);
     }
     for (const open of cells) {
       if (open.phase !== 'snapshot') continue;
@@ -430,4 +450,23 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
     }
     return !this.#isStopped;
   }
+
+  /** Who serves the index reports that it is away. */
+  #reportUnlessAway(message: string, error: unknown): void {
+    if (!(error instanceof IndexAwayError)) this.#options.platform.report({ level: 'error', message, error });
+  }
+}
+
+/** Rows in parts, of which no more is made than is asked for. */
+function* partsOf(rows: Iterable<IndexedListing>): Generator<{ readonly rows: readonly IndexedListing[]; readonly isLater: boolean }> {
+  let part: IndexedListing[] = [];
+  let isLater = false;
+  for (const row of rows) {
+    part.push(row);
+    if (part.length < PART_ROWS) continue;
+    yield { rows: part, isLater };
+    part = [];
+    isLater = true;
+  }
+  if (part.length > 0) yield { rows: part, isLater };
 }

@@ -10,6 +10,7 @@ export function localListingIndex(index: ListingIndex, timers: Pick<Timers, 'aft
   const waiting = new Map<() => void, NodePosition>();
   const isReached = ({ node, position }: NodePosition): boolean => index.positionOf(node) >= position;
   return {
+    reachable: () => Promise.resolve(),
     apply: async (batch) => {
       const answer = index.apply(batch);
       for (const [goOn, atLeast] of waiting) if (isReached(atLeast)) goOn();

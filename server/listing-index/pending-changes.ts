@@ -40,18 +40,34 @@ export class PendingChanges<Row> {
     this.#count += 1;
   }
 
-  /** Takes out all changes, shard by shard. */
-  drain(): ReadonlyMap<ShardId, ListingChange<Row>[]> {
-    // A new map each time: one that is cleared keeps what was in it reachable from where it was.
-    const drained = this.#byShard;
-    this.#byShard = new Map();
-    this.#count = 0;
-    return drained;
+  /** The changes, shard by shard; those of a shard may be taken out on the way. */
+  [Symbol.iterator](): IterableIterator<[ShardId, ListingChange<Row>[]]> {
+    return this.#byShard[Symbol.iterator]();
   }
 
-  /** Puts back changes of a shard that `drain` gave, before others of it are added. */
-  putBack(shard: ShardId, changes: ListingChange<Row>[]): void {
-    if (changes.length > 0) this.#byShard.set(shard, changes);
-    this.#count += changes.length;
+  /** Takes out the changes of a shard. */
+  take(shard: ShardId): void {
+    const known = this.#byShard.get(shard);
+    if (known === undefined) return;
+    this.#byShard.delete(shard);
+    this.#count -= known.length;
+    // A map that has emptied keeps what was in it reachable from where it was.
+    if (this.#count === 0) this.#byShard = new Map();
+  }
+
+  /** Keeps of the changes of a shard those that follow a position. */
+  keepAfter(shard: ShardId, position: Position): void {
+    const known = this.#byShard.get(shard) ?? [];
+    const later = known.filter((change) => change.position > position);
+    if (later.length === 0) return this.take(shard);
+    // In its place: an iteration under way does not come to it again.
+    this.#byShard.set(shard, later);
+    this.#count -= known.length - later.length;
+  }
+
+  /** Takes out everything. */
+  clear(): void {
+    this.#byShard = new Map();
+    this.#count = 0;
   }
 }

@@ -98,12 +98,25 @@ export interface IndexStats {
   readonly feeds: readonly FeedState[];
 }
 
+/**
+ * That the index cannot be reached, or went away before it answered: what was sent may or may not have been taken. Who
+ * serves the index has reported it.
+ */
+export class IndexAwayError extends Error {
+  override readonly name = 'IndexAwayError';
+}
+
 /** How long a search waits for what it asks for with `atLeast` before it is answered as things stand. */
 export const AT_LEAST_WAIT_MS = 100;
 
 /** The index as a service. */
 export interface ListingIndexService {
-  /** Takes a batch in, whole but for outdated cells, or asks for snapshots. Rejects if it may or may not have been taken. */
+  /** Resolves as soon as the index can be asked: at once, unless it is away. */
+  reachable(): Promise<void>;
+  /**
+   * Takes a batch in, whole but for outdated cells, or asks for snapshots. Rejects if it may or may not have been taken;
+   * with `IndexAwayError` if the index is away.
+   */
   apply(batch: FeedBatch): Promise<FeedAnswer>;
   /**
    * Finds rows that have not ended at `now`. The answer includes everything that the node named in `atLeast` had made

@@ -31,7 +31,7 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   'server/trade': { uses: [...BASE, 'server/shard'], packages: ['zod'] },
   'server/routing': { uses: [...BASE, 'server/shard'], packages: [] },
   'server/cell': { uses: [...BASE, 'server/shard', 'server/journal', 'server/routing'], packages: [] },
-  'server/listing-index': { uses: [...BASE], packages: [] },
+  'server/listing-index': { uses: [...BASE], packages: ['ws', 'msgpackr', 'zod'] },
   'server/market': { uses: [...BASE, 'server/shard', 'server/trade', 'server/listing-index'], packages: [] },
   'server/http': { uses: [...BASE], packages: ['hono', '@hono/node-server', 'zod'] },
   'server/edge': {
