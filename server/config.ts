@@ -46,6 +46,8 @@ export interface Config {
    * last time that the node knows.
    */
   readonly isClockRight: boolean;
+  /** Where a listing index runs by itself, such as `ws://10.0.0.7:2568`; without it the server starts one. */
+  readonly indexUrl: string | undefined;
   readonly secrets: Secrets;
 }
 
@@ -57,6 +59,8 @@ export interface Secrets {
   readonly serviceKey: string;
   /** Whether they were made up for this run. */
   readonly isMadeUp: boolean;
+  /** What a listing index and its nodes share; made up for the one that the server starts. */
+  readonly indexKey: string;
 }
 
 /** Where a configuration comes from. */
@@ -121,6 +125,12 @@ const origins = listOf(
   (text) => URL.canParse(text) && new URL(text).origin === text,
   'must name origins such as https://play.example.org; not',
 );
+const indexUrl = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && ['ws:', 'wss:'].includes(new URL(text).protocol),
+    'must be an address such as ws://10.0.0.7:2568; not',
+  );
 const yesOrNo = z.enum(['true', 'false'], 'must be true or false, or stand alone; not').transform((text) => text === 'true');
 
 /**
@@ -141,6 +151,12 @@ const settingsSchema = z.object({
     'Sessions per second that one address may open; 1,000 in development, 20 in production unless given.',
     absentIfEmpty.pipe(integerBetween(1, 1_000_000).optional()),
   ),
+  index: setting(
+    'URL',
+    '',
+    'A listing index that runs by itself (npm run index); the server starts one of its own unless given.',
+    absentIfEmpty.pipe(indexUrl.optional()),
+  ),
   'clock-is-right': setting(
     '',
     'false',
@@ -160,6 +176,7 @@ export const SETTINGS = Object.entries(settingsSchema.shape).flatMap(([name, sch
 export const SECRETS = [
   { variable: 'GAVEL_JWT_SECRET', help: 'Signs session tokens; two keys, `new,old`, while one replaces the other.' },
   { variable: 'GAVEL_SERVICE_KEY', help: 'What game servers show to grant and charge.' },
+  { variable: 'GAVEL_INDEX_KEY', help: 'With --index, and for npm run index: what node and index share. Never made up for them.' },
 ] as const;
 
 /** The file of settings, in the directory where the server is started. */
@@ -186,7 +203,8 @@ export function loadConfig(source: ConfigSource): Config | 'help' {
     origins,
     sessionRate: { perSecond, burst: perSecond * 5 },
     isClockRight: rest['clock-is-right'],
-    secrets: loadSecrets(source, profile),
+    indexUrl: rest.index,
+    secrets: loadSecrets(source, profile, rest.index),
   };
 }
 
@@ -305,8 +323,8 @@ function readJson(readText: ConfigSource['readText'], path: string): unknown {
   }
 }
 
-function loadSecrets({ env, newSecret }: ConfigSource, profile: Profile): Secrets {
-  const missing = SECRETS.find(({ variable }) => env[variable] === undefined)?.variable;
+function loadSecrets({ env, newSecret }: ConfigSource, profile: Profile, indexUrl: string | undefined): Secrets {
+  const missing = SECRETS.find(({ variable }) => variable !== 'GAVEL_INDEX_KEY' && env[variable] === undefined)?.variable;
   if (profile === 'production' && missing !== undefined) throw new ConfigError(`In production, ${missing} must be in the environment.`);
   const { GAVEL_JWT_SECRET: jwt = newSecret(), GAVEL_SERVICE_KEY: serviceKey = newSecret() } = env;
   const jwtKeys = jwt.split(',');
@@ -315,7 +333,11 @@ function loadSecrets({ env, newSecret }: ConfigSource, profile: Profile): Secret
   if (jwtKeys.length > 2) throw new ConfigError('GAVEL_JWT_SECRET must be one key, or two with a comma between them.');
   if (jwtKeys.some(isShort)) throw new ConfigError(`A key in GAVEL_JWT_SECRET ${demand}`);
   if (isShort(serviceKey)) throw new ConfigError(`GAVEL_SERVICE_KEY ${demand}`);
-  return { jwtKeys, serviceKey, isMadeUp: missing !== undefined };
+  if (indexUrl !== undefined && env['GAVEL_INDEX_KEY'] === undefined)
+    throw new ConfigError('With --index, GAVEL_INDEX_KEY must be in the environment.');
+  const indexKey = indexUrl === undefined ? newSecret() : (env['GAVEL_INDEX_KEY'] ?? '');
+  if (isShort(indexKey)) throw new ConfigError(`GAVEL_INDEX_KEY ${demand}`);
+  return { jwtKeys, serviceKey, isMadeUp: missing !== undefined, indexKey };
 }
 
 /** What somebody typed, short and on one line. */

@@ -14,6 +14,8 @@ import { ConfigError, helpText, loadConfig, type Config } from './config.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
 import { DataDirectoryError } from '#server/journal/persister/persister.ts';
+import { IndexChild } from '#server/listing-index/child.ts';
+import { RemoteListingIndex } from '#server/listing-index/remote.ts';
 import { nodeMachine } from './platform/node-machine.ts';
 import { NodeStartError, openNode, type GavelNode } from '#server/node.ts';
 
@@ -54,7 +56,20 @@ function kill(sentence: string): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
-function openOwnNode(config: Config): Promise<GavelNode> {
+/** The way to the listing index, and the process that it runs in if that is a child of this one. */
+interface IndexAccess {
+  readonly service: RemoteListingIndex;
+  readonly child: IndexChild | undefined;
+}
+
+function openIndex({ indexUrl, secrets, catalogue: { itemClasses } }: Config): IndexAccess {
+  const key = secrets.indexKey;
+  const child = indexUrl === undefined ? new IndexChild(key, machine) : undefined;
+  const address = (): string | undefined => indexUrl ?? child?.address;
+  return { child, service: new RemoteListingIndex({ address, key, node: NODE, itemClasses, machine }) };
+}
+
+function openOwnNode(config: Config, index: RemoteListingIndex): Promise<GavelNode> {
   const { profile, isClockRight, rules, catalogue, regions, dataDirectory } = config;
   return openNode({
     machine,
@@ -65,6 +80,7 @@ function openOwnNode(config: Config): Promise<GavelNode> {
     regions,
     world: WORLD,
     node: NODE,
+    index,
     openPersister: (definition) => openFilePersister({ machine, definition, directory: dataDirectory }),
     memoryBudgetBytes: limits.memoryBudgetBytes,
     onFault: (fault) =>
@@ -89,12 +105,18 @@ function openOwnEdge({ catalogue, host, port, profile, secrets, origins, session
   });
 }
 
-function announce({ profile, regions, rules, dataDirectory, secrets }: Config, node: GavelNode, edge: Edge): void {
+function announce(
+  { profile, regions, rules, dataDirectory, indexUrl, secrets }: Config,
+  node: GavelNode,
+  edge: Edge,
+  index: IndexAccess,
+): void {
   const { position, pendingRecords, durationMs, remarks } = node.persister.recovered;
   const lines = [
     `Gavel serves at ${edge.url} (regions ${regions.join(', ')}; softcore and hardcore; rules ${rules.profile}).`,
     `Clients: POST ${edge.url}/session, then the Colyseus SDK; see docs/reference/protocol.md. Try: npm run demo`,
     `Data in ${dataDirectory}: ${position} turns, ${pendingRecords} of them recovered from the journal in ${durationMs} ms.`,
+    `Listing index: ${indexUrl ?? `process ${index.child?.pid ?? 'unknown'}, a child of this one`}.`,
     ...remarks,
     ...(profile === 'dev' && secrets.isMadeUp ? [`Development only: anybody may come as a guest. Service key: ${secrets.serviceKey}`] : []),
     'Ctrl-C stops it.',
@@ -103,11 +125,13 @@ function announce({ profile, regions, rules, dataDirectory, secrets }: Config, n
 }
 
 /** Lets nobody in any more, lets out what was done, and ends. */
-async function stop(node: GavelNode, edge: Edge): Promise<never> {
+async function stop(node: GavelNode, edge: Edge, index: IndexAccess): Promise<never> {
   process.stdout.write('Stopping ...\n');
   setTimeout(() => kill('it took too long to stop; the next start recovers.'), limits.drainMaxMs).unref();
   await edge.close(limits.drainMaxMs / 4);
   await node.close(limits.drainMaxMs / 2);
+  index.service.close();
+  await index.child?.stop();
   // With the disk too slow, or the journal locked by another program, the last turns have not come
   // to it: nobody was told of them.
   if (node.persister.durable < node.persister.appended)
@@ -118,17 +142,18 @@ async function stop(node: GavelNode, edge: Edge): Promise<never> {
 
 async function start(): Promise<void> {
   const config = readConfig();
-  const node = await openOwnNode(config);
+  const index = openIndex(config);
+  const node = await openOwnNode(config, index.service);
   const edge = await openOwnEdge(config, node);
   let isStopping = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (isStopping) process.exit(1);
       isStopping = true;
-      stop(node, edge).catch((error: unknown) => kill(`it could not stop in order; the next start recovers: ${String(error)}`));
+      stop(node, edge, index).catch((error: unknown) => kill(`it could not stop in order; the next start recovers: ${String(error)}`));
     });
   }
-  announce(config, node, edge);
+  announce(config, node, edge, index);
 }
 
 function isPlain(error: unknown): error is Error {

@@ -469,7 +469,7 @@ describe('a start', () => {
     const changes = (real: Persister): Partial<Persister> => ({
       projection: async (entity, scope) => {
         const { position, rows } = await real.projection(entity, scope);
-        return { position, rows: [...rows, ...rows.map((row) => ({ ...row, table: 'listing_v9' }))] };
+        return { position, rows: [...rows, ...Array.from(rows, (row) => ({ ...row, table: 'listing_v9' }))] };
       },
     });
     const node = await bench.open(regions, { changes });

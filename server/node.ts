@@ -82,6 +82,9 @@ export interface NodeOptions {
   readonly onFault: (fault: Error) => void;
 }
 
+/** How long a start waits for the index to have all listings: trades need none, and searches say what they lack. */
+const INDEX_WAIT_MS = 3_000;
+
 /** That a node must not start; one clear sentence. */
 export class NodeStartError extends Error {
   override readonly name = 'NodeStartError';
@@ -195,7 +198,8 @@ export class GavelNode implements ServingNode {
   }
 
   /**
-   * Places all cells, feeds the index and starts the alarms; from then on the node takes messages.
+   * Places all cells, feeds the index and starts the alarms; from then on the node takes messages. It waits
+   * for an index that is there, and not for long: trades need none.
    */
   async start(): Promise<void> {
     const { node, regions, ownerOf = () => node } = this.#options;
@@ -208,7 +212,8 @@ export class GavelNode implements ServingNode {
         else throw new Error(`cell ${cell} of ${market} belongs to ${owner}, to which there is no bus`);
       }
     }
-    await this.index.allLive();
+    const fed = await within(this.platform.timers, INDEX_WAIT_MS, this.index.allLive());
+    if (fed === 'late') this.platform.report({ level: 'info', message: 'the node serves; the listing index is not complete yet' });
     this.world.open();
     this.#alarms.start();
   }
@@ -300,14 +305,13 @@ export class GavelNode implements ServingNode {
       snapshot: async ([cell, ...others]) => {
         // One reading of all rows is the faster way to those of many cells.
         const { position, rows } = await persister.projection(entity.name, cell === undefined || others.length > 0 ? {} : { cell });
-        const { listings, faults } = listingsOfMirrored(this.#indexed, definition, rows);
-        if (faults.length > 0) {
+        const listings = listingsOfMirrored(this.#indexed, definition, rows, (faults) => {
           const message = `${faults.length} of ${rows.length} listings cannot be read, and are not found until they can be`;
           platform.report({ level: 'error', message, error: faults[0] });
-        }
+        });
         return { position, rows: listings };
       },
-      rowsOf: async (shard) => (await persister.projection(entity.name, { shard })).rows.map(({ id }) => id),
+      rowsOf: async (shard) => Array.from((await persister.projection(entity.name, { shard })).rows, ({ id }) => id),
     });
   }
 

@@ -95,15 +95,19 @@ describe('the feed of the index', () => {
   });
 
   it('gives a snapshot when the index has lost its place, and then only what came later', async () => {
-    const bench = await Bench.open([EMPTY, { position: position(6), rows: [listed(5, 5)] }]);
+    const readings = new SlowReadings();
+    const opened = Bench.open([], { snapshot: readings.snapshot });
+    await promisesSettled();
+    await readings.end(0, []);
+    const bench = await opened;
     bench.disturb();
     bench.put(5, ADA, 4, row(4));
     bench.put(6, ADA, 5, row(5));
-    const ringing = bench.ring();
+    await bench.ring();
     // While the snapshot is read.
     bench.put(7, ADA, 6, row(7));
     bench.remove(8, ADA, 7, 5);
-    await ringing;
+    await readings.end(6, [listed(5, 5)]);
     expect(bench.spans.at(-1)).toEqual([0, 8]);
     const last = bench.applied.at(-1);
     expect(last?.kind === 'changes' ? last.cells.flatMap(({ changes }) => changes) : []).toHaveLength(2);

@@ -6,7 +6,7 @@ import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
 import { defineEntity, goldAmount, json } from '#server/shard/entity.ts';
 import { upgrader, type Powerup } from '#server/shard/powerup.ts';
 import type { Item } from '#shared/item.ts';
-import { listingsOfMirrored, type MirroredListings } from './indexed-rows.ts';
+import { listingsOfMirrored } from './indexed-rows.ts';
 import { listing, listingRows } from './listing/listing.ts';
 import { player, testItem } from './testing/market-bench.ts';
 
@@ -36,12 +36,11 @@ const definition: ShardDefinition = defineShard([powerup]);
 const ADA = player('ada');
 const item = testItem('sword');
 
-function mirrored(...puts: readonly RawPut[]): MirroredListings {
-  return listingsOfMirrored(
-    listingRows,
-    definition,
-    puts.map((put) => ({ ...put, shard: ADA, version: shardVersion(7) })),
-  );
+function mirrored(...puts: readonly RawPut[]) {
+  const rows = puts.map((put) => ({ ...put, shard: ADA, version: shardVersion(7) }));
+  const faults: Error[] = [];
+  const listings = [...listingsOfMirrored(listingRows, definition, rows, (found) => void faults.push(...found))];
+  return { listings, faults };
 }
 
 describe('a mirrored row', () => {

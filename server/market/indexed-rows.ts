@@ -32,29 +32,26 @@ export function tellIndexedRows(
 /** A row of the node's database, and the shard whose row it is, as of that version. */
 export type MirroredRow = RawPut & { readonly shard: ShardId; readonly version: ShardVersion };
 
-/** What mirrored rows are as listings. */
-export interface MirroredListings {
-  readonly listings: readonly IndexedListing[];
-  /** What was wrong with the others, each naming its row. */
-  readonly faults: readonly Error[];
-}
-
 /**
- * Mirrored rows, of whatever version: their shards may not have been loaded since an upgrade. A row
- * that cannot be read as a listing is skipped and reported: an edited image can cause it, and so
- * can a bug here.
+ * Mirrored rows as listings, of whatever version: their shards may not have been loaded since an upgrade. A row that
+ * cannot be read as a listing is skipped, and told in the end: an edited image can cause it, and so can a bug here.
+ * Each is read when its turn comes: a market has a million, and the node other things to do.
  */
-export function listingsOfMirrored(indexed: IndexedRows, definition: ShardDefinition, rows: readonly MirroredRow[]): MirroredListings {
-  const listings: IndexedListing[] = [];
+export function* listingsOfMirrored(
+  indexed: IndexedRows,
+  definition: ShardDefinition,
+  rows: Iterable<MirroredRow>,
+  onFaults: (faults: readonly Error[]) => void,
+): Generator<IndexedListing, void> {
   const faults: Error[] = [];
   for (const row of rows) {
     try {
-      listings.push(listingOfMirrored(indexed, definition, row));
+      yield listingOfMirrored(indexed, definition, row);
     } catch (error) {
       faults.push(new Error(`the row ${row.id} of ${row.table} of ${row.shard} is no listing`, { cause: error }));
     }
   }
-  return { listings, faults };
+  if (faults.length > 0) onFaults(faults);
 }
 
 function listingOfMirrored({ entity, indexed }: IndexedRows, definition: ShardDefinition, put: MirroredRow): IndexedListing {

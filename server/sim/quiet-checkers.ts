@@ -176,7 +176,7 @@ async function checkProjections(look: Look): Promise<void> {
   for (const entity of model.definition.projected) {
     const { position, rows } = await node.persister.projection(entity);
     if (position !== model.position(name)) complain(`the projection of ${name} is of position ${position}, not ${model.position(name)}`);
-    const keyed = rows.map((put) => {
+    const keyed = Array.from(rows, (put) => {
       const schema = model.definition.schemas.get(put.table);
       return { shard: put.shard, row: schema === undefined ? undefined : rowFromRaw(schema, put) };
     });

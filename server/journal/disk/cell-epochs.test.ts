@@ -33,7 +33,7 @@ async function known(persister: Persister): Promise<unknown> {
   const { rows } = await persister.projection(offer.name);
   const { totals } = await persister.totals();
   return {
-    rows: [...new Set(rows.map(({ shard }) => shard))].toSorted(),
+    rows: [...new Set(Array.from(rows, ({ shard }) => shard))].toSorted(),
     due: (await persister.due(ALWAYS, 9)).map(({ shard }) => shard).toSorted(),
     totals: [...new Set(totals.map(({ key }) => key.split(' ')[0]))].toSorted(),
   };

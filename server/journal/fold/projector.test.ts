@@ -90,7 +90,7 @@ describe('the projector', () => {
     const disk = journalOf(turns, pick);
     const projector = new Projector(disk.journal, disk.projections, DEFINITION);
     projector.foldThrough(position(turns.length));
-    const rowsOf = (scope?: ProjectionScope) => unpackRows(projector.projection(offer.name, scope).rows, DEFINITION);
+    const rowsOf = (scope?: ProjectionScope) => [...unpackRows(projector.projection(offer.name, scope).rows, DEFINITION)];
     const all = rowsOf();
     const { cellsPerRegion } = DEFINITION.world;
     for (const shard of new Set(all.map((row) => row.shard))) {

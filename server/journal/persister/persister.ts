@@ -40,11 +40,18 @@ export interface ProjectedRow extends RawPut {
  * of rows.
  */
 export interface PackedRows {
+  /** Each once for all of its rows that follow one another, which end before the row of that number. */
   readonly shards: readonly ShardId[];
-  readonly versions: readonly ShardVersion[];
+  readonly shardEnds: Float64Array;
+  readonly versions: Float64Array;
   /** Where the record of each row ends in `records`. */
-  readonly ends: readonly number[];
+  readonly ends: Float64Array;
   readonly records: Uint8Array<ArrayBuffer>;
+}
+
+/** Projected rows, each made when its turn comes: a million at once would hold up the node. */
+export interface ProjectedRows extends Iterable<ProjectedRow> {
+  readonly length: number;
 }
 
 /** Whose rows of a projection: of one shard, of one cell, or, without either, of the whole node. */
@@ -153,7 +160,7 @@ export type Query = <Name extends QueryName>(
 
 /** The answers of the queries on the main thread, where rows are unpacked. */
 type Answers = { readonly [Name in Exclude<QueryName, 'projection'>]: ReturnType<Queries[Name]> } & {
-  readonly projection: { readonly position: Position; readonly rows: readonly ProjectedRow[] };
+  readonly projection: { readonly position: Position; readonly rows: ProjectedRows };
 };
 
 /**

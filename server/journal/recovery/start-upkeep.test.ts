@@ -116,8 +116,8 @@ async function expectFold(persister: Persister, expected: SlowFold): Promise<voi
 }
 
 /** Rows that are made anew have the version of their shard, and not that of the turn that wrote them. */
-function newest<R extends { readonly version: number }>(rows: readonly R[]): readonly R[] {
-  return rows.map((row) => ({ ...row, version: 0 }));
+function newest<R extends { readonly version: number }>(rows: Iterable<R>): readonly R[] {
+  return Array.from(rows, (row) => ({ ...row, version: 0 }));
 }
 
 function never(): never {

@@ -46,6 +46,6 @@ export function slowFold(turns: readonly ChangeSet[], table: string): SlowFold {
 }
 
 /** Rows in an order that does not depend on where they come from. */
-export function sortedRows(rows: readonly ProjectedRow[]): readonly ProjectedRow[] {
-  return rows.toSorted((a, b) => (a.shard === b.shard ? a.id - b.id : a.shard < b.shard ? -1 : 1));
+export function sortedRows(rows: Iterable<ProjectedRow>): readonly ProjectedRow[] {
+  return Array.from(rows).toSorted((a, b) => (a.shard === b.shard ? a.id - b.id : a.shard < b.shard ? -1 : 1));
 }

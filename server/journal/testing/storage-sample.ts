@@ -126,7 +126,7 @@ export function startOn(path: string): Found {
       [shard, orFault(() => loaded(loader, shard, position))],
       [`the ledger of ${shard}`, orFault(() => projector.history(shard, Number.MAX_SAFE_INTEGER, 1_000))],
     ]);
-    return { position, lease, remarks, shards: new Map(shards), rows, totals };
+    return { position, lease, remarks, shards: new Map(shards), rows: [...rows], totals };
   } finally {
     readers.close?.();
     directory.close();
