@@ -38,6 +38,7 @@ describe('the configuration', () => {
       origins: [],
       sessionRate: { perSecond: 1_000, burst: 5_000 },
       isClockRight: false,
+      index: { url: undefined, key: 'made-up-made-up-made-up-made-up-made-up' },
       secrets: {
         jwtKeys: ['made-up-made-up-made-up-made-up-made-up'],
         serviceKey: 'made-up-made-up-made-up-made-up-made-up',
@@ -75,6 +76,12 @@ describe('the configuration', () => {
     expect(load({ env })).toMatchObject({ origins: [], sessionRate: { perSecond: 1_000 } });
   });
 
+  it('takes the key of an index elsewhere from the environment, and makes one up for its own', () => {
+    const env = { GAVEL_INDEX_KEY: SECRET };
+    expect(load({ args: ['--index', 'ws://a:1'], env }).index).toEqual({ url: 'ws://a:1', key: SECRET });
+    expect(load({ env }).index).toEqual({ url: undefined, key: 'made-up-made-up-made-up-made-up-made-up' });
+  });
+
   it('reads rules from a file', () => {
     expect(load({ args: ['--rules', 'r.json'], files: { 'r.json': '{"extends": "dev", "stashSlots": 20}' } }).rules.stashSlots).toBe(20);
   });
@@ -103,6 +110,9 @@ describe('the configuration', () => {
     [{ args: ['--session-rate', '0'] }, '--session-rate must be a whole number from 1 to 1000000; not "0".'],
     [{ args: ['--regions', ''] }, '--regions must name regions, in lower-case letters, digits and dashes; not "".'],
     [{ args: ['--port'] }, '--port wants a value.'],
+    [{ args: ['--index', 'http://a:1'] }, '--index must be an address such as ws://10.0.0.7:2568; not "http://a:1".'],
+    [{ args: ['--index', 'ws://a:1'] }, 'With --index, GAVEL_INDEX_KEY must be in the environment.'],
+    [{ args: ['--index', 'ws://a:1'], env: { GAVEL_INDEX_KEY: 'short' } }, 'GAVEL_INDEX_KEY must have at least 32 characters.'],
     [{ args: ['--port', '--host', 'x'] }, '--port wants a value.'],
     [{ args: ['--port', '1', '--port=2'] }, '--port is given twice.'],
     [{ args: ['--port', '65536'] }, '--port must be a whole number from 0 to 65535; not "65536".'],

@@ -46,8 +46,8 @@ export interface Config {
    * last time that the node knows.
    */
   readonly isClockRight: boolean;
-  /** Where a listing index runs by itself, such as `ws://10.0.0.7:2568`; without it the server starts one. */
-  readonly indexUrl: string | undefined;
+  /** Where a listing index runs by itself, such as `ws://10.0.0.7:2568`, without which the server starts one; and what the two share. */
+  readonly index: { readonly url: string | undefined; readonly key: string };
   readonly secrets: Secrets;
 }
 
@@ -59,8 +59,6 @@ export interface Secrets {
   readonly serviceKey: string;
   /** Whether they were made up for this run. */
   readonly isMadeUp: boolean;
-  /** What a listing index and its nodes share; made up for the one that the server starts. */
-  readonly indexKey: string;
 }
 
 /** Where a configuration comes from. */
@@ -203,8 +201,8 @@ export function loadConfig(source: ConfigSource): Config | 'help' {
     origins,
     sessionRate: { perSecond, burst: perSecond * 5 },
     isClockRight: rest['clock-is-right'],
-    indexUrl: rest.index,
-    secrets: loadSecrets(source, profile, rest.index),
+    index: { url: rest.index, key: loadIndexKey(source, rest.index) },
+    secrets: loadSecrets(source, profile),
   };
 }
 
@@ -323,7 +321,7 @@ function readJson(readText: ConfigSource['readText'], path: string): unknown {
   }
 }
 
-function loadSecrets({ env, newSecret }: ConfigSource, profile: Profile, indexUrl: string | undefined): Secrets {
+function loadSecrets({ env, newSecret }: ConfigSource, profile: Profile): Secrets {
   const missing = SECRETS.find(({ variable }) => variable !== 'GAVEL_INDEX_KEY' && env[variable] === undefined)?.variable;
   if (profile === 'production' && missing !== undefined) throw new ConfigError(`In production, ${missing} must be in the environment.`);
   const { GAVEL_JWT_SECRET: jwt = newSecret(), GAVEL_SERVICE_KEY: serviceKey = newSecret() } = env;
@@ -333,11 +331,17 @@ function loadSecrets({ env, newSecret }: ConfigSource, profile: Profile, indexUr
   if (jwtKeys.length > 2) throw new ConfigError('GAVEL_JWT_SECRET must be one key, or two with a comma between them.');
   if (jwtKeys.some(isShort)) throw new ConfigError(`A key in GAVEL_JWT_SECRET ${demand}`);
   if (isShort(serviceKey)) throw new ConfigError(`GAVEL_SERVICE_KEY ${demand}`);
-  if (indexUrl !== undefined && env['GAVEL_INDEX_KEY'] === undefined)
-    throw new ConfigError('With --index, GAVEL_INDEX_KEY must be in the environment.');
-  const indexKey = indexUrl === undefined ? newSecret() : (env['GAVEL_INDEX_KEY'] ?? '');
-  if (isShort(indexKey)) throw new ConfigError(`GAVEL_INDEX_KEY ${demand}`);
-  return { jwtKeys, serviceKey, isMadeUp: missing !== undefined, indexKey };
+  return { jwtKeys, serviceKey, isMadeUp: missing !== undefined };
+}
+
+/** The key of an index elsewhere is given; that of the server's own is made up, and nobody else has it. */
+function loadIndexKey({ env, newSecret }: ConfigSource, url: string | undefined): string {
+  if (url === undefined) return newSecret();
+  const key = env['GAVEL_INDEX_KEY'];
+  if (key === undefined) throw new ConfigError('With --index, GAVEL_INDEX_KEY must be in the environment.');
+  if (key.length < limits.secretLengthMin)
+    throw new ConfigError(`GAVEL_INDEX_KEY must have at least ${limits.secretLengthMin} characters.`);
+  return key;
 }
 
 /** What somebody typed, short and on one line. */

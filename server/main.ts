@@ -62,10 +62,9 @@ interface IndexAccess {
   readonly child: IndexChild | undefined;
 }
 
-function openIndex({ indexUrl, secrets, catalogue: { itemClasses } }: Config): IndexAccess {
-  const key = secrets.indexKey;
-  const child = indexUrl === undefined ? new IndexChild(key, machine) : undefined;
-  const address = (): string | undefined => indexUrl ?? child?.address;
+function openIndex({ index: { url, key }, catalogue: { itemClasses } }: Config): IndexAccess {
+  const child = url === undefined ? new IndexChild(key, machine) : undefined;
+  const address = (): string | undefined => url ?? child?.address;
   return { child, service: new RemoteListingIndex({ address, key, node: NODE, itemClasses, machine }) };
 }
 
@@ -105,18 +104,14 @@ function openOwnEdge({ catalogue, host, port, profile, secrets, origins, session
   });
 }
 
-function announce(
-  { profile, regions, rules, dataDirectory, indexUrl, secrets }: Config,
-  node: GavelNode,
-  edge: Edge,
-  index: IndexAccess,
-): void {
+function announce(config: Config, node: GavelNode, edge: Edge, index: IndexAccess): void {
+  const { profile, regions, rules, dataDirectory, secrets } = config;
   const { position, pendingRecords, durationMs, remarks } = node.persister.recovered;
   const lines = [
     `Gavel serves at ${edge.url} (regions ${regions.join(', ')}; softcore and hardcore; rules ${rules.profile}).`,
     `Clients: POST ${edge.url}/session, then the Colyseus SDK; see docs/reference/protocol.md. Try: npm run demo`,
     `Data in ${dataDirectory}: ${position} turns, ${pendingRecords} of them recovered from the journal in ${durationMs} ms.`,
-    `Listing index: ${indexUrl ?? `process ${index.child?.pid ?? 'unknown'}, a child of this one`}.`,
+    `Listing index: ${config.index.url ?? `process ${index.child?.pid ?? 'unknown'}, a child of this one`}.`,
     ...remarks,
     ...(profile === 'dev' && secrets.isMadeUp ? [`Development only: anybody may come as a guest. Service key: ${secrets.serviceKey}`] : []),
     'Ctrl-C stops it.',

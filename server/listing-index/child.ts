@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Cancel, Machine } from '#server/platform/platform.ts';
 
-const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const RESTART_FIRST_MS = 100;
 /** The longest pause before a process that ends again and again is started. */
 const RESTART_MAX_MS = 10_000;

@@ -12,7 +12,7 @@ import { assert } from '#shared/assert.ts';
 import type { NodeName } from '#shared/units.ts';
 import type { Cancel } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
-import { Link, type LinkOptions } from './link.ts';
+import { IndexLink, type IndexLinkOptions } from './index-link.ts';
 import {
   IndexAwayError,
   type FeedAnswer,
@@ -26,7 +26,7 @@ import {
 import { SEARCHES_MAX } from './wire.ts';
 
 /** What a node needs to reach its index. */
-export interface RemoteIndexOptions extends LinkOptions {
+export interface RemoteIndexOptions extends IndexLinkOptions {
   /** Where it is, such as `ws://10.0.0.7:2568`; `undefined` while nobody knows, as of a process that starts. */
   readonly address: () => string | undefined;
 }
@@ -40,8 +40,8 @@ const UNAVAILABLE_ANSWER: SearchAnswer = { kind: 'unavailable' };
 
 type State =
   | { readonly kind: 'away'; readonly cancelRetry: Cancel }
-  | { readonly kind: 'connecting'; readonly link: Link }
-  | { readonly kind: 'connected'; readonly link: Link; searches: number }
+  | { readonly kind: 'connecting'; readonly link: IndexLink }
+  | { readonly kind: 'connected'; readonly link: IndexLink; searches: number }
   | { readonly kind: 'closed' };
 
 /** The index elsewhere, for one node. */
@@ -110,14 +110,14 @@ export class RemoteListingIndex implements ListingIndexService {
       this.#state = this.#retryAfter(RETRY_FIRST_MS);
       return;
     }
-    const link = new Link(address, this.#options, {
+    const link = new IndexLink(address, this.#options, {
       onOpen: () => this.#opened(link),
       onEnd: (reason, isRefusal) => this.#ended(reason, isRefusal),
     });
     this.#state = { kind: 'connecting', link };
   }
 
-  #opened(link: Link): void {
+  #opened(link: IndexLink): void {
     this.#state = { kind: 'connected', link, searches: 0 };
     this.#failures = 0;
     if (this.#reported !== undefined) this.#options.machine.report({ level: 'info', message: 'the listing index is back' });

@@ -29,8 +29,8 @@ import {
   FRAME_BYTES_MAX,
   INDEX_CLOSE_CODES,
   SEARCHES_MAX,
-  type Answer,
-  type Question,
+  type IndexAnswer,
+  type IndexQuestion,
 } from './wire.ts';
 
 /** What a server is started with. */
@@ -180,7 +180,7 @@ class Connection {
     this.#socket.send(indexProofMessage(this.#options.key, { index: nonce, node }));
   }
 
-  #greet(number: number, question: Question, cancelDeadline: Cancel): void {
+  #greet(number: number, question: IndexQuestion, cancelDeadline: Cancel): void {
     if (question.kind !== 'hello') return this.#close('badFrame', 'no hello came first');
     const service = this.#shared.join(this, question.itemClasses);
     if (service === undefined) {
@@ -191,7 +191,7 @@ class Connection {
     this.#answer(number, { kind: 'welcome' });
   }
 
-  async #serve(number: number, question: Question, serving: Phase & { readonly kind: 'serving' }): Promise<void> {
+  async #serve(number: number, question: IndexQuestion, serving: Phase & { readonly kind: 'serving' }): Promise<void> {
     const { node, service } = serving;
     if (question.kind === 'apply') {
       return this.#answer(number, { kind: 'fed', answer: await service.apply({ ...question.batch, node }) });
@@ -207,7 +207,7 @@ class Connection {
     this.#close('badFrame', 'a second hello came');
   }
 
-  #answer(number: number, answer: Answer): void {
+  #answer(number: number, answer: IndexAnswer): void {
     if (this.#phase.kind !== 'serving') return;
     if (this.#socket.bufferedAmount > UNREAD_BYTES_MAX) return this.#close('tooMuch', 'it does not read its answers');
     this.#socket.send(encodeAnswer(number, answer));

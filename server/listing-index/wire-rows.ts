@@ -30,12 +30,12 @@ const ROW_PLACES = 15;
 const REMOVE_PLACES = 3;
 
 /** Whether it is a whole number that neither rounds nor is negative. */
-export function isCount(value: WireValue): value is number {
+export function isWholeNumber(value: WireValue): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
 /** Whether it is a text of at most so many characters. */
-export function isText(value: WireValue, lengthMax: number): value is string {
+export function isTextWithin(value: WireValue, lengthMax: number): value is string {
   return typeof value === 'string' && value.length <= lengthMax;
 }
 
@@ -69,13 +69,13 @@ export function encodeListing({ id, shard, version, item, buyout, currentBid, st
 export function decodeListing(value: WireValue): IndexedListing | undefined {
   if (!isList(value) || value.length < ROW_PLACES) return undefined;
   const [row, shard, version, id, baseId, itemClass, name, rarityPlace, level, dps, armor, buyout, currentBid, startsAt, endsAt] = value;
-  const rarity = isCount(rarityPlace) ? RARITIES[rarityPlace] : undefined;
+  const rarity = isWholeNumber(rarityPlace) ? RARITIES[rarityPlace] : undefined;
   const affixes = decodeAffixes(value);
-  if (!isCount(row) || row === 0 || typeof shard !== 'string' || !isShardId(shard) || !isCount(version)) return undefined;
+  if (!isWholeNumber(row) || row === 0 || typeof shard !== 'string' || !isShardId(shard) || !isWholeNumber(version)) return undefined;
   if (typeof id !== 'string' || !isName(id) || !isWord(baseId) || !isWord(itemClass)) return undefined;
-  if (!isText(name, limits.displayNameLengthMax) || rarity === undefined || !isStat(level) || affixes === undefined) return undefined;
-  if (!isStatOrNull(dps) || !isStatOrNull(armor) || !isCountOrNull(buyout) || !isCountOrNull(currentBid)) return undefined;
-  if (!isCount(startsAt) || !isCount(endsAt)) return undefined;
+  if (!isTextWithin(name, limits.displayNameLengthMax) || rarity === undefined || !isStat(level) || affixes === undefined) return undefined;
+  if (!isStatOrNull(dps) || !isStatOrNull(armor) || !isWholeOrNull(buyout) || !isWholeOrNull(currentBid)) return undefined;
+  if (!isWholeNumber(startsAt) || !isWholeNumber(endsAt)) return undefined;
   const item: Item = {
     id: id as ItemId,
     baseId,
@@ -138,7 +138,7 @@ function decodeChange(value: WireValue): FeedChange | undefined {
     return row === undefined ? undefined : { kind: 'put', row };
   }
   const [row, shard, version] = value;
-  if (!isCount(row) || row === 0 || typeof shard !== 'string' || !isShardId(shard) || !isCount(version)) return undefined;
+  if (!isWholeNumber(row) || row === 0 || typeof shard !== 'string' || !isShardId(shard) || !isWholeNumber(version)) return undefined;
   return { kind: 'remove', id: listingId(row as RowId, shard), version: version as ShardVersion };
 }
 
@@ -151,7 +151,7 @@ export function encodeCell({ market, cell, epoch }: CellEpoch): readonly WireVal
 export function decodeCell(value: WireValue): CellEpoch | undefined {
   if (!isList(value) || value.length !== 3) return undefined;
   const [market, cell, epoch] = value;
-  if (!isMarket(market) || !isCount(cell) || cell >= limits.cellsPerRegion || !isCount(epoch) || epoch === 0) return undefined;
+  if (!isMarket(market) || !isWholeNumber(cell) || cell >= limits.cellsPerRegion || !isWholeNumber(epoch) || epoch === 0) return undefined;
   return { market, cell, epoch: epoch as Epoch };
 }
 
@@ -179,7 +179,7 @@ export function isMarket(value: WireValue): value is Market {
 }
 
 function isWord(value: WireValue): value is string {
-  return isText(value, limits.catalogWordLengthMax);
+  return isTextWithin(value, limits.catalogWordLengthMax);
 }
 
 /** What the columns of the index can hold. */
@@ -191,6 +191,6 @@ function isStatOrNull(value: WireValue): value is number | null {
   return value === null || isStat(value);
 }
 
-function isCountOrNull(value: WireValue): value is number | null {
-  return value === null || isCount(value);
+function isWholeOrNull(value: WireValue): value is number | null {
+  return value === null || isWholeNumber(value);
 }

@@ -22,10 +22,10 @@ import {
   encodeCell,
   encodeCellChanges,
   encodeListing,
-  isCount,
+  isWholeNumber,
   isList,
   isMarket,
-  isText,
+  isTextWithin,
   type WireValue,
 } from './wire-rows.ts';
 
@@ -54,7 +54,7 @@ export const INDEX_CLOSE_CODES = {
 } as const;
 
 /** What a node asks. */
-export type Question =
+export type IndexQuestion =
   /** The first: who it is, and the item classes that its searches go by. */
   | { readonly kind: 'hello'; readonly node: NodeName; readonly itemClasses: readonly SearchedClass[] }
   /** Of the node that has said hello. */
@@ -63,7 +63,7 @@ export type Question =
   | { readonly kind: 'stats' };
 
 /** What the index answers; `welcome` to a hello. */
-export type Answer =
+export type IndexAnswer =
   | { readonly kind: 'welcome' }
   | { readonly kind: 'fed'; readonly answer: FeedAnswer }
   | { readonly kind: 'searched'; readonly answer: SearchAnswer }
@@ -80,22 +80,22 @@ const packr = new Packr({ useRecords: false, variableMapSize: true });
 const unpackr = new Unpackr({ useRecords: false });
 
 /** The bytes of a question. */
-export function encodeQuestion(number: number, question: Question): Uint8Array {
+export function encodeQuestion(number: number, question: IndexQuestion): Uint8Array {
   return packr.pack([WIRE_VERSION, number, question.kind, ...questionBody(question)]);
 }
 
 /** The question that these bytes are, or `undefined`. */
-export function decodeQuestion(bytes: Uint8Array): Numbered<Question> | undefined {
+export function decodeQuestion(bytes: Uint8Array): Numbered<IndexQuestion> | undefined {
   return decodeFrame(bytes, questionOf);
 }
 
 /** The bytes of an answer. */
-export function encodeAnswer(number: number, answer: Answer): Uint8Array {
+export function encodeAnswer(number: number, answer: IndexAnswer): Uint8Array {
   return packr.pack([WIRE_VERSION, number, answer.kind, ...answerBody(answer)]);
 }
 
 /** The answer that these bytes are, or `undefined`. */
-export function decodeAnswer(bytes: Uint8Array): Numbered<Answer> | undefined {
+export function decodeAnswer(bytes: Uint8Array): Numbered<IndexAnswer> | undefined {
   return decodeFrame(bytes, answerOf);
 }
 
@@ -103,7 +103,7 @@ export function decodeAnswer(bytes: Uint8Array): Numbered<Answer> | undefined {
 export function foreignVersionOf(bytes: Uint8Array): number | undefined {
   const value = unpacked(bytes);
   const version = isList(value) ? value[0] : undefined;
-  return isCount(version) && version !== WIRE_VERSION ? version : undefined;
+  return isWholeNumber(version) && version !== WIRE_VERSION ? version : undefined;
 }
 
 function unpacked(bytes: Uint8Array): WireValue {
@@ -121,12 +121,12 @@ function decodeFrame<Body>(
   const frame = unpacked(bytes);
   if (!isList(frame)) return undefined;
   const [version, number, kind, ...rest] = frame;
-  if (version !== WIRE_VERSION || !isCount(number)) return undefined;
+  if (version !== WIRE_VERSION || !isWholeNumber(number)) return undefined;
   const body = bodyOf(kind, rest);
   return body === undefined ? undefined : { number, body };
 }
 
-function questionBody(question: Question): readonly WireValue[] {
+function questionBody(question: IndexQuestion): readonly WireValue[] {
   switch (question.kind) {
     case 'hello':
       return [question.node, question.itemClasses.map(({ id, slot, heroClasses }) => [id, slot, heroClasses ?? null])];
@@ -148,14 +148,14 @@ function batchBody(batch: FeedMessage & Pick<FeedBatch, 'incarnation'>): readonl
   return kind === 'rows' ? [kind, incarnation, cells] : [kind, incarnation, cells, batch.from, batch.to];
 }
 
-function questionOf(kind: WireValue, body: readonly WireValue[]): Question | undefined {
+function questionOf(kind: WireValue, body: readonly WireValue[]): IndexQuestion | undefined {
   if (kind === 'apply') return applyOf(body);
   if (kind === 'search') return searchOf(body);
   if (kind === 'hello') return helloOf(body);
   return kind === 'stats' && body.length === 0 ? { kind } : undefined;
 }
 
-function helloOf([node, classes, ...rest]: readonly WireValue[]): Question | undefined {
+function helloOf([node, classes, ...rest]: readonly WireValue[]): IndexQuestion | undefined {
   const itemClasses = decodedList(classes, classOf);
   if (typeof node !== 'string' || !isName(node) || itemClasses === undefined || rest.length > 0) return undefined;
   return { kind: 'hello', node: node as NodeName, itemClasses };
@@ -170,10 +170,10 @@ function classOf(value: WireValue): SearchedClass | undefined {
 }
 
 function isWordText(value: WireValue): value is string {
-  return isText(value, limits.catalogWordLengthMax);
+  return isTextWithin(value, limits.catalogWordLengthMax);
 }
 
-function applyOf([kind, incarnation, list, ...rest]: readonly WireValue[]): Question | undefined {
+function applyOf([kind, incarnation, list, ...rest]: readonly WireValue[]): IndexQuestion | undefined {
   if (typeof incarnation !== 'string' || !isName(incarnation)) return undefined;
   if (kind === 'open') {
     const opened = decodedList(list, decodeCell);
@@ -183,17 +183,18 @@ function applyOf([kind, incarnation, list, ...rest]: readonly WireValue[]): Ques
   if (cells === undefined) return undefined;
   if (kind === 'rows') return rest.length > 0 ? undefined : { kind: 'apply', batch: { kind, incarnation, cells } };
   const [from, to] = rest;
-  if (kind !== 'changes' || rest.length !== 2 || !isCount(from) || !isCount(to) || to < from) return undefined;
+  if (kind !== 'changes' || rest.length !== 2 || !isWholeNumber(from) || !isWholeNumber(to) || to < from) return undefined;
   return { kind: 'apply', batch: { kind, incarnation, cells, from: from as Position, to: to as Position } };
 }
 
-function searchOf(body: readonly WireValue[]): Question | undefined {
+function searchOf(body: readonly WireValue[]): IndexQuestion | undefined {
   const [market, asked, order, limit, cursor, now, self, atLeast] = body;
   const criteria = criteriaSchema.safeParse(asked);
   const sort = sortSchema.safeParse(order);
-  if (body.length !== 8 || !isMarket(market) || !criteria.success || !sort.success || !isCount(now) || !isCount(atLeast)) return undefined;
-  if (!isCount(limit) || limit < 1 || limit > limits.searchLimitMax) return undefined;
-  if (cursor !== null && !isText(cursor, limits.cursorLengthMax)) return undefined;
+  if (body.length !== 8 || !isMarket(market) || !criteria.success || !sort.success || !isWholeNumber(now) || !isWholeNumber(atLeast))
+    return undefined;
+  if (!isWholeNumber(limit) || limit < 1 || limit > limits.searchLimitMax) return undefined;
+  if (cursor !== null && !isTextWithin(cursor, limits.cursorLengthMax)) return undefined;
   if (self !== null && !(typeof self === 'string' && isName(self))) return undefined;
   const query: SearchQuery = {
     market,
@@ -207,7 +208,7 @@ function searchOf(body: readonly WireValue[]): Question | undefined {
   return { kind: 'search', query, atLeast: atLeast as Position };
 }
 
-function answerBody(answer: Answer): readonly WireValue[] {
+function answerBody(answer: IndexAnswer): readonly WireValue[] {
   switch (answer.kind) {
     case 'welcome':
       return [];
@@ -222,7 +223,7 @@ function answerBody(answer: Answer): readonly WireValue[] {
   }
 }
 
-function answerOf(kind: WireValue, body: readonly WireValue[]): Answer | undefined {
+function answerOf(kind: WireValue, body: readonly WireValue[]): IndexAnswer | undefined {
   if (kind === 'fed') return fedOf(body);
   if (kind === 'searched') {
     const answer = decodeSearchAnswer(body);
@@ -232,11 +233,11 @@ function answerOf(kind: WireValue, body: readonly WireValue[]): Answer | undefin
   return kind === 'welcome' && body.length === 0 ? { kind } : undefined;
 }
 
-function fedOf(body: readonly WireValue[]): Answer | undefined {
+function fedOf(body: readonly WireValue[]): IndexAnswer | undefined {
   if (body.length === 0) return { kind: 'fed', answer: { kind: 'snapshot-needed' } };
   const [to, list, ...rest] = body;
   const outdated = decodedList(list, decodeCell);
-  if (!isCount(to) || outdated === undefined || rest.length > 0) return undefined;
+  if (!isWholeNumber(to) || outdated === undefined || rest.length > 0) return undefined;
   return { kind: 'fed', answer: { kind: 'applied', to: to as Position, outdated } };
 }
 
@@ -251,21 +252,22 @@ function encodeSearchAnswer(answer: SearchAnswer): readonly WireValue[] {
 function decodeSearchAnswer([kind, list, total, cursor, isBehind, ...rest]: readonly WireValue[]): SearchAnswer | undefined {
   if ((kind === 'bad-cursor' || kind === 'unavailable') && list === undefined) return { kind };
   const rows = decodedList(list, decodeListing);
-  if (kind !== 'found' || rows === undefined || !isCount(total) || typeof isBehind !== 'boolean' || rest.length > 0) return undefined;
-  if (cursor !== null && !isText(cursor, limits.cursorLengthMax)) return undefined;
+  if (kind !== 'found' || rows === undefined || !isWholeNumber(total) || typeof isBehind !== 'boolean' || rest.length > 0) return undefined;
+  if (cursor !== null && !isTextWithin(cursor, limits.cursorLengthMax)) return undefined;
   return { kind, rows, total, isBehind, ...(cursor === null ? {} : { cursor }) };
 }
 
-function statsOf([rows, tables, distinctNames, list, ...rest]: readonly WireValue[]): Answer | undefined {
+function statsOf([rows, tables, distinctNames, list, ...rest]: readonly WireValue[]): IndexAnswer | undefined {
   const feeds = decodedList(list, feedStateOf);
-  if (!isCount(rows) || !isCount(tables) || !isCount(distinctNames) || feeds === undefined || rest.length > 0) return undefined;
+  if (!isWholeNumber(rows) || !isWholeNumber(tables) || !isWholeNumber(distinctNames) || feeds === undefined || rest.length > 0)
+    return undefined;
   return { kind: 'stats', stats: { rows, tables, distinctNames, feeds } };
 }
 
 function feedStateOf(value: WireValue): FeedState | undefined {
   if (!isList(value) || value.length !== 5) return undefined;
   const [node, incarnation, position, cells, rows] = value;
-  if (typeof node !== 'string' || !isName(node) || typeof incarnation !== 'string' || !isCount(position)) return undefined;
-  if (!isCount(cells) || !isCount(rows)) return undefined;
+  if (typeof node !== 'string' || !isName(node) || typeof incarnation !== 'string' || !isWholeNumber(position)) return undefined;
+  if (!isWholeNumber(cells) || !isWholeNumber(rows)) return undefined;
   return { node: node as NodeName, incarnation, position: position as Position, cells, rows };
 }

@@ -9,10 +9,10 @@ import type { NodeName } from '#shared/units.ts';
 import type { Cancel, Machine } from '#server/platform/platform.ts';
 import { isIndexProof, nodeProofMessage, NONCE_BYTES, otherVersionOf, readChallenge, WIRE_VERSION, type Nonces } from './handshake.ts';
 import { watchLiveness } from './liveness.ts';
-import { decodeAnswer, encodeQuestion, FRAME_BYTES_MAX, INDEX_CLOSE_CODES, type Answer, type Question } from './wire.ts';
+import { decodeAnswer, encodeQuestion, FRAME_BYTES_MAX, INDEX_CLOSE_CODES, type IndexAnswer, type IndexQuestion } from './wire.ts';
 
 /** Who connects, and with what. */
-export interface LinkOptions {
+export interface IndexLinkOptions {
   readonly key: string;
   readonly node: NodeName;
   /** What searches go by: those of the catalogue. */
@@ -43,11 +43,11 @@ type Phase =
   | { readonly kind: 'over' };
 
 /** Takes the answer, or that there will be none; returns whether it was of the kind that was asked for. */
-type Waiting = (answer: Answer | undefined) => boolean;
+type Waiting = (answer: IndexAnswer | undefined) => boolean;
 
 /** A link, which begins to connect at once. */
-export class Link {
-  readonly #options: LinkOptions;
+export class IndexLink {
+  readonly #options: IndexLinkOptions;
   readonly #events: LinkEvents;
   readonly #socket: WebSocket;
   readonly #cancelDeadline: Cancel;
@@ -55,7 +55,7 @@ export class Link {
   #phase: Phase = { kind: 'connecting' };
   #lastNumber = 0;
 
-  constructor(address: string, options: LinkOptions, events: LinkEvents) {
+  constructor(address: string, options: IndexLinkOptions, events: LinkEvents) {
     const { timers } = options.machine;
     this.#options = options;
     this.#events = events;
@@ -71,7 +71,10 @@ export class Link {
   }
 
   /** The answer to a question, of that kind; `undefined` if the link ends before it comes. */
-  ask<Kind extends Answer['kind']>(question: Question, kind: Kind): Promise<Extract<Answer, { readonly kind: Kind }> | undefined> {
+  ask<Kind extends IndexAnswer['kind']>(
+    question: IndexQuestion,
+    kind: Kind,
+  ): Promise<Extract<IndexAnswer, { readonly kind: Kind }> | undefined> {
     if (this.#phase.kind !== 'proved') return Promise.resolve(undefined);
     const number = ++this.#lastNumber;
     return new Promise((resolve) => {
@@ -147,6 +150,9 @@ export class Link {
   }
 }
 
-function isOfKind<Kind extends Answer['kind']>(answer: Answer, kind: Kind): answer is Extract<Answer, { readonly kind: Kind }> {
+function isOfKind<Kind extends IndexAnswer['kind']>(
+  answer: IndexAnswer,
+  kind: Kind,
+): answer is Extract<IndexAnswer, { readonly kind: Kind }> {
   return answer.kind === kind;
 }
