@@ -10,7 +10,16 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createPrng } from '#shared/prng.ts';
 import type { Command } from '#server/shard/message.ts';
-import { CLOSE_MS, expectAnswer, inTemporaryDirectory, openBenchNode, openPlayers, percentile, playerShard, rounded } from './harness.ts';
+import {
+  closeBenchNode,
+  expectAnswer,
+  inTemporaryDirectory,
+  openBenchNode,
+  openPlayers,
+  percentile,
+  playerShard,
+  rounded,
+} from './harness.ts';
 
 /** The scenario whose figures the README tells. */
 export const ACTIVATION_BENCH_DEFAULTS = { shards: 100_000, itemsEach: 60, loads: 5_000 };
@@ -20,7 +29,7 @@ export function benchActivation(options: typeof ACTIVATION_BENCH_DEFAULTS): Prom
   return inTemporaryDirectory(async (directory) => {
     const maker = await openBenchNode(directory, 256 * 2 ** 20);
     await openPlayers(maker, options.shards, options.itemsEach);
-    await maker.close(CLOSE_MS);
+    await closeBenchNode(maker);
     const node = await openBenchNode(directory);
     const times: number[] = [];
     const prng = createPrng('bench activation');
@@ -36,7 +45,7 @@ export function benchActivation(options: typeof ACTIVATION_BENCH_DEFAULTS): Prom
     }
     const sorted = times.toSorted((a, b) => a - b);
     const bytesPerShard = Math.round((await bytesBelow(join(directory, 'images'))) / options.shards);
-    await node.close(CLOSE_MS);
+    await closeBenchNode(node);
     return {
       coldP50Ms: rounded(percentile(sorted, 0.5)),
       coldP99Ms: rounded(percentile(sorted, 0.99)),

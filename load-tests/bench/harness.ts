@@ -3,6 +3,7 @@
  *
  * The node is called in this process, without sockets: what is measured is the engine, not the edge.
  */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,8 @@ import type { Item } from '#shared/item.ts';
 import { createPrng } from '#shared/prng.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { gold, itemId, nodeName, operationId, type ShardId } from '#shared/units.ts';
+import { IndexChild } from '#server/listing-index/child.ts';
+import { RemoteListingIndex } from '#server/listing-index/remote.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
 import type { PersisterPace } from '#server/journal/persister/open-persister.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
@@ -29,17 +32,26 @@ export async function inTemporaryDirectory<T>(run: (directory: string) => Promis
   }
 }
 
-/** Opens a node on that directory, as `npm start` does, with listings enough for everybody. A fault ends the process. */
-export function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2 ** 30, pace?: PersisterPace): Promise<GavelNode> {
+const NODE = nodeName('bench');
+/** How to let go of the listing index of each node that is open. */
+const releases = new Map<GavelNode, () => Promise<void>>();
+
+/** Opens a node on that directory, as `npm start` does: its listing index is a process of its own. A fault ends the process. */
+export async function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2 ** 30, pace?: PersisterPace): Promise<GavelNode> {
   const machine = nodeMachine();
-  return openNode({
+  const key = randomUUID();
+  const child = new IndexChild(key, machine);
+  const { itemClasses } = BUILT_IN_CATALOGUE;
+  const index = new RemoteListingIndex({ address: () => child.address, key, node: NODE, itemClasses, machine });
+  const node = await openNode({
     machine,
     isClockTrusted: true,
     rules: RULES_PROFILES.dev,
     catalogue: BUILT_IN_CATALOGUE,
     regions: ['europe'],
     world: 'bench',
-    node: nodeName('bench'),
+    node: NODE,
+    index,
     openPersister: (definition) => openFilePersister({ machine, definition, directory, ...(pace === undefined ? {} : { pace }) }),
     memoryBudgetBytes,
     onFault: (fault) => {
@@ -47,10 +59,21 @@ export function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2 ** 30
       process.exit(1);
     },
   });
+  releases.set(node, () => {
+    index.close();
+    return child.stop();
+  });
+  return node;
 }
 
 /** How long a node of a benchmark may take to close; its files stay. */
-export const CLOSE_MS = 60_000;
+const CLOSE_MS = 60_000;
+
+/** Closes a node, and its listing index. */
+export async function closeBenchNode(node: GavelNode): Promise<void> {
+  await node.close(CLOSE_MS);
+  await releases.get(node)?.();
+}
 
 /** Addresses by the player's number: each is made once, as a session would. */
 const shards: ShardId[] = [];

@@ -9,7 +9,7 @@ import type { Reply } from '#server/shard/message.ts';
 import type { GavelNode } from '#server/node.ts';
 import {
   areTexts,
-  CLOSE_MS,
+  closeBenchNode,
   clientCommand,
   expectAnswer,
   fieldOf,
@@ -56,7 +56,7 @@ export function benchTrade(options: Options): Promise<object> {
     const market = new BenchMarket(node, options);
     await market.run(options.atOnce, WARM_UP_SECONDS);
     const result = await measure(node, market, options);
-    await node.close(CLOSE_MS);
+    await closeBenchNode(node);
     return result;
   });
 }
