@@ -87,9 +87,9 @@ export class IndexLink {
     });
   }
 
-  /** Ends it. */
-  close(): void {
-    this.#end('it was closed', false);
+  /** Ends it, for a reason of this side. */
+  close(reason: string): void {
+    this.#end(reason, false);
   }
 
   #receive(bytes: Uint8Array): void {
@@ -124,8 +124,8 @@ export class IndexLink {
     if (answer === undefined) return this.#refuse('badFrame', 'it sent a frame that is none');
     const waiting = this.#waitingByNumber.get(answer.number);
     if (waiting === undefined) return this.#refuse('badFrame', `it answered question ${answer.number}, which was not asked`);
-    this.#waitingByNumber.delete(answer.number);
-    if (!waiting(answer.body)) this.#refuse('badFrame', `it answered question ${answer.number} with a ${answer.body.kind}`);
+    if (waiting(answer.body)) this.#waitingByNumber.delete(answer.number);
+    else this.#refuse('badFrame', `it answered question ${answer.number} with a ${answer.body.kind}`);
   }
 
   #refuse(code: 'badFrame' | 'unknown' | 'version', reason: string): void {

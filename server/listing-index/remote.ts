@@ -36,6 +36,8 @@ const RETRY_FIRST_MS = 50;
 const RETRY_MAX_MS = 1_000;
 /** How long a search waits for an index that is connected and says nothing: far longer than one takes. */
 const SEARCH_MS = 1_000;
+/** How long a batch waits for its answer, until the link is given up: the index may be busy with those of others. */
+const APPLY_MS = 10_000;
 const UNAVAILABLE_ANSWER: SearchAnswer = { kind: 'unavailable' };
 
 type State =
@@ -66,9 +68,12 @@ export class RemoteListingIndex implements ListingIndexService {
   async apply({ node, ...batch }: FeedBatch): Promise<FeedAnswer> {
     this.#expectOwn(node);
     const state = this.#state;
-    const answer = state.kind === 'connected' ? await state.link.ask({ kind: 'apply', batch }, 'fed') : undefined;
-    if (answer === undefined) throw new IndexAwayError('the listing index is away');
-    return answer.answer;
+    if (state.kind !== 'connected') throw new IndexAwayError('the listing index is away');
+    const { link } = state;
+    const answer = await within(this.#options.machine.timers, APPLY_MS, link.ask({ kind: 'apply', batch }, 'fed'));
+    if (answer !== undefined && answer !== 'late') return answer.answer;
+    link.close('it does not answer');
+    throw new IndexAwayError('the listing index went away before it answered');
   }
 
   async search(query: SearchQuery, { atLeast: { node, position } }: { readonly atLeast: NodePosition }): Promise<SearchAnswer> {
@@ -93,7 +98,7 @@ export class RemoteListingIndex implements ListingIndexService {
     const state = this.#state;
     this.#state = { kind: 'closed' };
     if (state.kind === 'away') state.cancelRetry();
-    else if (state.kind !== 'closed') state.link.close();
+    else if (state.kind !== 'closed') state.link.close('it is needed no more');
   }
 
   #expectOwn(node: NodeName): void {

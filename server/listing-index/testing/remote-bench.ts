@@ -54,6 +54,18 @@ export class Interceptor {
     for (const node of this.#server.clients) node.terminate();
   }
 
+  /** Nothing passes any more, and nobody is told: the other machine lost its power. */
+  freeze(): void {
+    for (const node of this.#server.clients) node.pause();
+    this.target = undefined;
+  }
+
+  /** The machine is there again, without the connections of before. */
+  thaw(target: string): void {
+    this.cut();
+    this.target = target;
+  }
+
   close(): void {
     this.cut();
     this.#server.close();
