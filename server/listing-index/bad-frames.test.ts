@@ -11,7 +11,8 @@ import { ADA, cellOfShard, listed, QUERY } from './testing/feed-bench.ts';
 import { itemClasses, KEY, RemoteBench } from './testing/remote-bench.ts';
 import { encodeQuestion, encodeAnswer, INDEX_CLOSE_CODES, type IndexQuestion } from './wire.ts';
 
-const { pack } = new Packr({ useRecords: false });
+const packr = new Packr({ useRecords: false });
+const pack = (value: unknown): Buffer => packr.pack(value);
 const NODE = nodeName('one');
 const NONCE = new Uint8Array(32).fill(7);
 const CELL = cellOfShard(ADA);

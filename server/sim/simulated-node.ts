@@ -22,7 +22,7 @@ import { MemoryDisk } from '#server/journal/disk/memory.ts';
 import { InjectedFailure } from '#server/journal/disk/memory-writes.ts';
 import { ListingIndex } from '#server/listing-index/listing-index.ts';
 import { localListingIndex } from '#server/listing-index/local.ts';
-import type { ListingIndexService } from '#server/listing-index/service.ts';
+import { IndexAwayError, type ListingIndexService } from '#server/listing-index/service.ts';
 import type { Machine, ReportedEvent } from '#server/platform/platform.ts';
 import type { Bus } from '#server/routing/link.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
@@ -52,6 +52,9 @@ const NEVER_BACK: CheckerPromise = {
   sentence: 'what a node says of time in one life, it says in the next: its time begins no earlier than it ended',
 };
 
+/** What a connection to the index may make of a batch: it arrives, it is lost, its answer is lost, or the index comes back empty. */
+export type IndexFate = 'taken' | 'lost' | 'answer-lost' | 'restart';
+
 /** What one node is like. */
 export interface NodeNature {
   readonly memoryBudgetBytes: number;
@@ -61,6 +64,8 @@ export interface NodeNature {
   readonly persisterHaste: number;
   /** How long a batch is on its way to the index; no time unless given. */
   readonly indexMs?: () => number;
+  /** What becomes of the next batch; it is taken unless given. */
+  readonly indexFate?: () => IndexFate;
   readonly wallOffsetMs: WallOffset;
 }
 
@@ -106,7 +111,7 @@ interface Running extends Life {
   readonly onTried: ((what: Tried) => void) | undefined;
   /** While the disk is stalled: what waits for the end of the stall. */
   stalled: (() => void)[] | undefined;
-  readonly index: ListingIndex;
+  index: ListingIndex;
 }
 
 function nodeOf(life: Running | undefined): GavelNode | undefined {
@@ -279,7 +284,7 @@ export class SimulatedNode {
     const real = virtualMachine(scheduler, prng.fork(`life ${this.#lives}`), life);
     const machine = seams.machine?.(real) ?? real;
     const port: Bus = bus.port(this.name, life);
-    const index = this.#slowed(localListingIndex(life.index, machine.timers), machine);
+    const index = this.#reached(life, machine);
     return openNode({
       machine,
       isClockTrusted: false,
@@ -328,15 +333,27 @@ export class SimulatedNode {
     };
   }
 
-  /** The index, but that batches are on their way to it for a while. */
-  #slowed(real: ListingIndexService, { timers }: Machine): ListingIndexService {
-    const { indexMs } = this.#setup;
-    if (indexMs === undefined) return real;
-    const apply: ListingIndexService['apply'] = async (batch) => {
-      await new Promise<void>((resolve) => timers.after(indexMs(), resolve));
-      return real.apply(batch);
+  /** The index of a life, as it is reached over a connection that takes its time, and may be cut at any batch. */
+  #reached(life: Running, { timers }: Machine): ListingIndexService {
+    const { indexMs, indexFate } = this.#setup;
+    let real = localListingIndex(life.index, timers);
+    return {
+      reachable: () => real.reachable(),
+      apply: async (batch) => {
+        if (indexMs !== undefined) await new Promise<void>((resolve) => timers.after(indexMs(), resolve));
+        const fate = indexFate?.() ?? 'taken';
+        if (fate === 'taken') return real.apply(batch);
+        this.#note(`loses the connection to the index (${fate})`);
+        if (fate === 'answer-lost') await real.apply(batch);
+        if (fate === 'restart') {
+          life.index = new ListingIndex(BUILT_IN_CATALOGUE.itemClasses);
+          real = localListingIndex(life.index, timers);
+        }
+        throw new IndexAwayError('the connection was cut');
+      },
+      search: (...asked) => real.search(...asked),
+      stats: () => real.stats(),
     };
-    return override(real, { apply });
   }
 
   #stalling(real: Persister, life: Running): Persister {

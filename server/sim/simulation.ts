@@ -20,7 +20,7 @@ import { startRooms } from './room-watch.ts';
 import type { Phase } from './scheduler.ts';
 import { startSearchers } from './search-watch.ts';
 import type { Seams } from './seams.ts';
-import { REGION, type NodeNature } from './simulated-node.ts';
+import { REGION, type NodeNature, type IndexFate } from './simulated-node.ts';
 import { SimulatedWorld, type Scene } from './simulated-world.ts';
 import { WallClocks } from './wall-clocks.ts';
 import { Workload } from './workload.ts';
@@ -84,7 +84,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     rules,
     nodes,
     nextRules: nextRules(prng.fork('fees'), rules),
-    natureOf: natureOf(clocks),
+    natureOf: natureOf(clocks, storm),
     seams,
     isTraceEndless,
     isExpected: isAboutClocks,
@@ -162,15 +162,19 @@ function resultOf(
 }
 
 /** Nodes differ: in speed, in memory, in how often images are written, and in what their clocks show. */
-function natureOf(clocks: WallClocks): (node: NodeName, prng: Prng) => NodeNature {
+function natureOf(clocks: WallClocks, storm: Phase): (node: NodeName, prng: Prng) => NodeNature {
   return (_node, prng) => {
     const commitMsMax = prng.chance(0.3) ? 20 : 2;
     const indexMsMax = prng.pick([0, 0, 10, 80]);
+    const indexCutShare = prng.pick([0, 0, 0.01, 0.1]);
+    const indexFate = (): IndexFate =>
+      !storm.isOver && prng.chance(indexCutShare) ? prng.pick(['lost', 'answer-lost', 'restart']) : 'taken';
     return {
       memoryBudgetBytes: prng.pick([30_000, 100_000, 100_000_000]),
       delays: { commitMs: () => prng.next() * commitMsMax, stepMs: () => prng.next() * 0.6 },
       persisterHaste: prng.pick([5, 40, 200]),
       ...(indexMsMax === 0 ? {} : { indexMs: () => prng.next() * indexMsMax }),
+      ...(indexCutShare === 0 ? {} : { indexFate }),
       wallOffsetMs: clocks.ofNode(prng),
     };
   };

@@ -1,6 +1,5 @@
 /** An index behind its transport: a server, nodes that reach it, and somebody between the two who tampers with frames. */
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { type NodeName, nodeName } from '#shared/units.ts';
@@ -45,8 +44,9 @@ export class Interceptor {
   }
 
   get url(): string {
-    const { port } = this.#server.address() as AddressInfo;
-    return `ws://127.0.0.1:${port}`;
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('it listens on no port');
+    return `ws://127.0.0.1:${address.port}`;
   }
 
   /** Cuts all connections, as a network does: without a word. */
