@@ -47,9 +47,18 @@ function open(turn: Turn, { name, start }: Opening, { issuer }: Command): Handle
   }
   if (start !== undefined && !hasRoomFor(turn, start.gold)) return refusal('gold-overflow');
   // After this point the command must succeed.
-  turn.insert(player, { name, createdAt: turn.now, frozen: false });
+  enroll(turn, name);
   if (start !== undefined) give(turn, start);
   return answer({ created: true });
+}
+
+/** Makes a player that comes to be before its first session: it has its id for a name until then. */
+export function ensurePlayer(turn: Turn): void {
+  if (turn.isEmpty(player)) enroll(turn, turn.shard.slice(0, turn.shard.indexOf('@')));
+}
+
+function enroll(turn: Turn, name: string): void {
+  turn.insert(player, { name, createdAt: turn.now, frozen: false });
 }
 
 function give(turn: Turn, { gold: amount, items, commodities }: StartGoods): void {
