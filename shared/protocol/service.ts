@@ -21,6 +21,11 @@ import {
 import { studioPlayerSchema } from '../studio-id.ts';
 import type { ProtocolPart } from './part.ts';
 
+/** What a service key may allow. */
+export const SERVICE_RIGHTS = ['grant', 'charge', 'read'] as const;
+/** One of the rights. */
+export type ServiceRight = (typeof SERVICE_RIGHTS)[number];
+
 /** What it is for, in the log of the node and for whoever asks later. */
 const reason = textSchema(limits.textLengthMax);
 

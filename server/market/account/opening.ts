@@ -5,6 +5,7 @@
 import type { Item } from '#shared/item.ts';
 import { gold, type Gold } from '#shared/units.ts';
 import { refusal } from '#shared/refusals.ts';
+import { studioIdOf } from '#shared/studio-id.ts';
 import { Json } from '#server/shard/json.ts';
 import { answer, type Command, type Handled } from '#server/shard/message.ts';
 import { boolean, defineEntity, text, timestamp, withDefault } from '#server/shard/entity.ts';
@@ -52,9 +53,9 @@ function open(turn: Turn, { name, start }: Opening, { issuer }: Command): Handle
   return answer({ created: true });
 }
 
-/** Makes a player that comes to be before its first session: it has its id for a name until then. */
+/** Makes a player that comes to be before its first session: until then its id, as the studio writes it, is its name. */
 export function ensurePlayer(turn: Turn): void {
-  if (turn.isEmpty(player)) enroll(turn, turn.shard.slice(0, turn.shard.indexOf('@')));
+  if (turn.isEmpty(player)) enroll(turn, studioIdOf(turn.shard.slice(0, turn.shard.indexOf('@'))));
 }
 
 function enroll(turn: Turn, name: string): void {
