@@ -73,11 +73,7 @@ function refusalIn(found: ServiceKey | Refusal): Refusal | undefined {
 }
 
 /** One, or a list of which a few at a time are taken up: between them the node does other things. */
-async function performAll(
-  { platform }: ApiOptions,
-  body: unknown,
-  perform: (asked: unknown) => Promise<Reply>,
-): Promise<HttpAnswer> {
+async function performAll({ platform }: ApiOptions, body: unknown, perform: (asked: unknown) => Promise<Reply>): Promise<HttpAnswer> {
   if (!Array.isArray(body)) {
     const reply = await perform(body);
     return reply.kind === 'answer' ? { kind: 'json', value: reply.value } : reply;

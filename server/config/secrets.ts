@@ -32,7 +32,10 @@ export const SECRETS = [
     variable: 'GAVEL_SERVICE_KEYS',
     help: 'What game servers show at `/api`: `NAME:RIGHT+RIGHT:KEY,...`, with the rights `grant`, `charge` and `read`; two of one name while one replaces the other.',
   },
-  { variable: 'GAVEL_SERVICE_KEY', help: 'One more service key, with all rights, of the name `service`; enough where there is one game server.' },
+  {
+    variable: 'GAVEL_SERVICE_KEY',
+    help: 'One more service key, with all rights, of the name `service`; enough where there is one game server.',
+  },
 ] as const;
 
 /** The name of `GAVEL_SERVICE_KEY`. */

@@ -55,7 +55,12 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   Encoder.BUFFER_SIZE = STATE_BUFFER_BYTES;
   setLogger(quietLogger(platform));
   const directory = new RoomDirectory(platform);
-  const services: EdgeServices = { ...options, directory, tokens: new Tokens(platform, options.jwtKeys, options.studioKeys), reads: readTableOf(backend.features) };
+  const services: EdgeServices = {
+    ...options,
+    directory,
+    tokens: new Tokens(platform, options.jwtKeys, options.studioKeys),
+    reads: readTableOf(backend.features),
+  };
   await startMatchMaker();
   matchMaker.defineRoomType(PLAYER_ROOM, playerRoomClass(services));
 

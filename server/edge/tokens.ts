@@ -203,7 +203,8 @@ function claimsBy<Schema extends z.ZodType>(schema: Schema, claims: unknown): z.
 function demandTime(exp: number, nbf: number | undefined, now: Instant): void {
   const seconds = (ms: number): string => `${Math.ceil(ms / 1_000)} s`;
   if (exp * 1_000 + limits.tokenLeewayMs <= now) throw new TokenFault(`the token ended ${seconds(now - exp * 1_000)} ago`);
-  if (nbf !== undefined && nbf * 1_000 - limits.tokenLeewayMs > now) throw new TokenFault(`the token begins in ${seconds(nbf * 1_000 - now)}`);
+  if (nbf !== undefined && nbf * 1_000 - limits.tokenLeewayMs > now)
+    throw new TokenFault(`the token begins in ${seconds(nbf * 1_000 - now)}`);
 }
 
 /** What the library says is wrong with a token, which quotes nothing of it. */

@@ -26,7 +26,9 @@ export function openApiDocument(): object {
     paths: Object.fromEntries(operations.map((operation) => [operation.path, { [operation.method]: operationObject(operation) }])),
     components: {
       schemas: { Refusal: jsonSchema(refusalSchema, 'output') },
-      securitySchemes: { serviceKey: { type: 'http', scheme: 'bearer', description: 'A service key; its rights are named with each operation.' } },
+      securitySchemes: {
+        serviceKey: { type: 'http', scheme: 'bearer', description: 'A service key; its rights are named with each operation.' },
+      },
     },
   };
 }

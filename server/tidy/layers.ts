@@ -40,7 +40,10 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   },
   'server/api': { uses: [...BASE, 'server/shard', 'server/config', 'server/routing', 'server/http', 'server/edge'], packages: ['zod'] },
   'server/node': { uses: 'everything', packages: 'everything' },
-  'server/main': { uses: [...BASE, 'server/config', 'server/node', 'server/edge', 'server/api', 'server/journal'], packages: ['#package.json'] },
+  'server/main': {
+    uses: [...BASE, 'server/config', 'server/node', 'server/edge', 'server/api', 'server/journal'],
+    packages: ['#package.json'],
+  },
   'server/sim': { uses: 'everything', packages: [] },
   'client-sim': { uses: ['shared'], packages: ['@colyseus/sdk', '@colyseus/schema', 'zod'] },
   'load-tests': { uses: 'everything', packages: 'everything' },

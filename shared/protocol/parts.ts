@@ -14,4 +14,14 @@ import { searchPart } from './search.ts';
 import { servicePart } from './service.ts';
 
 /** The parts of all features. */
-export const PROTOCOL_PARTS = [accountPart, goodsPart, searchPart, listingPart, bidPart, orderPart, completedPart, historyPart, servicePart];
+export const PROTOCOL_PARTS = [
+  accountPart,
+  goodsPart,
+  searchPart,
+  listingPart,
+  bidPart,
+  orderPart,
+  completedPart,
+  historyPart,
+  servicePart,
+];
