@@ -4,7 +4,7 @@ import { openApiDocument } from './openapi.ts';
 import { OPERATIONS, type Operation } from './operations.ts';
 
 /** As a client reads it: JSON has no `undefined`. */
-const document = (): Record<string, never> => JSON.parse(JSON.stringify(openApiDocument()));
+const document = (): Record<string, never> => JSON.parse(JSON.stringify(openApiDocument())) as Record<string, never>;
 
 describe('the description of the HTTP interface', () => {
   it('is OpenAPI 3.1, by the schema of OpenAPI itself', async () => {
