@@ -43,7 +43,7 @@ export const SERVICE_SABOTAGES: Sabotages = {
       if (listed !== undefined) {
         turn.remove(listing, listed.id);
         turn.insert(item, { itemId: listed.item.value.id, item: listed.item });
-        transfer(turn, 'cancelled', null, [fromTo(`item:${listed.item.value.id}`, 'listed', 'stash')]);
+        transfer(turn, 'claim', null, [fromTo(`item:${listed.item.value.id}`, 'listed', 'stash')]);
       }
       return real(turn, command);
     }),

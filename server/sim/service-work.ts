@@ -31,12 +31,12 @@ export function grantWish(prng: Prng, name: string): ServiceWish {
 export function chargeWish(prng: Prng, { gold, held, stash, listings, commodities }: PlayerState): ServiceWish {
   const beyond = prng.chance(held > 0 ? 0.5 : 0.1) ? gold + prng.integer(1, held + 1) : undefined;
   const listed = [...listings.values()].flatMap(({ item }) => item?.id ?? []);
-  const ids = prng.chance(0.3) ? listed : [...stash.keys()];
+  const ids = prng.chance(0.4) ? listed : [...stash.keys()];
   const [stack] = [...commodities.entries()];
   const taken = stack !== undefined && prng.chance(0.4) ? [{ commodity: stack[0], quantity: prng.integer(1, stack[1] + 1) }] : [];
   const body = {
     gold: beyond ?? prng.integer(1, 400),
-    items: ids.length > 0 && prng.chance(0.3) ? [prng.pick(ids)] : [],
+    items: ids.length > 0 && prng.chance(0.4) ? [prng.pick(ids)] : [],
     commodities: taken,
     reason: 'repairs',
   };
