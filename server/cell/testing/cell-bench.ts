@@ -139,13 +139,13 @@ export class Bench {
   private constructor(
     scheduler: Scheduler,
     reported: ReportedEvent[],
-    partsOf: (world: World, changed: number[], faults: Error[]) => CellParts,
+    partsOf: (world: World, changed: number[], faults: Error[], resting: CellPartsOptions['resting']) => CellParts,
     backend: FlakyBackend,
     persister: Persister,
   ) {
     this.scheduler = scheduler;
     this.reported = reported;
-    this.parts = partsOf(this.world, this.changed, this.faults);
+    this.parts = partsOf(this.world, this.changed, this.faults, (shard) => this.cells.of(shard)?.resting(shard));
     this.cells = new OwnCells(this.parts);
     this.world.add(TEST_MARKET, new Region(1));
     this.#cell = this.openCell();
@@ -196,7 +196,7 @@ export class Bench {
     return new Bench(
       scheduler,
       reported,
-      (world, changed, faults) =>
+      (world, changed, faults, resting) =>
         createCellParts({
           platform,
           journal: persister,
@@ -204,6 +204,7 @@ export class Bench {
           cellsPerMarket: 1,
           world,
           replyInPlaceOf,
+          resting,
           memoryBudgetBytes,
           onFault: (fault) => void faults.push(fault),
           onChanges: (position) => void changed.push(position),

@@ -65,6 +65,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     cellsPerMarket: CELLS,
     world,
     replyInPlaceOf: () => undefined,
+    resting: (shard) => cells.of(shard)?.resting(shard),
     memoryBudgetBytes: Number.MAX_SAFE_INTEGER,
     onFault: (fault) => {
       throw fault;

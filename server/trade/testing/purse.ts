@@ -9,7 +9,7 @@ import { answer, type Handled } from '#server/shard/message.ts';
 import { onCommand, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { decideAccepted } from '../decider.ts';
-import { openHold } from '../holder.ts';
+import { beginTrade } from '../holder.ts';
 import type { Verdict } from '../messages.ts';
 import type { TradeKind } from '../trade-kind.ts';
 import { trades } from '../trades.ts';
@@ -47,13 +47,16 @@ export const WAITING = 'waiting';
 
 /** The list of powerups for a shard with a purse. */
 export function pursePowerups(kinds: Readonly<Record<string, TradeKind>> = {}): readonly Powerup[] {
-  const standing: TradeKind = { ...testTrade, stand: (_turn, { tx }) => answer({ standing: tx }) };
-  return [trades({ [STANDING]: standing, [WAITING]: testTrade, ...kinds }), purses];
+  return [trades({ [STANDING]: standingTrade, [WAITING]: testTrade, ...kinds }), purses];
 }
 
 /** The kind of trade itself. */
 export const testTrade: TradeKind = {
   isHold: ({ terms, gold: held }) => terms.value['amount'] === held,
+  promise: (turn, { tx, gold: amount }) => {
+    changePurse(turn, -amount, amount);
+    turn.post({ cause: 'promise', tx, balance: coinsOf(turn), postings: between('wallet', 'hold', amount) });
+  },
   decide: (turn, { tx, terms }) => {
     switch (terms['wish']) {
       case 'commit':
@@ -80,6 +83,8 @@ export const testTrade: TradeKind = {
   },
 };
 
+const standingTrade: TradeKind = { ...testTrade, stand: (_turn, { tx }) => answer({ standing: tx }) };
+
 const purses: Powerup = {
   name: 'purses',
   entities: [purse, purchase, sale],
@@ -105,10 +110,8 @@ const purses: Powerup = {
 
 function promise(turn: Turn, trade: string, { decider, amount, wish }: PromiseBody): Handled {
   if (coinsOf(turn) < amount) return refusal('not-enough-gold');
-  const opened = openHold(turn, { trade, decider, gold: gold(amount), terms: { wish, amount } });
-  changePurse(turn, -amount, amount);
-  turn.post({ cause: 'promise', tx: opened.hold.tx, balance: coinsOf(turn), postings: between('wallet', 'hold', amount) });
-  return opened.later;
+  const kind = trade === STANDING ? standingTrade : testTrade;
+  return beginTrade(turn, { trade, kind, decider, gold: gold(amount), terms: { wish, amount } });
 }
 
 function sell(turn: Turn, tx: TransactionId, amount: Gold): void {
