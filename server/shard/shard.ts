@@ -147,7 +147,10 @@ export class Shard implements Partner {
       const failed = error instanceof Error ? error : new Error(String(error));
       this.#takeBack(turn);
       if (turn.joined === undefined) return this.#fail(message, turn.now, failed);
-      return { ...this.turn(message, platformNow, { isUnloadable: (shard) => turn.neighbours.isUnloadable(shard), partner: () => undefined }), failed };
+      return {
+        ...this.turn(message, platformNow, { isUnloadable: (shard) => turn.neighbours.isUnloadable(shard), partner: () => undefined }),
+        failed,
+      };
     }
   }
 

@@ -13,6 +13,7 @@ import { openPersister } from '#server/journal/persister/open-persister.ts';
 import { ShardFault, type Persister } from '#server/journal/persister/persister.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
 import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
+import { PLACES } from '#server/market/places.ts';
 import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
 import { defineShard } from '#server/shard/definition.ts';
@@ -176,7 +177,7 @@ export class Bench {
     const machine = virtualMachine(scheduler, createPrng('cell'), life);
     // Without a node there is no time of the node: the clock is that of the machine.
     const platform: Platform = { ...machine, clock: { now: () => machine.readings.wall() } };
-    const definition = defineShard(powerups);
+    const definition = defineShard(powerups, { places: PLACES });
     const backend = new FlakyBackend(platform.timers, disk ?? new MemoryDisk(definition), {
       commitMs: () => COMMIT_MS,
       stepMs: () => 1,

@@ -139,7 +139,8 @@ class InstantJournal implements CellJournal {
       .toReversed();
   }
 
-  append({ shard, ledger }: ChangeSet): Position {
+  append({ shard, ledger }: ChangeSet, partner?: ChangeSet): Position {
+    if (partner !== undefined) this.append(partner);
     const position = (this.appended = nextPosition(this.appended));
     const known = this.#ledgerByShard.get(shard) ?? [];
     this.#ledgerByShard.set(shard, [...known, ...ledger]);

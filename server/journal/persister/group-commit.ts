@@ -82,12 +82,6 @@ export class GroupCommit {
     return this.#appended;
   }
 
-  #write(changes: ChangeSet): void {
-    this.#unsentBytes += this.#writer.changeSet(changes);
-    if (changes.now > this.#openNow) this.#openNow = changes.now;
-    this.#appended++;
-  }
-
   /** Sends the next batch, unless one is under way. */
   send(): void {
     if (this.#state === 'committing' || this.#state === 'stopped') return;
@@ -106,6 +100,12 @@ export class GroupCommit {
   /** Sends nothing more, and hears of nothing that was sent. */
   stop(): void {
     this.#state = 'stopped';
+  }
+
+  #write(changes: ChangeSet): void {
+    this.#unsentBytes += this.#writer.changeSet(changes);
+    if (changes.now > this.#openNow) this.#openNow = changes.now;
+    this.#appended++;
   }
 
   /** Closes the open batch: what is appended from now on goes into the next one. */
