@@ -11,10 +11,9 @@ import packageJson from '#package.json' with { type: 'json' };
 import { limits } from '#shared/limits.ts';
 import { nodeName } from '#shared/units.ts';
 import { ConfigError, helpText, loadConfig, type Config } from './config.ts';
-import { startAdminServer, type AdminServer } from './api/admin-server.ts';
-import { apiRoutes } from './api/api.ts';
+import { startAdminServer, type AdminServer } from '#server/api/admin-server.ts';
+import { apiRoutes } from '#server/api/api.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
-import type { Route } from './http/http-server.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
 import { DataDirectoryError } from '#server/journal/persister/persister.ts';
 import { nodeMachine } from './platform/node-machine.ts';
@@ -80,7 +79,7 @@ function openOwnNode(config: Config): Promise<GavelNode> {
 function openOwnEdge(
   { catalogue, host, port, profile, secrets, jwks, origins, sessionRate }: Config,
   node: GavelNode,
-  routes: readonly Route[],
+  routes: ReturnType<typeof apiRoutes>,
 ): Promise<Edge> {
   return startEdge({
     backend: node,

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { GameClient } from '#client/game-client.ts';
 import { until } from '#client/wait.ts';
 
-const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+const MAIN = join(fileURLToPath(new URL('../..', import.meta.url)), 'server/main.ts');
 const SECRET = 'the-secret-that-signs-tokens-0123456789';
 const [LOOT, SHOP] = ['the-key-of-the-loot-servers-0123456789', 'the-key-of-the-shop-servers-0123456789'];
 const ENVIRONMENT = { GAVEL_JWT_SECRET: SECRET, GAVEL_SERVICE_KEYS: `loot:grant+read:${LOOT}, shop:charge:${SHOP}` };

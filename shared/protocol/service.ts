@@ -39,7 +39,7 @@ const commodities = z
 const NOTHING = 'must have gold, items or commodities';
 
 /** An item to grant: whole, as the catalogue knows its parts. Without an `id` it is given one. */
-export const grantedItemSchema = z.strictObject({ ...itemSchema.shape, id: itemIdSchema.exactOptional() });
+const grantedItemSchema = z.strictObject({ ...itemSchema.shape, id: itemIdSchema.exactOptional() });
 
 /** A grant: gold, items and commodities for one player. */
 export const grantSchema = z
