@@ -169,6 +169,7 @@ function natureOf(clocks: WallClocks, storm: Phase): (node: NodeName, prng: Prng
     const indexCutShare = prng.pick([0, 0, 0.01, 0.1]);
     const indexFate = (): IndexFate =>
       !storm.isOver && prng.chance(indexCutShare) ? prng.pick(['lost', 'answer-lost', 'restart']) : 'taken';
+    const messagesShare = prng.pick([0, 0.3, 1]);
     return {
       memoryBudgetBytes: prng.pick([30_000, 100_000, 100_000_000]),
       delays: { commitMs: () => prng.next() * commitMsMax, stepMs: () => prng.next() * 0.6 },
@@ -176,6 +177,7 @@ function natureOf(clocks: WallClocks, storm: Phase): (node: NodeName, prng: Prng
       ...(indexMsMax === 0 ? {} : { indexMs: () => prng.next() * indexMsMax }),
       ...(indexCutShare === 0 ? {} : { indexFate }),
       wallOffsetMs: clocks.ofNode(prng),
+      tradesBy: () => (prng.chance(messagesShare) ? 'messages' : 'units'),
     };
   };
 }
