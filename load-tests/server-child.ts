@@ -10,6 +10,8 @@ import packageJson from '#package.json' with { type: 'json' };
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SERVES = /Gavel serves at (https?:\/\/\S+)/;
+const INDEX_STARTS = /^Listing index: process (\d+)/gm;
+const INDEX_STARTS_AGAIN = /the listing index runs again, in process (\d+)/g;
 /** What follows `node` in `npm start`: V8's flags and the program. They are written there alone. */
 const [, ...START] = packageJson.scripts.start.split(' ');
 /** The end of what it said that is kept. */
@@ -53,6 +55,13 @@ export class ServerChild {
   /** The process id. */
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** The process of its listing index, as it last said; `undefined` before it has. */
+  get indexPid(): number | undefined {
+    const said = [...this.#said.matchAll(INDEX_STARTS), ...this.#complaints.matchAll(INDEX_STARTS_AGAIN)];
+    const pid = said.at(-1)?.[1];
+    return pid === undefined ? undefined : Number(pid);
   }
 
   /** Whether the process is still there. */

@@ -1,4 +1,5 @@
 /** What must be true of a server that has come back, once every command has its answer. */
+import { RefusedError } from '#client/errors.ts';
 import { pause } from '#client/wait.ts';
 import type { Prng } from '#shared/prng.ts';
 import { countsOf, differences, listingText, type Books } from '../books.ts';
@@ -19,7 +20,7 @@ export async function check(players: readonly Player[], books: Books, prng: Prng
   const holdings = await settled(() =>
     Promise.resolve(books.faults(new Map(players.map((player) => [player.client.shard, player.holdings])))),
   );
-  const index = await settled(() => indexFaults(players));
+  const index = await settled(() => unlessUnavailable(indexFaults(players)));
   return [...unanswered, ...changed, ...holdings, ...index];
 }
 
@@ -42,6 +43,16 @@ async function settled(faults: () => Promise<readonly string[]>): Promise<readon
     const found = await faults();
     if (found.length === 0 || performance.now() > deadline) return found;
     await pause(LOOK_AGAIN_MS);
+  }
+}
+
+/** The faults found, or the one that there is no index to be asked for now. */
+async function unlessUnavailable(faults: Promise<readonly string[]>): Promise<readonly string[]> {
+  try {
+    return await faults;
+  } catch (error) {
+    if (error instanceof RefusedError && error.refusal.name === 'unavailable') return ['the index is unavailable'];
+    throw error;
   }
 }
 

@@ -3,9 +3,9 @@
  *
  * A round starts the server, connects the players, has every command answered that was not, checks everything, lets the players work,
  * and ends the server with their commands under way. Rounds differ in when it is killed: under load, also while it starts, or while it
- * stops. In the end it is stopped in order, twice, and a second server is refused. The first round that finds something is the last.
+ * stops. In some the process of its listing index is killed before, again and again, and must be whole again while the server goes on. In the end it is stopped in order, twice, and a second server is refused. The first round that finds something is the last.
  */
-import { pause } from '#client/wait.ts';
+import { pause, until } from '#client/wait.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import { limits } from '#shared/limits.ts';
 import { Books } from '../books.ts';
@@ -16,15 +16,17 @@ import { ServerChild } from '../server-child.ts';
 import { work } from './workload.ts';
 
 /** When a round kills. Every round kills under load; some do it elsewhere too. */
-export type RoundKind = 'load' | 'start' | 'stop';
+export type RoundKind = 'load' | 'start' | 'index' | 'stop';
 
-const PATTERN: readonly RoundKind[] = ['load', 'start', 'load', 'stop'];
+const PATTERN: readonly RoundKind[] = ['load', 'start', 'index', 'stop'];
 
 const ROLES: readonly Role[] = [
   ...['ada', 'bob', 'cid', 'dora'].map((guest) => ({ guest, region: 'europe', mode: 'softcore' as const })),
   ...['eve', 'finn'].map((guest) => ({ guest, region: 'asia', mode: 'hardcore' as const })),
 ];
 
+/** The pauses before it is started again become longer each time, up to 10 s. */
+const INDEX_START_MS = 15_000;
 /** A start takes a second; a recovery may take 10 s. */
 const START_MS = 15_000;
 const WORK_MIN_MS = 5;
@@ -32,6 +34,7 @@ const WORK_MAX_MS = 170;
 /** An orderly stop takes about so long: kills fall before, in, and after it. */
 const STOP_KILL_MAX_MS = 150;
 const STARTS_KILLED_MAX = 3;
+const INDEX_KILLED_MAX = 3;
 
 /** What a drill is given. */
 export interface DrillSetup {
@@ -53,7 +56,7 @@ export class Drill {
     commands: 0,
     interrupted: 0,
     /** Kills by what the server was doing. */
-    killed: { load: 0, start: 0, stop: 0 } satisfies Record<RoundKind, number>,
+    killed: { load: 0, start: 0, index: 0, stop: 0 } satisfies Record<RoundKind, number>,
     /** From the start of a process to its being ready, on data that a kill left. */
     slowestStartMs: 0,
     /** From Ctrl-C to the end of the process, with commands under way. */
@@ -89,6 +92,7 @@ export class Drill {
     const server = await this.#ready(prng);
     // What is wrong stays as it is, for whoever looks into it.
     if (!this.#isGood) return this.#abandon(server);
+    if (kind === 'index') await this.#killIndex(server, prng.fork('index'));
     const { commands, interrupted, workMs } = await this.#workUntil(prng, async () => {
       if (kind === 'stop') {
         server.interrupt();
@@ -112,6 +116,21 @@ export class Drill {
       this.#listen(server);
       this.#result.killed.start++;
     }
+  }
+
+  /** Kills the index a few times with commands under way; trades go on, and everything is found again soon after. */
+  async #killIndex(server: ServerChild, prng: Prng): Promise<void> {
+    const working = this.#workCalmly(prng.fork('work'));
+    for (let left = prng.integer(1, INDEX_KILLED_MAX); left > 0; left--) {
+      await pause(prng.integer(0, WORK_MAX_MS));
+      const killed = server.indexPid;
+      if (killed === undefined) throw new Error('the server has not said which process its index is');
+      process.kill(killed, 'SIGKILL');
+      this.#result.killed.index++;
+      await until(() => server.indexPid !== killed, INDEX_START_MS);
+    }
+    await working;
+    for (const fault of await check(this.#players, this.#books, prng.fork('check'))) this.#violation(fault);
   }
 
   /** A server that serves, with all players in it, all commands answered and everything checked. */
