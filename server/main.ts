@@ -147,9 +147,9 @@ async function stop(node: GavelNode, { edge, admin }: Doors, index: IndexAccess)
   process.stdout.write('Stopping ...\n');
   setTimeout(() => kill('it took too long to stop; the next start recovers.'), limits.drainMaxMs).unref();
   await Promise.all([edge.close(limits.drainMaxMs / 4), admin?.close(limits.drainMaxMs / 4)]);
-  await node.close(limits.drainMaxMs / 2);
+  // Nobody searches any more.
   index.service.close();
-  await index.child?.stop();
+  await Promise.all([node.close(limits.drainMaxMs / 2), index.child?.stop()]);
   // With the disk too slow, or the journal locked by another program, the last turns have not come
   // to it: nobody was told of them.
   if (node.persister.durable < node.persister.appended)

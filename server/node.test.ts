@@ -10,7 +10,7 @@ import { listingId, marketOf, shardId, marketName } from '#shared/address.ts';
 import { cellOf, epoch, FIRST_EPOCH } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import { FIRST_ROW_ID, gold, itemId, nodeName, operationId, position, type ShardId } from '#shared/units.ts';
+import { FIRST_ROW_ID, gold, instant, itemId, nodeName, operationId, position, type ShardId } from '#shared/units.ts';
 import type { CommandAnswer } from '#shared/protocol.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { rollItem } from '#shared/catalog/loot.ts';
@@ -22,11 +22,14 @@ import { ShardFault, type Persister, type PersisterDefinition } from '#server/jo
 import { StoreLockedError } from '#server/journal/disk/storage.ts';
 import { directoryName, fileName } from '#server/journal/disk/image-files.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
+import { ListingIndex } from '#server/listing-index/listing-index.ts';
+import { localListingIndex } from '#server/listing-index/local.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import { listing } from '#server/market/listing/listing.ts';
 import { marketFeatures } from '#server/market/market.ts';
 import { marketNetwork, opening, player } from '#server/market/testing/market-bench.ts';
 import { PLACES } from '#server/market/places.ts';
+import { nodeMachine } from '#server/platform/node-machine.ts';
 import type { Machine, ReportedEvent } from '#server/platform/platform.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
@@ -38,6 +41,7 @@ import { ALARM_SCAN_MS, ALARM_SCAN_SHARDS } from '#server/cell/alarms/scan.ts';
 import { override } from '#server/sim/override.ts';
 import { Scheduler } from '#server/sim/scheduler.ts';
 import { clockTime, virtualMachine } from '#server/sim/virtual-platform.ts';
+import { IndexAwayError, type ListingIndexService } from '#server/listing-index/service.ts';
 import { openNode, type GavelNode, type NodeOptions } from './node.ts';
 
 const rules = RULES_PROFILES.dev;
@@ -54,6 +58,9 @@ interface Life {
   readonly ownerOf?: NodeOptions['ownerOf'];
   readonly epochs?: PersisterDefinition['epochs'];
   readonly changes?: (real: Persister) => Partial<Persister>;
+  readonly index?: ListingIndexService;
+  /** How long a start may take. */
+  readonly startMs?: number;
 }
 
 class NodeBench {
@@ -70,13 +77,13 @@ class NodeBench {
       return override(real, life.changes?.(real) ?? {});
     });
     opening.catch(() => undefined); // Whoever awaits it hears of it.
-    await this.run(1_000);
+    await this.run(life.startMs ?? 1_000);
     return opening;
   }
 
   #openNode(
     served: readonly string[],
-    { wallOffsetMs = 0, isClockTrusted = false, ownerOf = () => ONE }: Life,
+    { wallOffsetMs = 0, isClockTrusted = false, ownerOf = () => ONE, index }: Life,
     open: (machine: Machine, definition: PersisterDefinition) => Promise<Persister>,
   ): Promise<GavelNode> {
     const life = {
@@ -97,6 +104,7 @@ class NodeBench {
       world: 'test',
       node: ONE,
       ownerOf,
+      ...(index === undefined ? {} : { index }),
       openPersister: (definition) => open(machine, definition),
       memoryBudgetBytes: 1e9,
       onFault: (fault) => {
@@ -477,6 +485,33 @@ describe('a start', () => {
     expect(bench.reported).toMatchObject([
       { level: 'error', message: '1 of 2 listings cannot be read, and are not found until they can be' },
     ]);
+    await bench.close(node);
+  });
+
+  it('does not wait for an index that is away: it serves, keeps nothing for it, and feeds it when it is there', async () => {
+    const core = new ListingIndex(BUILT_IN_CATALOGUE.itemClasses);
+    const { promise: arrival, resolve: arrive } = Promise.withResolvers<ListingIndexService>();
+    let real: ListingIndexService | undefined;
+    void arrival.then((index) => (real = index));
+    const away = new IndexAwayError('away');
+    const index: ListingIndexService = {
+      reachable: () => arrival.then(() => undefined),
+      apply: (batch) => real?.apply(batch) ?? Promise.reject(away),
+      search: (...asked) => real?.search(...asked) ?? Promise.resolve({ kind: 'unavailable' }),
+      stats: () => real?.stats() ?? Promise.reject(away),
+    };
+    const bench = new NodeBench();
+    const node = await bench.open(regions, { index, startMs: 4_000 });
+    expect(bench.reported).toMatchObject([{ level: 'info', message: 'the node serves; the listing index is not complete yet' }]);
+    await openWithListing(node, player('ada'));
+    await bench.run(1_000);
+    const query = { market: marketName('europe', 'softcore'), criteria: {}, sort: { by: 'buyout' }, limit: 9, now: instant(0) } as const;
+    expect(await node.index.search(query, { atLeast: node.durable })).toEqual({ kind: 'unavailable' });
+    expect(node.index.lagMs).toBeGreaterThan(4_000);
+    arrive(localListingIndex(core, nodeMachine().timers));
+    await bench.run(1_000);
+    expect(await node.index.search(query, { atLeast: node.durable })).toMatchObject({ kind: 'found', total: 1, lagMs: 0 });
+    expect(bench.reported).toHaveLength(1);
     await bench.close(node);
   });
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { listingId } from '#shared/address.ts';
+import { listingId, shardId } from '#shared/address.ts';
 import { epoch } from '#shared/cell.ts';
 import { nodeName, position, rowId, shardVersion } from '#shared/units.ts';
+import { IndexAwayError } from './service.ts';
 import { promisesSettled } from '#server/sim/scheduler.ts';
 import {
   ADA,
@@ -137,6 +138,37 @@ describe('the feed of the index', () => {
     expect(await bench.known()).toEqual({ rows: 500, position: 601 });
     expect(bench.core.get(listingId(rowId(501), ADA))).toBeDefined();
     expect(bench.spans).toEqual([[0, 601]]);
+  });
+
+  it('sends much in parts, of which only the last is told the position', async () => {
+    const bench = new Bench([EMPTY]);
+    const shards = Array.from({ length: 1_300 }, (_, number) => shardId(`p${number}`, 'europe', 'softcore'));
+    await bench.feed.openCells(shards.map((shard) => cellOfShard(shard)));
+    for (const [number, shard] of shards.entries()) bench.put(number + 1, shard, 1, row(1));
+    await bench.ring();
+    expect(bench.spans).toEqual([
+      [0, 0],
+      [0, 0],
+      [0, 1_300],
+    ]);
+    expect(await bench.known()).toEqual({ rows: 1_300, position: 1_300 });
+  });
+
+  it('keeps nothing that changes before a cell is read: the snapshot has it', async () => {
+    const readings = new SlowReadings();
+    let isAway = true;
+    const apply: BenchOptions['apply'] = (real, batch) => (isAway ? Promise.reject(new IndexAwayError('away')) : real.apply(batch));
+    const bench = new Bench([], { snapshot: readings.snapshot, apply, pendingMax: 3 });
+    void bench.feed.openCells(CELLS);
+    await promisesSettled();
+    for (let id = 1; id <= 9; id++) bench.put(id, ADA, id, row(id));
+    expect([bench.read, bench.reported]).toEqual([[], []]);
+    isAway = false;
+    await bench.ring();
+    await readings.end(9, rowsUpTo(9));
+    expect(await bench.known()).toEqual({ rows: 9, position: 9 });
+    // Each of the snapshot's rows came once, and no change beside them.
+    expect(bench.applied.flatMap((batch) => (batch.kind === 'changes' ? batch.cells : []))).toEqual([]);
   });
 
   it('goes live after any number of comings and goings in one shard during a snapshot', async () => {
