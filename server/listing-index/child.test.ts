@@ -88,7 +88,11 @@ describe('an index in a child process', () => {
     const pid = Number(line);
     expect(isThere(pid)).toBe(true);
     parent.kill('SIGKILL');
-    await until(() => !isThere(pid), 10_000);
+    try {
+      await until(() => !isThere(pid), 10_000);
+    } finally {
+      if (isThere(pid)) process.kill(pid, 'SIGKILL');
+    }
   });
 });
 
