@@ -41,6 +41,7 @@ describe('the configuration', () => {
       secrets: {
         jwtKeys: ['made-up-made-up-made-up-made-up-made-up'],
         serviceKey: 'made-up-made-up-made-up-made-up-made-up',
+        worldKey: undefined,
         isMadeUp: true,
       },
     });
@@ -85,10 +86,11 @@ describe('the configuration', () => {
   });
 
   it('takes both keys while one replaces the other', () => {
-    const env = { GAVEL_JWT_SECRET: `${SECRET},${'b'.repeat(40)}`, GAVEL_SERVICE_KEY: 'c'.repeat(32) };
+    const env = { GAVEL_JWT_SECRET: `${SECRET},${'b'.repeat(40)}`, GAVEL_SERVICE_KEY: 'c'.repeat(32), GAVEL_WORLD_KEY: 'd'.repeat(32) };
     expect(load({ args: ['--profile', 'production'], env }).secrets).toEqual({
       jwtKeys: [SECRET, 'b'.repeat(40)],
       serviceKey: 'c'.repeat(32),
+      worldKey: 'd'.repeat(32),
       isMadeUp: false,
     });
   });
@@ -133,6 +135,11 @@ describe('the configuration', () => {
       { args: ['--profile', 'production'], env: { GAVEL_JWT_SECRET: SECRET } },
       'In production, GAVEL_SERVICE_KEY must be in the environment.',
     ],
+    [
+      { args: ['--profile', 'production'], env: { GAVEL_JWT_SECRET: SECRET, GAVEL_SERVICE_KEY: SECRET } },
+      'In production, GAVEL_WORLD_KEY must be in the environment.',
+    ],
+    [{ env: { GAVEL_WORLD_KEY: 'short' } }, 'GAVEL_WORLD_KEY must have at least 32 characters.'],
     [{ env: { GAVEL_JWT_SECRET: 'short' } }, 'A key in GAVEL_JWT_SECRET must have at least 32 characters.'],
     [{ env: { GAVEL_JWT_SECRET: `${SECRET},${SECRET},${SECRET}` } }, 'GAVEL_JWT_SECRET must be one key, or two with a comma between them.'],
     [{ env: { GAVEL_SERVICE_KEY: 'short' } }, 'GAVEL_SERVICE_KEY must have at least 32 characters.'],

@@ -5,7 +5,8 @@
  * from it. Pure: the caller gives the arguments, the environment and a way to read files.
  *
  * Secrets come from the environment alone, where no list of processes and no file in the repository
- * shows them. In development they are made up at each start; in production there is no start
+ * shows them. In development they are made up at each start (the key of the world once, for its data);
+ * in production there is no start
  * without them.
  */
 import { parseArgs } from 'node:util';
@@ -55,6 +56,8 @@ export interface Secrets {
   readonly jwtKeys: readonly string[];
   /** What game servers show. */
   readonly serviceKey: string;
+  /** Seals the ids that clients see; `undefined` if the data directory is to have one made up. */
+  readonly worldKey: string | undefined;
   /** Whether they were made up for this run. */
   readonly isMadeUp: boolean;
 }
@@ -160,6 +163,7 @@ export const SETTINGS = Object.entries(settingsSchema.shape).flatMap(([name, sch
 export const SECRETS = [
   { variable: 'GAVEL_JWT_SECRET', help: 'Signs session tokens; two keys, `new,old`, while one replaces the other.' },
   { variable: 'GAVEL_SERVICE_KEY', help: 'What game servers show to grant and charge.' },
+  { variable: 'GAVEL_WORLD_KEY', help: 'Seals the ids that clients see: one for the life of a world. In development the data keep it.' },
 ] as const;
 
 /** The file of settings, in the directory where the server is started. */
@@ -308,14 +312,15 @@ function readJson(readText: ConfigSource['readText'], path: string): unknown {
 function loadSecrets({ env, newSecret }: ConfigSource, profile: Profile): Secrets {
   const missing = SECRETS.find(({ variable }) => env[variable] === undefined)?.variable;
   if (profile === 'production' && missing !== undefined) throw new ConfigError(`In production, ${missing} must be in the environment.`);
-  const { GAVEL_JWT_SECRET: jwt = newSecret(), GAVEL_SERVICE_KEY: serviceKey = newSecret() } = env;
+  const { GAVEL_JWT_SECRET: jwt = newSecret(), GAVEL_SERVICE_KEY: serviceKey = newSecret(), GAVEL_WORLD_KEY: worldKey } = env;
   const jwtKeys = jwt.split(',');
   const isShort = (key: string): boolean => key.length < limits.secretLengthMin;
   const demand = `must have at least ${limits.secretLengthMin} characters.`;
   if (jwtKeys.length > 2) throw new ConfigError('GAVEL_JWT_SECRET must be one key, or two with a comma between them.');
   if (jwtKeys.some(isShort)) throw new ConfigError(`A key in GAVEL_JWT_SECRET ${demand}`);
   if (isShort(serviceKey)) throw new ConfigError(`GAVEL_SERVICE_KEY ${demand}`);
-  return { jwtKeys, serviceKey, isMadeUp: missing !== undefined };
+  if (worldKey !== undefined && isShort(worldKey)) throw new ConfigError(`GAVEL_WORLD_KEY ${demand}`);
+  return { jwtKeys, serviceKey, worldKey, isMadeUp: env['GAVEL_SERVICE_KEY'] === undefined };
 }
 
 /** What somebody typed, short and on one line. */

@@ -12,6 +12,7 @@ import { limits } from '#shared/limits.ts';
 import { nodeName } from '#shared/units.ts';
 import { ConfigError, helpText, loadConfig, type Config } from './config.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
+import { settleWorldKey } from '#server/journal/disk/world-key.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
 import { DataDirectoryError } from '#server/journal/persister/persister.ts';
 import { nodeMachine } from './platform/node-machine.ts';
@@ -22,6 +23,8 @@ const WORLD = 'gavel';
 const NODE = nodeName('node-1');
 
 const machine = nodeMachine();
+
+const newSecret = (): string => randomBytes(32).toString('base64url');
 
 function readConfig(): Config {
   const config = loadConfig({
@@ -35,7 +38,7 @@ function readConfig(): Config {
         throw error;
       }
     },
-    newSecret: () => randomBytes(32).toString('base64url'),
+    newSecret,
   });
   if (config !== 'help') return config;
   process.stdout.write(helpText());
@@ -74,7 +77,10 @@ function openOwnNode(config: Config): Promise<GavelNode> {
   });
 }
 
-function openOwnEdge({ catalogue, host, port, profile, secrets, origins, sessionRate }: Config, node: GavelNode): Promise<Edge> {
+function openOwnEdge(
+  { catalogue, dataDirectory, host, port, profile, secrets, origins, sessionRate }: Config,
+  node: GavelNode,
+): Promise<Edge> {
   return startEdge({
     backend: node,
     platform: node.platform,
@@ -83,6 +89,7 @@ function openOwnEdge({ catalogue, host, port, profile, secrets, origins, session
     port,
     guests: profile === 'dev',
     jwtKeys: secrets.jwtKeys,
+    worldKey: settleWorldKey(dataDirectory, secrets.worldKey, newSecret),
     origins: { loopback: profile === 'dev', named: origins },
     sessionRate,
     isReady: () => !node.persister.isFull,

@@ -21,6 +21,7 @@ import { AddressLimiter, TokenBucket, type Rate } from '#server/http/token-bucke
 import type { Platform } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
 import { readTableOf } from '#server/market/market.ts';
+import { IdDoor } from './id-door.ts';
 import { playerRoomClass } from './player-room.ts';
 import { PLAYER_ROOM, RoomDirectory } from './room-directory.ts';
 import type { EdgeOptions, EdgeServices } from './services.ts';
@@ -55,7 +56,13 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   Encoder.BUFFER_SIZE = STATE_BUFFER_BYTES;
   setLogger(quietLogger(platform));
   const directory = new RoomDirectory(platform);
-  const services: EdgeServices = { ...options, directory, tokens: new Tokens(options.jwtKeys), reads: readTableOf(backend.features) };
+  const services: EdgeServices = {
+    ...options,
+    directory,
+    tokens: new Tokens(options.jwtKeys),
+    ids: new IdDoor(options.worldKey),
+    reads: readTableOf(backend.features),
+  };
   await startMatchMaker();
   matchMaker.defineRoomType(PLAYER_ROOM, playerRoomClass(services));
 

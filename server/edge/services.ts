@@ -16,6 +16,7 @@ import type { Part } from '#server/routing/part.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { AnyRow } from '#server/shard/row.ts';
+import type { IdDoor } from './id-door.ts';
 import type { RoomDirectory } from './room-directory.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -58,6 +59,8 @@ export interface EdgeOptions {
   readonly guests: boolean;
   /** Keys of session tokens: the first signs, all verify. */
   readonly jwtKeys: readonly string[];
+  /** Seals the ids that clients see: the same for the whole life of a world. */
+  readonly worldKey: string;
   readonly origins: OriginRules;
   /** Sessions that one address may open. */
   readonly sessionRate: Rate;
@@ -69,5 +72,6 @@ export interface EdgeOptions {
 export interface EdgeServices extends EdgeOptions {
   readonly directory: RoomDirectory;
   readonly tokens: Tokens;
+  readonly ids: IdDoor;
   readonly reads: ReadTable;
 }

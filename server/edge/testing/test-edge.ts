@@ -9,6 +9,9 @@ import { startMemoryNode, type MemoryNode } from './memory-node.ts';
 /** The key that the tests sign with. */
 export const JWT_KEY = 'k'.repeat(32);
 
+/** The key that seals ids in the tests. */
+export const WORLD_KEY = 'w'.repeat(32);
+
 const closers: (() => Promise<unknown>)[] = [];
 
 /** Has something closed at the end of the test, before what was started before it. */
@@ -43,6 +46,7 @@ export async function startTestEdge(
     port: 0,
     guests: true,
     jwtKeys: [JWT_KEY],
+    worldKey: WORLD_KEY,
     origins: { loopback: true, named: [] },
     sessionRate: { perSecond: 1_000, burst: 1_000 },
     isReady: () => true,
