@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { ConfigError, helpText, loadConfig, SETTINGS, type Config, type ConfigSource } from './config.ts';
 
@@ -68,7 +69,7 @@ describe('the configuration', () => {
     expect(load({ args: ['--clock-is-right=false'], env: { GAVEL_CLOCK_IS_RIGHT: 'true' } }).isClockRight).toBe(false);
     expect(load({ env: { GAVEL_CLOCK_IS_RIGHT: 'true' } }).isClockRight).toBe(true);
     expect(load({ files: { 'gavel.config.json': '{"clock-is-right": true}' } }).isClockRight).toBe(true);
-    expect(faultOf({ env: { GAVEL_CLOCK_IS_RIGHT: 'yes' } })).toContain('--clock-is-right must be true or false');
+    expect(faultOf({ env: { GAVEL_CLOCK_IS_RIGHT: 'yes' } })).toContain('GAVEL_CLOCK_IS_RIGHT must be true or false');
   });
 
   it('takes an empty value for none where there need not be one', () => {
@@ -78,6 +79,12 @@ describe('the configuration', () => {
 
   it('reads rules from a file', () => {
     expect(load({ args: ['--rules', 'r.json'], files: { 'r.json': '{"extends": "dev", "stashSlots": 20}' } }).rules.stashSlots).toBe(20);
+  });
+
+  it('reads files that begin with a byte order mark', () => {
+    const files = { 'gavel.config.json': '\uFEFF{"rules": "r.json", "catalog": "c.json"}', 'r.json': '\uFEFF{"stashSlots": 20}' };
+    const catalogue = `\uFEFF${JSON.stringify(BUILT_IN_CATALOGUE)}`;
+    expect(load({ files: { ...files, 'c.json': catalogue } })).toMatchObject({ rules: { stashSlots: 20 }, catalogue: BUILT_IN_CATALOGUE });
   });
 
   it('prints help that names every setting', () => {
@@ -126,7 +133,23 @@ describe('the configuration', () => {
     ],
     [{ args: ['--catalog', 'c'], files: { c: '{}' } }, expect.stringMatching(/^The catalogue in "c" cannot be used: .*\.$/)],
     [{ env: { GAVEL_PROT: '1' } }, 'There is no setting "GAVEL_PROT", which is in the environment.'],
-    [{ env: { GAVEL_PORT: 'x' } }, '--port must be a whole number from 0 to 65535; not "x".'],
+    [{ env: { GAVEL_PORT: 'x' } }, 'GAVEL_PORT must be a whole number from 0 to 65535; not "x".'],
+    [{ args: ['--port', 'y'], env: { GAVEL_PORT: 'x' } }, '--port must be a whole number from 0 to 65535; not "y".'],
+    [{ env: { GAVEL_RULES: 'none.json' } }, 'GAVEL_RULES names the file "none.json", which does not exist.'],
+    [
+      { files: { 'gavel.config.json': '{"port": 70000}' } },
+      '"port" in gavel.config.json must be a whole number from 0 to 65535; not "70000".',
+    ],
+    [{ files: { 'gavel.config.json': '{"catalog": "c"}' } }, '"catalog" in gavel.config.json names the file "c", which does not exist.'],
+    [
+      { env: { GAVEL_PORT: '1', GAVEL_REGIONS: 'Asia' } },
+      'GAVEL_REGIONS must name regions, in lower-case letters, digits and dashes; not "Asia".',
+    ],
+    [{ args: ['--rules', 'r'], files: { r: '{"durationMaxMs": 9007199254740991}' } }, expect.stringContaining('durationMaxMs: ')],
+    [
+      { args: ['--rules', 'r'], files: { r: '{"gold": {"byItemClass": {"axe": {"priceMin": 0}}}}' } },
+      'The rules in "r" cannot be used: gold.byItemClass.axe.priceMin: must be above 0.',
+    ],
     [{ files: { 'gavel.config.json': '{"prot": 1}' } }, 'gavel.config.json: there is no setting "prot".'],
     [{ files: { 'gavel.config.json': '[1]' } }, expect.stringMatching(/^gavel\.config\.json: .*\.$/)],
     [{ files: { 'gavel.config.json': '{"port": {}}' } }, expect.stringMatching(/^gavel\.config\.json: port: .*\.$/)],

@@ -6,7 +6,9 @@
  * it prints is no reason to end.
  */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import packageJson from '#package.json' with { type: 'json' };
 import { limits } from '#shared/limits.ts';
 import { nodeName } from '#shared/units.ts';
@@ -43,6 +45,20 @@ function readConfig(): Config {
   if (config !== 'help') return config;
   process.stdout.write(helpText());
   process.exit(0);
+}
+
+/** Throws `ConfigError` if nobody could listen there. */
+async function assertPortFree({ host, port }: Config): Promise<void> {
+  const probe = createServer();
+  try {
+    await once(probe.listen(port, host), 'listening');
+  } catch (error) {
+    const reason =
+      error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' ? 'another program listens there' : String(error);
+    throw new ConfigError(`The server cannot listen on ${host}, port ${port}: ${reason}.`, { cause: error });
+  }
+  probe.close();
+  await once(probe, 'close');
 }
 
 /** Ends the process with one sentence and no delay. */
@@ -125,6 +141,8 @@ async function stop(node: GavelNode, edge: Edge): Promise<never> {
 
 async function start(): Promise<void> {
   const config = readConfig();
+  // Before anything is made: nobody wants a data directory of a server that could not start.
+  await assertPortFree(config);
   const node = await openOwnNode(config);
   const edge = await openOwnEdge(config, node);
   let isStopping = false;

@@ -38,7 +38,7 @@ interface FinalWord {
 }
 
 /** Refusals of a trade, after gold was held for it: they are the outcome of the operation, and stay it. */
-const OUTCOMES: ReadonlySet<RefusalName> = new Set(['listing-gone', 'listing-not-started', 'price-changed', 'gold-overflow']);
+const OUTCOMES: ReadonlySet<RefusalName> = new Set(['listing-gone', 'listing-not-started', 'price-changed', 'seller-gold-overflow']);
 /** Refusals after which the same command may be asked again. */
 const NOT_FINAL: ReadonlySet<RefusalName> = new Set(['busy', 'unavailable', 'rate-limited', 'outcome-unknown']);
 

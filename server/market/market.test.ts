@@ -242,7 +242,7 @@ describe('buyout', () => {
     net.command(ADA, 'freeze', { frozen: false }, newOp(), 'staff');
     net.wait(HOUR);
     told.push(nameOf(buy(net, BOB, id, 500)));
-    expect(told).toEqual(['listing-not-started', 'price-changed', 'gold-overflow', 'listing-gone', 'listing-gone', 'listing-gone']);
+    expect(told).toEqual(['listing-not-started', 'price-changed', 'seller-gold-overflow', 'listing-gone', 'listing-gone', 'listing-gone']);
     expect(walletOf(net, BOB)).toEqual({ gold: 1_000, held: 0, unclaimed: 0 });
     net.settle();
     expect(faultsOf(net)).toEqual([]);
@@ -306,7 +306,7 @@ describe('buyout', () => {
 describe('a seller with almost all the gold that there can be', () => {
   it.each([
     [15, 'answer'],
-    [14, 'gold-overflow'],
+    [14, 'seller-gold-overflow'],
   ])('and room for %d more: a sale that brings 15 coins ends with %s', (room, told) => {
     const net = marketNetwork(createPrng('overflow'), [ADA, BOB], testRules());
     open(net, ADA, { gold: GOLD_MAX - room });
@@ -323,7 +323,7 @@ describe('a seller with almost all the gold that there can be', () => {
     net.command(ADA, 'buyout', { listingId: list(net, BOB, 'bob-0', 4_000), price: 4_000 }, newOp());
     net.intercept();
     expect(nameOf(buy(net, BOB, list(net, ADA, 'ada-0', 17), 17))).toBe('answer');
-    expect(nameOf(buy(net, BOB, list(net, ADA, 'ada-1', 17), 17))).toBe('gold-overflow');
+    expect(nameOf(buy(net, BOB, list(net, ADA, 'ada-1', 17), 17))).toBe('seller-gold-overflow');
     net.settle();
     expect(faultsOf(net)).toEqual([]);
   });

@@ -67,7 +67,8 @@ export const completedPart = {
   causes: ['claim'],
   commands: {
     claim: {
-      summary: 'Moves one completed entry, or as many as fit, to stash and wallet.',
+      summary:
+        'Moves one completed entry, or as many as fit, to stash and wallet. One that found nothing to move is not remembered by its `op`.',
       changes: true,
       request: z
         .strictObject({ op, entryId: rowIdSchema.exactOptional(), all: z.literal(true).exactOptional() })
