@@ -10,8 +10,8 @@ import packageJson from '#package.json' with { type: 'json' };
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SERVES = /Gavel serves at (https?:\/\/\S+)/;
-/** What follows `node` in `npm start`: V8's flags and the program. They are written there alone. */
-const [, ...START] = packageJson.scripts.start.split(' ');
+/** What follows `exec node` in `npm start`: V8's flags and the program. They are written there alone. */
+const START = packageJson.scripts.start.split(' ').slice(2);
 const FLAGS = START.slice(0, -1);
 const PROGRAM = START.at(-1) ?? '';
 /** The end of what it said that is kept. */

@@ -24,6 +24,9 @@ import { NodeStartError, openNode, type GavelNode } from '#server/node.ts';
 const WORLD = 'gavel';
 const NODE = nodeName('node-1');
 
+/** npm passes a Ctrl-C on which the terminal has given to us as well: what comes so soon after the first signal is no second one. */
+const ECHO_MS = 300;
+
 const machine = nodeMachine();
 
 const newSecret = (): string => randomBytes(32).toString('base64url');
@@ -145,11 +148,14 @@ async function start(): Promise<void> {
   await assertPortFree(config);
   const node = await openOwnNode(config);
   const edge = await openOwnEdge(config, node);
-  let isStopping = false;
+  let stoppingSince: number | undefined;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (isStopping) process.exit(1);
-      isStopping = true;
+      if (stoppingSince !== undefined) {
+        if (performance.now() - stoppingSince > ECHO_MS) process.exit(1);
+        return;
+      }
+      stoppingSince = performance.now();
       stop(node, edge).catch((error: unknown) => kill(`it could not stop in order; the next start recovers: ${String(error)}`));
     });
   }

@@ -184,7 +184,9 @@ describe('a node', () => {
     await bench.close(both);
 
     // Such a start is refused, unless the sums of its markets say nothing: it is the scan of alarms that is looked at here.
-    const europe = await bench.open(['europe'], { changes: () => ({ totals: () => Promise.resolve({ position: position(0), totals: [] }) }) });
+    const europe = await bench.open(['europe'], {
+      changes: () => ({ totals: () => Promise.resolve({ position: position(0), totals: [] }) }),
+    });
     await bench.run(2 * MINUTE_MS);
     const query = {
       market: marketName('europe', 'softcore'),

@@ -7,6 +7,7 @@ import { FIRST_ROW_ID, gold, GOLD_MAX, instant, rowId, type ShardId } from '#sha
 import { Json } from '#server/shard/json.ts';
 import { hold } from '#server/trade/entities.ts';
 import type { Offer } from '#server/trade/messages.ts';
+import type { Handled } from '#server/shard/message.ts';
 import type { ShardNetwork } from '#server/trade/testing/shard-network.ts';
 import { player as playerEntity } from './account/opening.ts';
 import { completed } from './completed/completed.ts';
@@ -425,6 +426,18 @@ describe('claim', () => {
         .map(({ itemId }) => itemId),
     ).toEqual(['ada-2', 'ada-1']);
     expect(faultsOf(net)).toEqual([]);
+  });
+
+  it('is not remembered by its op where it found nothing', () => {
+    const op = newOp();
+    const claimAgain = (): Handled => net.command(ADA, 'claim', { all: true }, op).handled;
+    claim(ADA, { all: true });
+    const nothing = { value: { claimed: [], gold: 0, items: [] } };
+    expect([claimAgain(), claimAgain()]).toMatchObject([nothing, nothing]);
+    buy(net, BOB, list(net, ADA, 'ada-2', 100), 100);
+    const found = claimAgain();
+    expect(found).toMatchObject({ value: { gold: 85 } });
+    expect([claimAgain(), walletOf(net, ADA)?.gold]).toEqual([found, 1_170]);
   });
 
   it('or one entry only', () => {
