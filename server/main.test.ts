@@ -105,7 +105,7 @@ describe('the server', () => {
     expect(readdirSync(join(parent, ' data '))).toEqual(expect.arrayContaining(['gavel.json', 'journal.db', 'lock.db', 'node.db']));
   }, 30_000);
 
-  (existsSync('/proc/self') ? it : it.skip)('says that nothing can be made where nothing can be made', async () => {
+  (existsSync('/proc/self') ? it : it.skip)('says that nothing can be made where nothing can be made (skipped: needs /proc)', async () => {
     expect(await refused(['--port', '0', '--data', '/proc/gavel'])).toMatch(
       /^gavel: The data directory \/proc\/gavel cannot be used: ENOENT: .*\.\n$/,
     );

@@ -45,7 +45,6 @@ async function listen({ edge }: TestEdge, guest: string): Promise<Listener> {
   });
   await once(proxy.listen(0, '127.0.0.1'), 'listening');
   onClose(async () => proxy.close());
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
   const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
   const session = await openSession({ url, region: 'europe', mode: 'softcore' }, { guest }, 5_000);
   onClose(() => session.room.leave());
