@@ -113,12 +113,12 @@ describe('the server', () => {
 
   it('serves a world with the key that it was begun with, and with no other', async () => {
     const data = join(newDirectory(), 'data');
-    const env = { GAVEL_WORLD_KEY: 'k'.repeat(32) };
+    const env = { GAVEL_WORLD_KEY: 'the key of a world, kept for good' };
     const { child } = await serve(data, { env });
     const ended = once(child, 'exit');
     child.kill('SIGTERM');
     expect(await ended).toEqual([0, null]);
-    expect(await refused(['--port', '0', '--data', data], { GAVEL_WORLD_KEY: 'o'.repeat(32) })).toMatch(
+    expect(await refused(['--port', '0', '--data', data], { GAVEL_WORLD_KEY: 'another key of a world, long enough' })).toMatch(
       /was used with another key than that in GAVEL_WORLD_KEY; /,
     );
     expect(await refused(['--port', '0', '--data', data])).toMatch(/was used with a GAVEL_WORLD_KEY, which is not in the environment; /);

@@ -32,7 +32,7 @@ export type DrillCommand = {
 interface FinalWord {
   /** To be compared with what is said to the same `op` later. */
   readonly text: string;
-  /** Whether it has to be the same for ever: only an operation with an effect is remembered, and a refusal need not have had one. */
+  /** Whether it has to be the same for ever: only an operation with an effect is remembered for certain. */
   readonly isRemembered: boolean;
   readonly book: (books: Books) => void;
 }
