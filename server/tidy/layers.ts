@@ -41,7 +41,7 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   'server/node': { uses: 'everything', packages: 'everything' },
   'server/main': { uses: [...BASE, 'server/config', 'server/node', 'server/edge', 'server/journal'], packages: ['#package.json'] },
   'server/sim': { uses: 'everything', packages: [] },
-  'client-sim': { uses: ['shared'], packages: ['@colyseus/sdk', '@colyseus/schema', 'zod'] },
+  client: { uses: ['shared'], packages: ['@colyseus/sdk', '@colyseus/schema', 'zod'] },
   'load-tests': { uses: 'everything', packages: 'everything' },
   docs: { uses: ['shared', 'server/tidy', 'server/config', 'server/http'], packages: ['zod', 'prettier', 'oxc-parser'] },
 };
@@ -72,7 +72,7 @@ export function importFaults(source: SourceFile): readonly Fault[] {
  * package, this one's own description included.
  */
 export function resolveImport(path: string, specifier: string): string | undefined {
-  if (/^#.*\.ts$/.test(specifier)) return specifier.slice(1).replace(/^client\//, 'client-sim/');
+  if (/^#.*\.ts$/.test(specifier)) return specifier.slice(1);
   return specifier.startsWith('.') ? new URL(specifier, `file:///${path}`).pathname.slice(1) : undefined;
 }
 
