@@ -62,6 +62,7 @@ describe('the tidy rules', () => {
   it.each([
     ['shared/units.ts', "import type { Turn } from '#server/shard/turn.ts';", 'shared may not use server/shard'],
     ['shared/units.ts', "import { readFileSync } from 'node:fs';", 'shared runs in a browser too'],
+    ['client/wait.ts', "import { once } from 'node:events';", 'client runs in a browser too'],
     ['server/shard/turn.ts', "import { marketFeatures } from '#server/market/market.ts';", 'server/shard may not use server/market'],
     [
       'server/shard/turn.ts',

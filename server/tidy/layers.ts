@@ -14,6 +14,9 @@ interface LayerRule {
   readonly packages: readonly string[] | 'everything';
 }
 
+/** Layers that have nothing of Node's own. */
+const IN_BROWSERS: ReadonlySet<string> = new Set(['shared', 'client']);
+
 /** What every part of the server may use. */
 const BASE = ['shared', 'server/platform'];
 
@@ -41,7 +44,7 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   'server/node': { uses: 'everything', packages: 'everything' },
   'server/main': { uses: [...BASE, 'server/config', 'server/node', 'server/edge', 'server/journal'], packages: ['#package.json'] },
   'server/sim': { uses: 'everything', packages: [] },
-  client: { uses: ['shared'], packages: ['@colyseus/sdk', '@colyseus/schema', 'zod'] },
+  client: { uses: ['shared'], packages: ['@colyseus/sdk', 'eventemitter3', 'zod'] },
   'load-tests': { uses: 'everything', packages: 'everything' },
   docs: { uses: ['shared', 'server/tidy', 'server/config', 'server/http'], packages: ['zod', 'prettier', 'oxc-parser'] },
 };
@@ -100,7 +103,7 @@ function importProblem(path: string, layer: string, specifier: string): string |
 }
 
 function packageProblem(layer: string, specifier: string): string | undefined {
-  if (specifier.startsWith('node:')) return layer === 'shared' ? `shared runs in a browser too: no ${specifier}` : undefined;
+  if (specifier.startsWith('node:')) return IN_BROWSERS.has(layer) ? `${layer} runs in a browser too: no ${specifier}` : undefined;
   const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? '';
   const packages = LAYERS[layer]?.packages ?? [];
   if (packages === 'everything' || packages.includes(name)) return undefined;
