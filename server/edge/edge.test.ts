@@ -9,7 +9,7 @@ import { NoAnswerError, RefusedError } from '#client/errors.ts';
 import { GameClient } from '#client/game-client.ts';
 import { openSession, type Credentials, type Session } from '#client/session.ts';
 import type { Mode } from '#shared/address.ts';
-import { post as postTo, type Answered } from '#client/testing.ts';
+import { post as postTo, type Answered } from '#client/testing/post.ts';
 import { until } from '#client/wait.ts';
 import type { RefusalName } from '#shared/refusals.ts';
 import { durationMs, later } from '#shared/units.ts';
@@ -377,7 +377,14 @@ describe('everything else', () => {
   it('describes itself: what is answered is what the description says', async () => {
     const { edge } = await startTestEdge({ sessionRate: { perSecond: 0.001, burst: 4 } });
     const { paths } = descriptionSchema.parse(await (await fetch(`${edge.url}/openapi.json`)).json());
-    expect(Object.keys(paths).sort()).toEqual(['/livez', '/matchmake/reconnect/{roomId}', '/openapi.json', '/readyz', '/session']);
+    expect(Object.keys(paths).sort()).toEqual([
+      '/livez',
+      '/matchmake/reconnect/{roomId}',
+      '/openapi.json',
+      '/readyz',
+      '/session',
+      '/session/renew',
+    ]);
     const documented = paths['/session']?.['post']?.responses ?? {};
     for (const [body, status] of [
       [{ guest: 'ada', region: 'europe' }, 200],

@@ -4,7 +4,7 @@
  * none can say something that the others do not.
  */
 import { z } from 'zod';
-import { sessionAnswerSchema, sessionRequestSchema } from '#shared/protocol.ts';
+import { renewalAnswerSchema, renewalRequestSchema, sessionAnswerSchema, sessionRequestSchema } from '#shared/protocol.ts';
 import type { RefusalName } from '#shared/refusals.ts';
 
 /** One operation. */
@@ -33,6 +33,14 @@ export const OPERATIONS = {
     body: sessionRequestSchema,
     answers: { 200: sessionAnswerSchema },
     refusals: ['unauthorized', 'rate-limited', 'busy', 'unavailable', 'shard-full'],
+  },
+  renewToken: {
+    method: 'post',
+    path: '/session/renew',
+    summary: 'Takes a token while it is good and gives one whose time starts now, without a seat. A token of the studio is taken as well.',
+    body: renewalRequestSchema,
+    answers: { 200: renewalAnswerSchema },
+    refusals: ['unauthorized', 'rate-limited', 'unavailable'],
   },
   // The one route of Colyseus' own matchmaking: the SDK's way back to a seat that is still kept.
   reconnect: {
