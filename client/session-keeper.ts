@@ -176,11 +176,11 @@ export class SessionKeeper {
         await this.#pause(Math.max(leastMs, pauseAfter(attempt / this.#door.servers)));
         leastMs = 0;
       }
-      if (this.state === 'closed') throw new ClosedError();
+      if (this.#isOver()) throw new ClosedError();
       const { credentials } = this.#door;
       try {
         const session = await this.#door.enter();
-        if (this.state === 'closed') {
+        if (this.#isOver()) {
           await leave(session);
           throw new ClosedError();
         }
@@ -188,7 +188,7 @@ export class SessionKeeper {
         this.#state = { kind: 'there', line };
         return line;
       } catch (error) {
-        if (this.state === 'closed') throw new ClosedError();
+        if (this.#isOver()) throw new ClosedError();
         if (isRefusal(error, 'unauthorized') && this.#door.credentials === credentials) {
           this.#state = { kind: 'signed-out', refused: error };
           throw error;
@@ -225,6 +225,10 @@ export class SessionKeeper {
       if (isRefusal(error, 'unauthorized')) this.#listener.signIn(error);
       else this.#renewIn(line, Math.max(renewMs * RENEWAL_RETRY, retryAfterMs(error)));
     }
+  }
+
+  #isOver(): boolean {
+    return this.#state.kind === 'closed';
   }
 
   #isThere(line: Line): boolean {
