@@ -30,8 +30,8 @@ export class ServerChild {
   #complaints = '';
 
   /** Starts it; port 0 is any that is free. */
-  constructor(dataDirectory: string, port = 0) {
-    this.#child = spawn(process.execPath, [...START, '--data', resolve(dataDirectory), '--port', String(port)], {
+  constructor(dataDirectory: string, port = 0, flags: readonly string[] = []) {
+    this.#child = spawn(process.execPath, [...START, '--data', resolve(dataDirectory), '--port', String(port), ...flags], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

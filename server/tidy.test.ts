@@ -159,7 +159,7 @@ function readRepository(): Repository {
     for (const entry of readdirSync(new URL(folder, ROOT), { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = folder + entry.name;
       if (entry.isFile()) texts[path] = /\.(?:ts|md|json)$/.test(path) ? readFileSync(new URL(path, ROOT), 'utf8') : '';
-      else if (entry.isDirectory() && !['node_modules', 'data', '.git'].includes(path)) read(`${path}/`);
+      else if (entry.isDirectory() && !['node_modules', 'data', 'dist', '.git'].includes(path)) read(`${path}/`);
     }
   };
   read('');

@@ -45,6 +45,7 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   'server/main': { uses: [...BASE, 'server/config', 'server/node', 'server/edge', 'server/journal'], packages: ['#package.json'] },
   'server/sim': { uses: 'everything', packages: [] },
   client: { uses: ['shared'], packages: ['@colyseus/sdk', 'eventemitter3', 'zod'] },
+  build: { uses: [], packages: ['esbuild', '#package.json'] },
   'load-tests': { uses: 'everything', packages: 'everything' },
   docs: { uses: ['shared', 'server/tidy', 'server/config', 'server/http'], packages: ['zod', 'prettier', 'oxc-parser'] },
 };
