@@ -6,18 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Page } from 'playwright-core';
-import { buildClient } from '../build/client.ts';
-import { ServerChild } from '../load-tests/server-child.ts';
-import { hasBrowser, PAGE_HOST, servePages, startBrowser } from './testing/browser.ts';
-import { SilentProxy } from './testing/silent-proxy.ts';
+import { buildClient } from '#build/client.ts';
+import { hasBrowser, startPlayground, takePicture, type Pages, type Playground } from './browser.ts';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-const closers: (() => Promise<unknown>)[] = [];
+let playground: Playground | undefined;
 
 afterEach(async () => {
-  for (const close of closers.splice(0).toReversed()) await close();
+  await playground?.close();
+  playground = undefined;
 });
 
 let game = '';
@@ -93,28 +91,7 @@ const PAGE = `<!doctype html>
   window.ready = true;
 </script>`;
 
-/** A real server that lets in pages of one origin, behind a proxy that can lose connections; and a page of that origin. */
-async function playground(
-  pageOf: (server: string) => string,
-): Promise<{ readonly page: Page; readonly proxy: SilentProxy; readonly errors: string[] }> {
-  const pages = await servePages({ '/client/': { folder: join(game, 'node_modules/gavel-client') }, '/': { text: PAGE } });
-  closers.push(pages.close);
-  const origin = `http://${PAGE_HOST}:${pages.port}`;
-  const data = await mkdtemp(join(tmpdir(), 'gavel-browser-'));
-  closers.push(() => rm(data, { recursive: true, force: true }));
-  const server = new ServerChild(data, 0, ['--origins', origin]);
-  closers.push(() => server.kill());
-  const proxy = await SilentProxy.start(Number(new URL(await server.serving(20_000)).port));
-  closers.push(() => proxy.close());
-  const browser = await startBrowser();
-  closers.push(() => browser.close());
-  const page = await browser.newPage();
-  const errors: string[] = [];
-  page.on('pageerror', (error) => errors.push(String(error)));
-  await page.goto(pageOf(`${origin}/?server=${encodeURIComponent(proxy.url)}`));
-  await page.waitForFunction('window.ready === true');
-  return { page, proxy, errors };
-}
+const pages = (): Pages => ({ '/client/': { folder: join(game, 'node_modules/gavel-client') }, '/': { text: PAGE } });
 
 const inBrowser = hasBrowser ? it : it.skip;
 
@@ -122,7 +99,10 @@ describe('the client in a browser', () => {
   inBrowser(
     'trades on a page of another origin, and comes back over a cut and a silent connection (skipped: needs chromium)',
     async () => {
-      const { page, proxy, errors } = await playground((url) => url);
+      playground = await startPlayground(pages());
+      const { proxy, errors } = playground;
+      const page = await playground.open(`/?server=${proxy.url}`);
+      await page.waitForFunction('window.ready === true');
       await page.evaluate('join()');
       expect(await page.evaluate('trade(1_000)')).toEqual([100_850, 99_000, 21]);
       proxy.cut();
@@ -131,8 +111,7 @@ describe('the client in a browser', () => {
       expect(await page.evaluate('trade(3_000)')).toEqual([105_100, 94_000, 23]);
       const log = await page.locator('#log').innerText();
       expect(log).toMatch(/lost the connection: (1006|4010)[^]*is back/);
-      const picture = process.env['SCREENSHOTS'];
-      if (picture !== undefined) await page.screenshot({ path: join(picture, 'game-client.png') });
+      await takePicture(page, 'game-client');
       expect(errors).toEqual([]);
     },
     60_000,
@@ -141,7 +120,9 @@ describe('the client in a browser', () => {
   inBrowser(
     'is not let in from a page that nobody has named (skipped: needs chromium)',
     async () => {
-      const { page } = await playground((url) => url.replace(PAGE_HOST, `other.${PAGE_HOST}`));
+      playground = await startPlayground(pages());
+      const page = await playground.open(`/?server=${playground.proxy.url}`, 'elsewhere');
+      await page.waitForFunction('window.ready === true');
       await expect(page.evaluate('join()')).rejects.toThrow(/Failed to fetch/);
     },
     60_000,
