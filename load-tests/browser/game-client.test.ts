@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { buildClient } from '#build/client.ts';
-import { hasBrowser, startPlayground, takePicture, type Pages, type Playground } from './browser.ts';
+import { hasBrowser, startPlayground, takePicture, type Pages, type Playground } from './testing/browser.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -42,6 +42,12 @@ export async function play(): Promise<number> {
 `;
 
 describe('the package of the client', () => {
+  it('is what the repository offers as gavel/client, to Node as it is', async () => {
+    const program = "import { GameClient } from 'gavel/client'; console.log(typeof GameClient.connect);";
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], { cwd: ROOT });
+    expect(stdout).toBe('function\n');
+  });
+
   it('has types that a strict project with settings of its own understands', async () => {
     await mkdir(join(game, 'node_modules/@colyseus'), { recursive: true });
     for (const name of ['zod', 'eventemitter3', '@colyseus/schema', '@colyseus/sdk']) {

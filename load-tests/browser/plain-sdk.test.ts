@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
-import { hasBrowser, startPlayground, takePicture, type Playground } from './browser.ts';
+import { hasBrowser, startPlayground, takePicture, type Playground } from './testing/browser.ts';
 
 const folder = (path: string): { readonly folder: string } => ({ folder: fileURLToPath(new URL(`../../${path}/`, import.meta.url)) });
 const PAGES = {

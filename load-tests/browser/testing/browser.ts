@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { SilentProxy } from '#client/testing/silent-proxy.ts';
-import { ServerChild } from '../server-child.ts';
+import { ServerChild } from '../../server-child.ts';
 
 /** Where Debian has it; another place can be named. */
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
