@@ -31,6 +31,8 @@ export interface ServerChildOptions {
   readonly port?: number;
   /** The key that ids are sealed with; one that the server makes up unless given. */
   readonly worldKey?: string;
+  /** Web pages that may use it, besides those of this machine. */
+  readonly origin?: string;
 }
 
 export class ServerChild {
@@ -43,8 +45,8 @@ export class ServerChild {
    * Starts it on a directory that is there. It is the same server whatever settings the environment and the checkout have: it runs in
    * its data directory, and is told nothing but what is given here.
    */
-  constructor(dataDirectory: string, { port = 0, worldKey }: ServerChildOptions = {}) {
-    const settings = ['--data', resolve(dataDirectory), '--port', String(port)];
+  constructor(dataDirectory: string, { port = 0, worldKey, origin }: ServerChildOptions = {}) {
+    const settings = ['--data', resolve(dataDirectory), '--port', String(port), ...(origin === undefined ? [] : ['--origins', origin])];
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('GAVEL_'));
     this.#child = spawn(process.execPath, [...FLAGS, ROOT + PROGRAM, ...settings], {
       cwd: dataDirectory,
