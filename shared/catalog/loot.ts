@@ -1,5 +1,6 @@
 /** Loot from a seed: same catalogue, same seed, same items, on every machine. */
 import { RARITIES, type Affix, type Item, type Rarity } from '../item.ts';
+import { limits } from '../limits.ts';
 import { createPrng, type Prng } from '../prng.ts';
 import { quantity, type ItemId, type Quantity } from '../units.ts';
 import { affixesFor, affixRange, basesFor, type AffixKind, type BaseItem, type Catalogue, type ItemClass } from './catalogue.ts';
@@ -99,14 +100,23 @@ function nameOf(catalogue: Catalogue, prng: Prng, { itemClass, rarity, base, kin
       return base.name;
     case 'magic': {
       const [first, second] = kinds;
-      const prefixed = first === undefined ? base.name : `${first.prefix} ${base.name}`;
-      return second === undefined ? prefixed : `${prefixed} ${second.suffix}`;
+      const prefixed = first === undefined ? base.name : fitting(`${first.prefix} ${base.name}`, base.name);
+      return second === undefined ? prefixed : fitting(`${prefixed} ${second.suffix}`, prefixed);
     }
-    case 'rare':
-      return `${prng.pick(catalogue.rareNames.first)} ${prng.pick(catalogue.rareNames.second)}`;
-    case 'set':
-      return `${prng.pick(catalogue.sets).name} ${itemClass.name}`;
+    case 'rare': {
+      const first = prng.pick(catalogue.rareNames.first);
+      return fitting(`${first} ${prng.pick(catalogue.rareNames.second)}`, first);
+    }
+    case 'set': {
+      const { name } = prng.pick(catalogue.sets);
+      return fitting(`${name} ${itemClass.name}`, name);
+    }
     case 'legendary':
       return prng.pick(itemClass.legendaryNames);
   }
+}
+
+/** A name that is put together, or the part that stands alone where the whole would be too long. */
+function fitting(whole: string, part: string): string {
+  return whole.length <= limits.displayNameLengthMax ? whole : part;
 }
