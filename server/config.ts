@@ -15,7 +15,7 @@ import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { CatalogueError, parseCatalogue } from '#shared/catalog/parse-catalogue.ts';
 import { limits } from '#shared/limits.ts';
-import { isRulesProfile, parseRules, RULES_PROFILES, RulesError, type Rules } from '#shared/rules.ts';
+import { isRulesProfile, parseRules, RULES_PROFILES, RulesError, type Rules, type RulesProfile } from '#shared/rules.ts';
 import { faultOf } from '#shared/schemas.ts';
 
 /** A configuration that cannot be used. The message is one sentence for whoever typed it. */
@@ -166,15 +166,23 @@ export const SECRETS = [
 export const CONFIG_FILE = 'gavel.config.json';
 const SESSION_RATE = { dev: 1_000, production: 20 } as const;
 
-/** The configuration, unless the help was asked for. Throws `ConfigError`. */
-export function loadConfig(source: ConfigSource): Config | 'help' {
-  const flags = fromFlags(source.args);
-  if (flags === 'help') return flags;
+/** What is printed in place of a start. */
+export interface Printout {
+  readonly print: string;
+}
+
+/** The configuration, unless something was to be printed. Throws `ConfigError`. */
+export function loadConfig(source: ConfigSource): Config | Printout {
+  const { asked, args } = takePrintOption(source.args);
+  const flags = fromFlags(args);
+  if (flags === 'help') return { print: helpText() };
   const texts = { ...fromFile(source), ...fromEnvironment(source.env), ...flags };
   const parsed = settingsSchema.safeParse(texts);
   if (!parsed.success) throw new ConfigError(sentenceOf(parsed.error, texts));
   const { data, host, port, profile, rules, catalog, regions, origins = [], ...rest } = parsed.data;
   const perSecond = rest['session-rate'] ?? SESSION_RATE[profile];
+  const catalogue = catalog === undefined ? BUILT_IN_CATALOGUE : fromJsonFile(source, 'catalog', catalog, parseCatalogue);
+  if (asked !== undefined) return { print: inJson(asked.what === 'catalog' ? catalogue : loadRules(source, asked.profile ?? rules)) };
   return {
     profile,
     dataDirectory: data,
@@ -182,7 +190,7 @@ export function loadConfig(source: ConfigSource): Config | 'help' {
     port,
     regions,
     rules: loadRules(source, rules),
-    catalogue: catalog === undefined ? BUILT_IN_CATALOGUE : fromJsonFile(source, 'catalog', catalog, parseCatalogue),
+    catalogue,
     origins,
     sessionRate: { perSecond, burst: perSecond * 5 },
     isClockRight: rest['clock-is-right'],
@@ -191,7 +199,7 @@ export function loadConfig(source: ConfigSource): Config | 'help' {
 }
 
 /** What `--help` prints. */
-export function helpText(): string {
+function helpText(): string {
   const width = Math.max(...SETTINGS.map(({ flag }) => flag.length)) + 2;
   const lines = SETTINGS.map(({ flag, value, fallback, help }) => {
     const standard = value === '' || fallback === '' ? '' : ` (default ${fallback})`;
@@ -204,6 +212,8 @@ export function helpText(): string {
     '',
     ...lines,
     `  ${'--help'.padEnd(width)}Prints this.`,
+    `  ${'--print-rules [PROFILE]'.padEnd(width)}Prints the rules in force, or those of a built-in profile, as a file for --rules.`,
+    `  ${'--print-catalog'.padEnd(width)}Prints the catalogue in force, as a file for --catalog.`,
     '',
     `Each setting may also stand in the environment (GAVEL_PORT) or in ${CONFIG_FILE} ("port"); flags come first, then the environment.`,
     'Secrets, from the environment alone, made up in development:',
@@ -222,6 +232,22 @@ function sentenceOf({ issues: [issue] }: z.ZodError, texts: Texts): string {
   const given = typeof index === 'number' ? (text.split(',')[index] ?? '') : text;
   const message = issue?.message ?? 'cannot be used';
   return `--${String(name)} ${message}${message.endsWith('; not') ? ` ${quote(given)}` : ''}.`;
+}
+
+/** What is to be printed, if anything, and the other arguments. */
+function takePrintOption(args: readonly string[]): { readonly asked?: PrintOption; readonly args: readonly string[] } {
+  const index = args.findIndex((arg) => /^--print-(?:rules|catalog)$/.test(arg));
+  const next = args[index + 1] ?? '';
+  if (index < 0) return { args };
+  if (args[index] === '--print-catalog') return { asked: { what: 'catalog' }, args: args.toSpliced(index, 1) };
+  if (isRulesProfile(next)) return { asked: { what: 'rules', profile: next }, args: args.toSpliced(index, 2) };
+  return { asked: { what: 'rules' }, args: args.toSpliced(index, 1) };
+}
+
+type PrintOption = { readonly what: 'catalog' } | { readonly what: 'rules'; readonly profile?: RulesProfile };
+
+function inJson(value: object): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 function fromFlags(args: readonly string[]): Texts | 'help' {

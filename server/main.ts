@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import packageJson from '#package.json' with { type: 'json' };
 import { limits } from '#shared/limits.ts';
 import { nodeName } from '#shared/units.ts';
-import { ConfigError, helpText, loadConfig, type Config } from './config.ts';
+import { ConfigError, loadConfig, type Config } from './config.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
 import { DataDirectoryError } from '#server/journal/persister/persister.ts';
@@ -37,8 +37,8 @@ function readConfig(): Config {
     },
     newSecret: () => randomBytes(32).toString('base64url'),
   });
-  if (config !== 'help') return config;
-  process.stdout.write(helpText());
+  if (!('print' in config)) return config;
+  process.stdout.write(config.print);
   process.exit(0);
 }
 
