@@ -43,7 +43,7 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   'server/sim': { uses: 'everything', packages: [] },
   'client-sim': { uses: ['shared'], packages: ['@colyseus/sdk', '@colyseus/schema', 'zod'] },
   'load-tests': { uses: 'everything', packages: 'everything' },
-  docs: { uses: ['shared', 'server/tidy', 'server/config', 'server/http'], packages: ['zod', 'prettier', 'oxc-parser'] },
+  docs: { uses: ['shared', 'server/tidy', 'server/config', 'server/http', 'server/edge'], packages: ['zod', 'prettier', 'oxc-parser'] },
 };
 
 /**
