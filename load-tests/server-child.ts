@@ -10,8 +10,11 @@ import packageJson from '#package.json' with { type: 'json' };
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SERVES = /Gavel serves at (https?:\/\/\S+)/;
-/** What follows `node` in `npm start`: V8's flags and the program. They are written there alone. */
-const [, ...START] = packageJson.scripts.start.split(' ');
+/**
+ * What follows `exec node` in `npm start`: V8's flags and the program. They are written there alone.
+ * By `exec` the shell that npm starts becomes the server: a signal to npm reaches it.
+ */
+const START = packageJson.scripts.start.split(' ').slice('exec node'.split(' ').length);
 /** The end of what it said that is kept. */
 const SAID_MAX = 20_000;
 

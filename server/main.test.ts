@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const directories: string[] = [];
 const children: ChildProcess[] = [];
 
@@ -19,10 +20,13 @@ afterEach(() => {
 });
 
 /** A server that serves, and the address where it does. */
-async function serve(): Promise<{ readonly child: ChildProcess; readonly url: string }> {
+async function serve(
+  command: readonly [string, ...string[]] = [process.execPath, MAIN],
+): Promise<{ readonly child: ChildProcess; readonly url: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'gavel-main-'));
   directories.push(directory);
-  const child = spawn(process.execPath, [MAIN, '--data', join(directory, 'data'), '--port', '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [program, ...args] = [...command, '--data', join(directory, 'data'), '--port', '0'];
+  const child = spawn(program ?? '', args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   children.push(child);
   if (child.stdout === null) throw new Error('the child has no output');
   for await (const line of createInterface({ input: child.stdout })) {
@@ -58,5 +62,16 @@ describe('the server', () => {
     const ended = once(child, 'exit');
     child.kill('SIGTERM');
     expect(await ended).toEqual([0, null]);
+  }, 30_000);
+
+  it('stops in order when npm, which has started it, is told to', async () => {
+    const { child, url } = await serve(['npm', 'start', '--']);
+    let said = '';
+    child.stdout?.on('data', (chunk) => (said += String(chunk)));
+    const closed = once(child, 'close');
+    child.kill('SIGTERM');
+    await closed;
+    expect(said).toContain('Stopped; everything is on disk.');
+    await expect(fetch(`${url}/livez`)).rejects.toThrow();
   }, 30_000);
 });

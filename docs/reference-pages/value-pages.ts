@@ -50,7 +50,7 @@ export function rulesPage(): string {
   return [
     '# Rules',
     'Every number of the market that a game designer sets. `--rules dev`, `--rules diablo3` or `--rules FILE`: a JSON file that says what differs from the profile named in its field `extends` (`diablo3` unless given). Each part of the path of a rule is an object in the file: `{"extends": "dev", "gold": {"priceMin": 5}}`. Unknown fields and numbers that contradict each other are refused; a start then ends with one sentence that names the field.',
-    '`npm start -- --print-rules` prints the rules in force, and `--print-rules diablo3` those of a profile, as a file that `--rules` takes. Times are in milliseconds there, shares in hundredths of a percent, prices in whole coins.',
+    '`npm start -s -- --print-rules` prints the rules in force, and `--print-rules diablo3` those of a profile, as a file that `--rules` takes. Times are in milliseconds there, shares in hundredths of a percent, prices in whole coins.',
     table(
       ['Rule', 'Meaning', 'Form in a file', '`dev`', '`diablo3`'],
       leavesOf(diablo3).map(([path, value]) => [
