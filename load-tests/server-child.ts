@@ -32,10 +32,11 @@ export class ServerChild {
   #said = '';
   #complaints = '';
 
-  /** Starts it; port 0 is any that is free. */
-  constructor(dataDirectory: string, port = 0) {
-    this.#child = spawn(process.execPath, [...START, '--data', resolve(dataDirectory), '--port', String(port)], {
+  /** Starts it; port 0 is any that is free. `more` is beside its directory and port. */
+  constructor(dataDirectory: string, port = 0, more: { readonly args?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {}) {
+    this.#child = spawn(process.execPath, [...START, '--data', resolve(dataDirectory), '--port', String(port), ...(more.args ?? [])], {
       cwd: ROOT,
+      env: { ...process.env, ...more.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout?.on('data', (chunk) => (this.#said = (this.#said + String(chunk)).slice(-SAID_MAX)));

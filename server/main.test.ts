@@ -72,6 +72,6 @@ describe('the server', () => {
     child.kill('SIGTERM');
     await closed;
     expect(said).toContain('Stopped; everything is on disk.');
-    await expect(fetch(`${url}/livez`)).rejects.toThrow();
+    await expect(fetch(`${url}/livez`)).rejects.toThrow('fetch failed');
   }, 30_000);
 });
