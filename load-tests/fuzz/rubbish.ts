@@ -69,7 +69,7 @@ export function badValue(prng: Prng, isJson: boolean): unknown {
     case 3:
       return prng.pick([null, true, false]);
     case 4:
-      return nested(prng.pick([2, 10, 100, 1_000]), prng.chance(0.5));
+      return nested(prng.pick([2, 10, 100, 250]), prng.chance(0.5));
     case 5:
       return Array.from({ length: prng.pick([0, 1, 40, 500]) }, (_, index) => index);
     case 6:
