@@ -3,7 +3,7 @@ import { CloseCode } from '@colyseus/core';
 import { z } from 'zod';
 import { COMMAND_TYPES, SERVER_MESSAGE_TYPES } from '#shared/protocol.ts';
 import { CLOSE_CODES } from '#server/edge/close-codes.ts';
-import { closeCodesPage, FOREIGN_CODES } from './reference-pages/close-codes-page.ts';
+import { closeCodesPage } from './reference-pages/close-codes-page.ts';
 import { fieldComment, parseDocComments } from './reference-pages/doc-comments.ts';
 import { cataloguePage } from './reference-pages/format-pages.ts';
 import { table, withUnit } from './reference-pages/markdown.ts';
@@ -51,10 +51,9 @@ describe('the reference', () => {
   });
 
   it('has every code with which Colyseus closes, and ours, once', () => {
-    const codes = [...FOREIGN_CODES.map(([code]) => code), ...Object.values(CLOSE_CODES)];
+    const codes = [...closeCodesPage().matchAll(/^\| (\d{4}) \|/gm)].map(([, code]) => Number(code));
     expect(new Set(codes).size).toBe(codes.length);
-    for (const code of Object.values(CloseCode)) expect(codes).toContain(code);
-    for (const code of codes) expect(closeCodesPage()).toContain(`| ${code} |`);
+    expect(codes).toEqual(expect.arrayContaining([...Object.values(CloseCode), ...Object.values(CLOSE_CODES)]));
   });
 });
 

@@ -29,8 +29,8 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
   ],
   [
     'operations fit into a shard and leave an eighth of it for goods',
-    (limits.operationsAnsweredMax + limits.tidyEveryTurns - 1) * limits.operationAnswerBytesMax +
-      (limits.operationsRememberedMax + limits.tidyEveryTurns - 1) * limits.operationRememberedBytesMax +
+    (limits.operationsAnsweredMax + limits.operationsPerPack + limits.tidyEveryTurns - 1) * limits.operationAnswerBytesMax +
+      limits.operationsRememberedMax * limits.operationPackedBytes +
       limits.shardBytesReserved,
     limits.shardBytesMax * (7 / 8),
   ],
@@ -43,6 +43,13 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
       (limits.operationsAnsweredMax + limits.operationsPerPack + limits.tidyEveryTurns - 1) * limits.operationAnswerBytesMax,
     limits.shardWithOthersBytesMax,
   ],
+  [
+    'the answer of the largest grant fits into what is kept of it',
+    limits.serviceItemsMax * (64 + 3) + limits.serviceNameLengthMax + 128,
+    limits.operationAnswerBytesMax,
+  ],
+  ['a list of grants of an item each fits into a request', limits.serviceRequestsMax * 2_048, limits.serviceBodyBytesMax],
+  ['a list of grants fits into an inbox', limits.serviceRequestsMax, limits.inboxMessagesMax],
   [
     'a transaction and a failed turn fit into a failure',
     limits.transactionTextLengthMax + limits.failureErrorLengthMax + 64,

@@ -47,9 +47,9 @@ export const limits = {
   operationsUnfinishedMax: 256,
   /** The newest finished operations of a player, which keep their whole answer: what a client may ask again after a reconnect. */
   operationsAnsweredMax: 64,
-  /** Finished operations of a player that keep id and digest, so that a late repeat is `op-done`, never done again. */
+  /** Finished operations of a player that are known, packed but for the newest, so that a late repeat is `op-done`, never done again. */
   operationsRememberedMax: 4_096,
-  /** How long id and digest of a player's operation are kept. */
+  /** How long a player's operation is known; it goes with its pack, when the newest in that is so old. */
   operationsRememberedMs: durationMs(24 * HOUR),
   /** How long operations of the service and of staff are kept; they are never displaced earlier. */
   operationsServiceRememberedMs: durationMs(7 * 24 * HOUR),
@@ -62,8 +62,6 @@ export const limits = {
   operationsServiceRememberedMax: 32_768,
   /** What a stored answer takes in a shard, about: those to claims are the largest. How much it is counts towards the shard's size. */
   operationAnswerBytesMax: 3_584,
-  /** What one remembered operation (id of 64, digest of 32, row) takes in a shard at most. */
-  operationRememberedBytesMax: 128,
   /** What one packed operation (hash and digest) takes in a shard. */
   operationPackedBytes: 16,
   /** Newest ledger lines that a shard keeps for display; all lines go to the node's database. */
@@ -141,6 +139,26 @@ export const limits = {
   clientRequestsBurst: 60,
   /** The body of an HTTP request: the largest is a session with a token. */
   httpBodyBytesMax: 8 * KIB,
+  /** An id of a player as the studio writes it, in UTF-16 units: no longer one could fit into a player's id. */
+  studioIdLengthMax: 64,
+  /** The name of a service key. */
+  serviceNameLengthMax: 32,
+  /** Grants or charges in one request. */
+  serviceRequestsMax: 1_000,
+  /** Grants or charges of one request that are taken up at once; between them the node does other things. */
+  serviceRequestsAtOnce: 32,
+  /** The body of a request of a game server: the largest list of grants of a few items each. */
+  serviceBodyBytesMax: 4 * MIB,
+  /** Items in one grant or charge: its answer names each, and is kept. */
+  serviceItemsMax: 32,
+  /** Different commodities in one grant or charge. */
+  serviceCommoditiesMax: 32,
+  /** How long the keys of a JWKS hold before it is asked for again, by the next token; while it is away they go on to hold. */
+  jwksMaxAgeMs: durationMs(5 * MINUTE),
+  /** How long a JWKS is not asked for again, however many tokens name keys that it does not have. */
+  jwksCooldownMs: durationMs(30 * SECOND),
+  /** How long a JWKS may take to answer. */
+  jwksWaitMs: durationMs(3 * SECOND),
   /** How long a client may take for the headers of a request. */
   httpHeadersMs: durationMs(5 * SECOND),
   /** How long a client may take for its whole request. */

@@ -7,7 +7,7 @@ import { code, table } from './markdown.ts';
 type ForeignCode = readonly [code: number, name: string, meaning: string];
 
 /** Every code that a client may see beside ours, the client's own among them. */
-export const FOREIGN_CODES: readonly ForeignCode[] = [
+const FOREIGN_CODES: readonly ForeignCode[] = [
   [1000, 'normal closure', 'The connection was opened for no room. Open a session, and take its seat.'],
   [1001, 'going away', 'A browser closes it: its page is left.'],
   [1002, 'protocol error', 'What came breaks the rules of WebSocket. Do not come back with the same.'],

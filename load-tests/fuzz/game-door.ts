@@ -17,7 +17,7 @@ import { CLOSE_CODES } from '#server/edge/close-codes.ts';
 import { holdingsOf, type Books, type Holdings } from '../books.ts';
 import { frameInput, readPayload, readRequest, readResponse, requestFrame, type Knowledge } from './frames.ts';
 import { takeSeat, type Visitor } from './seat.ts';
-import type { Verdict } from './verdict.ts';
+import type { Findings } from './findings.ts';
 
 const BATCH = 8;
 /** As many requests as a client may keep up: more would only be refused for haste. */
@@ -40,9 +40,9 @@ interface Sent {
 }
 
 /** What all players share. */
-export interface Market {
+export interface FuzzMarket {
   readonly books: Books;
-  readonly verdict: Verdict;
+  readonly findings: Findings;
   readonly listings: { readonly id: string; readonly price: number }[];
   readonly counts: { answered: number; refused: number; closed: number; failed: number };
 }
@@ -50,7 +50,7 @@ export interface Market {
 export class FuzzPlayer {
   readonly #visitor: Visitor;
   readonly #prng: Prng;
-  readonly #market: Market;
+  readonly #market: FuzzMarket;
   readonly #items: string[] = [];
   readonly #ops: string[] = [];
   /** Commands with an effect that have no answer yet, each with the times that it was asked again. */
@@ -65,7 +65,7 @@ export class FuzzPlayer {
   /** The id of the request that ends a batch, until it is answered. */
   #mark: number | undefined;
 
-  constructor(visitor: Visitor, prng: Prng, market: Market) {
+  constructor(visitor: Visitor, prng: Prng, market: FuzzMarket) {
     this.#visitor = visitor;
     this.#prng = prng;
     this.#market = market;
@@ -141,7 +141,7 @@ export class FuzzPlayer {
     socket.on('error', () => undefined);
     socket.once('close', (code) => {
       this.#market.counts.closed++;
-      if (code !== 1006 && !CODES.has(code)) this.#market.verdict.violation(`a connection was closed with ${code}`);
+      if (code !== 1006 && !CODES.has(code)) this.#market.findings.violation(`a connection was closed with ${code}`);
     });
     if (this.#prng.chance(0.1)) {
       // The room listens as soon as the seat is taken, before the client says that it has joined.
@@ -158,7 +158,7 @@ export class FuzzPlayer {
       const request = readRequest(sent.frame);
       if (request?.type === undefined || times >= TIMES_MAX) {
         this.#open.delete(sent);
-        this.#market.verdict.violation('a command has never had an answer', sent.frame);
+        this.#market.findings.violation('a command has never had an answer', sent.frame);
         continue;
       }
       this.#open.set(sent, times + 1);
@@ -199,13 +199,13 @@ export class FuzzPlayer {
   }
 
   #hear(frame: Buffer, sentById: ReadonlyMap<number, Sent>): void {
-    const { verdict } = this.#market;
-    verdict.inspect(frame.toString('latin1'), frame);
+    const { findings } = this.#market;
+    findings.inspect(frame.toString('latin1'), frame);
     try {
       if (frame[0] === Protocol.ROOM_RESPONSE) this.#hearResponse(frame, sentById);
       else if (frame[0] === Protocol.ROOM_DATA) this.#hearMessage(frame);
     } catch (error) {
-      verdict.violation(`an answer cannot be read: ${String(error)}`, frame);
+      findings.violation(`an answer cannot be read: ${String(error)}`, frame);
     }
   }
 
@@ -214,29 +214,29 @@ export class FuzzPlayer {
     const type = decode.string(frame, at);
     const schema = Object.entries(serverMessages).find(([name]) => name === type)?.[1];
     const isRight = schema?.payload.safeParse(unpack(frame.subarray(at.offset))).success;
-    if (isRight !== true) this.#market.verdict.violation(`a message ${type} has not its shape`, frame);
+    if (isRight !== true) this.#market.findings.violation(`a message ${type} has not its shape`, frame);
   }
 
   #hearResponse(frame: Buffer, sentById: ReadonlyMap<number, Sent>): void {
-    const { verdict, counts } = this.#market;
+    const { findings, counts } = this.#market;
     const { id, status, payload } = readResponse(frame);
     const sent = sentById.get(id);
     if (id === this.#mark) this.#mark = undefined;
-    if (sent === undefined) return verdict.violation(`an answer to nothing that was asked: ${JSON.stringify(payload)}`, frame);
+    if (sent === undefined) return findings.violation(`an answer to nothing that was asked: ${JSON.stringify(payload)}`, frame);
     if (status === ResponseStatus.REJECTED) {
       counts.refused++;
       const refusal = refusalSchema.safeParse(payload);
       if (!refusal.success || refusal.data.name === 'internal')
-        return verdict.violation(`refused with ${JSON.stringify(payload)}`, sent.frame);
+        return findings.violation(`refused with ${JSON.stringify(payload)}`, sent.frame);
       if (!NOT_FINAL.has(refusal.data.name)) this.#open.delete(sent);
       return;
     }
     if (status !== ResponseStatus.OK || sent.command === undefined) {
-      return verdict.violation(`${sent.type ?? 'nothing'} was answered with status ${status}: ${JSON.stringify(payload)}`, sent.frame);
+      return findings.violation(`${sent.type ?? 'nothing'} was answered with status ${status}: ${JSON.stringify(payload)}`, sent.frame);
     }
     counts.answered++;
     const answer = commands[sent.command.type].answer.safeParse(payload);
-    if (!answer.success) verdict.violation(`the answer to ${sent.command.type} has not its shape: ${JSON.stringify(payload)}`, sent.frame);
+    if (!answer.success) findings.violation(`the answer to ${sent.command.type} has not its shape: ${JSON.stringify(payload)}`, sent.frame);
     else this.#note(sent, payload);
   }
 
@@ -256,7 +256,7 @@ export class FuzzPlayer {
 }
 
 /** Books what a command was answered. */
-function book({ books, listings }: Market, shard: string, command: ClientCommand, payload: unknown): void {
+function book({ books, listings }: FuzzMarket, shard: string, command: ClientCommand, payload: unknown): void {
   switch (command.type) {
     case 'sell': {
       const answer = commands.sell.answer.parse(payload);

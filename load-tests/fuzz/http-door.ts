@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { refusalSchema } from '#shared/protocol.ts';
 import type { Prng } from '#shared/prng.ts';
 import { httpInput } from './http-inputs.ts';
-import type { Verdict } from './verdict.ts';
+import type { Findings } from './findings.ts';
 
 const BATCH_MAX = 6;
 /** A request that is not whole is waited for by the server; not by us. */
@@ -13,15 +13,15 @@ const KEPT_BYTES_MAX = 1_000_000;
 const STATUSES = new Set([100, 101, 200, 204, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 417, 426, 429, 431, 503, 504, 505]);
 
 /** Sends so many requests on one connection, some in one go. `address` is where it comes from. */
-export async function knock(url: URL, address: string, prng: Prng, count: number, verdict: Verdict): Promise<number> {
+export async function knock(url: URL, address: string, prng: Prng, count: number, findings: Findings): Promise<number> {
   const inputs = Array.from({ length: Math.min(count, prng.integer(1, BATCH_MAX)) }, () => httpInput(prng));
   const sent = Buffer.concat(inputs);
   const answers = await exchange(url, address, sent);
-  verdict.inspect(answers, sent);
+  findings.inspect(answers, sent);
   for (const { status, body } of responsesIn(answers)) {
-    if (!STATUSES.has(status)) verdict.violation(`an answer has the status ${status}: ${body.slice(0, 300)}`, sent);
+    if (!STATUSES.has(status)) findings.violation(`an answer has the status ${status}: ${body.slice(0, 300)}`, sent);
     else if (status >= 400 && body.startsWith('{') && !isRefusal(body))
-      verdict.violation(`an answer is no refusal: ${body.slice(0, 300)}`, sent);
+      findings.violation(`an answer is no refusal: ${body.slice(0, 300)}`, sent);
   }
   return inputs.length;
 }

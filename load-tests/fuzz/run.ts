@@ -8,10 +8,10 @@ import { pause } from '#client/wait.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import { Books } from '../books.ts';
 import { ServerChild } from '../server-child.ts';
-import { FuzzPlayer, type Market } from './game-door.ts';
+import { FuzzPlayer, type FuzzMarket } from './game-door.ts';
 import { knock } from './http-door.ts';
 import type { FuzzOptions } from './options.ts';
-import { Verdict } from './verdict.ts';
+import { Findings } from './findings.ts';
 
 const PLAYERS = 80;
 /** Players who do nothing: nothing may happen to them. */
@@ -44,25 +44,25 @@ interface Budget {
 /** A whole run on a server of its own. Rejects if there is none to be had. */
 export async function runFuzz({ inputs, seed }: FuzzOptions, directory: string) {
   const env = { GAVEL_JWT_SECRET: newSecret(), GAVEL_SERVICE_KEY: newSecret() };
-  const verdict = new Verdict([...Object.values(env), directory], (line) => void process.stderr.write(`${line}\n`));
+  const findings = new Findings([...Object.values(env), directory], (line) => void process.stderr.write(`${line}\n`));
   const rules = join(directory, 'rules.json');
   await writeFile(rules, JSON.stringify(RULES));
   const server = new ServerChild(join(directory, 'data'), 0, { args: ['--rules', rules, '--session-rate', '1000000'], env });
   const url = new URL(await server.serving(START_MS));
   const prng = createPrng(seed);
-  const market: Market = { books: new Books(), verdict, listings: [], counts: { answered: 0, refused: 0, closed: 0, failed: 0 } };
+  const market: FuzzMarket = { books: new Books(), findings, listings: [], counts: { answered: 0, refused: 0, closed: 0, failed: 0 } };
   const players = Array.from({ length: PLAYERS + BYSTANDERS }, (_, index) => {
     return new FuzzPlayer({ url, address: addressOf(index), guest: `player-${index}` }, prng.fork(`player ${index}`), market);
   });
   for (const player of players) await player.open();
-  const heart = new Heart(url, server, verdict);
+  const heart = new Heart(url, server, findings);
   const startedAt = performance.now();
   const budget: Budget = { left: inputs };
   await Promise.all([
     ...players.slice(BYSTANDERS).map((player) => use(budget, heart, market, (count) => player.play(count))),
     ...Array.from({ length: CALLERS }, (_, index) => {
       const own: Prng = prng.fork(`caller ${index}`);
-      return use(budget, heart, market, (count) => knock(url, addressOf(100 + index), own, count, verdict));
+      return use(budget, heart, market, (count) => knock(url, addressOf(100 + index), own, count, findings));
     }),
   ]);
   const tookMs = performance.now() - startedAt;
@@ -70,11 +70,11 @@ export async function runFuzz({ inputs, seed }: FuzzOptions, directory: string) 
   const { worstMs } = await heart.stop();
   const ending = await server.stop(STOP_MS);
   if (ending.code !== 0)
-    verdict.violation(`the server ended with ${ending.code ?? ending.signal ?? 'nothing'}: ${server.complaints.slice(-2_000)}`);
+    findings.violation(`the server ended with ${ending.code ?? ending.signal ?? 'nothing'}: ${server.complaints.slice(-2_000)}`);
   const perSecond = Math.round((inputs * 1_000) / tookMs);
   return {
     inputs: inputs - Math.max(0, budget.left),
-    violations: verdict.violations,
+    violations: findings.violations,
     seed,
     perSecond,
     livezWorstMs: worstMs,
@@ -83,7 +83,7 @@ export async function runFuzz({ inputs, seed }: FuzzOptions, directory: string) 
 }
 
 /** Uses up the budget, part by part, as long as the server lives. */
-async function use(budget: Budget, heart: Heart, { counts }: Market, send: (count: number) => Promise<number>): Promise<void> {
+async function use(budget: Budget, heart: Heart, { counts }: FuzzMarket, send: (count: number) => Promise<number>): Promise<void> {
   while (budget.left > 0 && heart.isBeating) {
     const count = Math.min(budget.left, PART);
     budget.left -= count;
@@ -98,27 +98,27 @@ async function use(budget: Budget, heart: Heart, { counts }: Market, send: (coun
 }
 
 /** Every command gets its answer; then everybody must have what the books say. */
-async function settle(players: readonly FuzzPlayer[], { books, verdict }: Market): Promise<void> {
+async function settle(players: readonly FuzzPlayer[], { books, findings }: FuzzMarket): Promise<void> {
   await Promise.all(players.map((player) => player.finish()));
   const holdings = new Map<string, Awaited<ReturnType<FuzzPlayer['holdings']>>[1]>();
   for (const player of players) {
     const [shard, has] = await player.holdings();
     holdings.set(shard, has);
   }
-  for (const fault of books.faults(holdings)) verdict.violation(fault);
+  for (const fault of books.faults(holdings)) findings.violation(fault);
 }
 
 /** Asks all the while whether the server lives, as an orchestrator would. */
 class Heart {
   readonly #done: Promise<void>;
   readonly #server: ServerChild;
-  readonly #verdict: Verdict;
+  readonly #findings: Findings;
   #isOver = false;
   #worstMs = 0;
 
-  constructor(url: URL, server: ServerChild, verdict: Verdict) {
+  constructor(url: URL, server: ServerChild, findings: Findings) {
     this.#server = server;
-    this.#verdict = verdict;
+    this.#findings = findings;
     this.#done = this.#beat(url);
   }
 
@@ -140,16 +140,16 @@ class Heart {
       const startedAt = performance.now();
       try {
         const answer = await fetch(new URL('/livez', url), { signal: AbortSignal.timeout(LIVE_MS) });
-        if (answer.status !== 200) this.#verdict.violation(`/livez was answered with ${answer.status}`);
+        if (answer.status !== 200) this.#findings.violation(`/livez was answered with ${answer.status}`);
         await answer.arrayBuffer();
       } catch {
-        this.#verdict.violation(`/livez was not answered within ${LIVE_MS} ms`);
+        this.#findings.violation(`/livez was not answered within ${LIVE_MS} ms`);
       }
       this.#worstMs = Math.max(this.#worstMs, performance.now() - startedAt);
       const said = this.#server.complaints;
       const fault = /^gavel (?:error|alert): .*$/m.exec(said.startsWith(complaints) ? said.slice(complaints.length) : said)?.[0];
       complaints = said;
-      if (fault !== undefined) this.#verdict.violation(`the server reports: ${fault}`);
+      if (fault !== undefined) this.#findings.violation(`the server reports: ${fault}`);
       await pause(HEART_MS);
     }
   }

@@ -11,7 +11,7 @@ const INPUT_LENGTH_MAX = 4_000;
 const INSIDE =
   /node_modules|\bat (?:async )?[\w.<>$]+ \(|file:\/\/|\/(?:home|root|work|usr|tmp|var|opt)\/|\.[cm]?[jt]s:\d|SQLITE_|GAVEL_|\b(?:Type|Range|Syntax|Reference|Assertion|Zod|Unit)Error\b/;
 
-export class Verdict {
+export class Findings {
   readonly #secrets: readonly string[];
   readonly #tell: (line: string) => void;
   #violations = 0;

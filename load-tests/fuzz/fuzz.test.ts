@@ -4,7 +4,7 @@ import { parseCommand } from '#shared/protocol.ts';
 import { frameInput, readPayload, readRequest, type Knowledge } from './frames.ts';
 import { httpInput } from './http-inputs.ts';
 import { parseFuzzOptions } from './options.ts';
-import { Verdict } from './verdict.ts';
+import { Findings } from './findings.ts';
 
 describe('the fuzzer', () => {
   it.each([
@@ -14,11 +14,11 @@ describe('the fuzzer', () => {
     ['the name of an error', 'TypeError: x is not a function'],
   ])('hears %s in an answer', (_, answer) => {
     const told: string[] = [];
-    const verdict = new Verdict(['correct-horse'], (line) => told.push(line));
-    verdict.inspect('{"code":400,"name":"bad-request","details":{"fault":"unknown field \\"constructor\\""}}', Buffer.from('fine'));
+    const findings = new Findings(['correct-horse'], (line) => told.push(line));
+    findings.inspect('{"code":400,"name":"bad-request","details":{"fault":"unknown field \\"constructor\\""}}', Buffer.from('fine'));
     expect(told).toEqual([]);
-    verdict.inspect(answer, Buffer.from('input'));
-    expect(verdict.violations).toBe(1);
+    findings.inspect(answer, Buffer.from('input'));
+    expect(findings.violations).toBe(1);
     expect(told.join()).toContain(Buffer.from('input').toString('base64'));
   });
 
