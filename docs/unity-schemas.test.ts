@@ -8,7 +8,7 @@ import { itemState } from '#shared/item-state.ts';
 import { CompletedState, FeeLineState } from '#shared/protocol/completed.ts';
 import { ListingState } from '#shared/protocol/listing.ts';
 import { PlayerState } from '#shared/state.ts';
-import { GOLD_MAX, itemId, QUANTITY_MAX } from '#shared/units.ts';
+import { GOLD_MAX, itemId, QUANTITY_MAX, sealedId } from '#shared/units.ts';
 import { stateClasses } from './reference-pages/state-schemas.ts';
 import { unitySchemas } from './reference-pages/unity-schemas.ts';
 
@@ -77,10 +77,20 @@ function fullState(): PlayerState {
   state.commodities.set('scrap-iron', QUANTITY_MAX);
   state.listings.set(
     'one',
-    new ListingState({ id: 'one', item: itemState(second), buyout: 16_777_217, startsAt: 1, endsAt: 1_800_000_000_123, mine: true }),
+    new ListingState({
+      id: sealedId('one'),
+      item: itemState(second),
+      buyout: 16_777_217,
+      startsAt: 1,
+      endsAt: 1_800_000_000_123,
+      mine: true,
+    }),
   );
   const fees = [new FeeLineState({ name: 'sale', rate: 1_500, gold: 15 })];
-  state.completed.set('7', new CompletedState({ id: 7, kind: 'sold', item: itemState(third), gold: 85, fees, tx: 'ada/1/7', at: 5 }));
+  state.completed.set(
+    '7',
+    new CompletedState({ id: 7, kind: 'sold', item: itemState(third), gold: 85, fees, tx: sealedId('ada/1/7'), at: 5 }),
+  );
   return state;
 }
 

@@ -2,7 +2,7 @@
  * A run: a real server, players and callers who send rubbish, somebody who asks all the while whether the server lives, and the books.
  */
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pause } from '#client/wait.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
@@ -43,11 +43,13 @@ interface Budget {
 
 /** A whole run on a server of its own. Rejects if there is none to be had. */
 export async function runFuzz({ inputs, seed }: FuzzOptions, directory: string) {
-  const env = { GAVEL_JWT_SECRET: newSecret(), GAVEL_SERVICE_KEY: newSecret() };
-  const findings = new Findings([...Object.values(env), directory], (line) => void process.stderr.write(`${line}\n`));
+  const secrets = { GAVEL_JWT_SECRET: newSecret(), GAVEL_WORLD_KEY: newSecret(), GAVEL_SERVICE_KEY: newSecret() };
+  const data = join(directory, 'data');
+  await mkdir(data);
+  const findings = new Findings([...Object.values(secrets), directory], (line) => void process.stderr.write(`${line}\n`));
   const rules = join(directory, 'rules.json');
   await writeFile(rules, JSON.stringify(RULES));
-  const server = new ServerChild(join(directory, 'data'), 0, { args: ['--rules', rules, '--session-rate', '1000000'], env });
+  const server = new ServerChild(data, { args: ['--rules', rules, '--session-rate', '1000000'], secrets });
   const url = new URL(await server.serving(START_MS));
   const prng = createPrng(seed);
   const market: FuzzMarket = { books: new Books(), findings, listings: [], counts: { answered: 0, refused: 0, closed: 0, failed: 0 } };

@@ -100,23 +100,23 @@ function nameOf(catalogue: Catalogue, prng: Prng, { itemClass, rarity, base, kin
       return base.name;
     case 'magic': {
       const [first, second] = kinds;
-      const prefixed = first === undefined ? base.name : fitting(`${first.prefix} ${base.name}`, base.name);
-      return second === undefined ? prefixed : fitting(`${prefixed} ${second.suffix}`, prefixed);
+      const prefixed = first === undefined ? base.name : `${first.prefix} ${base.name}`;
+      return firstThatFits(second === undefined ? prefixed : `${prefixed} ${second.suffix}`, prefixed, base.name);
     }
     case 'rare': {
       const first = prng.pick(catalogue.rareNames.first);
-      return fitting(`${first} ${prng.pick(catalogue.rareNames.second)}`, first);
+      return firstThatFits(`${first} ${prng.pick(catalogue.rareNames.second)}`, first);
     }
     case 'set': {
       const { name } = prng.pick(catalogue.sets);
-      return fitting(`${name} ${itemClass.name}`, name);
+      return firstThatFits(`${name} ${itemClass.name}`, name);
     }
     case 'legendary':
       return prng.pick(itemClass.legendaryNames);
   }
 }
 
-/** A name that is put together, or the part that stands alone where the whole would be too long. */
-function fitting(whole: string, part: string): string {
-  return whole.length <= limits.displayNameLengthMax ? whole : part;
+/** The first of some names that is not too long for an item; the last one fits for sure. */
+function firstThatFits(...names: readonly string[]): string {
+  return names.find((name) => name.length <= limits.displayNameLengthMax) ?? '';
 }

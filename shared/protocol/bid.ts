@@ -1,13 +1,14 @@
 /** Bids. There are none yet: the state keeps their place. */
 import { schema, t } from '@colyseus/schema';
 import { ItemState } from '../item-state.ts';
+import type { SealedId } from '../units.ts';
 import type { ProtocolPart } from './part.ts';
 
 /** One own bid, with the maximum that is held for it. */
 const BidState = schema(
   {
     /** The listing that is bid on. */
-    listingId: t.string(),
+    listingId: t.string<SealedId>(),
     /** What is for sale. */
     item: t.ref(ItemState),
     /** The most that the player bids, in coins, which are held. */

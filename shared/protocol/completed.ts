@@ -14,6 +14,7 @@ import {
   transactionTextSchema,
   type Parsed,
 } from '../schemas.ts';
+import type { SealedId } from '../units.ts';
 import { goodsShape, goodsState } from './goods.ts';
 import { messageId, type ProtocolPart } from './part.ts';
 
@@ -63,7 +64,7 @@ export const CompletedState = schema(
     /** What the sale has cost, already taken from `gold`. */
     fees: t.array(FeeLineState),
     /** The trade that caused it, where one did. */
-    tx: t.string().optional(),
+    tx: t.string<SealedId>().optional(),
     /** When it came, in epoch milliseconds. */
     at: t.float64(),
   },
@@ -82,7 +83,8 @@ export const completedPart = {
   causes: ['claim'],
   commands: {
     claim: {
-      summary: 'Moves one completed entry, or as many as fit, to stash and wallet.',
+      summary:
+        'Moves one completed entry, or as many as fit, to stash and wallet. One that found nothing to move is not remembered by its `op`.',
       changes: true,
       request: z
         .strictObject({ op, entryId: rowIdSchema.exactOptional(), all: z.literal(true).exactOptional() })

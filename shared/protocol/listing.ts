@@ -11,6 +11,7 @@ import {
   operationIdSchema,
   type Parsed,
 } from '../schemas.ts';
+import type { SealedId } from '../units.ts';
 import { goodsShape, goodsState } from './goods.ts';
 import type { ProtocolPart } from './part.ts';
 
@@ -37,7 +38,7 @@ export type Listing = Parsed<typeof listingSchema>;
 export const ListingState = schema(
   {
     /** What `cancel` and `buyout` take as `listingId`. */
-    id: t.string(),
+    id: t.string<SealedId>(),
     ...goodsState,
     /** The first bid that is asked for, in coins. Never there: there are no bids yet. */
     startBid: t.float64().optional(),
