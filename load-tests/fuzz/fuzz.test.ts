@@ -38,7 +38,7 @@ describe('the fuzzer', () => {
     });
     for (const kind of ['none', 'command', 'refusal']) expect(kinds).toContain(kind);
     const requests = (seed: string): readonly Buffer[] =>
-      Array.from({ length: 50 }, (_, index) => httpInput(createPrng(`${seed} ${index}`)));
+      Array.from({ length: 50 }, (_, index) => httpInput(createPrng(`${seed} ${index}`), 'key'));
     expect(requests('a')).toEqual(requests('a'));
   });
 

@@ -83,8 +83,8 @@ const TOKENS = ['x', 'a.b.c', 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.', 'eyJhbGciO
 /** Few, so that those who come in are few. They live where nobody else does. */
 const GUESTS = 12;
 
-/** One request, or what looks like one. */
-export function httpInput(prng: Prng): Buffer {
+/** One request, or what looks like one; `serviceKey` opens what game servers may do. */
+export function httpInput(prng: Prng, serviceKey: string): Buffer {
   const kind = prng.next();
   if (kind < 0.1) return upgradeInput(prng);
   const operation = prng.pick(OPERATION_LIST);
@@ -93,10 +93,18 @@ export function httpInput(prng: Prng): Buffer {
   const body = operation.body === undefined && prng.chance(0.8) ? undefined : bodyOf(prng, operation);
   const version = prng.chance(0.05) ? prng.pick(['HTTP/1.0', 'HTTP/2.0', 'HTTP/9', 'http/1.1', '']) : 'HTTP/1.1';
   const request = Buffer.concat([
-    Buffer.from(`${method} ${path} ${version}\r\n${headersOf(prng, body).join('\r\n')}\r\n\r\n`, 'latin1'),
+    Buffer.from(
+      `${method} ${path} ${version}\r\n${[...headersOf(prng, body), ...keyOf(prng, operation, serviceKey)].join('\r\n')}\r\n\r\n`,
+      'latin1',
+    ),
     body === undefined ? Buffer.alloc(0) : body.bytes,
   ]);
   return prng.chance(0.2) ? mutated(prng, request) : request;
+}
+
+/** Mostly the key, so that what is behind it is reached, too. */
+function keyOf(prng: Prng, { right }: Operation, serviceKey: string): readonly string[] {
+  return right !== undefined && prng.chance(0.8) ? [`Authorization: Bearer ${serviceKey}`] : [];
 }
 
 interface Body {
@@ -109,14 +117,19 @@ function headersOf(prng: Prng, body: Body | undefined): readonly string[] {
   return ['Host: 127.0.0.1', ...(body === undefined ? [] : ['Content-Type: application/json', body.header]), ...extra];
 }
 
-function pathOf(prng: Prng, { path }: Operation): string {
-  return path.replaceAll(/\{\w+\}/g, () => encodeURIComponent((prng.chance(0.7) ? 'room' : prng.pick(BAD_WORDS)).toWellFormed()));
+function pathOf(prng: Prng, { path, query }: Operation): string {
+  const asked =
+    query === undefined ? '' : prng.pick(['', '?region=asia&mode=hardcore', '?region=%00&mode=x', '?region=asia&region=europe']);
+  return `${path}${asked}`.replaceAll(/\{\w+\}/g, () =>
+    encodeURIComponent((prng.chance(0.7) ? prng.pick(['room', 'guest-visitor-1']) : prng.pick(BAD_WORDS)).toWellFormed()),
+  );
 }
 
 function bodyOf(prng: Prng, { path }: Operation): Body {
   const valid = validBody(prng, path);
   const kind = prng.next();
-  const value = kind < 0.25 ? valid : kind < 0.8 ? spoilt(prng, valid, true) : badValue(prng, true);
+  const one = kind < 0.25 ? valid : kind < 0.8 ? spoilt(prng, valid, true) : badValue(prng, true);
+  const value = path.startsWith('/api/') && prng.chance(0.2) ? [one, valid, one] : one;
   const text = prng.chance(0.05) ? `\uFEFF${JSON.stringify(value)}` : (JSON.stringify(value) ?? '');
   const whole = Buffer.from(kind > 0.95 ? 'x'.repeat(prng.pick([10, 8_193, 70_000])) : text);
   const bytes = prng.chance(0.15) ? mutated(prng, whole) : whole;
@@ -132,7 +145,9 @@ function validBody(prng: Prng, path: string): Readonly<Record<string, unknown>> 
     if (prng.chance(0.2)) return { guest: `visitor-${prng.integer(1, GUESTS)}`, ...where };
     return { token: prng.pick(TOKENS), ...where };
   }
-  return { reconnectionToken: 'none', op: 'op-1', player: 'guest-visitor-1', region: 'asia', gold: 1 };
+  if (!path.startsWith('/api/')) return { reconnectionToken: 'none' };
+  const whom = { player: `guest-visitor-${prng.integer(1, GUESTS)}`, region: 'asia', mode: 'hardcore' };
+  return { op: `op-${prng.integer(1, 1_000_000)}`, ...whom, gold: prng.integer(1, 5), reason: 'fuzz' };
 }
 
 function chunked(prng: Prng, bytes: Buffer): Buffer {

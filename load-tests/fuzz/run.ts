@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pause } from '#client/wait.ts';
-import { createPrng, type Prng } from '#shared/prng.ts';
+import { createPrng } from '#shared/prng.ts';
 import { Books } from '../books.ts';
 import { ServerChild } from '../server-child.ts';
 import { FuzzPlayer, type FuzzMarket } from './game-door.ts';
@@ -63,8 +63,8 @@ export async function runFuzz({ inputs, seed }: FuzzOptions, directory: string) 
   await Promise.all([
     ...players.slice(BYSTANDERS).map((player) => use(budget, heart, market, (count) => player.play(count))),
     ...Array.from({ length: CALLERS }, (_, index) => {
-      const own: Prng = prng.fork(`caller ${index}`);
-      return use(budget, heart, market, (count) => knock(url, addressOf(100 + index), own, count, findings));
+      const caller = { url, address: addressOf(100 + index), serviceKey: secrets.GAVEL_SERVICE_KEY, prng: prng.fork(`caller ${index}`) };
+      return use(budget, heart, market, (count) => knock(caller, count, findings));
     }),
   ]);
   const tookMs = performance.now() - startedAt;
