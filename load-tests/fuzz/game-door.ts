@@ -138,7 +138,6 @@ export class FuzzPlayer {
     this.#sentById = sentById;
     this.#lastId = 1_000;
     socket.on('message', (data) => this.#hear(Buffer.isBuffer(data) ? data : Buffer.alloc(0), sentById));
-    socket.on('error', () => undefined);
     socket.once('close', (code) => {
       this.#market.counts.closed++;
       if (code !== 1006 && !CODES.has(code)) this.#market.findings.violation(`a connection was closed with ${code}`);

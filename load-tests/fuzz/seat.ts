@@ -22,6 +22,8 @@ export async function takeSeat({ url, address, guest }: Visitor): Promise<WebSoc
   const { processId, roomId, sessionId } = seatSchema.parse(sessionAnswerSchema.parse(body).seat);
   const target = `ws://${url.host}/${processId}/${roomId}?sessionId=${sessionId}`;
   const socket = new WebSocket(target, { localAddress: address, perMessageDeflate: false });
+  // Later faults come as a close, too.
+  socket.on('error', () => undefined);
   await once(socket, 'open');
   return socket;
 }
@@ -32,7 +34,7 @@ function post(url: URL, localAddress: string, body: unknown): Promise<unknown> {
     const sent = request(url, { method: 'POST', agent, localAddress, headers: { 'content-type': 'application/json' } }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-      answer.once('error', reject);
+      answer.on('error', reject);
       answer.once('end', () => {
         try {
           resolve(JSON.parse(Buffer.concat(chunks).toString()));
@@ -41,7 +43,7 @@ function post(url: URL, localAddress: string, body: unknown): Promise<unknown> {
         }
       });
     });
-    sent.once('error', reject);
+    sent.on('error', reject);
     sent.end(JSON.stringify(body));
   });
 }
