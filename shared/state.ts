@@ -6,11 +6,33 @@
  * their own instants. Amounts are whole coins and instants epoch milliseconds, all sent as `number`, which keeps
  * every safe integer.
  */
-import { schema, type SchemaType } from '@colyseus/schema';
-import { composed } from './protocol/part.ts';
+import { schema, type MapSchema, type SchemaType } from '@colyseus/schema';
+import { composed, type Composed } from './protocol/part.ts';
 import { PROTOCOL_PARTS } from './protocol/parts.ts';
 
 /** The whole room: the fields of all parts of the protocol. */
 export const PlayerState = schema(composed(PROTOCOL_PARTS, 'state'), 'PlayerState');
 /** An instance of `PlayerState`. */
 export type PlayerState = SchemaType<typeof PlayerState>;
+
+/** A map of the state, as the server writes it. */
+export interface StateMap<Value> {
+  set(key: string, value: Value): unknown;
+  delete(key: string): unknown;
+  clear(): void;
+  has(key: string): boolean;
+  keys(): Iterable<string>;
+  values(): Iterable<Value>;
+}
+
+type Fields = keyof Composed<(typeof PROTOCOL_PARTS)[number], 'state'>;
+
+/**
+ * The same as the server keeps it: plain values, and maps of plain objects with the fields of their schema. An object in a map is never
+ * changed, only replaced.
+ */
+export type PlainState = {
+  -readonly [Name in Fields]: PlayerState[Name] extends MapSchema<infer Value>
+    ? StateMap<Value extends number ? number : object>
+    : PlayerState[Name];
+};

@@ -12,7 +12,7 @@ import type { ListingState } from '#shared/protocol/listing.ts';
 import type { Refusal } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import type { PlayerState } from '#shared/state.ts';
+import type { PlainState, StateMap } from '#shared/state.ts';
 import type { Instant, PlayerId, RowId, ShardId, ShardVersion } from '#shared/units.ts';
 import type { FoundAtNode } from '#server/listing-index/listing-feed.ts';
 import type { SearchQuery } from '#server/listing-index/service.ts';
@@ -102,7 +102,7 @@ export type ReadTable = { readonly [Type in ReadingCommandType]: Read<Type> };
  * rows.
  */
 export interface Room {
-  readonly state: PlayerState;
+  readonly state: PlainState;
   readonly shard: ShardId;
   readonly rules: Rules;
 }
@@ -135,13 +135,6 @@ export interface Folding<Row> {
   readonly clear?: () => void;
 }
 
-/** The part of a map of the state that folds need. */
-interface StateMap<Value> {
-  set(key: string, value: Value): unknown;
-  delete(key: string): unknown;
-  clear(): void;
-}
-
 /** What a row says is where: so much of an asset at a place. */
 export interface Holding {
   readonly place: Place;
@@ -165,11 +158,16 @@ export interface IndexedRows {
 /** A listing that a player has seen, its own ones too; it may be gone by now. */
 export type SeenListing = Readonly<Pick<ListingState, 'id' | 'startBid' | 'currentBid' | 'buyout' | 'startsAt' | 'endsAt'>>;
 
+/** What steps look at in a room. */
+export type SeenState = {
+  readonly [Name in 'stash' | 'listings' | 'completed']: Pick<PlainState[Name], 'keys'>;
+};
+
 /** What a player of the simulator or of the crash drill sees of the market. */
 export interface Sight {
   readonly shard: ShardId;
-  /** Its room. */
-  readonly state: PlayerState;
+  /** Its room, as its client or the server has it. */
+  readonly state: SeenState;
   /** Listings of its market, oldest first. */
   readonly listings: readonly SeenListing[];
   /** Other players of its market; some of them may never have come. */

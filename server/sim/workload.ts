@@ -8,12 +8,11 @@ import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
 import { isChangingCommand, parseCommand } from '#shared/protocol.ts';
 import type { Rules } from '#shared/rules.ts';
-import type { PlayerState } from '#shared/state.ts';
 import { operationId, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { Presenter } from '#server/edge/presenter.ts';
 import { player } from '#server/market/account/opening.ts';
 import type { Opening } from '#server/market/account/opening.ts';
-import type { Sight, Step } from '#server/market/feature.ts';
+import type { SeenState, Sight, Step } from '#server/market/feature.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import type { Asked } from './answer-book.ts';
 import type { Scene } from './simulated-world.ts';
@@ -49,7 +48,7 @@ const ASKS_MAX = 12;
 export class Workload {
   readonly #scene: WorkloadScene;
   readonly #ideas: readonly Idea[];
-  readonly #roomByShard = new Map<ShardId, { readonly version: ShardVersion; readonly state: PlayerState }>();
+  readonly #roomByShard = new Map<ShardId, { readonly version: ShardVersion; readonly state: SeenState }>();
   #busy = 0;
   #operations = 0;
 
@@ -179,7 +178,7 @@ export class Workload {
   }
 
   /** The room of a player who has come; made anew when its shard has had a turn. */
-  #room(id: ShardId): PlayerState {
+  #room(id: ShardId): SeenState {
     const { world, rules } = this.#scene;
     const shard = world.model.shards.get(id);
     if (shard === undefined) throw new Error(`${id} has not come yet`);
@@ -188,8 +187,9 @@ export class Workload {
     if (known?.version === header.version) return known.state;
     const presenter = new Presenter(world.features, id, rules);
     presenter.apply({ kind: 'snapshot', header, rows: (entity) => [...(rowsByEntity.get(entity)?.values() ?? [])] });
-    this.#roomByShard.set(id, { version: header.version, state: presenter.state });
-    return presenter.state;
+    const state = presenter.state.fields;
+    this.#roomByShard.set(id, { version: header.version, state });
+    return state;
   }
 
   /** Now and then a player comes of whom others may have wanted to buy before. */

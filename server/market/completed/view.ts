@@ -2,8 +2,7 @@
  * The completed tab in the room: of the entries the oldest are shown, as many as the rules say; the
  * others move up as those are claimed.
  */
-import { itemState } from '#shared/item-state.ts';
-import { CompletedState, FeeLineState, type CompletedEntry } from '#shared/protocol/completed.ts';
+import type { CompletedEntry } from '#shared/protocol/completed.ts';
 import type { ServerMessage } from '#shared/protocol.ts';
 import { quantity, type RowId } from '#shared/units.ts';
 import { fold, type Room, type View } from '../feature.ts';
@@ -23,7 +22,7 @@ export function completedView({ state, rules }: Room): View {
     for (const id of shown) {
       const row = rowById.get(id);
       const isStale = touched.has(id) || !state.completed.has(String(id));
-      if (row !== undefined && isStale) state.completed.set(String(id), completedState(row));
+      if (row !== undefined && isStale) state.completed.set(String(id), completedEntry(row));
     }
     touched.clear();
   };
@@ -67,16 +66,6 @@ function completedEntry({ id, entry, item, commodity, quantity: count, gold, fee
     ...(tx === null ? {} : { tx }),
     at,
   };
-}
-
-/** An entry in the state. */
-function completedState(row: CompletedRow): CompletedState {
-  const { item, fees, ...entry } = completedEntry(row);
-  return new CompletedState({
-    ...entry,
-    ...(item === undefined ? {} : { item: itemState(item) }),
-    fees: fees.map((line) => new FeeLineState(line)),
-  });
 }
 
 /**

@@ -3,9 +3,8 @@
  * and the listing index make of a row.
  */
 import { listingId, marketOf } from '#shared/address.ts';
-import { itemState } from '#shared/item-state.ts';
 import type { Item } from '#shared/item.ts';
-import { ListingState, type Listing } from '#shared/protocol/listing.ts';
+import type { Listing } from '#shared/protocol/listing.ts';
 import { goldRulesOf, type Rules } from '#shared/rules.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import { playerId, type ShardId, type ShardVersion } from '#shared/units.ts';
@@ -76,8 +75,8 @@ export function wholeItem({ item: { value } }: ListingRow): NonNullable<Listing[
   return { ...value, affixes: [...value.affixes] };
 }
 
-function listingState({ id, item, buyout, startsAt, endsAt }: ListingRow, shard: ShardId): ListingState {
-  return new ListingState({ id: listingId(id, shard), item: itemState(item.value), buyout, startsAt, endsAt, mine: true });
+function listingState({ id, item, buyout, startsAt, endsAt }: ListingRow, shard: ShardId): Listing {
+  return { id: listingId(id, shard), item: item.value, buyout, startsAt, endsAt, mine: true };
 }
 
 /** The rows that the index is fed with. */
