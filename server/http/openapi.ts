@@ -8,11 +8,8 @@ import { httpStatusOf } from './public-refusal.ts';
 /** What a client reads of a status that refuses. */
 type Failure = readonly [status: number, text: string];
 
-/** A body that cannot be used, beside `bad-request`. */
-const BODY_FAILURES: readonly Failure[] = [
-  [413, 'The body is too large.'],
-  [415, 'The body is not `application/json`.'],
-];
+/** Why a body cannot be used. */
+const BODY_FAILURES: readonly RefusalName[] = ['too-large', 'not-json', 'bad-request'];
 
 /** The version of the HTTP interface: it changes when a client has to. */
 const INTERFACE_VERSION = '1';
@@ -29,8 +26,8 @@ export function openApiDocument(): object {
 }
 
 function operationObject({ summary, parameters, body, answers, refusals }: Operation): object {
-  const bodyFailures = body === undefined ? [] : [...BODY_FAILURES, failureOf('bad-request')];
-  const failures = Map.groupBy([...refusals.map(failureOf), failureOf('internal'), ...bodyFailures], ([status]) => status);
+  const names = [...refusals, 'internal' as const, ...(body === undefined ? [] : BODY_FAILURES)];
+  const failures = Map.groupBy(names.map(failureOf), ([status]) => status);
   return {
     summary,
     parameters: parameters && Object.entries(parameters).map(([name, schema]) => parameterObject(name, schema)),

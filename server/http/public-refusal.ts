@@ -1,6 +1,6 @@
 /**
  * Refusals as clients receive them: the protocol's shape, without the tag that the server tells
- * them by.
+ * them by; and what HTTP says of them beside the body.
  */
 import type { Refusal } from '#shared/refusals.ts';
 
@@ -15,4 +15,19 @@ export function publicRefusal({ code, name, message, retryable, details }: Refus
 /** The status of an HTTP answer that refuses: codes that are those of HTTP stand for themselves. */
 export function httpStatusOf({ code }: PublicRefusal): number {
   return code < 600 ? code : 409;
+}
+
+/** What every answer over HTTP says. */
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+
+/** The headers of a refusal. `Retry-After` counts whole seconds. */
+export function answerHeaders({ details }: PublicRefusal): Readonly<Record<string, string>> {
+  const waitMs = details?.['retryAfterMs'];
+  return { ...SECURITY_HEADERS, ...(typeof waitMs === 'number' ? { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1_000))) } : {}) };
 }
