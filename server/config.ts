@@ -41,6 +41,10 @@ export interface Config {
   readonly origins: readonly string[];
   /** Sessions per second that one address may open, and at once. */
   readonly sessionRate: { readonly perSecond: number; readonly burst: number };
+  /** Tokens per second that the players of one address may spend, and at once. */
+  readonly addressRate: { readonly perSecond: number; readonly burst: number };
+  /** Addresses and networks of proxies that are believed about the addresses of clients. */
+  readonly trustedProxies: readonly string[];
   /**
    * Whether the operator says that the clock of the machine is right, however far it is from the
    * last time that the node knows.
@@ -121,6 +125,8 @@ const origins = listOf(
   (text) => URL.canParse(text) && new URL(text).origin === text,
   'must name origins such as https://play.example.org; not',
 );
+const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+const networks = listOf((text) => network.safeParse(text).success, 'must name addresses or networks such as 10.0.0.0/8; not');
 const yesOrNo = z.enum(['true', 'false'], 'must be true or false, or stand alone; not').transform((text) => text === 'true');
 
 /**
@@ -140,6 +146,18 @@ const settingsSchema = z.object({
     '',
     'Sessions per second that one address may open; 1,000 in development, 20 in production unless given.',
     absentIfEmpty.pipe(integerBetween(1, 1_000_000).optional()),
+  ),
+  'address-rate': setting(
+    'N',
+    '',
+    'Tokens per second that the players of one address may spend; 10,000 in development, 500 in production unless given.',
+    absentIfEmpty.pipe(integerBetween(1, 1_000_000).optional()),
+  ),
+  'trusted-proxies': setting(
+    'CIDR,...',
+    '',
+    'Addresses or networks of proxies before the server, whose X-Forwarded-For or Forwarded is believed.',
+    absentIfEmpty.pipe(networks.optional()),
   ),
   'clock-is-right': setting(
     '',
@@ -165,6 +183,8 @@ export const SECRETS = [
 /** The file of settings, in the directory where the server is started. */
 export const CONFIG_FILE = 'gavel.config.json';
 const SESSION_RATE = { dev: 1_000, production: 20 } as const;
+const ADDRESS_BURST = limits.addressTokensBurst / limits.addressTokensPerSecond;
+const ADDRESS_RATE = { dev: 10_000, production: limits.addressTokensPerSecond } as const;
 
 /** The configuration, unless the help was asked for. Throws `ConfigError`. */
 export function loadConfig(source: ConfigSource): Config | 'help' {
@@ -175,6 +195,7 @@ export function loadConfig(source: ConfigSource): Config | 'help' {
   if (!parsed.success) throw new ConfigError(sentenceOf(parsed.error, texts));
   const { data, host, port, profile, rules, catalog, regions, origins = [], ...rest } = parsed.data;
   const perSecond = rest['session-rate'] ?? SESSION_RATE[profile];
+  const addressTokens = rest['address-rate'] ?? ADDRESS_RATE[profile];
   return {
     profile,
     dataDirectory: data,
@@ -185,6 +206,8 @@ export function loadConfig(source: ConfigSource): Config | 'help' {
     catalogue: catalog === undefined ? BUILT_IN_CATALOGUE : fromJsonFile(source, 'catalog', catalog, parseCatalogue),
     origins,
     sessionRate: { perSecond, burst: perSecond * 5 },
+    addressRate: { perSecond: addressTokens, burst: addressTokens * ADDRESS_BURST },
+    trustedProxies: rest['trusted-proxies'] ?? [],
     isClockRight: rest['clock-is-right'],
     secrets: loadSecrets(source, profile),
   };

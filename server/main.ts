@@ -12,6 +12,7 @@ import { limits } from '#shared/limits.ts';
 import { nodeName } from '#shared/units.ts';
 import { ConfigError, helpText, loadConfig, type Config } from './config.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
+import { TrustedProxies } from '#server/http/client-address.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
 import { DataDirectoryError } from '#server/journal/persister/persister.ts';
 import { nodeMachine } from './platform/node-machine.ts';
@@ -74,7 +75,8 @@ function openOwnNode(config: Config): Promise<GavelNode> {
   });
 }
 
-function openOwnEdge({ catalogue, host, port, profile, secrets, origins, sessionRate }: Config, node: GavelNode): Promise<Edge> {
+function openOwnEdge(config: Config, node: GavelNode): Promise<Edge> {
+  const { catalogue, host, port, profile, secrets, origins, sessionRate, addressRate, trustedProxies } = config;
   return startEdge({
     backend: node,
     platform: node.platform,
@@ -85,6 +87,8 @@ function openOwnEdge({ catalogue, host, port, profile, secrets, origins, session
     jwtKeys: secrets.jwtKeys,
     origins: { loopback: profile === 'dev', named: origins },
     sessionRate,
+    addressRate,
+    proxies: new TrustedProxies(trustedProxies),
     isReady: () => !node.persister.isFull,
   });
 }

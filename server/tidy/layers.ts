@@ -39,7 +39,10 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
     packages: ['@colyseus/core', '@colyseus/schema', '@colyseus/ws-transport', 'jose', 'zod'],
   },
   'server/node': { uses: 'everything', packages: 'everything' },
-  'server/main': { uses: [...BASE, 'server/config', 'server/node', 'server/edge', 'server/journal'], packages: ['#package.json'] },
+  'server/main': {
+    uses: [...BASE, 'server/config', 'server/node', 'server/http', 'server/edge', 'server/journal'],
+    packages: ['#package.json'],
+  },
   'server/sim': { uses: 'everything', packages: [] },
   'client-sim': { uses: ['shared'], packages: ['@colyseus/sdk', '@colyseus/schema', 'zod'] },
   'load-tests': { uses: 'everything', packages: 'everything' },

@@ -68,6 +68,7 @@ export const completedPart = {
     claim: {
       summary: 'Moves one completed entry, or as many as fit, to stash and wallet.',
       changes: true,
+      cost: 4,
       request: z
         .strictObject({ op, entryId: rowIdSchema.exactOptional(), all: z.literal(true).exactOptional() })
         .refine((claim) => (claim.entryId === undefined) !== (claim.all === undefined), 'must have either entryId or all'),
