@@ -29,9 +29,9 @@ export class ServerChild {
   #said = '';
   #complaints = '';
 
-  /** Starts it; port 0 is any that is free. */
-  constructor(dataDirectory: string, port = 0) {
-    this.#child = spawn(process.execPath, [...START, '--data', resolve(dataDirectory), '--port', String(port)], {
+  /** Starts it; port 0 is any that is free. `settings` are further arguments. */
+  constructor(dataDirectory: string, port = 0, settings: readonly string[] = []) {
+    this.#child = spawn(process.execPath, [...START, '--data', resolve(dataDirectory), '--port', String(port), ...settings], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
