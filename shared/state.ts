@@ -6,7 +6,7 @@
  * their own instants. Amounts are whole coins and instants epoch milliseconds, all sent as `number`, which keeps
  * every safe integer.
  */
-import { schema, type MapSchema, type SchemaType } from '@colyseus/schema';
+import { schema, type MapSchema, type SchemaType, type ToJSON } from '@colyseus/schema';
 import { composed, type Composed } from './protocol/part.ts';
 import { PROTOCOL_PARTS } from './protocol/parts.ts';
 
@@ -15,14 +15,15 @@ export const PlayerState = schema(composed(PROTOCOL_PARTS, 'state'), 'PlayerStat
 /** An instance of `PlayerState`. */
 export type PlayerState = SchemaType<typeof PlayerState>;
 
-/** A map of the state, as the server writes it. */
-export interface StateMap<Value> {
+/** A map of the state, as the server writes it, and reads it again. */
+export interface StateMap<Value, Read = Value> {
   set(key: string, value: Value): unknown;
   delete(key: string): unknown;
   clear(): void;
   has(key: string): boolean;
   keys(): Iterable<string>;
-  values(): Iterable<Value>;
+  values(): Iterable<Read>;
+  entries(): Iterable<readonly [key: string, value: Read]>;
 }
 
 type Fields = keyof Composed<(typeof PROTOCOL_PARTS)[number], 'state'>;
@@ -33,6 +34,8 @@ type Fields = keyof Composed<(typeof PROTOCOL_PARTS)[number], 'state'>;
  */
 export type PlainState = {
   -readonly [Name in Fields]: PlayerState[Name] extends MapSchema<infer Value>
-    ? StateMap<Value extends number ? number : object>
+    ? Value extends number
+      ? StateMap<number>
+      : StateMap<object, ToJSON<Value>>
     : PlayerState[Name];
 };

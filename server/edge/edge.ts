@@ -8,9 +8,9 @@
 import { CloseCode, matchMaker, Room } from '@colyseus/core';
 import { setLogger } from '@colyseus/core/Logger';
 import { Encoder } from '@colyseus/schema';
-import { once } from 'node:events';
 import { refusal, type Refusal, type RefusalName } from '#shared/refusals.ts';
 import { createHttpServer, withBody, type Admit, type HttpAnswer, type Route } from '#server/http/http-server.ts';
+import { listen } from '#server/http/listen.ts';
 import { openApiDocument } from '#server/http/openapi.ts';
 import { OPERATIONS } from '#server/http/operations.ts';
 import { TokenBucket, type Rate } from '#server/http/token-bucket.ts';
@@ -59,7 +59,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const services: EdgeServices = {
     ...options,
     directory: new RoomDirectory(platform, backend.regions),
-    tokens: new Tokens(options.jwtKeys),
+    tokens: new Tokens(platform, options.jwtKeys, options.studioKeys),
     reads: readTableOf(backend.features),
     accounts: new Accounts(platform.readings, options.addressRate),
     accountBySocket: new WeakMap(),
@@ -73,13 +73,10 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     charge: (address) => services.accounts.chargeAddress(address),
   });
   const transport = new GuardedTransport(server, services);
-  await once(server.listen(options.port, host), 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  const { port } = address;
+  const { port, url } = await listen(server, host, options.port);
   return {
     port,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url,
     get rooms() {
       return services.directory.size;
     },
@@ -97,10 +94,10 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 function routesOf(services: EdgeServices, state: { readonly isDraining: boolean }): readonly Route[] {
   const { platform, sessionRate } = services;
   const admissions = new Admissions(platform.readings, sessionRate);
-  const admit: Admit = (address) =>
+  const admit: Admit = ({ address }) =>
     state.isDraining ? refusal('unavailable', { reason: 'the server is stopping' }) : admissions.admit(address);
   const json = (value: unknown, status = 200): HttpAnswer => ({ kind: 'json', status, value });
-  const handleSession = withBody(OPERATIONS.openSession.body, async (body, _, address) => {
+  const handleSession = withBody(OPERATIONS.openSession.body, async (body, _, { address }) => {
     const opened = await admissions.open(address, () => openSession(services, body, address), isJunk);
     return 'kind' in opened ? opened : json(opened);
   });
@@ -108,7 +105,7 @@ function routesOf(services: EdgeServices, state: { readonly isDraining: boolean 
     const ready = !state.isDraining && services.isReady();
     return json({ ready }, ready ? 200 : 503);
   };
-  const handleReconnection = withBody(OPERATIONS.reconnect.body, (body, { roomId = '' }, address) =>
+  const handleReconnection = withBody(OPERATIONS.reconnect.body, (body, { roomId = '' }, { address }) =>
     admissions.open<HttpAnswer>(address, () => reconnect(roomId, body), isJunk),
   );
   const description = openApiDocument();
@@ -118,6 +115,7 @@ function routesOf(services: EdgeServices, state: { readonly isDraining: boolean 
     { operation: OPERATIONS.isLive, handle: () => json({ live: true }) },
     { operation: OPERATIONS.isReady, handle: handleReadiness },
     { operation: OPERATIONS.describe, handle: () => json(description) },
+    ...(services.routes ?? []),
   ];
 }
 

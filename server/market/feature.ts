@@ -205,7 +205,7 @@ export function fold<A extends Attributes>(entity: Entity<A>, folding: Folding<R
 /** A fold that shows each row as the value of one key of a map. A row never changes its key. */
 export function foldIntoMap<A extends Attributes, Value>(
   entity: Entity<A>,
-  map: StateMap<Value>,
+  map: Pick<StateMap<Value, unknown>, 'set' | 'delete' | 'clear'>,
   shown: (row: RowOf<A>) => readonly [key: string, value: Value],
 ): RowFold {
   const keyById = new Map<RowId, string>();

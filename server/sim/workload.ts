@@ -8,15 +8,17 @@ import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
 import { isChangingCommand, parseCommand } from '#shared/protocol.ts';
 import type { Rules } from '#shared/rules.ts';
+import type { PlainState } from '#shared/state.ts';
 import { operationId, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { Presenter } from '#server/edge/presenter.ts';
 import { player } from '#server/market/account/opening.ts';
 import type { Opening } from '#server/market/account/opening.ts';
-import type { SeenState, Sight, Step } from '#server/market/feature.ts';
+import type { Sight, Step } from '#server/market/feature.ts';
 import type { Command, Reply } from '#server/shard/message.ts';
 import type { Asked } from './answer-book.ts';
 import type { Scene } from './simulated-world.ts';
 import { recordOf } from './json-values.ts';
+import { chargeWish, grantWish, type ServiceWish } from './service-work.ts';
 
 /** A player who may come later, with gold and goods: others may have wanted to buy from it before. */
 export interface Latecomer {
@@ -48,7 +50,7 @@ const ASKS_MAX = 12;
 export class Workload {
   readonly #scene: WorkloadScene;
   readonly #ideas: readonly Idea[];
-  readonly #roomByShard = new Map<ShardId, { readonly version: ShardVersion; readonly state: SeenState }>();
+  readonly #roomByShard = new Map<ShardId, { readonly version: ShardVersion; readonly state: PlainState }>();
   #busy = 0;
   #operations = 0;
 
@@ -59,6 +61,8 @@ export class Workload {
       { weight: 5, ask: (prng) => this.#look(prng) },
       { weight: 2, ask: (prng, who) => this.#freeze(prng, who) },
       { weight: 1, ask: (prng, who) => this.#open(prng, who) },
+      { weight: 4, ask: (prng, who) => this.#grant(prng, who) },
+      { weight: 3, ask: (prng, who) => this.#serve(who, chargeWish(prng, this.#room(who))) },
     ];
   }
 
@@ -141,7 +145,7 @@ export class Workload {
     const entry = prng.chance(detourShare) ? prng.pick(world.nodes) : world.ownerOf(shard);
     trace.add('asks', shard, command.kind, command.op, command.body, `at ${entry.name}`);
     const patience = scheduler.pause(prng.integer(PATIENCE_US.min, PATIENCE_US.max)).then(() => undefined);
-    const reply = await Promise.race([entry.accept({ to: shard, message: command, creates: command.kind === 'open' }), patience]);
+    const reply = await Promise.race([entry.accept({ to: shard, message: command, creates: CREATING.has(command.kind) }), patience]);
     trace.add('told', shard, command.kind, command.op, reply?.kind === 'refusal' ? reply.name : (reply ?? 'nothing'));
     return reply;
   }
@@ -178,7 +182,7 @@ export class Workload {
   }
 
   /** The room of a player who has come; made anew when its shard has had a turn. */
-  #room(id: ShardId): SeenState {
+  #room(id: ShardId): PlainState {
     const { world, rules } = this.#scene;
     const shard = world.model.shards.get(id);
     if (shard === undefined) throw new Error(`${id} has not come yet`);
@@ -199,6 +203,17 @@ export class Workload {
     return { shard, command: { kind: 'open', issuer: 'service', body: opening } };
   }
 
+  /** Now and then the first that is heard of a player. */
+  #grant(prng: Prng, who: ShardId): Asked {
+    const shard = prng.chance(0.05) ? prng.pick(this.#scene.latecomers).shard : who;
+    return this.#serve(shard, grantWish(prng, `granted-${this.#operations}`));
+  }
+
+  /** A game server does something to a player. */
+  #serve(shard: ShardId, { kind, body }: ServiceWish): Asked {
+    return { shard, command: { kind, issuer: 'service', op: this.#op(), by: 'game', body } };
+  }
+
   /** Asks a seller for one of its listings. */
   #look(prng: Prng): Asked | undefined {
     const offers = this.#scene.world.listings.live();
@@ -217,6 +232,9 @@ export class Workload {
     return { shard, command: { kind: 'freeze', issuer: 'staff', op: this.#op(), body: { frozen } } };
   }
 }
+
+/** Commands that make a shard where there is none. */
+const CREATING: ReadonlySet<string> = new Set(['open', 'grant']);
 
 /** The share of commands that repeat the one before, or reuse its op. */
 const REPEAT_SHARE = 0.06;
