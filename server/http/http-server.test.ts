@@ -174,7 +174,7 @@ describe('a connection', () => {
 
 const state: Route = {
   operation: { method: 'get', path: '/state', summary: '', answers: {}, refusals: [] },
-  handle: (_body, _parameters, address) => ({ kind: 'json', value: { address } }),
+  handle: (_body, _parameters, { address }) => ({ kind: 'json', value: { address } }),
 };
 const get = (path: string, ...headers: readonly string[]): string =>
   [`GET ${path} HTTP/1.1`, 'host: x', 'connection: close', ...headers, '', ''].join('\r\n');
