@@ -15,6 +15,7 @@ import { shardId } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { startEdge, type Edge } from '#server/edge/edge.ts';
+import { IdDoor } from '#server/edge/id-door.ts';
 import { startGoodsFor } from '#server/edge/sessions.ts';
 import { TrustedProxies } from '#server/http/client-address.ts';
 import type { Command } from '#server/shard/message.ts';
@@ -50,6 +51,7 @@ function startBenchEdge(node: GavelNode): Promise<Edge> {
     port: 0,
     guests: true,
     jwtKeys: ['k'.repeat(32)],
+    ids: new IdDoor('w'.repeat(32)),
     origins: { loopback: true, named: [] },
     sessionRate: NO_LIMIT,
     addressRate: NO_LIMIT,

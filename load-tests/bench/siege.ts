@@ -58,7 +58,7 @@ interface Felt {
 export function benchSiege(options: typeof SIEGE_BENCH_DEFAULTS): Promise<object> {
   return inTemporaryDirectory(async (directory) => {
     await fillMarket(directory, options.listings);
-    const server = new ServerChild(directory, 0, SETTINGS);
+    const server = new ServerChild(directory, { settings: SETTINGS });
     try {
       return await besiege(await server.serving(60_000), server, options);
     } finally {

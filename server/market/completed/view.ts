@@ -2,14 +2,15 @@
  * The completed tab in the room: of the entries the oldest are shown, as many as the rules say; the
  * others move up as those are claimed.
  */
-import type { CompletedEntry } from '#shared/protocol/completed.ts';
+import type { CompletedEntry, CompletedState } from '#shared/protocol/completed.ts';
 import type { ServerMessage } from '#shared/protocol.ts';
+import type { Plain } from '#shared/state.ts';
 import { quantity, type RowId } from '#shared/units.ts';
 import { fold, type Room, type View } from '../feature.ts';
 import { completed, type CompletedRow } from './completed.ts';
 
 /** The completed tab of one room. */
-export function completedView({ state, rules }: Room): View {
+export function completedView({ state, rules, seal }: Room): View {
   const rowById = new Map<RowId, CompletedRow>();
   /** Entries whose place in the state has to be looked at, and which of them are new. */
   const touched = new Set<RowId>();
@@ -22,7 +23,7 @@ export function completedView({ state, rules }: Room): View {
     for (const id of shown) {
       const row = rowById.get(id);
       const isStale = touched.has(id) || !state.completed.has(String(id));
-      if (row !== undefined && isStale) state.completed.set(String(id), completedEntry(row));
+      if (row !== undefined && isStale) state.completed.set(String(id), completedState(row, seal));
     }
     touched.clear();
   };
@@ -66,6 +67,12 @@ function completedEntry({ id, entry, item, commodity, quantity: count, gold, fee
     ...(tx === null ? {} : { tx }),
     at,
   };
+}
+
+/** An entry in the state. */
+function completedState(row: CompletedRow, seal: Room['seal']): Plain<CompletedState> {
+  const { tx, ...entry } = completedEntry(row);
+  return { ...entry, ...(tx === undefined ? {} : { tx: seal('transaction', tx) }) };
 }
 
 /**
