@@ -44,7 +44,7 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   'server/api': { uses: [...BASE, 'server/shard', 'server/config', 'server/routing', 'server/http', 'server/edge'], packages: ['zod'] },
   'server/node': { uses: 'everything', packages: 'everything' },
   'server/main': {
-    uses: [...BASE, 'server/config', 'server/node', 'server/edge', 'server/api', 'server/journal'],
+    uses: [...BASE, 'server/config', 'server/node', 'server/http', 'server/edge', 'server/api', 'server/journal'],
     packages: ['#package.json'],
   },
   'server/sim': { uses: 'everything', packages: [] },
