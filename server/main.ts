@@ -12,10 +12,11 @@ import { createServer } from 'node:net';
 import packageJson from '#package.json' with { type: 'json' };
 import { limits } from '#shared/limits.ts';
 import { nodeName } from '#shared/units.ts';
-import { ConfigError, helpText, loadConfig, type Config } from './config.ts';
+import { ConfigError, loadConfig, type Config } from './config.ts';
 import { startAdminServer, type AdminServer } from '#server/api/admin-server.ts';
 import { apiRoutes } from '#server/api/api.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
+import { TrustedProxies } from '#server/http/client-address.ts';
 import { IdDoor } from './edge/id-door.ts';
 import { settleWorldKey } from '#server/journal/disk/world-key.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
@@ -50,8 +51,8 @@ function readConfig(): Config {
     },
     newSecret,
   });
-  if (config !== 'help') return config;
-  process.stdout.write(helpText());
+  if (!('print' in config)) return config;
+  process.stdout.write(config.print);
   process.exit(0);
 }
 
@@ -114,12 +115,8 @@ function openOwnNode(config: Config, index: RemoteListingIndex): Promise<GavelNo
   });
 }
 
-function openOwnEdge(
-  { catalogue, host, port, profile, secrets, jwks, origins, sessionRate }: Config,
-  node: GavelNode,
-  ids: IdDoor,
-  routes: ReturnType<typeof apiRoutes>,
-): Promise<Edge> {
+function openOwnEdge(config: Config, node: GavelNode, ids: IdDoor, routes: ReturnType<typeof apiRoutes>): Promise<Edge> {
+  const { catalogue, host, port, profile, secrets, jwks, origins, sessionRate, addressRate, trustedProxies } = config;
   return startEdge({
     backend: node,
     platform: node.platform,
@@ -133,6 +130,8 @@ function openOwnEdge(
     routes,
     origins: { loopback: profile === 'dev', named: origins },
     sessionRate,
+    addressRate,
+    proxies: new TrustedProxies(trustedProxies),
     isReady: () => !node.persister.isFull,
   });
 }

@@ -32,25 +32,30 @@ export async function inTemporaryDirectory<T>(run: (directory: string) => Promis
   }
 }
 
-const NODE = nodeName('bench');
 /** How to let go of the listing index of each node that is open. */
 const releases = new Map<GavelNode, () => Promise<void>>();
 
 /** Opens a node on that directory, as `npm start` does: its listing index is a process of its own. A fault ends the process. */
-export async function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2 ** 30, pace?: PersisterPace): Promise<GavelNode> {
+export async function openBenchNode(
+  directory: string,
+  memoryBudgetBytes = 4 * 2 ** 30,
+  pace?: PersisterPace,
+  names = { world: 'bench', node: 'bench' },
+): Promise<GavelNode> {
   const machine = nodeMachine();
+  const name = nodeName(names.node);
   const key = randomUUID();
   const child = new IndexChild(key, machine);
   const { itemClasses } = BUILT_IN_CATALOGUE;
-  const index = new RemoteListingIndex({ address: () => child.address, key, node: NODE, itemClasses, machine });
+  const index = new RemoteListingIndex({ address: () => child.address, key, node: name, itemClasses, machine });
   const node = await openNode({
     machine,
     isClockTrusted: true,
     rules: RULES_PROFILES.dev,
     catalogue: BUILT_IN_CATALOGUE,
     regions: ['europe'],
-    world: 'bench',
-    node: NODE,
+    world: names.world,
+    node: name,
     index,
     openPersister: (definition) => openFilePersister({ machine, definition, directory, ...(pace === undefined ? {} : { pace }) }),
     memoryBudgetBytes,

@@ -13,6 +13,7 @@ export const accountPart = {
     rules: {
       summary: 'Tells the fees, limits, durations and increments in force.',
       changes: false,
+      cost: 1,
       request: z.strictObject({}),
       answer: rulesSchema,
     },
@@ -23,5 +24,16 @@ export const accountPart = {
       payload: z.strictObject({ id: messageId, text: textSchema(200), entry: completedEntrySchema.exactOptional() }),
     },
   },
-  state: { name: t.string(), region: t.string(), mode: t.string(), frozen: t.boolean(), serverTime: t.number() },
+  state: {
+    /** The player's name. */
+    name: t.string(),
+    /** The region of the market. */
+    region: t.string(),
+    /** `softcore` or `hardcore`. */
+    mode: t.string(),
+    /** Whether a moderator has stopped the player's trade. */
+    frozen: t.boolean(),
+    /** The market's time at the last change, in epoch milliseconds: what instants are compared with. */
+    serverTime: t.float64(),
+  },
 } as const satisfies ProtocolPart;
