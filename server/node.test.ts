@@ -119,6 +119,9 @@ class NodeBench {
     let isOpen = false;
     void node.then(() => (isOpen = true));
     while (!isOpen) await this.#tick();
+    // The threads read for the index in real time, of which a start waits for less than passes here.
+    const { index } = await node;
+    while (index.lagMs > 0) await this.#tick();
     return node;
   }
 
