@@ -7,7 +7,7 @@
  */
 import { hashOf } from '#shared/hash.ts';
 import { RARITIES, type Item } from '#shared/item.ts';
-import type { IndexedListing } from '#shared/search.ts';
+import { tieOf, type IndexedListing } from '#shared/search.ts';
 import type { Market } from '#shared/units.ts';
 import { NumberColumn, grownCapacity } from './number-column.ts';
 import type { NameDictionary } from './name-dictionary.ts';
@@ -28,6 +28,7 @@ export class ClassTable {
   #rarities = new Uint8Array(0);
   #nameNumbers = new Int32Array(0);
   #sellerHashes = new Int32Array(0);
+  #ties = new Int32Array(0);
   #handles = new Int32Array(0);
   #capacity = 0;
   #size = 0;
@@ -59,6 +60,11 @@ export class ClassTable {
     return this.#sellerHashes;
   }
 
+  /** `tieOf` the listing by slot. */
+  get ties(): Int32Array {
+    return this.#ties;
+  }
+
   /** The row's handle by slot. */
   get handles(): Int32Array {
     return this.#handles;
@@ -78,6 +84,7 @@ export class ClassTable {
     this.#rarities[slot] = RARITIES.indexOf(item.rarity);
     this.#nameNumbers[slot] = this.#names.hold(item.name);
     this.#sellerHashes[slot] = hashOf(row.seller);
+    this.#ties[slot] = tieOf(row.id);
     this.#handles[slot] = handle;
     return slot;
   }
@@ -90,6 +97,7 @@ export class ClassTable {
     this.#rarities[slot] = this.#rarities[last] ?? 0;
     this.#nameNumbers[slot] = this.#nameNumbers[last] ?? 0;
     this.#sellerHashes[slot] = this.#sellerHashes[last] ?? 0;
+    this.#ties[slot] = this.#ties[last] ?? 0;
     this.#handles[slot] = this.#handles[last] ?? 0;
     this.#size = last;
     return slot === last ? undefined : this.#handles[slot];
@@ -130,6 +138,7 @@ export class ClassTable {
     this.#rarities = copied(this.#rarities, new Uint8Array(capacity));
     this.#nameNumbers = copied(this.#nameNumbers, new Int32Array(capacity));
     this.#sellerHashes = copied(this.#sellerHashes, new Int32Array(capacity));
+    this.#ties = copied(this.#ties, new Int32Array(capacity));
     this.#handles = copied(this.#handles, new Int32Array(capacity));
     this.#capacity = capacity;
   }

@@ -62,6 +62,16 @@ export interface FoundListings {
   readonly rows: readonly IndexedListing[];
   readonly total: number;
   readonly cursor?: string;
+  /** What it has cost the index; the unit is one row looked at by one condition. */
+  readonly cost: number;
+}
+
+/** That a search was not run, since it could cost more than any may. */
+export interface TooBroad {
+  readonly kind: 'too-broad';
+  /** What it could cost at most. */
+  readonly cost: number;
+  readonly costMax: number;
 }
 
 /** That a cursor is none of this order. */
@@ -79,7 +89,7 @@ export interface NodePosition {
  * What a search found. One that `isBehind` lacks some of what `atLeast` asked for: it did not come
  * in time. `unavailable`: the index does not answer.
  */
-export type SearchAnswer = (FoundListings & { readonly isBehind: boolean }) | BadCursor | { readonly kind: 'unavailable' };
+export type SearchAnswer = (FoundListings & { readonly isBehind: boolean }) | BadCursor | TooBroad | { readonly kind: 'unavailable' };
 
 /** How far one node's feed is known. */
 export interface FeedState {

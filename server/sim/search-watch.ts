@@ -116,6 +116,7 @@ class Search {
     if (!this.#isAlive) return undefined;
     if (result === undefined || result.kind === 'unavailable') return this.#complain(PROMPT, 'does not answer a search');
     if (result.kind === 'bad-cursor') return this.#complain(SEARCH, `does not know its own cursor ${cursor ?? ''}`);
+    if (result.kind === 'too-broad') return this.#complain(SEARCH, `finds ${result.cost} rows too many to look at`);
     if (result.lagMs > LAG_MS_MAX) this.#complain(PROMPT, `has an index that is ${result.lagMs} ms behind`);
     if (result.lagMs > 0) return undefined;
     trace.add('finds', this.#name, result.rows.length, `of ${result.total}`);

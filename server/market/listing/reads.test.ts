@@ -28,7 +28,7 @@ describe('a search', () => {
   });
 
   it('says by how much the index is behind, in whole milliseconds', async () => {
-    const found = await searched({ kind: 'found', rows: [], total: 0, lagMs: 12.4 });
+    const found = await searched({ kind: 'found', rows: [], total: 0, cost: 2, lagMs: 12.4 });
     expect(found).toEqual(answer({ listings: [], total: 0, lagMs: 12 }));
   });
 });

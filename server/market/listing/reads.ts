@@ -23,6 +23,7 @@ export const search: Read<'search'> = async (services, { player, shard }, reques
   const result = await services.search({ market, criteria, sort, limit, now, self: player, ...(cursor === undefined ? {} : { cursor }) });
   if (result.kind === 'unavailable') return refusal('unavailable');
   if (result.kind === 'bad-cursor') return refusal('bad-request', { fault: 'cursor: must be one that this search gave' });
+  if (result.kind === 'too-broad') return refusal('search-too-broad', { cost: result.cost, costMax: result.costMax });
   const found: CommandAnswer<'search'> = {
     listings: result.rows.map((row) => listingOf(row, player)),
     total: result.total,
