@@ -118,10 +118,10 @@ export const limits = {
   /** Nodes of one criteria tree, the top included: bounds the work per listing looked at. */
   criteriaNodesMax: 32,
   /**
-   * What one search may cost, in rows looked at by one condition: some two nanoseconds each, so that no search holds the index for more
-   * than 50 ms. It is ten times a search for everything among a million listings.
+   * What one search may cost, in rows looked at by one condition: two to five nanoseconds each, so that no search holds the index for more
+   * than 50 ms. It is five times a search for everything among a million listings.
    */
-  searchCostMax: 20_000_000,
+  searchCostMax: 10_000_000,
   /** Ledger lines in one answer to `history`. */
   historyPageMax: 50,
   /** Completed entries that one `claim` moves; a client with more asks again. */

@@ -12,11 +12,8 @@ import { admitsClass, type SearchedClass } from '#shared/search.ts';
 import type { Instant, ListingId, PlayerId } from '#shared/units.ts';
 import type { ClassTable } from './class-table.ts';
 import { NAME_COST } from './search-cost.ts';
-import type { NumberColumn } from './number-column.ts';
+import { BLOCK_SLOTS, type NumberColumn } from './number-column.ts';
 import { sellerOf } from './row-packing.ts';
-
-/** Slots that are looked at together: four bytes for each, and a column's part, stay in the first-level cache. */
-export const BLOCK_SLOTS = 1_024;
 
 /** Levels of criteria nodes that can be under way at once, the top included; deeper ones would share memory. */
 const LEVELS_MAX = 4;
@@ -34,13 +31,16 @@ export interface SelectionContext {
   readonly idAt: (handle: number) => ListingId;
 }
 
-/** Takes the chosen slots of a block: the first `count` of `slots`, each counted from `base`. */
-export type TakeBlock = (base: number, slots: Int32Array, count: number) => void;
+/** Takes the chosen slots of a block, the first `count` of `slots`, each counted from `base`; returns how many it has looked at. */
+export type TakeBlock = (base: number, slots: Int32Array, count: number) => number;
 
-/**
- * A pass: reads `count` slots of `from`, counted from `base`, writes those that stay to `to` (which may be `from`), and returns how many.
- */
-export type Pass = (base: number, from: Int32Array, count: number, to: Int32Array) => number;
+/** One condition. All arrays of slots are as long as a block. */
+interface Pass {
+  /** Reads `count` slots of `from`, counted from `base`, writes those that stay to `to` (which may be `from`), and returns how many. */
+  readonly keep: (base: number, from: Int32Array, count: number, to: Int32Array) => number;
+  /** Which slots of the block that begins there can stay, if that is known without reading them. */
+  readonly stay?: (base: number) => 'all' | 'some' | 'none';
+}
 
 /** Memory of one level of criteria nodes. */
 interface Level {
@@ -78,15 +78,15 @@ export class Selector {
   select(criteria: Criteria, table: ClassTable, context: SelectionContext, take: TakeBlock): number {
     const passes = this.#passesOf(criteria, table, context, 0);
     if (passes === undefined) return 0;
-    const all = [...passes, rangePass(table.endsAt, context.now + 1, Infinity)];
+    const { size } = table;
     const { slots } = this.#level(0);
+    const all = [...passes, rangePass(table.endsAt, context.now + 1, Infinity, size)];
     let total = 0;
-    for (let base = 0; base < table.size; base += BLOCK_SLOTS) {
-      const count = this.#run(all, base, EVERY_SLOT, Math.min(BLOCK_SLOTS, table.size - base), slots);
+    for (let base = 0; base < size; base += BLOCK_SLOTS) {
+      const count = this.#run(all, base, EVERY_SLOT, Math.min(BLOCK_SLOTS, size - base), slots);
       if (count === 0) continue;
       total += count;
-      this.#cost += count;
-      take(base, slots, count);
+      this.#cost += take(base, slots, count);
     }
     return total;
   }
@@ -95,17 +95,21 @@ export class Selector {
   #run(passes: readonly Pass[], base: number, from: Int32Array, count: number, to: Int32Array): number {
     let [source, left] = [from, count];
     for (const pass of passes) {
-      if (left === 0) return 0;
+      const stay = pass.stay?.(base);
+      if (left === 0 || stay === 'none') return 0;
+      if (stay === 'all') continue;
       this.#cost += left;
-      left = pass(base, source, left, to);
+      left = pass.keep(base, source, left, to);
       source = to;
     }
+    if (source !== to) to.set(source);
     return left;
   }
 
   /** The passes of a node, cheap and choosy ones first; `undefined` if no row of the table can meet it. */
   #passesOf(criteria: Criteria, table: ClassTable, context: SelectionContext, level: number): readonly Pass[] | undefined {
     if (!admitsClass(criteria, table.itemClass, context.classOf(table.itemClass))) return undefined;
+    const { size } = table;
     const { stats = [], buyoutMax, level: levels, rarity, name, endsWithinMs, seller, any, none } = criteria;
     const byStats = statPasses(stats, table);
     const isOwn = seller === undefined || context.self !== undefined;
@@ -114,11 +118,11 @@ export class Selector {
     if (byAny === undefined) return undefined;
     return [
       ...byStats,
-      ...(buyoutMax === undefined ? [] : [rangePass(table.buyout, 0, buyoutMax)]),
-      ...(levels === undefined ? [] : [rangePass(table.level, levels.min ?? -Infinity, levels.max ?? Infinity)]),
+      ...(buyoutMax === undefined ? [] : [rangePass(table.buyout, 0, buyoutMax, size)]),
+      ...(levels === undefined ? [] : [rangePass(table.level, levels.min ?? -Infinity, levels.max ?? Infinity, size)]),
       ...(rarity === undefined ? [] : [flagPass(table.rarities, flagsOf(rarity))]),
       ...(name === undefined ? [] : [flagPass(table.nameNumbers, context.namesContaining(name))]),
-      ...(endsWithinMs === undefined ? [] : [rangePass(table.endsAt, -Infinity, context.now + endsWithinMs)]),
+      ...(endsWithinMs === undefined ? [] : [rangePass(table.endsAt, -Infinity, context.now + endsWithinMs, size)]),
       ...(seller === undefined || context.self === undefined ? [] : [sellerPass(table, context.self, context)]),
       ...byAny,
       ...(none === undefined ? [] : this.#nonePasses(none, table, context, level)),
@@ -151,7 +155,7 @@ export class Selector {
   #branchPass(branches: readonly (readonly Pass[])[], level: number, wanted: 0 | 1): Pass {
     const { flags } = this.#level(level);
     const { slots } = this.#level(level + 1);
-    return (base, from, count, to) => {
+    const keep: Pass['keep'] = (base, from, count, to) => {
       flags.fill(1 - wanted);
       for (const passes of branches) {
         const met = this.#run(passes, base, from, count, slots);
@@ -165,6 +169,7 @@ export class Selector {
       }
       return kept;
     };
+    return { keep };
   }
 
   #level(level: number): Level {
@@ -175,7 +180,7 @@ export class Selector {
 }
 
 /** Nothing stays. */
-const nothing: Pass = () => 0;
+const nothing: Pass = { keep: () => 0 };
 
 /** One pass per stat, that of the rarest first; `undefined` if no row of the table has one of them. */
 function statPasses(stats: NonNullable<Criteria['stats']>, table: ClassTable): readonly Pass[] | undefined {
@@ -183,41 +188,71 @@ function statPasses(stats: NonNullable<Criteria['stats']>, table: ClassTable): r
   const present = ranges.flatMap(({ column, ...ends }) => (column === undefined || column.presentCount === 0 ? [] : [{ column, ...ends }]));
   if (present.length < ranges.length) return undefined;
   const rarestFirst = present.toSorted((a, b) => a.column.presentCount - b.column.presentCount);
-  return rarestFirst.map(({ column, min, max }) => rangePass(column, min, max));
+  return rarestFirst.map(({ column, min, max }) => rangePass(column, min, max, table.size));
 }
 
 /** Keeps what has a value from `min` to `max`. */
-export function rangePass(column: NumberColumn, min: number, max: number): Pass {
+function rangePass(column: NumberColumn, min: number, max: number, size: number): Pass {
   const [low, high] = column.rangeWithin(min, max);
-  const { values } = column;
-  return values instanceof Int32Array ? int32RangePass(values, low, high) : float64RangePass(values, low, high);
-}
-
-/** Written twice, once per kind of array: a loop that has seen only one kind runs several times as fast. */
-function int32RangePass(values: Int32Array, low: number, high: number): Pass {
-  return (base, from, count, to) => {
-    let kept = 0;
-    for (let index = 0; index < count; index += 1) {
-      const slot = from[index] ?? 0;
-      const value = values[base + slot] ?? 0;
-      to[kept] = slot;
-      kept += value >= low && value <= high ? 1 : 0;
-    }
-    return kept;
+  // One of a block without a value would not stay, whatever the others have.
+  const isFull = column.presentCount === size;
+  return {
+    keep: (base, from, count, to) => keepRange(column, low, high, base, from, count, to),
+    stay: (base) => {
+      const [least, greatest] = [column.lowAt(base), column.highAt(base)];
+      if (least > high || greatest < low) return 'none';
+      return isFull && least >= low && greatest <= high ? 'all' : 'some';
+    },
   };
 }
 
-function float64RangePass(values: Float64Array, low: number, high: number): Pass {
-  return (base, from, count, to) => {
-    let kept = 0;
-    for (let index = 0; index < count; index += 1) {
-      const slot = from[index] ?? 0;
-      const value = values[base + slot] ?? 0;
-      to[kept] = slot;
-      kept += value >= low && value <= high ? 1 : 0;
-    }
-    return kept;
-  };
+/** Keeps the slots whose value is from `low` to `high`, ends that `rangeWithin` gave. */
+export function keepRange(
+  { values }: NumberColumn,
+  low: number,
+  high: number,
+  ...[base, from, count, to]: Parameters<Pass['keep']>
+): number {
+  if (low > high) return 0;
+  if (values instanceof Int32Array) return int32Range(values, low, high, base, from, count, to);
+  return float64Range(values, low, high, base, from, count, to);
+}
+
+/**
+ * Written twice, once per kind of array: a loop that has seen only one kind runs several times as fast. And without a branch, since a
+ * processor that guesses wrong at every second row takes five times as long: a difference as an unsigned number is one comparison for
+ * both ends, and a truth is added as a number.
+ */
+function int32Range(values: Int32Array, low: number, high: number, base: number, from: Int32Array, count: number, to: Int32Array): number {
+  const first = low | 0;
+  const span = (high - low) >>> 0;
+  let kept = 0;
+  for (let index = 0; index < count; index += 1) {
+    const slot = from[index] ?? 0;
+    const value = values[base + slot] ?? 0;
+    to[kept] = slot;
+    kept += Number((value - first) >>> 0 <= span);
+  }
+  return kept;
+}
+
+function float64Range(
+  values: Float64Array,
+  low: number,
+  high: number,
+  base: number,
+  from: Int32Array,
+  count: number,
+  to: Int32Array,
+): number {
+  let kept = 0;
+  for (let index = 0; index < count; index += 1) {
+    const slot = from[index] ?? 0;
+    const value = values[base + slot] ?? 0;
+    to[kept] = slot;
+    kept += Number(value >= low) & Number(value <= high);
+  }
+  return kept;
 }
 
 /** One flag per rarity. */
@@ -227,7 +262,7 @@ function flagsOf(wanted: NonNullable<Criteria['rarity']>): Uint8Array {
 
 /** Keeps the slots whose number in a column is flagged. */
 function flagPass(numbers: Int32Array | Uint8Array, flags: Uint8Array): Pass {
-  return (base, from, count, to) => {
+  const keep: Pass['keep'] = (base, from, count, to) => {
     let kept = 0;
     for (let index = 0; index < count; index += 1) {
       const slot = from[index] ?? 0;
@@ -236,14 +271,15 @@ function flagPass(numbers: Int32Array | Uint8Array, flags: Uint8Array): Pass {
     }
     return kept;
   };
+  return { keep };
 }
 
 /** Keeps the player's own: those of the same hash, and of these the ones whose id says so. */
 function sellerPass(table: ClassTable, self: PlayerId, { idAt }: SelectionContext): Pass {
   const hash = hashOf(self);
-  const ofHash = int32RangePass(table.sellerHashes, hash, hash);
-  return (base, from, count, to) => {
-    const left = ofHash(base, from, count, to);
+  const { sellerHashes } = table;
+  const keep: Pass['keep'] = (base, from, count, to) => {
+    const left = int32Range(sellerHashes, hash, hash, base, from, count, to);
     let kept = 0;
     for (const slot of to.subarray(0, left)) {
       to[kept] = slot;
@@ -251,4 +287,5 @@ function sellerPass(table: ClassTable, self: PlayerId, { idAt }: SelectionContex
     }
     return kept;
   };
+  return { keep };
 }

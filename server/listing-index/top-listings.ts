@@ -8,8 +8,8 @@ import type { Sort } from '#shared/criteria.ts';
 import { sortKey, tieOf, type SortPlace } from '#shared/search.ts';
 import type { ListingId } from '#shared/units.ts';
 import type { ClassTable } from './class-table.ts';
-import type { NumberColumn } from './number-column.ts';
-import { BLOCK_SLOTS, rangePass } from './selection.ts';
+import { BLOCK_SLOTS, type NumberColumn } from './number-column.ts';
+import { keepRange } from './selection.ts';
 
 const INT32_MAX = 2_147_483_647;
 
@@ -46,37 +46,39 @@ export class TopListings {
     return places.toSorted((a, b) => this.#compare(a, b)).map((place) => this.#handles[place] ?? -1);
   }
 
-  /** Takes chosen rows of a table into account: the first `count` of `slots`, counted from `base`. */
-  offer(table: ClassTable, base: number, slots: Int32Array, count: number): void {
+  /** Takes chosen rows of a table into account, the first `count` of `slots`, counted from `base`; returns how many it has looked at. */
+  offer(table: ClassTable, base: number, slots: Int32Array, count: number): number {
     const column = sortColumn(this.#sort.by, table);
-    const values = column?.values;
+    const isDescending = this.#sort.descending === true;
+    const [first, last] = [this.#after?.key ?? -Infinity, this.#lastKey];
+    // Without a value is what comes last: it is of interest until enough rows with one are there.
+    if (last === Infinity || column === undefined) return last === Infinity ? this.#collectAll(column, table, base, slots, count) : 0;
+    const [low, high] = column.rangeWithin(isDescending ? -last : first, isDescending ? -first : last);
+    if (column.lowAt(base) > high || column.highAt(base) < low) return 0;
+    const near = this.#near;
+    this.#collectAll(column, table, base, near, keepRange(column, low, high, base, slots, count, near));
+    return count;
+  }
+
+  #collectAll(column: NumberColumn | undefined, table: ClassTable, base: number, slots: Int32Array, count: number): number {
     const sign = this.#sort.descending === true ? -1 : 1;
-    const near = this.#nearOf(column, base, slots, count);
-    for (let index = 0; index < near; index += 1) {
-      const slot = base + (this.#near[index] ?? 0);
+    const values = column?.values;
+    const missing = column?.missing;
+    const { ties, handles } = table;
+    for (let index = 0; index < count; index += 1) {
+      const slot = base + (slots[index] ?? 0);
       const value = values?.[slot];
-      const key = value === undefined || value === column?.missing ? Infinity : sign * value;
-      this.#collect(key, table.ties[slot] ?? 0, table.handles[slot] ?? -1);
+      const key = value === undefined || value === missing ? Infinity : sign * value;
+      this.#collect(key, ties[slot] ?? 0, handles, slot);
     }
     if (this.#count > this.#limit) this.#cut();
+    return count;
   }
 
-  /** Writes the slots whose keys are between the place to begin after and the last one kept to `#near`, and returns how many. */
-  #nearOf(column: NumberColumn | undefined, base: number, slots: Int32Array, count: number): number {
-    const first = this.#after?.key ?? -Infinity;
-    const last = this.#lastKey;
-    // Without a value is what comes last: it is of interest until enough rows with one are there.
-    if (column === undefined || last === Infinity) {
-      this.#near.set(slots.subarray(0, count));
-      return last === Infinity ? count : 0;
-    }
-    const isDescending = this.#sort.descending === true;
-    return rangePass(column, isDescending ? -last : first, isDescending ? -first : last)(base, slots, count, this.#near);
-  }
-
-  #collect(key: number, tie: number, handle: number): void {
-    const after = this.#after;
+  #collect(key: number, tie: number, handles: Int32Array, slot: number): void {
     if (key === this.#lastKey && tie > this.#lastTie) return;
+    const after = this.#after;
+    const handle = handles[slot] ?? -1;
     if (after !== undefined && key <= after.key) {
       if (key < after.key || tie < after.tie) return;
       if (tie === after.tie && this.#idAt(handle) <= after.id) return;
