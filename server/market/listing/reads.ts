@@ -3,6 +3,7 @@
  * knows it now.
  */
 import { marketOf, parseListingId } from '#shared/address.ts';
+import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { SORT_CHEAPEST } from '#shared/criteria.ts';
 import { commands, type CommandAnswer, type CommandBody } from '#shared/protocol.ts';
 import type { Listing } from '#shared/protocol/listing.ts';
@@ -14,9 +15,18 @@ import type { Turn } from '#server/shard/turn.ts';
 import type { Read } from '../feature.ts';
 import { isSameMarket } from '../scope.ts';
 import { listing, listingAnswer } from './listing.ts';
+import { searchWordsOf } from './search-words.ts';
 
-/** Answers `search`. */
-export const search: Read<'search'> = async (services, { player, shard }, request) => {
+/** Answers `search`, with the words of a catalogue. */
+export function searchIn(catalogue: Catalogue): Read<'search'> {
+  const faultOfWords = searchWordsOf(catalogue);
+  return (services, caller, request) => {
+    const fault = faultOfWords(request.criteria, request.sort ?? SORT_CHEAPEST);
+    return fault === undefined ? search(services, caller, request) : refusal('bad-request', { fault });
+  };
+}
+
+const search: Read<'search'> = async (services, { player, shard }, request) => {
   const { criteria, sort = SORT_CHEAPEST, limit, cursor } = request;
   const market = marketOf(shard);
   const now = services.now();
