@@ -31,6 +31,9 @@ export interface IndexedListing {
   readonly version: ShardVersion;
 }
 
+/** What a listing is, whatever version its shard had. */
+export type ListingFacts = Omit<IndexedListing, 'version'>;
+
 /**
  * What is inside a cursor: the order that it belongs to, and the place of the last listing shown.
  */
@@ -71,18 +74,13 @@ export function matches(criteria: Criteria, listing: IndexedListing, context: Se
  * The order of two listings: by value, ascending unless the sort says otherwise, without a value
  * last, then as their ties say.
  */
-export function compareListings(sort: Sort, a: IndexedListing, b: IndexedListing): number {
+export function compareListings(sort: Sort, a: ListingFacts, b: ListingFacts): number {
   const keyA = sortKey(sort, sortValue(sort.by, a));
   const keyB = sortKey(sort, sortValue(sort.by, b));
   if (keyA !== keyB) return keyA < keyB ? -1 : 1;
   const [tieA, tieB] = [tieOf(a.id), tieOf(b.id)];
   if (tieA !== tieB) return tieA < tieB ? -1 : 1;
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
-}
-
-/** The place of a listing in an order. */
-export function placeOf(sort: Sort, listing: IndexedListing): SortPlace {
-  return { value: sortValue(sort.by, listing), id: listing.id };
 }
 
 /**
@@ -97,6 +95,12 @@ export function tieOf(id: string): number {
 export function sortKey(sort: Sort, value: number | undefined): number {
   if (value === undefined) return Infinity;
   return sort.descending === true ? -value : value;
+}
+
+/** The value that `sortKey` made a key of. */
+export function valueOfKey(sort: Sort, key: number): number | undefined {
+  if (key === Infinity) return undefined;
+  return sort.descending === true ? -key : key;
 }
 
 /**
@@ -179,7 +183,7 @@ function isWithin(value: number | undefined, ends: { readonly min?: number; read
   return value !== undefined && value >= (ends.min ?? -Infinity) && value <= (ends.max ?? Infinity);
 }
 
-function sortValue(by: Sort['by'], listing: IndexedListing): number | undefined {
+function sortValue(by: Sort['by'], listing: ListingFacts): number | undefined {
   if (by === 'buyout' || by === 'currentBid' || by === 'endsAt') return listing[by];
   return by === 'level' ? listing.item.level : statOf(listing.item, by);
 }

@@ -25,6 +25,7 @@ import { playerRoomClass } from './player-room.ts';
 import { PLAYER_ROOM, RoomDirectory } from './room-directory.ts';
 import type { EdgeOptions, EdgeServices } from './services.ts';
 import { openSession } from './sessions.ts';
+import { packShownListings } from './shown-listings.ts';
 import { guardSocket, type GuardedSocket } from './socket-guard.ts';
 import { Tokens } from './tokens.ts';
 
@@ -54,6 +55,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { backend, platform, host } = options;
   Encoder.BUFFER_SIZE = STATE_BUFFER_BYTES;
   setLogger(quietLogger(platform));
+  packShownListings();
   const directory = new RoomDirectory(platform);
   const services: EdgeServices = { ...options, directory, tokens: new Tokens(options.jwtKeys), reads: readTableOf(backend.features) };
   await startMatchMaker();

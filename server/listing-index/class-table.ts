@@ -8,14 +8,11 @@
 import { hashOf } from '#shared/hash.ts';
 import { RARITIES, type Item } from '#shared/item.ts';
 import { tieOf, type IndexedListing } from '#shared/search.ts';
-import type { Market } from '#shared/units.ts';
 import { NumberColumn, grownCapacity } from './number-column.ts';
 import type { NameDictionary } from './name-dictionary.ts';
-import type { ColumnPart } from './row-packing.ts';
 
 /** The columns of one class. */
 export class ClassTable {
-  readonly market: Market;
   readonly itemClass: string;
   readonly buyout = new NumberColumn('float64', 0);
   readonly currentBid = new NumberColumn('float64', 0);
@@ -34,8 +31,7 @@ export class ClassTable {
   #size = 0;
 
   /** An empty table that keeps its names in that dictionary. */
-  constructor(market: Market, itemClass: string, names: NameDictionary) {
-    this.market = market;
+  constructor(itemClass: string, names: NameDictionary) {
     this.itemClass = itemClass;
     this.#names = names;
   }
@@ -101,14 +97,6 @@ export class ClassTable {
     this.#handles[slot] = this.#handles[last] ?? 0;
     this.#size = last;
     return slot === last ? undefined : this.#handles[slot];
-  }
-
-  /** What the columns know of the row in a slot. */
-  partAt(slot: number): ColumnPart {
-    const { market, itemClass } = this;
-    const [buyout, currentBid] = [this.buyout.read(slot), this.currentBid.read(slot)];
-    const name = this.#names.nameOf(this.#nameNumbers[slot] ?? -1);
-    return { market, itemClass, name, buyout, currentBid, endsAt: this.endsAt.read(slot) ?? 0 };
   }
 
   /** As `statOf` has it: of affixes with one id the first counts, and damage and armor are the item's own. */

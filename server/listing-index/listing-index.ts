@@ -12,7 +12,7 @@
  * I5. A batch of changes that does not start where that life's last one ended changes nothing.
  */
 import { limits } from '#shared/limits.ts';
-import { decodeCursor, encodeCursor, placeOf, type IndexedListing, type SearchedClass } from '#shared/search.ts';
+import { decodeCursor, encodeCursor, type IndexedListing, type SearchedClass } from '#shared/search.ts';
 import type { ListingId, NodeName, Position } from '#shared/units.ts';
 import { KnownCells } from './known-cells.ts';
 import { RowStore } from './row-store.ts';
@@ -63,12 +63,11 @@ export class ListingIndex {
     for (const table of tables) {
       total += this.#selector.select(criteria, table, context, (base, slots, count) => top.offer(table, base, slots, count));
     }
-    const found = top.handles().map((handle) => rows.rowAt(handle));
+    const found = top.kept();
     const shown = found.slice(0, limit);
     const last = shown.at(-1);
-    const isMore = found.length > limit && last !== undefined;
-    const { cost } = this.#selector;
-    return { kind: 'found', rows: shown, total, cost, ...(isMore ? { cursor: encodeCursor(sort, placeOf(sort, last)) } : {}) };
+    const next = found.length > limit && last !== undefined ? { cursor: encodeCursor(sort, last) } : {};
+    return { kind: 'found', rows: shown.map(({ handle }) => rows.foundAt(handle)), total, cost: this.#selector.cost, ...next };
   }
 
   stats(): IndexStats {

@@ -10,6 +10,7 @@ import type { CellEpoch } from '#shared/cell.ts';
 import type { Criteria, Sort } from '#shared/criteria.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import type { Instant, ListingId, Market, NodeName, PlayerId, Position, ShardVersion } from '#shared/units.ts';
+import type { FoundListing } from './row-packing.ts';
 
 /** One change of what is for sale; `version` is the shard's when it was made. */
 export type FeedChange =
@@ -59,7 +60,7 @@ export interface SearchQuery {
 /** Rows in order, how many match in all, and a cursor if more follow. */
 export interface FoundListings {
   readonly kind: 'found';
-  readonly rows: readonly IndexedListing[];
+  readonly rows: readonly FoundListing[];
   readonly total: number;
   readonly cursor?: string;
   /** What it has cost the index; the unit is one row looked at by one condition. */

@@ -5,7 +5,7 @@
  * always only one.
  */
 import type { Sort } from '#shared/criteria.ts';
-import { sortKey, tieOf, type SortPlace } from '#shared/search.ts';
+import { sortKey, tieOf, valueOfKey, type SortPlace } from '#shared/search.ts';
 import type { ListingId } from '#shared/units.ts';
 import type { ClassTable } from './class-table.ts';
 import { BLOCK_SLOTS, type NumberColumn } from './number-column.ts';
@@ -40,10 +40,13 @@ export class TopListings {
     this.#handles = new Int32Array(limit + BLOCK_SLOTS);
   }
 
-  /** The handles of the rows kept, first to last. */
-  handles(): readonly number[] {
-    const places = Array.from({ length: this.#count }, (_, place) => place);
-    return places.toSorted((a, b) => this.#compare(a, b)).map((place) => this.#handles[place] ?? -1);
+  /** The rows kept, first to last, each with its place in the order. */
+  kept(): readonly (SortPlace & { readonly handle: number })[] {
+    const places = Array.from({ length: this.#count }, (_, place) => place).toSorted((a, b) => this.#compare(a, b));
+    return places.map((place) => {
+      const handle = this.#handles[place] ?? -1;
+      return { value: valueOfKey(this.#sort, this.#keys[place] ?? Infinity), id: this.#idAt(handle), handle };
+    });
   }
 
   /** Takes chosen rows of a table into account, the first `count` of `slots`, counted from `base`; returns how many it has looked at. */

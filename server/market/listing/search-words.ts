@@ -61,11 +61,11 @@ function unknownWord(word: string, { kind, known }: Words, place: string): strin
 function isNear(word: string, other: string): boolean {
   if (Math.abs(word.length - other.length) > EDITS_MAX || (word[0] !== other[0] && word.at(-1) !== other.at(-1))) return false;
   let edits = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (const [row, letter] of [...word].entries()) {
+  for (let row = 0; row < word.length; row += 1) {
     const next = [row + 1];
-    for (const [column, wanted] of [...other].entries()) {
+    for (let column = 0; column < other.length; column += 1) {
       const [replaced = 0, removed = 0] = [edits[column], edits[column + 1]];
-      next.push(Math.min(replaced + (letter === wanted ? 0 : 1), removed + 1, (next[column] ?? 0) + 1));
+      next.push(Math.min(replaced + (word[row] === other[column] ? 0 : 1), removed + 1, (next[column] ?? 0) + 1));
     }
     edits = next;
   }
