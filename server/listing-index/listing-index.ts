@@ -10,6 +10,7 @@
  * I3. An answer's rows have not ended, and `total` counts all that match.
  * I4. The epoch of a cell never falls: what was read of it in an older one changes nothing.
  * I5. A batch of changes that does not start where that life's last one ended changes nothing.
+ * I6. A search costs no more than was reckoned before it ran, and one for which that is more than any may cost is not run.
  */
 import { limits } from '#shared/limits.ts';
 import { decodeCursor, encodeCursor, type IndexedListing, type SearchedClass } from '#shared/search.ts';
@@ -24,12 +25,14 @@ import { TopListings } from './top-listings.ts';
 /** The index itself: its calls do what `ListingIndexService` says, at once. */
 export class ListingIndex {
   readonly #classById: ReadonlyMap<string, SearchedClass>;
+  readonly #costMax: number;
   readonly #rows = new RowStore();
   readonly #selector = new Selector();
   readonly #known = new KnownCells();
 
-  /** An empty index; slots and hero classes come from the catalogue's item classes. */
-  constructor(itemClasses: readonly SearchedClass[]) {
+  /** An empty index; slots and hero classes come from the catalogue's item classes. No search may cost more than `costMax`. */
+  constructor(itemClasses: readonly SearchedClass[], costMax: number = limits.searchCostMax) {
+    this.#costMax = costMax;
     this.#classById = new Map(itemClasses.map((each) => [each.id, each]));
   }
 
@@ -53,8 +56,9 @@ export class ListingIndex {
     const rows = this.#rows;
     const tables = rows.tablesOf(market);
     const classOf = (itemClass: string): SearchedClass | undefined => this.#classById.get(itemClass);
+    const costMax = this.#costMax;
     const costAtMost = searchCostAtMost(criteria, { tables, names: rows.names.capacity, classOf });
-    if (costAtMost > limits.searchCostMax) return { kind: 'too-broad', cost: costAtMost, costMax: limits.searchCostMax };
+    if (costAtMost > costMax) return { kind: 'too-broad', cost: costAtMost, costMax };
     const idAt = (handle: number): ListingId => rows.idAt(handle);
     const known = { now, classOf, idAt, ...(self === undefined ? {} : { self }) };
     const context = this.#selector.begin(known, (fragment) => rows.names.containing(fragment));
