@@ -118,7 +118,7 @@ export const limits = {
   /** Nodes of one criteria tree, the top included: bounds the work per listing looked at. */
   criteriaNodesMax: 32,
   /**
-   * What one search may cost, in rows looked at by one condition: two to five nanoseconds each, so that no search holds the index for more
+   * What one search may cost, in rows looked at by one condition: two to three nanoseconds each (five on a busy machine), so that none holds the index for more
    * than 50 ms. It is five times a search for everything among a million listings.
    */
   searchCostMax: 10_000_000,
