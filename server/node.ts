@@ -76,6 +76,11 @@ export interface NodeOptions {
   /** The way to the other nodes, if there are any. */
   readonly bus?: Bus;
   readonly openPersister: (definition: PersisterDefinition) => Promise<Persister>;
+  /**
+   * Whether a trade between two shards of this node that are at rest is one turn of both, which is
+   * the default, or goes by messages as between nodes: simulator and tests run both.
+   */
+  readonly tradesBy?: 'units' | 'messages';
   /** Shards in memory may take this much, about. */
   readonly memoryBudgetBytes: number;
   /** Called once if the node cannot go on: the process must end, and the next start recovers. */
@@ -174,6 +179,7 @@ export class GavelNode implements ServingNode {
       world: this.world,
       memoryBudgetBytes: options.memoryBudgetBytes,
       replyInPlaceOf: (envelope, now, absence) => replyInPlaceOf(envelope, now, absence, (shard) => this.owns(shard)),
+      resting: (shard) => (options.tradesBy === 'messages' ? undefined : this.#cells.of(shard)?.resting(shard)),
       onFault: (fault) => this.#fail(fault),
       onChanges: (position, changes) => tellIndexedRows(this.#indexed, position, changes, (change) => this.index.take(change)),
       onUnloadable: (shard) => this.index.hide(shard),

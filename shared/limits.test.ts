@@ -29,8 +29,8 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
   ],
   [
     'operations fit into a shard and leave an eighth of it for goods',
-    (limits.operationsAnsweredMax + limits.tidyEveryTurns - 1) * limits.operationAnswerBytesMax +
-      (limits.operationsRememberedMax + limits.tidyEveryTurns - 1) * limits.operationRememberedBytesMax +
+    (limits.operationsAnsweredMax + limits.operationsPerPack + limits.tidyEveryTurns - 1) * limits.operationAnswerBytesMax +
+      limits.operationsRememberedMax * limits.operationPackedBytes +
       limits.shardBytesReserved,
     limits.shardBytesMax * (7 / 8),
   ],

@@ -47,9 +47,9 @@ export const limits = {
   operationsUnfinishedMax: 256,
   /** The newest finished operations of a player, which keep their whole answer: what a client may ask again after a reconnect. */
   operationsAnsweredMax: 64,
-  /** Finished operations of a player that keep id and digest, so that a late repeat is `op-done`, never done again. */
+  /** Finished operations of a player that are known, packed but for the newest, so that a late repeat is `op-done`, never done again. */
   operationsRememberedMax: 4_096,
-  /** How long id and digest of a player's operation are kept. */
+  /** How long a player's operation is known; it goes with its pack, when the newest in that is so old. */
   operationsRememberedMs: durationMs(24 * HOUR),
   /** How long operations of the service and of staff are kept; they are never displaced earlier. */
   operationsServiceRememberedMs: durationMs(7 * 24 * HOUR),
@@ -62,8 +62,6 @@ export const limits = {
   operationsServiceRememberedMax: 32_768,
   /** What a stored answer takes in a shard, about: those to claims are the largest. How much it is counts towards the shard's size. */
   operationAnswerBytesMax: 3_584,
-  /** What one remembered operation (id of 64, digest of 32, row) takes in a shard at most. */
-  operationRememberedBytesMax: 128,
   /** What one packed operation (hash and digest) takes in a shard. */
   operationPackedBytes: 16,
   /** Newest ledger lines that a shard keeps for display; all lines go to the node's database. */

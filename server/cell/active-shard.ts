@@ -11,6 +11,7 @@
  *
  *   inward    accept, subscribe, unsubscribe, close   the cell
  *             evict                                   the memory budget
+ *             isResting, join, took                   another shard, for a turn of both
  *             wakeAt, wake                            the alarm timers
  *   outward   loop.run, append, send                  the order of turns, of the journal, of messages in the node
  *             gate.release                            all output, until it is durable
@@ -27,22 +28,24 @@
  *    asks again.
  * 4. It is evicted only when all of its turns are durable, it has no listener, and no message and
  *    no reply waits.
- * 5. Once it has left, it takes no message and no turn: asserted. The cell loads the shard anew for
+ * 5. It takes part in a turn of another shard only while it is in memory and its inbox is empty.
+ * 6. Once it has left, it takes no message and no turn: asserted. The cell loads the shard anew for
  *    the next message.
  */
 import { assert } from '#shared/assert.ts';
 import type { CellEpoch } from '#shared/cell.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import { type Instant, NO_POSITION, NO_VERSION, type Position, type ShardId } from '#shared/units.ts';
+import { type Instant, NO_POSITION, NO_VERSION, position, type Position, type ShardId } from '#shared/units.ts';
 import { ShardFault, type LoadedShard } from '#server/journal/persister/persister.ts';
 import { TAKEN, type Envelope } from '#server/routing/part.ts';
 import type { ChangeSet, ShardHeader } from '#server/shard/change-set.ts';
 import { answer, isCommand, type Absence, type Command, type Message, type Reply } from '#server/shard/message.ts';
 import { Shard, type TurnResult } from '#server/shard/shard.ts';
 import type { AnyRow } from '#server/shard/row.ts';
+import type { JoinedTurn } from '#server/shard/turn.ts';
 import { NO_TIMER, type AlarmedShard } from './alarms/timers.ts';
-import type { CellParts } from './cell-parts.ts';
+import type { CellParts, RestingShard } from './cell-parts.ts';
 import { Fifo } from './lists/fifo.ts';
 import { NOT_CHARGED, type BudgetedShard } from './memory-budget.ts';
 import { NO_REPLIES, type ReplyingShard, type Respond } from './pending-replies.ts';
@@ -99,7 +102,7 @@ const NO_ROWS = (): readonly AnyRow[] => [];
 const takeInbox = (shard: ActiveShard): void => shard.takeInbox();
 
 /** One shard of one cell, from its first message to its eviction. */
-export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
+export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard, RestingShard {
   readonly id: ShardId;
   budgetIndex = NOT_CHARGED;
   memoryBytes = 0;
@@ -153,6 +156,22 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
 
   wake(): void {
     if (this.#hasRoom()) this.#enter({ kind: 'wake', respond: undefined, next: undefined });
+  }
+
+  /** Whether it is in memory and has nothing to do. */
+  get isResting(): boolean {
+    return this.#state.kind === 'active' && this.#inbox.length === 0;
+  }
+
+  join(now: Instant): JoinedTurn | undefined {
+    assert(this.#state.kind === 'active' && this.isResting, 'a shard that has something to do takes part in a turn of another one');
+    this.isUsed = true;
+    return this.#state.shard.join(now);
+  }
+
+  took(appended: Position, changes: ChangeSet): void {
+    assert(this.#state.kind === 'active', 'a shard that is not in memory has taken part in a turn');
+    this.#took(this.#state, appended, changes);
   }
 
   evict(): boolean {
@@ -220,7 +239,7 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
 
   #turn(active: Active, message: Message, respond: Respond | undefined): void {
     assert(this.#state === active, 'a shard that has left memory takes a turn');
-    const result = active.shard.turn(message, this.#parts.loop.turnTime, this.#parts.backoff);
+    const result = active.shard.turn(message, this.#parts.loop.turnTime, this.#parts.neighbours);
     this.#settle(active, result, respond);
     if (result.failed !== undefined) this.#report(`a turn of ${this.id} failed on ${message.kind}`, result.failed);
   }
@@ -230,17 +249,25 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
    * turn has happened.
    */
   #settle(active: Active, result: TurnResult, respond: Respond | undefined): void {
-    const { changes, emitted, completed, handled } = result;
+    const { changes, emitted, completed, handled, joined } = result;
     const { loop, replies } = this.#parts;
-    if (changes !== undefined) this.#append(active, changes);
+    if (changes !== undefined) this.#append(active, changes, joined?.changes);
     for (const envelope of emitted) loop.send(envelope);
+    if (joined !== undefined) for (const envelope of joined.emitted) loop.send(envelope);
     for (const { operation, reply } of completed) replies.complete(this, operation, reply);
     if (respond !== undefined) replies.reply(this, handled, respond);
   }
 
-  #append(active: Active, changes: ChangeSet): void {
-    active.position = this.#parts.loop.append(changes);
-    this.#publish(active.position, changes);
+  #append(active: Active, changes: ChangeSet, ofPartner?: ChangeSet): void {
+    const appended = this.#parts.loop.append(changes, ofPartner);
+    if (ofPartner !== undefined) this.#parts.resting(ofPartner.shard)?.took(position(appended - 1), ofPartner);
+    this.#took(active, appended, changes);
+  }
+
+  /** Its changes are in the journal, at that position. */
+  #took(active: Active, appended: Position, changes: ChangeSet): void {
+    active.position = appended;
+    this.#publish(appended, changes);
     this.#charge(active);
   }
 
@@ -336,9 +363,9 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard {
 
   #create(message: Message, respond: Respond | undefined): void {
     const { cell, epoch } = this.#cell.cellEpoch;
-    const { loop, backoff, definition } = this.#parts;
+    const { loop, neighbours, definition } = this.#parts;
     const shard = Shard.create(definition, this.id, cell, epoch, loop.turnTime);
-    const result = shard.turn(message, loop.turnTime, backoff);
+    const result = shard.turn(message, loop.turnTime, neighbours);
     const active: Active = { kind: 'active', shard, position: NO_POSITION };
     if (result.changes !== undefined) this.#state = active;
     this.#settle(active, result, respond);

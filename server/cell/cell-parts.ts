@@ -1,11 +1,12 @@
 /** The parts that all cells of one node share, put together. What each does is in its own file. */
-import type { Instant, Position } from '#shared/units.ts';
+import type { Instant, Position, ShardId } from '#shared/units.ts';
 import type { Journal } from '#server/journal/persister/persister.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import type { Envelope, Part } from '#server/routing/part.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { Absence, Emitted } from '#server/shard/message.ts';
+import type { Neighbours, Partner } from '#server/shard/turn.ts';
 import { AlarmTimers } from './alarms/timers.ts';
 import { LoadBackoff, type LoadListener } from './load-backoff.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -15,6 +16,12 @@ import { PendingReplies } from './pending-replies.ts';
 
 /** What cells need of the journal. */
 export type CellJournal = Pick<Journal, 'appended' | 'durable' | 'isFull' | 'append' | 'onDurable' | 'whenReady' | 'load'>;
+
+/** A shard of this node that can take part in a turn of another one. */
+export interface RestingShard extends Partner {
+  /** Its part is in the journal at that position: its surroundings hear of it as of any turn. */
+  took(position: Position, changes: ChangeSet): void;
+}
 
 /** What the parts are made from, and what else cells need of their node. */
 export interface CellPartsOptions extends LoadListener {
@@ -28,6 +35,11 @@ export interface CellPartsOptions extends LoadListener {
    * be aborted.
    */
   readonly replyInPlaceOf: (envelope: Envelope, now: Instant, absence: Absence) => Emitted | undefined;
+  /**
+   * A shard that is in memory on this node and has nothing to do: trades with it take one turn of
+   * both. `undefined` for any other.
+   */
+  readonly resting: (shard: ShardId) => RestingShard | undefined;
   /**
    * Told of every change set with rows of projected entities, in the order of the journal, once
    * durable: the feed of the index.
@@ -52,6 +64,8 @@ export interface CellParts extends CellPartsOptions {
   readonly timers: AlarmTimers;
   readonly replies: PendingReplies;
   readonly backoff: LoadBackoff;
+  /** What turns are told of other shards. */
+  readonly neighbours: Neighbours;
   /** No more turns and no more output: the process is ending. */
   stop(): void;
 }
@@ -83,5 +97,9 @@ export function createCellParts(options: CellPartsOptions): CellParts {
   };
   const memory = new MemoryBudget(memoryBudgetBytes);
   const backoff = new LoadBackoff(platform.readings, options);
-  return { ...options, gate, loop, memory, timers, replies, backoff, stop };
+  const neighbours: Neighbours = {
+    isUnloadable: (shard) => backoff.isUnloadable(shard),
+    partner: options.resting,
+  };
+  return { ...options, gate, loop, memory, timers, replies, backoff, neighbours, stop };
 }

@@ -56,6 +56,12 @@ export class Cell implements Part, HomeCell {
     this.#shards.get(shard)?.unsubscribe(listener);
   }
 
+  /** The shard, if it is in memory and has nothing to do. */
+  resting(shard: ShardId): ActiveShard | undefined {
+    const active = this.#state === 'open' ? this.#shards.get(shard) : undefined;
+    return active?.isResting === true ? active : undefined;
+  }
+
   /** Whether the shard is in memory, or on its way: then it knows its own alarms. */
   isHere(shard: ShardId): boolean {
     return this.#shards.get(shard) !== undefined;

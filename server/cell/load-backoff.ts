@@ -10,7 +10,6 @@
 import { limits } from '#shared/limits.ts';
 import type { ShardId, ShardVersion } from '#shared/units.ts';
 import type { Platform } from '#server/platform/platform.ts';
-import type { Neighbours } from '#server/shard/turn.ts';
 import type { AnyRow } from '#server/shard/row.ts';
 
 /** Hears which shards can be loaded: the feed of the index hides the listings of the others. */
@@ -31,7 +30,7 @@ export interface LoadListener {
 const REMEMBERED_MAX = 100_000;
 
 /** Remembers failed loads. One per node. */
-export class LoadBackoff implements Neighbours {
+export class LoadBackoff {
   readonly #readings: Pick<Platform['readings'], 'monotonicMs'>;
   readonly #listener: LoadListener;
   /** By the time of the last attempt. */
@@ -76,7 +75,7 @@ export class LoadBackoff implements Neighbours {
     return (attempts & (attempts - 1)) === 0;
   }
 
-  /** See `Neighbours`: whether the last load failed. */
+  /** Whether the last load of the shard failed. */
   isUnloadable(shard: ShardId): boolean {
     return this.#failedByShard.size > 0 && this.#failedByShard.has(shard);
   }

@@ -81,10 +81,14 @@ export class NodeLoop {
     if (!this.isStopped) void this.#options.journal.whenReady().then(() => this.run(work, subject));
   }
 
-  /** Appends the changes of a turn to the journal. Returns their position. */
-  append(changes: ChangeSet): Position {
-    const position = this.#options.journal.append(changes);
-    assert(position > this.#appended, 'the journal gave a position that is not higher than the one before');
+  /**
+   * Appends the changes of a turn to the journal, in one with those of its partner if it had one,
+   * which are before them. Returns their position.
+   */
+  append(changes: ChangeSet, partner?: ChangeSet): Position {
+    const position = this.#options.journal.append(changes, partner);
+    const first = partner === undefined ? position : position - 1;
+    assert(first > this.#appended, 'the journal gave a position that is not higher than the one before');
     this.#appended = position;
     return position;
   }

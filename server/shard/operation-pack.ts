@@ -7,18 +7,25 @@
  */
 import { limits } from '#shared/limits.ts';
 import type { Instant } from '#shared/units.ts';
-import { bytes, defineEntity, timestamp } from './entity.ts';
+import { bytes, defineEntity, timestamp, type Entity } from './entity.ts';
 import type { Turn } from './turn.ts';
 
 const NUMBER_BYTES = 8;
 const LIST_BYTES = limits.operationsPerPack * NUMBER_BYTES;
 
-/** `hashes` and `digests` are whole numbers below 2^53 as little-endian doubles, in the order in which the operations finished. */
-export const operationPack = defineEntity('operationPack', {
-  version: 1,
-  isMadeByOthers: true,
-  attributes: { newestAt: timestamp(), hashes: bytes({ maxLength: LIST_BYTES }), digests: bytes({ maxLength: LIST_BYTES }) },
-});
+const attributes = { newestAt: timestamp(), hashes: bytes({ maxLength: LIST_BYTES }), digests: bytes({ maxLength: LIST_BYTES }) };
+
+/**
+ * Operations of the service and of staff. `hashes` and `digests` are whole numbers below 2^53 as little-endian doubles, in the order in
+ * which the operations finished.
+ */
+export const operationPack = defineEntity('operationPack', { version: 1, isMadeByOthers: true, attributes });
+
+/** Operations of the player's clients, in the same form. */
+export const playerOperationPack = defineEntity('playerOperationPack', { version: 1, attributes });
+
+/** Either of the two. */
+export type PackEntity = Entity<typeof attributes>;
 
 /** A finished operation, as far as it is remembered. */
 export interface Remembered {
@@ -28,18 +35,18 @@ export interface Remembered {
 }
 
 /** Writes these operations, at most `operationsPerPack`, into one row. Their own rows are the caller's. */
-export function pack(turn: Turn, finished: readonly Remembered[]): void {
+export function pack(turn: Turn, packs: PackEntity, finished: readonly Remembered[]): void {
   const hashes = listOf(finished.map(({ key }) => hash(key)));
   const digests = listOf(finished.map(({ digest }) => digest));
   const newestAt = finished.reduce((newest, { at }) => (at > newest ? at : newest), finished[0]?.at ?? turn.now);
-  turn.insert(operationPack, { newestAt, hashes, digests });
+  turn.insert(packs, { newestAt, hashes, digests });
 }
 
 /** The digest under which a packed operation was done, or `undefined` if none of that key was. Looks through all packs. */
-export function packedDigest(turn: Turn, key: string): number | undefined {
-  if (turn.isEmpty(operationPack)) return undefined;
+export function packedDigest(turn: Turn, packs: PackEntity, key: string): number | undefined {
+  if (turn.isEmpty(packs)) return undefined;
   const sought = hash(key);
-  for (const { hashes, digests } of turn.table(operationPack).rows()) {
+  for (const { hashes, digests } of turn.table(packs).rows()) {
     const view = viewOf(hashes);
     for (let offset = 0; offset < hashes.length; offset += NUMBER_BYTES) {
       if (view.getFloat64(offset, true) === sought) return viewOf(digests).getFloat64(offset, true);
@@ -49,18 +56,18 @@ export function packedDigest(turn: Turn, key: string): number | undefined {
 }
 
 /** How many operations are packed, at most. */
-export function packedCount(turn: Turn): number {
-  return turn.isEmpty(operationPack) ? 0 : turn.table(operationPack).size * limits.operationsPerPack;
+export function packedCount(turn: Turn, packs: PackEntity): number {
+  return turn.isEmpty(packs) ? 0 : turn.table(packs).size * limits.operationsPerPack;
 }
 
-/** Removes the oldest packs in which every operation has been remembered for so long. */
-export function forgetPacks(turn: Turn, rememberedMs: number): void {
-  if (turn.isEmpty(operationPack)) return;
-  const packs = turn.table(operationPack);
+/** Removes the oldest packs in which every operation has been remembered for so long, and those beyond so many. */
+export function forgetPacks(turn: Turn, packs: PackEntity, rememberedMs: number, countMax = Number.POSITIVE_INFINITY): void {
+  if (turn.isEmpty(packs)) return;
+  const kept = turn.table(packs);
   for (let looks = 0; looks < limits.tidiedRowsMax; looks++) {
-    const oldest = packs.first();
-    if (oldest === undefined || oldest.newestAt + rememberedMs > turn.now) return;
-    turn.remove(operationPack, oldest.id);
+    const oldest = kept.first();
+    if (oldest === undefined || (oldest.newestAt + rememberedMs > turn.now && kept.size <= countMax)) return;
+    turn.remove(packs, oldest.id);
   }
 }
 

@@ -5,7 +5,7 @@ import { rowId } from '#shared/units.ts';
 import { defineEntity, integer } from './entity.ts';
 import { answer, DONE, type Command } from './message.ts';
 import { operation } from './operations.ts';
-import { operationPack } from './operation-pack.ts';
+import { operationPack, playerOperationPack } from './operation-pack.ts';
 import { onCommand, onMessage, type Powerup } from './powerup.ts';
 import { ShardDriver } from './testing/shard-driver.ts';
 
@@ -246,43 +246,96 @@ function driverWithoutPacks(driver: ShardDriver, count: number): void {
   driver.loadFrom({ ...image, nextId: rowId(image.nextId + count), puts: [...image.puts, ...puts] });
 }
 
-describe('finished operations', () => {
-  it('keep the answers of the newest 64 at least; older ones are known to be done, and never done again', () => {
+/** Commands of a client that are done, `a0`, `a1`, ... */
+function adds(driver: ShardDriver, prefix: string, count: number): void {
+  for (let index = 0; index < count; index++) driver.command('add', { value: 1 }, `${prefix}${index}`);
+}
+const addAgain = (driver: ShardDriver, op: string, value = 1) => driver.command('add', { value }, op).handled;
+
+describe('finished operations of a player', () => {
+  it('keep the answers of the newest 64 at least; older ones are packed, known to be done, and never done again', () => {
     const driver = newDriver();
-    const count = limits.operationsAnsweredMax + limits.tidyEveryTurns;
-    for (let index = 0; index < count; index++) driver.command('add', { value: 1 }, `a${index}`);
-    expect(driver.command('add', { value: 1 }, 'a0').handled).toEqual(refusal('op-done'));
-    expect(driver.command('add', { value: 2 }, 'a0').handled).toEqual(refusal('op-reused'));
-    for (let index = limits.tidyEveryTurns; index < count; index++)
-      expect(driver.command('add', { value: 1 }, `a${index}`).handled).toEqual(answer({ total: index + 1 }));
-    expect(total(driver)).toBe(count);
+    adds(driver, 'a', 1_000);
+    const rows = driver.rows(operation).length;
+    expect(rows).toBeGreaterThanOrEqual(limits.operationsAnsweredMax);
+    expect(rows).toBeLessThan(PACKED_FROM + limits.tidyEveryTurns);
+    expect(driver.rows(playerOperationPack).length * limits.operationsPerPack + rows).toBe(1_000);
+    for (let round = 0; round < 2; round++) {
+      for (let index = 0; index < 1_000 - rows; index++) {
+        expect(addAgain(driver, `a${index}`)).toEqual(refusal('op-done'));
+        expect(addAgain(driver, `a${index}`, 2)).toEqual(refusal('op-reused'));
+      }
+      for (let index = 1_000 - rows; index < 1_000; index++) expect(addAgain(driver, `a${index}`)).toEqual(answer({ total: index + 1 }));
+      driver.reload();
+    }
+    expect(total(driver)).toBe(1_000);
+    expect(driver.rows(operationPack)).toEqual([]);
   });
 
-  it('are forgotten after 24 h, a few per turn', () => {
+  it('are forgotten a pack at a time, when the newest in it is 24 h old', () => {
     const driver = newDriver();
-    const old = limits.operationsAnsweredMax + limits.tidyEveryTurns;
-    for (let index = 0; index < old; index++) driver.command('add', { value: 1 }, `a${index}`);
+    adds(driver, 'a', PACKED_FROM + limits.tidyEveryTurns);
     driver.wait(limits.operationsRememberedMs - 1);
-    for (let index = 0; index < limits.tidyEveryTurns; index++) driver.command('add', { value: 1 }, `b${index}`);
-    expect(stateOf(driver, 'a0')).toBe('known');
+    adds(driver, 'b', limits.tidyEveryTurns);
+    expect(addAgain(driver, 'a0')).toEqual(refusal('op-done'));
     driver.wait(1);
-    for (let index = 0; index < limits.tidyEveryTurns; index++) driver.command('add', { value: 1 }, `c${index}`);
-    expect(stateOf(driver, 'a0')).toBeUndefined();
-    for (let index = 0; index < old + limits.tidyEveryTurns; index++) driver.command('add', { value: 1 }, `d${index}`);
-    expect(driver.rows(operation).filter(({ key }) => key.startsWith('client/a'))).toEqual([]);
+    adds(driver, 'c', limits.tidyEveryTurns);
+    expect(driver.rows(playerOperationPack)).toEqual([]);
+    expect(addAgain(driver, 'a0').kind).toBe('answer');
   });
 
-  it('are at most 4,096 and what a shard has not yet tidied away, whatever their age', () => {
+  it('are known for the newest 4,096, and a pack or two more, whatever their age', () => {
     const driver = newDriver();
-    const made = limits.operationsRememberedMax + 50;
-    for (let index = 0; index < made; index++) driver.command('add', { value: 1 }, `a${index}`);
-    const { length } = driver.rows(operation);
-    expect(length).toBeGreaterThanOrEqual(limits.operationsRememberedMax);
-    expect(length).toBeLessThan(limits.operationsRememberedMax + limits.tidyEveryTurns);
-    expect(stateOf(driver, `a${made - length - 1}`)).toBeUndefined();
-    expect(stateOf(driver, `a${made - length}`)).toBe('known');
+    const made = limits.operationsRememberedMax + 300;
+    adds(driver, 'a', made);
+    const known = driver.rows(playerOperationPack).length * limits.operationsPerPack + driver.rows(operation).length;
+    expect(known).toBeGreaterThanOrEqual(limits.operationsRememberedMax);
+    expect(known).toBeLessThan(limits.operationsRememberedMax + 2 * limits.operationsPerPack);
+    expect(addAgain(driver, `a${made - known}`)).toEqual(refusal('op-done'));
+    expect(addAgain(driver, `a${made - known - 1}`).kind).toBe('answer');
   });
 
+  it('count to the player, and what the service does does not', () => {
+    const driver = newDriver();
+    adds(driver, 'a', PACKED_FROM + limits.tidyEveryTurns);
+    expect([playerOperationPack.isMadeByOthers, operationPack.isMadeByOthers]).toEqual([false, true]);
+    expect(driver.rows(playerOperationPack)).toHaveLength(1);
+  });
+
+  it('of an earlier release, without their answer in rows of their own, are packed and stay known', () => {
+    const driver = newDriver();
+    withKnownRows(driver, 300);
+    expect(driver.rows(operation).filter(({ state }) => state === 'known')).toHaveLength(300);
+    adds(driver, 'a', 8 * limits.tidyEveryTurns);
+    expect(driver.rows(operation).filter(({ state }) => state === 'known').length).toBeLessThan(limits.operationsPerPack);
+    for (const index of [0, 150, 299]) {
+      expect(addAgain(driver, `old-${index}`)).toEqual(refusal('op-done'));
+      expect(addAgain(driver, `old-${index}`, 2)).toEqual(refusal('op-reused'));
+    }
+    driver.wait(limits.operationsRememberedMs);
+    adds(driver, 'b', 8 * limits.tidyEveryTurns);
+    expect(driver.rows(operation).filter(({ state }) => state === 'known')).toEqual([]);
+    expect(addAgain(driver, 'old-299').kind).toBe('answer');
+  });
+});
+
+/** A shard as an earlier release left it: so many operations of a client that are known, each in its own row. */
+function withKnownRows(driver: ShardDriver, count: number): void {
+  adds(driver, 'old-', 1);
+  const image = driver.image();
+  const [made] = image.puts.filter(({ table }) => table === 'operation_v1');
+  if (made === undefined) throw new Error('there is no operation');
+  const [, digest = null, at = null] = made.values;
+  const others = image.puts.filter((put) => put !== made);
+  const puts = Array.from({ length: count }, (_, index) => ({
+    table: made.table,
+    id: rowId(image.nextId + index),
+    values: [`client/old-${index}`, digest, at, 'known', null],
+  }));
+  driver.loadFrom({ ...image, nextId: rowId(image.nextId + count), puts: [...others, ...puts] });
+}
+
+describe('finished operations', () => {
   it('of the service are not displaced by a player for 7 days, and keep their answers if there are few', () => {
     const driver = newDriver();
     driver.command('add', { value: 1 }, 'grant', 'service');

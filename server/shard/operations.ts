@@ -2,13 +2,14 @@
  * Operations: each command with an `op` is done once, and answered the same however often it is sent.
  *
  * 1. The row of an operation is written in the first turn that has an effect; a command without effect leaves none.
- * 2. The newest finished ones keep their answer; older ones keep id and digest, so that a repeat is
- *    not done again. This has bounds (see `limits`): an op of a player is remembered for 24 h, and
- *    while it is one of the newest 4,096; one of the service or of staff for 7 days, never
- *    displaced earlier, and beyond their bound a new one is `busy`. After that an op is forgotten:
- *    a repeat is done as new.
+ * 2. The newest finished ones keep their answer; older ones are packed, so that a repeat is not done
+ *    again. This has bounds (see `limits`): an op of a player is remembered for 24 h, and while it
+ *    is one of the newest 4,096; one of the service or of staff for 7 days, never displaced
+ *    earlier, and beyond their bound a new one is `busy`. After that an op is forgotten: a repeat
+ *    is done as new.
  * 3. An unfinished operation is never forgotten.
- * 4. Only commands of the service and of staff look through packed rows.
+ * 4. What players make a shard remember is packed apart from what the service and staff do, as it
+ *    goes earlier and counts to the player.
  */
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
@@ -16,13 +17,23 @@ import type { RowId } from '#shared/units.ts';
 import { defineEntity, integer, json, nullable, oneOf, text, timestamp } from './entity.ts';
 import { Json } from './json.ts';
 import { isReply, type Command, type Handled, type Reply } from './message.ts';
-import { forgetPacks, hash, operationPack, pack, packedCount, packedDigest } from './operation-pack.ts';
+import {
+  forgetPacks,
+  hash,
+  operationPack,
+  pack,
+  packedCount,
+  packedDigest,
+  playerOperationPack,
+  type PackEntity,
+} from './operation-pack.ts';
 import type { Powerup } from './powerup.ts';
 import type { Turn } from './turn.ts';
 
 /**
  * One operation that had an effect. `key` is `issuer/op`; `digest` tells a repeat from a reuse. It is `open` until it has its reply;
- * then a client's is `answered` and later only `known`, while one of the service or of staff is `kept`, reply and all, and later packed.
+ * then a client's is `answered`, one of the service or of staff `kept`, until they are packed. An earlier release left old ones of clients
+ * in rows of their own, without their answer, as `known`.
  */
 export const operation = defineEntity('operation', {
   version: 1,
@@ -45,17 +56,18 @@ export function recall(turn: Turn, command: Command): Handled | undefined {
     if (known.state === 'open') return { kind: 'later', operation: known.id };
     return known.reply?.value ?? refusal('op-done');
   }
-  if (command.issuer === 'client') return hasTooManyOpen(turn) ? refusal('rate-limited') : undefined;
-  const packed = packedDigest(turn, keyOf(command));
+  const isClient = command.issuer === 'client';
+  const packed = packedDigest(turn, isClient ? playerOperationPack : operationPack, keyOf(command));
   if (packed !== undefined) return refusal(packed === digest(command) ? 'op-done' : 'op-reused');
+  if (isClient) return hasTooManyOpen(turn) ? refusal('rate-limited') : undefined;
   return remembersTooMany(turn) ? refusal('busy', { reason: 'too many operations of the service for one player in 7 days' }) : undefined;
 }
 
 /** Whether one more operation of the service or of staff would be more than is remembered. Those whose time is over make room first. */
 function remembersTooMany(turn: Turn): boolean {
   const known = turn.table(operation);
-  const count = (): number => known.countOf('state', 'open') + known.countOf('state', 'kept') + packedCount(turn);
-  if (count() >= limits.operationsServiceRememberedMax) forgetPacks(turn, limits.operationsServiceRememberedMs);
+  const count = (): number => known.countOf('state', 'open') + known.countOf('state', 'kept') + packedCount(turn, operationPack);
+  if (count() >= limits.operationsServiceRememberedMax) forgetPacks(turn, operationPack, limits.operationsServiceRememberedMs);
   return count() >= limits.operationsServiceRememberedMax;
 }
 
@@ -82,49 +94,44 @@ export function finish(turn: Turn, id: RowId, reply: Reply): void {
 }
 
 /** The powerup of operations; part of every shard. */
-export const operations: Powerup = { name: 'operations', priority: 1000, entities: [operation, operationPack], tidy };
+export const operations: Powerup = { name: 'operations', priority: 1000, entities: [operation, operationPack, playerOperationPack], tidy };
 
-type OperationState = 'open' | 'answered' | 'kept';
+type Finished = 'answered' | 'known' | 'kept';
 
-function stateOf(isClient: boolean, reply: Reply | undefined): { readonly state: OperationState; readonly reply: Json<Reply> | null } {
+function stateOf(isClient: boolean, reply: Reply | undefined): { readonly state: 'open' | Finished; readonly reply: Json<Reply> | null } {
   if (reply === undefined) return { state: 'open', reply: null };
   return { state: isClient ? 'answered' : 'kept', reply: Json.serialized(reply) };
 }
 
+/** The newest packs of a player that are kept: with the rows, at least the newest 4,096 operations. */
+const PLAYER_PACKS_MAX = (limits.operationsRememberedMax - limits.operationsAnsweredMax) / limits.operationsPerPack;
+
 function tidy(turn: Turn): void {
-  forgetPacks(turn, limits.operationsServiceRememberedMs);
+  forgetPacks(turn, operationPack, limits.operationsServiceRememberedMs);
+  forgetPacks(turn, playerOperationPack, limits.operationsRememberedMs, PLAYER_PACKS_MAX);
   if (turn.isEmpty(operation)) return;
-  forgetOldest(turn);
-  packOldest(turn);
+  packOldest(turn, 'known', playerOperationPack, limits.operationsPerPack);
+  packOldest(turn, 'answered', playerOperationPack, limits.operationsAnsweredMax + limits.operationsPerPack);
+  packOldest(turn, 'kept', operationPack, limits.operationsAnsweredMax + limits.operationsPerPack);
+  forget(turn, 'known', limits.operationsRememberedMs);
+  forget(turn, 'kept', limits.operationsServiceRememberedMs);
 }
 
-/** Packs the oldest operations of the service and of staff once there are a pack's worth of them beyond those that keep their answer. */
-function packOldest(turn: Turn): void {
+/** Packs the oldest operations in that state as soon as there are so many. */
+function packOldest(turn: Turn, state: Finished, packs: PackEntity, atLeast: number): void {
   const known = turn.table(operation);
-  if (known.countOf('state', 'kept') < limits.operationsAnsweredMax + limits.operationsPerPack) return;
-  const oldest = [...known.rowsOf('state', 'kept')].slice(0, limits.operationsPerPack);
-  pack(turn, oldest);
+  if (known.countOf('state', state) < atLeast) return;
+  const oldest = [...known.rowsOf('state', state)].slice(0, limits.operationsPerPack);
+  pack(turn, packs, oldest);
   for (const { id } of oldest) turn.remove(operation, id);
 }
 
-/** Lets the oldest answers go, then the oldest ids, in the order in which they finished. */
-function forgetOldest(turn: Turn): void {
-  const known = turn.table(operation);
-  const surplus = known.countOf('state', 'answered') - limits.operationsAnsweredMax;
-  for (let looks = 0; looks < Math.min(surplus, limits.tidiedRowsMax); looks++) {
-    const oldest = known.firstOf('state', 'answered');
-    if (oldest !== undefined) turn.put(operation, { ...oldest, state: 'known', reply: null });
-  }
-  const tooMany = known.countOf('state', 'known') - (limits.operationsRememberedMax - limits.operationsAnsweredMax);
-  forget(turn, 'known', limits.operationsRememberedMs, Math.max(0, tooMany));
-  forget(turn, 'kept', limits.operationsServiceRememberedMs, 0);
-}
-
-function forget(turn: Turn, state: 'known' | 'kept', rememberedMs: number, tooMany: number): void {
+/** Lets go of what has been remembered for its time, a few at a time. */
+function forget(turn: Turn, state: Finished, rememberedMs: number): void {
   const known = turn.table(operation);
   for (let looks = 0; looks < limits.tidiedRowsMax; looks++) {
     const oldest = known.firstOf('state', state);
-    if (oldest === undefined || (oldest.at + rememberedMs > turn.now && looks >= tooMany)) return;
+    if (oldest === undefined || oldest.at + rememberedMs > turn.now) return;
     turn.remove(operation, oldest.id);
   }
 }

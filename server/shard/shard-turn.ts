@@ -3,9 +3,9 @@ import type { Instant, RowId, ShardId } from '#shared/units.ts';
 import type { Attributes, Entity, NewValues, RowOf } from './entity.ts';
 import type { Emitted, Message, Reply } from './message.ts';
 import { finish } from './operations.ts';
-import type { ShardState } from './shard-state.ts';
+import type { Counters, ShardState } from './shard-state.ts';
 import type { TableReader } from './table.ts';
-import type { Neighbours, Turn } from './turn.ts';
+import type { JoinedTurn, Neighbours, Turn } from './turn.ts';
 import { unbalancedAsset, type LedgerDraft, type LedgerEntry } from './ledger.ts';
 
 /** An operation that a turn completed, for the cell to answer with. */
@@ -24,7 +24,7 @@ function added<T>(list: T[], one: T): T[] {
 }
 
 /** Nothing is known of any other shard. */
-const NO_NEIGHBOURS: Neighbours = { isUnloadable: () => false };
+const NO_NEIGHBOURS: Neighbours = { isUnloadable: () => false, partner: () => undefined };
 
 /** The one implementation of `Turn`. */
 export class ShardTurn implements Turn {
@@ -35,10 +35,15 @@ export class ShardTurn implements Turn {
   emitted: Emitted[] = NOTHING;
   completed: Completed[] = NOTHING;
   ledger: LedgerEntry[] = NOTHING;
+  /** The part of another shard, if it has one. */
+  joined: JoinedTurn | undefined;
+  /** What a refusal goes back to. */
+  readonly start: Counters;
   readonly #state: ShardState;
 
   constructor(state: ShardState, now: Instant, neighbours: Neighbours = NO_NEIGHBOURS) {
     this.#state = state;
+    this.start = state.counters;
     this.neighbours = neighbours;
     this.shard = state.shard;
     this.now = now;
@@ -53,7 +58,12 @@ export class ShardTurn implements Turn {
     return this.#state.isEmpty(entity);
   }
 
-  /** An id for a row that this turn may write. */
+  join(shard: ShardId): Turn | undefined {
+    if (this.joined !== undefined) throw new Error(`${this.shard} takes one turn with two other shards, of which one is ${shard}`);
+    this.joined = this.neighbours.partner(shard)?.join(this.now);
+    return this.joined?.turn;
+  }
+
   reserveId(): RowId {
     const id = this.#state.nextId;
     this.#state.nextId++;

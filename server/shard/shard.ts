@@ -13,7 +13,9 @@
  *    another one, loading it is a turn that says so.
  * S6 The postings of a ledger line sum to zero per asset (T7).
  * S7 A command that makes the player's own rows grow beyond their bound is refused; nothing else is.
+ * S8 A turn and the part of another shard in it are kept both or neither (U1).
  */
+import { assert } from '#shared/assert.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import type { Epoch, Instant, ShardId } from '#shared/units.ts';
@@ -37,7 +39,7 @@ import { recall, remember } from './operations.ts';
 import { ShardTurn, type Completed } from './shard-turn.ts';
 import { ShardState } from './shard-state.ts';
 import { alarmKey } from './table.ts';
-import type { Neighbours } from './turn.ts';
+import type { JoinedEffect, JoinedTurn, Neighbours, Partner } from './turn.ts';
 import type { AnyRow } from './row.ts';
 
 /** What a turn did. `failed` is a bug that was taken back; with `changes`, the failure itself was noted. */
@@ -46,12 +48,14 @@ export interface TurnResult {
   readonly changes: ChangeSet | undefined;
   readonly emitted: readonly Emitted[];
   readonly completed: readonly Completed[];
+  /** What the shard that joined the turn did in it. */
+  readonly joined?: JoinedEffect;
   readonly failed?: Error;
 }
 
 const QUIET: Pick<TurnResult, 'changes' | 'emitted' | 'completed'> = { changes: undefined, emitted: [], completed: [] };
 
-export class Shard {
+export class Shard implements Partner {
   readonly #definition: ShardDefinition;
   readonly #state: ShardState;
 
@@ -114,30 +118,49 @@ export class Shard {
     return 8_192 + this.#state.bytes * 4;
   }
 
-  /** Takes one message. Never throws for what a handler does. */
+  /**
+   * Takes one message. Never throws for what a handler does. A turn that fails with a part of another
+   * shard in it is taken back whole and taken again without: by messages, each shard counts its own
+   * failures.
+   */
   turn(message: Message, platformNow: Instant, neighbours?: Neighbours): TurnResult {
-    const now = platformNow > this.#state.now ? platformNow : this.#state.now;
-    const turn = new ShardTurn(this.#state, now, neighbours);
+    const turn = new ShardTurn(this.#state, this.#notBefore(platformNow), neighbours);
     if (isQuarantined(turn)) return { ...QUIET, handled: isCommand(message) ? refusal('unavailable') : { kind: 'done' } };
     if (message.key !== undefined && isSuspended(turn, message.key)) return { ...QUIET, handled: { kind: 'done' } };
-    const { counters, ownBytes } = this.#state;
+    const { ownBytes } = this.#state;
     try {
       const handled = this.#handle(turn, message);
       if (handled.kind === 'refusal' || !this.#state.log.hasEffect) {
-        this.#state.rollback(counters);
+        this.#takeBack(turn);
         // A turn without effect may still repeat what is known: an outcome, a `settled`.
         return { ...QUIET, handled, emitted: handled.kind === 'refusal' ? [] : turn.emitted };
       }
       if (isCommand(message) && this.#state.ownBytes > ownBytes && this.#isTooLarge()) {
-        this.#state.rollback(counters);
+        this.#takeBack(turn);
         return { ...QUIET, handled: refusal('shard-full') };
       }
       this.#tidy(turn);
-      return this.#commit(turn, handled);
+      const joined = turn.joined?.keep();
+      const result = this.#commit(turn, handled);
+      return joined === undefined ? result : { ...result, joined };
     } catch (error) {
-      this.#state.rollback(counters);
-      return this.#fail(message, now, error instanceof Error ? error : new Error(String(error)));
+      const failed = error instanceof Error ? error : new Error(String(error));
+      this.#takeBack(turn);
+      if (turn.joined === undefined) return this.#fail(message, turn.now, failed);
+      return {
+        ...this.turn(message, platformNow, { isUnloadable: (shard) => turn.neighbours.isUnloadable(shard), partner: () => undefined }),
+        failed,
+      };
     }
+  }
+
+  /** Takes part in a turn of another shard, unless something of its own has failed before. */
+  join(platformNow: Instant): JoinedTurn | undefined {
+    const state = this.#state;
+    assert(state.log.isEmpty, () => `${state.shard} is to take part in a turn in the middle of one`);
+    if (state.version === 0 || !state.isEmpty(failure)) return undefined;
+    const turn = new ShardTurn(state, this.#notBefore(platformNow));
+    return { turn, keep: () => this.#keepPart(turn), takeBack: () => this.#takeBack(turn) };
   }
 
   /** The alarms that are due by `now`, oldest row first; those that are suspended after failures are left out. */
@@ -162,6 +185,24 @@ export class Shard {
   /** Every row of an entity, as of the last turn. Rows are immutable: the list may be kept. */
   rows(entity: string): readonly AnyRow[] {
     return this.#state.tableNamed(entity).rows();
+  }
+
+  #notBefore(platformNow: Instant): Instant {
+    return platformNow > this.#state.now ? platformNow : this.#state.now;
+  }
+
+  #takeBack({ start, joined }: ShardTurn): void {
+    this.#state.rollback(start);
+    joined?.takeBack();
+  }
+
+  #keepPart(turn: ShardTurn): JoinedEffect {
+    if (!this.#state.log.hasEffect) {
+      this.#takeBack(turn);
+      return { changes: undefined, emitted: turn.emitted };
+    }
+    this.#tidy(turn);
+    return this.#commit(turn, { kind: 'done' });
   }
 
   #handle(turn: ShardTurn, message: Message): Handled {

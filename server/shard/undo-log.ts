@@ -26,6 +26,11 @@ export class UndoLog {
     return this.#entries;
   }
 
+  /** Whether no turn is under way that has touched a row. */
+  get isEmpty(): boolean {
+    return this.#entries.length === 0;
+  }
+
   /** Whether the turn has changed any row, on balance. */
   get hasEffect(): boolean {
     for (const { before, after } of this.#entries) if (before !== after) return true;

@@ -50,7 +50,8 @@ function turnOf(
   const postings = moved.map((place, index) => ({ place, asset: 'item:axe', amount: index === 0 ? -1 : 1 }));
   const ledger = [{ seq: 1, at: instant(1), balance: gold(0), postings, ...line }];
   const shard: ShardModel = { id, node, header, rowsByEntity: new Map(), ledger: [] };
-  return { node, position: position(1), previous: undefined, changes: { ...header, puts: [], removes: [], ledger }, deltas, shard };
+  const changes = { ...header, puts: [], removes: [], ledger };
+  return { node, position: position(1), previous: undefined, changes, deltas, shard, isLastOfBatch: true };
 }
 
 const gone = (entity: string, before: AnyRow): RowDelta => ({ entity, id: before.id, before, after: undefined });

@@ -2,6 +2,7 @@
  * Checkers of the market's rules, from the durable rows and the rules as they were agreed: written a second time, slowly, and sharing
  * nothing with the shards that keep them.
  */
+import { listingId } from '#shared/address.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { Instant, NodeName, RowId } from '#shared/units.ts';
 import { player } from '#server/market/account/opening.ts';
@@ -31,6 +32,7 @@ type Listing = Row<typeof listing>;
 export function marketCheckers(facts: MarketFacts): readonly Checker[] {
   const rulesByListing = new Map<string, Rules>();
   const ended = new Set<string>();
+  const soldAtOnce = new Map<string, string>();
   return [
     {
       name: 'the wallet adds up',
@@ -45,7 +47,7 @@ export function marketCheckers(facts: MarketFacts): readonly Checker[] {
     },
     {
       name: 'a sale is at the price of the listing',
-      sentence: 'a decision that commits ends one listing, and takes its price',
+      sentence: 'a sale ends one listing, and takes its price; its decision says so',
       onTurn: checkPrice,
     },
     {
@@ -72,7 +74,10 @@ export function marketCheckers(facts: MarketFacts): readonly Checker[] {
     {
       name: 'a hold is what the buyer named',
       sentence: 'a buyer promises the price that it named, for the listing that it named',
-      onTurn: (turn, complain) => checkHold(facts, turn, complain),
+      onTurn: (turn, complain) => {
+        checkHold(facts, turn, complain);
+        checkPurchaseAtOnce(facts, soldAtOnce, turn, complain);
+      },
     },
     {
       name: 'the stash has its slots',
@@ -175,18 +180,17 @@ function checkEnding({ changes }: DurableTurn, { item: goods, startsAt, endsAt }
 }
 
 function checkPrice(turn: DurableTurn, complain: Complain): void {
-  for (const { old, row } of stepsOf(turn, decision)) {
-    if (row?.state !== 'committed' || old?.state === 'committed') continue;
-    // Of another kind of trade: that a kind has its cause is checked with the trades.
-    if (turn.changes.ledger.some(({ cause, tx }) => tx === row.tx && cause !== 'sale')) continue;
-    const verdict = row.verdict?.value;
-    const { paid } = recordOf(verdict?.kind === 'committed' ? verdict.result : undefined);
-    const sold = listingsOf(turn, 'ended');
-    if (sold.length !== 1 || sold[0]?.row.buyout !== paid)
-      complain(`${whereOf(turn)} takes ${String(paid)} for ${row.tx}, and no listing of that price ends`);
-    const { postings = [] } = turn.changes.ledger.find(({ cause, tx }) => cause === 'sale' && tx === row.tx) ?? {};
+  const steps = stepsOf(turn, decision);
+  for (const { cause, tx, postings } of turn.changes.ledger) {
+    if (cause !== 'sale') continue;
     const taken = postings.reduce((sum, { place, asset, amount }) => (place === 'clearing' && asset === 'gold' ? sum - amount : sum), 0);
-    if (taken !== paid) complain(`${whereOf(turn)} takes ${taken} for ${row.tx}, and says that it is ${String(paid)}`);
+    const sold = listingsOf(turn, 'ended');
+    if (sold.length !== 1 || sold[0]?.row.buyout !== taken)
+      complain(`${whereOf(turn)} takes ${taken} for ${String(tx)}, and no listing of that price ends`);
+    const verdict = steps.find(({ row }) => row?.tx === tx && row.state === 'committed')?.row?.verdict?.value;
+    if (verdict === undefined) continue; // In a unit nothing is told: what is taken is what is paid.
+    const { paid } = recordOf(verdict.kind === 'committed' ? verdict.result : undefined);
+    if (taken !== paid) complain(`${whereOf(turn)} takes ${taken} for ${String(tx)}, and says that it is ${String(paid)}`);
   }
 }
 
@@ -223,6 +227,21 @@ function checkHold(facts: MarketFacts, turn: DurableTurn, complain: Complain): v
   }
 }
 
+/** As `checkHold`, of a purchase that has no hold: what was sold right before it, and what is promised in its own turn. */
+function checkPurchaseAtOnce(facts: MarketFacts, soldAtOnce: Map<string, string>, turn: DurableTurn, complain: Complain): void {
+  const { changes } = turn;
+  for (const { cause, tx, postings } of changes.ledger) {
+    const [sold] = cause === 'sale' ? listingsOf(turn, 'ended') : [];
+    if (tx !== null && sold !== undefined) soldAtOnce.set(tx, listingId(sold.id, changes.shard));
+    if (cause !== BUYOUT || tx === null || stepsOf(turn, hold).some(({ row }) => row?.tx === tx)) continue;
+    const promised = postings.reduce((sum, { place, amount }) => (place === 'hold' ? sum + amount : sum), 0);
+    const asked = stepsOf(turn, operation).filter(({ old, row }) => old === undefined && row !== undefined);
+    const { listingId: named, price } = recordOf(facts.bodyOf(changes.shard, asked[0]?.row?.key ?? ''));
+    if (asked.length !== 1 || price !== promised || named !== soldAtOnce.get(tx))
+      complain(`${whereOf(turn)} pays ${promised} for ${String(soldAtOnce.get(tx))}, and ${String(price)} was named for ${String(named)}`);
+  }
+}
+
 function checkFrozen(turn: DurableTurn, complain: Complain): void {
   const [changed] = stepsOf(turn, player);
   const owner = changed === undefined ? rowsOfShard(turn.shard, player)[0] : changed.old;
@@ -233,5 +252,9 @@ function checkFrozen(turn: DurableTurn, complain: Complain): void {
   }
   for (const { old, row } of stepsOf(turn, decision)) {
     if (old === undefined && row?.state === 'committed') complain(`${whereOf(turn)} accepts ${row.tx}, and its player is frozen`);
+  }
+  const decided = new Set(stepsOf(turn, decision).map(({ row }) => row?.tx));
+  for (const { cause, tx } of turn.changes.ledger) {
+    if (cause === 'sale' && tx !== null && !decided.has(tx)) complain(`${whereOf(turn)} sells for ${tx}, and its player is frozen`);
   }
 }

@@ -40,6 +40,8 @@ export interface DurableTurn {
   readonly changes: RawChangeSet;
   readonly deltas: readonly RowDelta[];
   readonly shard: ShardModel;
+  /** Whether its batch ends with it: what comes after may be lost by a crash, and this turn not. */
+  readonly isLastOfBatch: boolean;
 }
 
 export class Model {
@@ -63,7 +65,8 @@ export class Model {
   observe(node: NodeName, batch: Batch): void {
     const reader = new PlainRecordReader(batch.records, this.definition);
     for (let position = batch.first; !reader.done; position++) {
-      this.#turn(node, position, reader.changeSet());
+      const changes = reader.changeSet();
+      this.#turn(node, position, changes, reader.done);
       this.#positionByNode.set(node, position);
     }
   }
@@ -79,7 +82,7 @@ export class Model {
     return [...this.shards.keys()].flatMap((shard) => this.rows(shard, entity).map((row) => ({ shard, row })));
   }
 
-  #turn(node: NodeName, position: Position, changes: RawChangeSet): void {
+  #turn(node: NodeName, position: Position, changes: RawChangeSet, isLastOfBatch: boolean): void {
     const known = this.shards.get(changes.shard);
     const shard: ShardModel = known ?? { id: changes.shard, node, header: changes, rowsByEntity: new Map(), ledger: [] };
     const previous = known?.header;
@@ -88,7 +91,7 @@ export class Model {
     shard.header = header;
     shard.ledger.push(...ledger);
     this.shards.set(changes.shard, shard);
-    this.#onTurn({ node, position, previous, changes, deltas, shard });
+    this.#onTurn({ node, position, previous, changes, deltas, shard, isLastOfBatch });
   }
 
   #puts(shard: ShardModel, { puts }: RawChangeSet): readonly RowDelta[] {

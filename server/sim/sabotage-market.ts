@@ -115,8 +115,8 @@ function feedingPastTheGate(): Seams {
       }),
     persister: (real, node) =>
       override(real, {
-        append: (changes) => {
-          const position = real.append(changes);
+        append: (changes, partner) => {
+          const position = real.append(changes, partner);
           const feed = feeds.get(node);
           const [market, number] = [marketOf(changes.shard), cellOf(changes.shard, limits.cellsPerRegion)];
           tellIndexedRows(listingRows, position, changes, ({ shard, version, row }) => {

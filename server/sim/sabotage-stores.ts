@@ -1,7 +1,10 @@
 /** Deliberate faults of stores, journal and platform. */
-import { instant, NO_GOLD } from '#shared/units.ts';
+import { instant, NO_GOLD, position } from '#shared/units.ts';
 import type { InlineStores } from '#server/journal/persister/backend-inline.ts';
+import { sealed } from '#server/journal/disk/checksums.ts';
 import type { Batch } from '#server/journal/disk/storage.ts';
+import type { Persister } from '#server/journal/persister/persister.ts';
+import { asBuffer, LENGTH_BYTES } from '#server/shard/record/format.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 import { operation } from '#server/shard/operations.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
@@ -19,6 +22,12 @@ export const STORE_SABOTAGES: Sabotages = {
       }),
   }),
   'the journal acknowledges before it has written': () => ({ stores: acknowledgingEarly }),
+  'the two turns of a unit are made durable one after the other': () => ({
+    stores: (stores) => ({
+      ...stores,
+      journal: override(stores.journal, { commit: (batch) => recordsOf(batch).forEach((one) => stores.journal.commit(one)) }),
+    }),
+  }),
   'operations are not written down': () =>
     appending((changes) => ({ ...changes, puts: changes.puts.filter(({ entity }) => entity.name !== operation.name) })),
   'transaction numbers start anew': () => appending((changes) => ({ ...changes, seq: 0 })),
@@ -73,7 +82,24 @@ export const STORE_SABOTAGES: Sabotages = {
 };
 
 function appending(change: (changes: ChangeSet) => ChangeSet): Seams {
-  return { persister: (real) => override(real, { append: (changes) => real.append(change(changes)) }) };
+  const append =
+    (real: Persister): Persister['append'] =>
+    (changes, partner) =>
+      real.append(change(changes), partner && change(partner));
+  return { persister: (real) => override(real, { append: append(real) }) };
+}
+
+/** A batch as one batch for each of its turns. */
+function recordsOf({ first, now, records }: Batch): readonly Batch[] {
+  const bytes = asBuffer(records);
+  const batches: Batch[] = [];
+  for (let start = 0; start < bytes.length;) {
+    const end = start + LENGTH_BYTES + bytes.readUInt32LE(start);
+    const at = position(first + batches.length);
+    batches.push(sealed({ first: at, last: at, now, records: bytes.subarray(start, end) }));
+    start = end;
+  }
+  return batches;
 }
 
 function writing(change: (line: LedgerEntry) => LedgerEntry): Seams {

@@ -1,7 +1,9 @@
 /** Deliberate faults of trades, and of the bus that carries them. */
-import { durationMs, later, type NodeName } from '#shared/units.ts';
+import { durationMs, later, type NodeName, type ShardId } from '#shared/units.ts';
 import { completed } from '#server/market/completed/completed.ts';
 import type { Bus } from '#server/routing/link.ts';
+import type { Command } from '#server/shard/message.ts';
+import type { Turn } from '#server/shard/turn.ts';
 import { decision, hold } from '#server/trade/entities.ts';
 import { messageKey, type Offer, type Outcome, type Settled } from '#server/trade/messages.ts';
 import { override } from './override.ts';
@@ -67,6 +69,19 @@ export const TRADE_SABOTAGES: Sabotages = {
         },
       }),
   }),
+  'a unit that is refused is kept': () =>
+    onHandler<Command>('purchases', 'buyout', (turn, command, real) => {
+      const handled = real(turn, command);
+      return handled.kind === 'refusal' && handled.name === 'price-changed' ? { kind: 'answer', value: {} } : handled;
+    }),
+  'a shard takes part in a turn in the middle of one of its own': () =>
+    onHandler<Command>('purchases', 'buyout', (turn, command, real) => {
+      let other: ShardId | undefined;
+      const join: Turn['join'] = (shard) => turn.join((other = shard));
+      const handled = real(override(turn, { join }), command);
+      if (other !== undefined) turn.neighbours.partner(other)?.join(turn.now);
+      return handled;
+    }),
   'a doubled outcome is applied twice': () =>
     onHandler<Outcome>('trades', 'outcome', (turn, outcome, real) => {
       const isDouble = turn.table(hold).find('tx', outcome.tx) === undefined && outcome.verdict.kind === 'committed';

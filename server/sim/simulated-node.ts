@@ -28,7 +28,7 @@ import type { Bus } from '#server/routing/link.ts';
 import type { ShardDefinition } from '#server/shard/definition.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
-import { NodeStartError, openNode, type GavelNode } from '#server/node.ts';
+import { NodeStartError, openNode, type GavelNode, type NodeOptions } from '#server/node.ts';
 import type { CheckerPromise } from './checker.ts';
 import type { Model } from './model.ts';
 import { override } from './override.ts';
@@ -62,6 +62,8 @@ export interface NodeNature {
   /** How long a batch is on its way to the index; no time unless given. */
   readonly indexMs?: () => number;
   readonly wallOffsetMs: WallOffset;
+  /** How trades within the node go in its next life; in units unless given. */
+  readonly tradesBy?: () => NodeOptions['tradesBy'];
 }
 
 /**
@@ -290,6 +292,7 @@ export class SimulatedNode {
       node: this.name,
       ownerOf,
       bus: seams.bus?.(port) ?? port,
+      tradesBy: this.#setup.tradesBy?.() ?? 'units',
       memoryBudgetBytes,
       index: seams.index?.(index, this.name) ?? index,
       onFault: (fault) => this.#failed(life, fault),

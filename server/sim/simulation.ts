@@ -166,12 +166,14 @@ function natureOf(clocks: WallClocks): (node: NodeName, prng: Prng) => NodeNatur
   return (_node, prng) => {
     const commitMsMax = prng.chance(0.3) ? 20 : 2;
     const indexMsMax = prng.pick([0, 0, 10, 80]);
+    const messagesShare = prng.pick([0, 0.3, 1]);
     return {
       memoryBudgetBytes: prng.pick([30_000, 100_000, 100_000_000]),
       delays: { commitMs: () => prng.next() * commitMsMax, stepMs: () => prng.next() * 0.6 },
       persisterHaste: prng.pick([5, 40, 200]),
       ...(indexMsMax === 0 ? {} : { indexMs: () => prng.next() * indexMsMax }),
       wallOffsetMs: clocks.ofNode(prng),
+      tradesBy: () => (prng.chance(messagesShare) ? 'messages' : 'units'),
     };
   };
 }

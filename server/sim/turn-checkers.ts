@@ -13,7 +13,7 @@ import type { Feature, Holding } from '#server/market/feature.ts';
 import type { Entity } from '#server/shard/entity.ts';
 import { failure } from '#server/shard/failures.ts';
 import { operation } from '#server/shard/operations.ts';
-import { operationPack } from '#server/shard/operation-pack.ts';
+import { operationPack, playerOperationPack } from '#server/shard/operation-pack.ts';
 import { unbalancedAsset, type LedgerEntry, type Posting } from '#server/shard/ledger.ts';
 import type { AnyRow } from '#server/shard/row.ts';
 import { hold } from '#server/trade/entities.ts';
@@ -310,11 +310,16 @@ const answersStand: Checker = {
   onTurn: (turn, complain) => {
     const where = whereOf(turn);
     const steps = stepsOf(turn, operation);
-    // Simulations are far shorter than the time for which operations of the service and of staff are remembered.
-    const gone = steps.filter(({ old, row }) => row === undefined && old?.state === 'kept').length;
-    const packs = stepsOf(turn, operationPack).flatMap(({ old, row }) => (old === undefined && row !== undefined ? [row] : []));
-    const packed = packs.reduce((sum, { hashes, digests }) => sum + Math.min(hashes.length, digests.length) / 8, 0);
-    if (gone !== packed) complain(`${where} removes ${gone} operations of the service or of staff, and packs ${packed}`);
+    // Simulations are far shorter than the time for which operations are remembered.
+    for (const [state, entity] of [
+      ['kept', operationPack],
+      ['answered', playerOperationPack],
+    ] as const) {
+      const gone = steps.filter(({ old, row }) => row === undefined && old?.state === state).length;
+      const packs = stepsOf(turn, entity).flatMap(({ old, row }) => (old === undefined && row !== undefined ? [row] : []));
+      const packed = packs.reduce((sum, { hashes, digests }) => sum + Math.min(hashes.length, digests.length) / 8, 0);
+      if (gone !== packed) complain(`${where} removes ${gone} operations that are ${state}, and packs ${packed}`);
+    }
     for (const { old, row } of steps) {
       if (old === undefined) continue;
       const isOpen = old.state === 'open';

@@ -101,22 +101,32 @@ function hasRoom(turn: Turn): boolean {
 
 const LATE = { kind: 'abort', reason: 'offer-expired' } as const satisfies Decision;
 
-function decide(turn: Turn, { tx, offerUntil }: Offer, decided: Decision): void {
+function decide(turn: Turn, offer: Offer, decided: Decision): void {
+  if (decided.kind === 'accept') return tell(turn, acceptOffer(turn, offer, decided.askAgainAt));
+  const { tx, offerUntil } = offer;
   const common = { tx, offerUntil, attempts: 0 };
-  if (decided.kind === 'accept') {
-    const { askAgainAt } = decided;
-    return tell(turn, turn.insert(decision, { ...common, state: 'accepted', verdict: null, askAgainAt, repeatAt: null }));
-  }
   const verdict = verdictOf(decided);
   const row = { ...common, state: verdict.kind, verdict: Json.of(verdict), askAgainAt: null, repeatAt: repeatAt(turn.now, 0) };
   tell(turn, turn.insert(decision, row));
 }
 
+/** Writes down that a transaction is accepted, to be decided later. */
+export function acceptOffer(turn: Turn, { tx, offerUntil }: Offer, askAgainAt: Instant): DecisionRow {
+  return turn.insert(decision, { tx, offerUntil, attempts: 0, state: 'accepted', verdict: null, askAgainAt, repeatAt: null });
+}
+
 function verdictOf(decided: Exclude<Decision, { kind: 'accept' }>): Verdict {
-  // The reason becomes the stored answer of the operation: who is told to ask again with the same
-  // op would hear it for ever.
-  if (decided.kind === 'abort' && refusal(decided.reason).retryable) throw new Error(`a trade cannot end with ${decided.reason}`);
-  return decided.kind === 'commit' ? { kind: 'committed', result: decided.result } : { kind: 'aborted', reason: decided.reason };
+  if (decided.kind === 'commit') return { kind: 'committed', result: decided.result };
+  assertFinal(decided.reason);
+  return { kind: 'aborted', reason: decided.reason };
+}
+
+/**
+ * Throws `Error` for a reason that says to try again: it becomes the stored answer of the
+ * operation, and who asks again with the same op would hear it for ever.
+ */
+export function assertFinal(reason: RefusalName): void {
+  if (refusal(reason).retryable) throw new Error(`a trade cannot end with ${reason}`);
 }
 
 /** Tells the holder what is known. Who has settled knows it already. */

@@ -11,44 +11,52 @@ import { limits } from '#shared/limits.ts';
 import { durationMs, later, type Gold, type ShardId, type TransactionId } from '#shared/units.ts';
 import { StateLost } from '#server/shard/failures.ts';
 import { Json } from '#server/shard/json.ts';
-import { DONE, type Handled, type Later } from '#server/shard/message.ts';
+import { DONE, type Handled } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { repeatAt } from './backoff.ts';
 import { hold } from './entities.ts';
-import { messageKey, type Offer, type Outcome, type Pending, type Settled, type TradeData } from './messages.ts';
-import { kindOf, type Hold, type TradeKinds } from './trade-kind.ts';
+import { offerOf, tradeAtOnce, type Promised } from './local-unit.ts';
+import { messageKey, type Outcome, type Pending, type Settled, type TradeData } from './messages.ts';
+import { kindOf, type Hold, type TradeKind, type TradeKinds } from './trade-kind.ts';
 import { parseTransaction, transactionId, wasMinted } from './transaction.ts';
 
-/** What a holder promises. The gold has left the wallet in the same turn. */
-export interface HoldDraft {
+/** What a holder promises, in a trade of that kind. */
+export interface TradeDraft {
   readonly trade: string;
+  readonly kind: TradeKind;
   readonly decider: ShardId;
   readonly gold: Gold;
   readonly terms: TradeData;
 }
 
 /**
- * Writes the hold and emits the offer; the operation under way is answered with the outcome. A
- * decider that is known not to load is for the caller to refuse, before anything moves.
+ * Begins a trade for the operation under way. If the decider is at hand, the trade is over with this
+ * turn, of which the decider takes its part (`local-unit.ts`); else the hold is written, the offer
+ * goes out, and the operation is answered with the outcome. A decider that is known not to load is
+ * for the caller to refuse, before anything moves.
  */
-export function openHold(turn: Turn, draft: HoldDraft): { readonly hold: Hold; readonly later: Later } {
+export function beginTrade(turn: Turn, { kind, ...draft }: TradeDraft): Handled {
+  const { operation } = turn;
   if (turn.neighbours.isUnloadable(draft.decider)) throw new Error(`nothing is held towards ${draft.decider}, which cannot be loaded`);
   if (draft.decider === turn.shard) throw new Error('a shard cannot trade with itself');
-  if (turn.operation === undefined) throw new Error('a hold belongs to an operation');
+  if (operation === undefined) throw new Error('a hold belongs to an operation');
   const tx = transactionId({ holder: turn.shard, generation: turn.minted.generation, seq: turn.mintSequence() });
-  const row = turn.insert(hold, {
+  const promised: Promised = {
+    ...draft,
+    id: turn.reserveId(),
     tx,
-    trade: draft.trade,
-    decider: draft.decider,
-    gold: draft.gold,
     terms: Json.of(draft.terms),
     offerUntil: later(turn.now, limits.offerWindowMs),
     repeatAt: repeatAt(turn.now, 0),
     attempts: 0,
-    operation: turn.operation,
-  });
-  emitOffer(turn, row);
-  return { hold: row, later: { kind: 'later', operation: turn.operation } };
+    operation,
+  };
+  const partner = turn.join(draft.decider);
+  if (partner !== undefined) return tradeAtOnce(kind, turn, partner, promised);
+  turn.put(hold, promised);
+  kind.promise(turn, promised);
+  turn.emit(promised.decider, offerOf(promised));
+  return { kind: 'later', operation };
 }
 
 /** The outcome has come: the hold becomes what was decided, and the decider may forget. */
@@ -92,12 +100,7 @@ export function repeatOffer(turn: Turn, held: Hold): void {
   const next = repeatAt(turn.now, attempts);
   const over = later(held.offerUntil, durationMs(1));
   turn.put(hold, turn.now < over && over < next ? { ...held, repeatAt: over } : { ...held, attempts, repeatAt: next });
-  emitOffer(turn, held);
-}
-
-function emitOffer(turn: Turn, { tx, trade, decider, offerUntil, terms }: Hold): void {
-  const offer: Offer = { kind: 'offer', key: messageKey('offer', tx), tx, trade, offerUntil, terms: terms.value };
-  turn.emit(decider, offer);
+  turn.emit(held.decider, offerOf(held));
 }
 
 function emitSettled(turn: Turn, decider: ShardId, tx: TransactionId): void {

@@ -30,6 +30,11 @@ export interface TradeKind {
    */
   readonly isHold: (hold: Hold) => boolean;
   /**
+   * At the holder, first of all: what is promised leaves the player's hands for the hold. Must not
+   * fail: the caller has checked.
+   */
+  readonly promise: (turn: Turn, hold: Hold) => void;
+  /**
    * At the decider: refusals first, then all effects of its side. Called once per transaction, in
    * time, unless it threw.
    */

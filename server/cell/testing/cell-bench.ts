@@ -13,6 +13,7 @@ import { openPersister } from '#server/journal/persister/open-persister.ts';
 import { ShardFault, type Persister } from '#server/journal/persister/persister.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
 import type { Platform, ReportedEvent } from '#server/platform/platform.ts';
+import { PLACES } from '#server/market/places.ts';
 import { Region } from '#server/routing/region.ts';
 import { World } from '#server/routing/world.ts';
 import { defineShard } from '#server/shard/definition.ts';
@@ -139,13 +140,13 @@ export class Bench {
   private constructor(
     scheduler: Scheduler,
     reported: ReportedEvent[],
-    partsOf: (world: World, changed: number[], faults: Error[]) => CellParts,
+    partsOf: (world: World, changed: number[], faults: Error[], resting: CellPartsOptions['resting']) => CellParts,
     backend: FlakyBackend,
     persister: Persister,
   ) {
     this.scheduler = scheduler;
     this.reported = reported;
-    this.parts = partsOf(this.world, this.changed, this.faults);
+    this.parts = partsOf(this.world, this.changed, this.faults, (shard) => this.cells.of(shard)?.resting(shard));
     this.cells = new OwnCells(this.parts);
     this.world.add(TEST_MARKET, new Region(1));
     this.#cell = this.openCell();
@@ -176,7 +177,7 @@ export class Bench {
     const machine = virtualMachine(scheduler, createPrng('cell'), life);
     // Without a node there is no time of the node: the clock is that of the machine.
     const platform: Platform = { ...machine, clock: { now: () => machine.readings.wall() } };
-    const definition = defineShard(powerups);
+    const definition = defineShard(powerups, { places: PLACES });
     const backend = new FlakyBackend(platform.timers, disk ?? new MemoryDisk(definition), {
       commitMs: () => COMMIT_MS,
       stepMs: () => 1,
@@ -196,7 +197,7 @@ export class Bench {
     return new Bench(
       scheduler,
       reported,
-      (world, changed, faults) =>
+      (world, changed, faults, resting) =>
         createCellParts({
           platform,
           journal: persister,
@@ -204,6 +205,7 @@ export class Bench {
           cellsPerMarket: 1,
           world,
           replyInPlaceOf,
+          resting,
           memoryBudgetBytes,
           onFault: (fault) => void faults.push(fault),
           onChanges: (position) => void changed.push(position),

@@ -65,6 +65,7 @@ export function startMemoryNode(regions: readonly string[] = ['europe', 'asia'],
     cellsPerMarket: CELLS,
     world,
     replyInPlaceOf: () => undefined,
+    resting: (shard) => cells.of(shard)?.resting(shard),
     memoryBudgetBytes: Number.MAX_SAFE_INTEGER,
     onFault: (fault) => {
       throw fault;
@@ -138,7 +139,8 @@ class InstantJournal implements CellJournal {
       .toReversed();
   }
 
-  append({ shard, ledger }: ChangeSet): Position {
+  append({ shard, ledger }: ChangeSet, partner?: ChangeSet): Position {
+    if (partner !== undefined) this.append(partner);
     const position = (this.appended = nextPosition(this.appended));
     const known = this.#ledgerByShard.get(shard) ?? [];
     this.#ledgerByShard.set(shard, [...known, ...ledger]);

@@ -46,6 +46,8 @@ function open(): Promise<GavelNode> {
     node: nodeName('one'),
     openPersister: (definition) => openFilePersister({ machine, definition, directory }),
     memoryBudgetBytes: 1e9,
+    // The purchase that fails below is to have minted its transaction.
+    tradesBy: 'messages',
     onFault: (fault) => faults.push(fault),
   });
 }

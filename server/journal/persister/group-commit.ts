@@ -5,7 +5,9 @@
  * 1. Positions are given in the order of `append`, without gaps, and batches are sent in that
  *    order, one at a time.
  * 2. `durable` moves only when the batch that was sent is confirmed, to its end.
- * 3. After `stop` nothing is sent or confirmed any more.
+ * 3. The two change sets of a unit are in one batch, which is durable whole or not at all (U1):
+ *    a batch is closed only before or after both.
+ * 4. After `stop` nothing is sent or confirmed any more.
  */
 import { limits } from '#shared/limits.ts';
 import { instant, type Instant, nextPosition, type Position } from '#shared/units.ts';
@@ -71,10 +73,9 @@ export class GroupCommit {
   }
 
   /** See `Journal.append`. */
-  append(changes: ChangeSet): Position {
-    this.#unsentBytes += this.#writer.changeSet(changes);
-    if (changes.now > this.#openNow) this.#openNow = changes.now;
-    this.#appended++;
+  append(changes: ChangeSet, partner?: ChangeSet): Position {
+    if (partner !== undefined) this.#write(partner);
+    this.#write(changes);
     // The next record may be as large as a shard.
     if (this.#writer.length >= limits.commitBytesMax - limits.shardWithOthersBytesMax) this.#seal();
     if (this.#state === 'idle' || this.#state === 'deferred') this.#sendSoon();
@@ -99,6 +100,12 @@ export class GroupCommit {
   /** Sends nothing more, and hears of nothing that was sent. */
   stop(): void {
     this.#state = 'stopped';
+  }
+
+  #write(changes: ChangeSet): void {
+    this.#unsentBytes += this.#writer.changeSet(changes);
+    if (changes.now > this.#openNow) this.#openNow = changes.now;
+    this.#appended++;
   }
 
   /** Closes the open batch: what is appended from now on goes into the next one. */

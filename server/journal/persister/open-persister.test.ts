@@ -107,6 +107,17 @@ describe('the persister', () => {
     expect(spans.at(-1)?.[1]).toBe(persister.appended);
   });
 
+  it('never has the two turns of a unit in different commits (U1)', async () => {
+    const node = await start();
+    const ends: number[] = [];
+    for (let version = 1; version <= 30; version += 2)
+      ends.push(node.persister.append(large(version + 1, 700_000), large(version, 700_000)));
+    await durable(node);
+    const batches = node.disk.journal.read(position(0), 1e12);
+    expect(batches.length).toBeGreaterThan(3);
+    for (const end of ends) expect(batches.filter(({ first, last }) => first < end && end <= last)).toHaveLength(1);
+  });
+
   it('bounds the size of a commit', async () => {
     const node = await start();
     for (let version = 1; version <= 30; version++) node.persister.append(large(version, 900_000));

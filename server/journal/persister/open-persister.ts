@@ -161,9 +161,9 @@ class NodePersister implements Persister {
     return bytes > limits.journalBacklogBytesMax || unsentBytes > limits.journalUnsentBytesMax;
   }
 
-  append(changes: ChangeSet): Position {
+  append(changes: ChangeSet, partner?: ChangeSet): Position {
     if (this.#phase.kind === 'closing' || this.#phase.kind === 'closed') throw new Error('the persister takes no more turns');
-    return this.#commits.append(changes);
+    return this.#commits.append(changes, partner);
   }
 
   extendLease(until: Instant): Promise<void> {

@@ -91,10 +91,11 @@ export interface Journal {
    */
   readonly isFull: boolean;
   /**
-   * Encodes the change set into the open commit and returns its position. Throws only on a bug; the
-   * process must then end.
+   * Encodes the change set into the open commit and returns its position. That of a `partner` goes
+   * before it, at the position before, and the two are durable together or not at all (U1). Throws
+   * only on a bug; the process must then end.
    */
-  append(changes: ChangeSet): Position;
+  append(changes: ChangeSet, partner?: ChangeSet): Position;
   /** Calls the listener, for as long as the persister lives, whenever `durable` has grown. */
   onDurable(listener: (durable: Position) => void): void;
   /** Resolves when `isFull` is false again. */

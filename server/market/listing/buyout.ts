@@ -13,7 +13,7 @@ import { gold, type Gold, type RowId, rowId, subtractGold, sumGold } from '#shar
 import { Json } from '#server/shard/json.ts';
 import { answer, type Handled, type Reply } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
-import { openHold } from '#server/trade/holder.ts';
+import { beginTrade } from '#server/trade/holder.ts';
 import type { Offer, TradeData } from '#server/trade/messages.ts';
 import type { Decision, Hold } from '#server/trade/trade-kind.ts';
 import { isFrozen } from '../account/moderation.ts';
@@ -34,9 +34,12 @@ interface Terms extends TradeData {
   readonly price: Gold;
 }
 
-/** What the seller gives: the item, for what it cost. */
+/**
+ * What the seller gives: the item, for what it cost. Within a node it comes with its text, which
+ * is written once.
+ */
 interface Sale extends TradeData {
-  readonly item: Item;
+  readonly item: Json<Item> | Item;
   readonly paid: Gold;
 }
 
@@ -48,9 +51,11 @@ function buyout(rules: Rules, regions: readonly string[], turn: Turn, { listingI
   if (walletOf(turn).gold < price) return refusal('not-enough-gold');
   // After this point the command must succeed.
   const terms: Terms = { row: named.row, price };
-  const opened = openHold(turn, { trade: BUYOUT, decider: named.shard, gold: price, terms });
-  transfer(turn, BUYOUT, opened.hold.tx, [goldFromTo('wallet', 'hold', price)]);
-  return opened.later;
+  return beginTrade(turn, { trade: BUYOUT, kind: buyoutTrade, decider: named.shard, gold: price, terms });
+}
+
+function promise(turn: Turn, { tx, gold: price }: Hold): void {
+  transfer(turn, BUYOUT, tx, [goldFromTo('wallet', 'hold', price)]);
 }
 
 function decide(turn: Turn, { tx, terms }: Offer): Decision {
@@ -73,7 +78,7 @@ function decide(turn: Turn, { tx, terms }: Offer): Decision {
     goldFromTo('clearing', 'completed', received),
     goldFromTo('clearing', 'burned', fee),
   ]);
-  const sale: Sale = { item: goods, paid };
+  const sale: Sale = { item: offered.item, paid };
   return { kind: 'commit', result: sale };
 }
 
@@ -81,13 +86,14 @@ function commit(turn: Turn, { tx, gold: held }: Hold, result: TradeData): Reply 
   const { item, paid } = saleOf(result);
   const rest = subtractGold(held, paid);
   if (rest === undefined) throw new Error(`${tx} cost ${paid}, more than the ${held} that were held for it`);
-  complete(turn, { entry: 'bought', item: Json.of(item), tx });
+  const goods = item instanceof Json ? item : Json.of(item);
+  complete(turn, { entry: 'bought', item: goods, tx });
   transfer(turn, 'purchase', tx, [
     goldFromTo('hold', 'clearing', paid),
     goldFromTo('hold', 'wallet', rest),
-    fromTo(`item:${item.id}`, 'clearing', 'completed'),
+    fromTo(`item:${goods.value.id}`, 'clearing', 'completed'),
   ]);
-  return answer({ itemId: item.id, paid });
+  return answer({ itemId: goods.value.id, paid });
 }
 
 function release(turn: Turn, { tx, gold: held }: Hold, reason: RefusalName): Reply {
@@ -110,7 +116,7 @@ function saleOf(data: TradeData): Sale {
   if (typeof item !== 'object' || item === null || typeof paid !== 'number')
     throw new Error('the result of a buyout is an item and a price');
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The seller's shard wrote it; items are passed on whole, never looked into.
-  return { item: item as Item, paid: gold(paid) };
+  return { item: item as Json<Item> | Item, paid: gold(paid) };
 }
 
 function isHold({ terms, gold: held }: Hold): boolean {
@@ -121,6 +127,7 @@ function isHold({ terms, gold: held }: Hold): boolean {
 /** The buyout as a kind of trade. */
 const buyoutTrade: MarketTrade = {
   isHold,
+  promise,
   decide,
   commit,
   abort: release,

@@ -9,9 +9,9 @@ import { answer, type Handled } from '#server/shard/message.ts';
 import { onCommand, type Powerup } from '#server/shard/powerup.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import { decideAccepted } from '../decider.ts';
-import { openHold } from '../holder.ts';
+import { beginTrade } from '../holder.ts';
 import type { Verdict } from '../messages.ts';
-import type { TradeKind } from '../trade-kind.ts';
+import type { TradeKind, TradeKinds } from '../trade-kind.ts';
 import { trades } from '../trades.ts';
 
 /** What a shard starts with. */
@@ -47,13 +47,17 @@ export const WAITING = 'waiting';
 
 /** The list of powerups for a shard with a purse. */
 export function pursePowerups(kinds: Readonly<Record<string, TradeKind>> = {}): readonly Powerup[] {
-  const standing: TradeKind = { ...testTrade, stand: (_turn, { tx }) => answer({ standing: tx }) };
-  return [trades({ [STANDING]: standing, [WAITING]: testTrade, ...kinds }), purses];
+  const all: TradeKinds = { [STANDING]: standingTrade, [WAITING]: testTrade, ...kinds };
+  return [trades(all), pursesOf(all)];
 }
 
 /** The kind of trade itself. */
 export const testTrade: TradeKind = {
   isHold: ({ terms, gold: held }) => terms.value['amount'] === held,
+  promise: (turn, { tx, gold: amount }) => {
+    changePurse(turn, 0 - amount, amount);
+    turn.post({ cause: 'promise', tx, balance: coinsOf(turn), postings: between('wallet', 'hold', amount) });
+  },
   decide: (turn, { tx, terms }) => {
     switch (terms['wish']) {
       case 'commit':
@@ -80,35 +84,38 @@ export const testTrade: TradeKind = {
   },
 };
 
-const purses: Powerup = {
-  name: 'purses',
-  entities: [purse, purchase, sale],
-  install: (turn) => {
-    turn.insert(purse, { coins: gold(PURSE_START), held: gold(0) });
-    turn.post({ cause: 'start', tx: null, balance: gold(PURSE_START), postings: between('minted', 'wallet', PURSE_START) });
-  },
-  handlers: {
-    open: onCommand((turn) => answer(coinsOf(turn))),
-    promise: onCommand<PromiseBody>((turn, body) => promise(turn, WAITING, body)),
-    'promise-standing': onCommand<PromiseBody>((turn, body) => promise(turn, STANDING, body)),
-    'promise-as': onCommand<PromiseBody & { readonly trade: string }>((turn, body) => promise(turn, body.trade, body)),
-    decide: onCommand<DecideBody>((turn, { tx, verdict }) => {
-      const amount = Number(tx.split('.')[0]);
-      if (verdict === 'commit') sell(turn, tx, gold(amount));
-      const decided: Verdict =
-        verdict === 'commit' ? { kind: 'committed', result: { paid: amount } } : { kind: 'aborted', reason: 'not-enough-supply' };
-      decideAccepted(turn, tx, decided);
-      return answer(verdict);
-    }),
-  },
-};
+const standingTrade: TradeKind = { ...testTrade, stand: (_turn, { tx }) => answer({ standing: tx }) };
 
-function promise(turn: Turn, trade: string, { decider, amount, wish }: PromiseBody): Handled {
+function pursesOf(kinds: TradeKinds): Powerup {
+  return {
+    name: 'purses',
+    entities: [purse, purchase, sale],
+    install: (turn) => {
+      turn.insert(purse, { coins: gold(PURSE_START), held: gold(0) });
+      turn.post({ cause: 'start', tx: null, balance: gold(PURSE_START), postings: between('minted', 'wallet', PURSE_START) });
+    },
+    handlers: {
+      open: onCommand((turn) => answer(coinsOf(turn))),
+      promise: onCommand<PromiseBody>((turn, body) => promise(kinds, turn, WAITING, body)),
+      'promise-standing': onCommand<PromiseBody>((turn, body) => promise(kinds, turn, STANDING, body)),
+      'promise-as': onCommand<PromiseBody & { readonly trade: string }>((turn, body) => promise(kinds, turn, body.trade, body)),
+      decide: onCommand<DecideBody>((turn, { tx, verdict }) => {
+        const amount = Number(tx.split('.')[0]);
+        if (verdict === 'commit') sell(turn, tx, gold(amount));
+        const decided: Verdict =
+          verdict === 'commit' ? { kind: 'committed', result: { paid: amount } } : { kind: 'aborted', reason: 'not-enough-supply' };
+        decideAccepted(turn, tx, decided);
+        return answer(verdict);
+      }),
+    },
+  };
+}
+
+function promise(kinds: TradeKinds, turn: Turn, trade: string, { decider, amount, wish }: PromiseBody): Handled {
   if (coinsOf(turn) < amount) return refusal('not-enough-gold');
-  const opened = openHold(turn, { trade, decider, gold: gold(amount), terms: { wish, amount } });
-  changePurse(turn, -amount, amount);
-  turn.post({ cause: 'promise', tx: opened.hold.tx, balance: coinsOf(turn), postings: between('wallet', 'hold', amount) });
-  return opened.later;
+  // A kind that nobody knows is found out by the decider.
+  const kind = kinds[trade] ?? testTrade;
+  return beginTrade(turn, { trade, kind, decider, gold: gold(amount), terms: { wish, amount } });
 }
 
 function sell(turn: Turn, tx: TransactionId, amount: Gold): void {
