@@ -39,6 +39,8 @@ export class Books {
   readonly #countsByPlayer = new Map<string, Counts>();
   readonly #postingById = new Map<string, Posting>();
   readonly #ends: End[] = [];
+  /** What game servers have brought into the world, less what they took out. */
+  readonly #brought: Counts = new Map();
   readonly #contradictions: string[] = [];
   readonly #entries: Entries = {
     sell: (player, { itemId, buyout = 0 }, { listingId, fees }) => {
@@ -94,6 +96,14 @@ export class Books {
     this.#entries[type](player, body, answer);
   }
 
+  /** A game server was told what it gave to a player, or, by negative amounts, took. */
+  noteService(player: string, moved: Holdings): void {
+    for (const [thing, amount] of moved) {
+      this.#add(player, thing, amount);
+      count(this.#brought, assetOf(thing), amount);
+    }
+  }
+
   /** Everything that is not as it must be, each in one sentence; none if all is right. */
   faults(holdingsByPlayer: ReadonlyMap<string, Holdings>): readonly string[] {
     const countsByPlayer = new Map(Array.from(this.#countsByPlayer, ([player, counts]) => [player, new Map(counts)]));
@@ -105,6 +115,7 @@ export class Books {
     }
     const start = sumsOf(this.#startByPlayer.values());
     count(start, 'gold', -this.fees);
+    for (const [asset, amount] of this.#brought) count(start, asset, amount);
     const all = sumsOf(holdingsByPlayer.values());
     const inWords = (asset: string, is: number, should: number): string =>
       `all together have ${is} ${asset}, and ${should} by the start and the fees`;
@@ -186,8 +197,12 @@ export function differences(
 /** How much there is of each asset, wherever it is. */
 function sumsOf(all: Iterable<Holdings>): Counts {
   const sums: Counts = new Map();
-  for (const holdings of all) for (const [thing, amount] of holdings) count(sums, thing.slice(0, thing.indexOf(' ')), amount);
+  for (const holdings of all) for (const [thing, amount] of holdings) count(sums, assetOf(thing), amount);
   return sums;
+}
+
+function assetOf(thing: string): string {
+  return thing.slice(0, thing.indexOf(' '));
 }
 
 function count(counts: Counts, thing: string, more: number): void {

@@ -60,6 +60,11 @@ export class ServerChild {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** The service key that it has made up for itself; empty before it serves. */
+  get serviceKey(): string {
+    return /Service key, made up for this run: (\S+)/.exec(this.#said)?.[1] ?? '';
+  }
+
   /** What it wrote on standard error. */
   get complaints(): string {
     return this.#complaints.trim();

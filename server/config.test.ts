@@ -2,14 +2,20 @@ import { describe, expect, it } from '@jest/globals';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { ConfigError, helpText, loadConfig, SETTINGS, type Config, type ConfigSource } from './config.ts';
 
-const SECRET = 'a'.repeat(32);
+const SECRET = 'first-secret-of-36-characters-abcdef';
+const OTHER = 'other-secret-of-36-characters-ghijkl';
+const SERVICE = 'service-key-of-36-characters-mnopqrs';
+const ALL = new Set(['grant', 'charge', 'read']);
+
+const MADE_UP = ['made-up-for-the-session-tokens-abcdef', 'made-up-for-the-game-servers-ghijklm'];
 
 const load = ({ files = {}, ...source }: Partial<ConfigSource> & { files?: Readonly<Record<string, string>> } = {}): Config => {
+  let made = 0;
   const config = loadConfig({
     args: [],
     env: {},
     readText: (path) => files[path],
-    newSecret: () => 'made-up-made-up-made-up-made-up-made-up',
+    newSecret: () => MADE_UP[made++ % MADE_UP.length] ?? '',
     ...source,
   });
   if (config === 'help') throw new Error('help was asked for');
@@ -38,10 +44,12 @@ describe('the configuration', () => {
       origins: [],
       sessionRate: { perSecond: 1_000, burst: 5_000 },
       isClockRight: false,
+      admin: undefined,
+      jwks: undefined,
       secrets: {
-        jwtKeys: ['made-up-made-up-made-up-made-up-made-up'],
-        serviceKey: 'made-up-made-up-made-up-made-up-made-up',
-        isMadeUp: true,
+        jwtKeys: [MADE_UP[0]],
+        serviceKeys: [{ name: 'service', rights: ALL, key: MADE_UP[1] }],
+        madeUpServiceKey: MADE_UP[1],
       },
     });
     expect(rules).toBe(RULES_PROFILES.dev);
@@ -84,13 +92,46 @@ describe('the configuration', () => {
     for (const { name } of SETTINGS) expect(helpText()).toContain(`--${name} `);
   });
 
-  it('takes both keys while one replaces the other', () => {
-    const env = { GAVEL_JWT_SECRET: `${SECRET},${'b'.repeat(40)}`, GAVEL_SERVICE_KEY: 'c'.repeat(32) };
+  it('takes both keys while one replaces the other, whatever blanks are around the comma', () => {
+    const env = { GAVEL_JWT_SECRET: ` ${SECRET} , ${OTHER}`, GAVEL_SERVICE_KEY: ` ${SERVICE}` };
     expect(load({ args: ['--profile', 'production'], env }).secrets).toEqual({
-      jwtKeys: [SECRET, 'b'.repeat(40)],
-      serviceKey: 'c'.repeat(32),
-      isMadeUp: false,
+      jwtKeys: [SECRET, OTHER],
+      serviceKeys: [{ name: 'service', rights: ALL, key: SERVICE }],
+      madeUpServiceKey: undefined,
     });
+  });
+
+  it('takes service keys with names and rights, two of one name while one replaces the other', () => {
+    const keys = ['one', 'two', 'six'].map((name) => `${name}-${SERVICE}`);
+    const env = {
+      GAVEL_JWT_SECRET: SECRET,
+      GAVEL_SERVICE_KEYS: `loot:grant:${keys[0]}, loot:grant:${keys[1]}, shop : charge + read : ${keys[2]}`,
+    };
+    expect(load({ args: ['--profile', 'production'], env }).secrets.serviceKeys).toEqual([
+      { name: 'loot', rights: new Set(['grant']), key: keys[0] },
+      { name: 'loot', rights: new Set(['grant']), key: keys[1] },
+      { name: 'shop', rights: new Set(['charge', 'read']), key: keys[2] },
+    ]);
+  });
+
+  it('has the real rules in production, unless others are named', () => {
+    const env = { GAVEL_JWT_SECRET: SECRET, GAVEL_SERVICE_KEY: SERVICE };
+    expect(load({ args: ['--profile', 'production'], env }).rules).toBe(RULES_PROFILES.diablo3);
+    expect(load({ args: ['--profile', 'production', '--rules', 'dev'], env }).rules).toBe(RULES_PROFILES.dev);
+  });
+
+  it('takes a port for game servers, on this machine unless said otherwise', () => {
+    expect(load({ args: ['--admin-port', '0'] }).admin).toEqual({ host: '127.0.0.1', port: 0 });
+    expect(load({ args: ['--admin-port', '9', '--admin-host', '10.0.0.1'] }).admin).toEqual({ host: '10.0.0.1', port: 9 });
+    expect(load({ args: ['--admin-host', '10.0.0.1'] }).admin).toBeUndefined();
+  });
+
+  it('takes public keys from a file, or names where they are', () => {
+    const jwks = { keys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid: 'a' }] };
+    expect(load({ args: ['--jwks', 'k.json'], files: { 'k.json': JSON.stringify(jwks) } }).jwks).toEqual({ kind: 'keys', jwks });
+    const url = 'https://id.example.org/keys';
+    expect(load({ args: ['--jwks', url] }).jwks).toEqual({ kind: 'url', url: new URL(url) });
+    expect(load({ args: ['--jwks', 'http://127.0.0.1:9/keys'] }).jwks).toMatchObject({ kind: 'url' });
   });
 
   it.each([
@@ -131,8 +172,43 @@ describe('the configuration', () => {
     [{ args: ['--profile', 'production'] }, 'In production, GAVEL_JWT_SECRET must be in the environment.'],
     [
       { args: ['--profile', 'production'], env: { GAVEL_JWT_SECRET: SECRET } },
-      'In production, GAVEL_SERVICE_KEY must be in the environment.',
+      'In production, GAVEL_SERVICE_KEYS or GAVEL_SERVICE_KEY must be in the environment.',
     ],
+    [{ args: ['--jwks', 'none.json'] }, '--jwks names the file "none.json", which does not exist.'],
+    [{ args: ['--jwks', 'k'], files: { k: '{"keys": []}' } }, expect.stringMatching(/^The jwks in "k" cannot be used: keys: .*\.$/)],
+    [
+      { args: ['--jwks', 'k'], files: { k: '{"keys": [{"kty": "RSA", "n": "n", "e": "e", "d": "d"}]}' } },
+      'The jwks in "k" cannot be used: keys[0]: is a private key: whoever reads it can sign.',
+    ],
+    [
+      { args: ['--jwks', 'http://id.example.org/keys'] },
+      '--jwks must be https, or of this machine: whoever can change "http://id.example.org/keys" on its way can let anybody in.',
+    ],
+    [{ env: { GAVEL_SERVICE_KEYS: SERVICE } }, 'The service key 1 of GAVEL_SERVICE_KEYS must have the form NAME:RIGHT+RIGHT:KEY.'],
+    [
+      { env: { GAVEL_SERVICE_KEYS: `Loot:grant:${SERVICE}` } },
+      'The service key 1 of GAVEL_SERVICE_KEYS must begin with a name of lower-case letters, digits and dashes.',
+    ],
+    [
+      { env: { GAVEL_SERVICE_KEYS: `loot:grant+steal:${SERVICE}` } },
+      'The service key 1 of GAVEL_SERVICE_KEYS, loot, must have some of the rights grant, charge, read.',
+    ],
+    [
+      { env: { GAVEL_SERVICE_KEYS: 'loot:grant:short' } },
+      'The service key 1 of GAVEL_SERVICE_KEYS, loot, must have at least 32 characters.',
+    ],
+    [
+      { env: { GAVEL_SERVICE_KEYS: `loot:grant:${SERVICE}é` } },
+      'The service key 1 of GAVEL_SERVICE_KEYS, loot, must be of letters, digits and . _ ~ + / - with = at the end only.',
+    ],
+    [
+      { env: { GAVEL_SERVICE_KEYS: ['1', '2', '3'].map((nth) => `loot:grant:${SERVICE}${nth}`).join(',') } },
+      'The service keys have the name loot 3 times; two replace each other.',
+    ],
+    [{ env: { GAVEL_JWT_SECRET: `${SECRET}, ${SECRET}` } }, 'Two of the secrets are equal: each must be a key of its own.'],
+    [{ env: { GAVEL_JWT_SECRET: SECRET, GAVEL_SERVICE_KEY: SECRET } }, 'Two of the secrets are equal: each must be a key of its own.'],
+    [{ env: { GAVEL_JWT_SECRET: 'a'.repeat(40) } }, 'A key in GAVEL_JWT_SECRET is too simple: make one with `openssl rand -base64 32`.'],
+    [{ env: { GAVEL_SERVICE_KEY: 'abcdefgh12'.repeat(4) } }, 'GAVEL_SERVICE_KEY is too simple: make one with `openssl rand -base64 32`.'],
     [{ env: { GAVEL_JWT_SECRET: 'short' } }, 'A key in GAVEL_JWT_SECRET must have at least 32 characters.'],
     [{ env: { GAVEL_JWT_SECRET: `${SECRET},${SECRET},${SECRET}` } }, 'GAVEL_JWT_SECRET must be one key, or two with a comma between them.'],
     [{ env: { GAVEL_SERVICE_KEY: 'short' } }, 'GAVEL_SERVICE_KEY must have at least 32 characters.'],

@@ -14,14 +14,14 @@ import { isRegionName } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { CatalogueError, parseCatalogue } from '#shared/catalog/parse-catalogue.ts';
-import { limits } from '#shared/limits.ts';
 import { isRulesProfile, parseRules, RULES_PROFILES, RulesError, type Rules } from '#shared/rules.ts';
 import { faultOf } from '#shared/schemas.ts';
+import { ConfigError } from './config/config-error.ts';
+import { parseJwks, JwksError, type JwksSource } from './config/jwks.ts';
+import { loadSecrets, SECRETS, type Secrets } from './config/secrets.ts';
 
-/** A configuration that cannot be used. The message is one sentence for whoever typed it. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
+export { ConfigError } from './config/config-error.ts';
+export { SECRETS, type ServiceKey } from './config/secrets.ts';
 
 /** What the deployment is for. */
 export type Profile = 'dev' | 'production';
@@ -47,16 +47,10 @@ export interface Config {
    */
   readonly isClockRight: boolean;
   readonly secrets: Secrets;
-}
-
-/** What nobody else may know. */
-export interface Secrets {
-  /** Keys of session tokens: the first signs, all verify. */
-  readonly jwtKeys: readonly string[];
-  /** What game servers show. */
-  readonly serviceKey: string;
-  /** Whether they were made up for this run. */
-  readonly isMadeUp: boolean;
+  /** Where game servers come in, if not with all others. */
+  readonly admin: { readonly host: string; readonly port: number } | undefined;
+  /** The studio's public keys, if it has some. */
+  readonly jwks: JwksSource | undefined;
 }
 
 /** Where a configuration comes from. */
@@ -131,10 +125,28 @@ const settingsSchema = z.object({
   host: setting('ADDRESS', '127.0.0.1', 'The address to listen on.', nonEmpty),
   port: setting('N', '2567', 'The port to listen on; 0 for any that is free.', integerBetween(0, 65_535)),
   profile: setting('dev|production', 'dev', 'Whether guests are let in and secrets are made up (dev), or neither (production).', profile),
-  rules: setting('dev|diablo3|FILE', 'dev', 'The rules of the market: a built-in profile, or a JSON file.', z.string()),
+  rules: setting(
+    'dev|diablo3|FILE',
+    '',
+    'The rules of the market: a built-in profile, or a JSON file; dev in development, diablo3 in production unless given.',
+    absentIfEmpty,
+  ),
   catalog: setting('FILE', '', 'The item catalogue, a JSON file; built in unless given.', absentIfEmpty),
   regions: setting('A,B,...', 'americas,europe,asia', 'The regions of the world.', regions),
   origins: setting('URL,...', '', 'Origins of web pages that may use the server, besides its own.', absentIfEmpty.pipe(origins.optional())),
+  'admin-port': setting(
+    'N',
+    '',
+    'A port of its own for `/api`, which is then served there only; 0 for any that is free. Unless given, it is served with all else.',
+    absentIfEmpty.pipe(integerBetween(0, 65_535).optional()),
+  ),
+  'admin-host': setting('ADDRESS', '127.0.0.1', 'The address to listen on for that port.', nonEmpty),
+  jwks: setting(
+    'FILE|URL',
+    '',
+    'Public keys of the studio, for session tokens by RS256 and ES256: a JSON Web Key Set, as a file or where it is served (https).',
+    absentIfEmpty,
+  ),
   'session-rate': setting(
     'N',
     '',
@@ -156,15 +168,10 @@ export const SETTINGS = Object.entries(settingsSchema.shape).flatMap(([name, sch
   return [{ ...text, name, flag: `--${name} ${text.value}`.trimEnd(), variable: `GAVEL_${name.replaceAll('-', '_').toUpperCase()}` }];
 });
 
-/** The environment's secrets. */
-export const SECRETS = [
-  { variable: 'GAVEL_JWT_SECRET', help: 'Signs session tokens; two keys, `new,old`, while one replaces the other.' },
-  { variable: 'GAVEL_SERVICE_KEY', help: 'What game servers show to grant and charge.' },
-] as const;
-
 /** The file of settings, in the directory where the server is started. */
 export const CONFIG_FILE = 'gavel.config.json';
 const SESSION_RATE = { dev: 1_000, production: 20 } as const;
+const RULES = { dev: 'dev', production: 'diablo3' } as const;
 
 /** The configuration, unless the help was asked for. Throws `ConfigError`. */
 export function loadConfig(source: ConfigSource): Config | 'help' {
@@ -173,7 +180,8 @@ export function loadConfig(source: ConfigSource): Config | 'help' {
   const texts = { ...fromFile(source), ...fromEnvironment(source.env), ...flags };
   const parsed = settingsSchema.safeParse(texts);
   if (!parsed.success) throw new ConfigError(sentenceOf(parsed.error, texts));
-  const { data, host, port, profile, rules, catalog, regions, origins = [], ...rest } = parsed.data;
+  const { data, host, port, profile, rules, catalog, regions, origins = [], jwks, ...rest } = parsed.data;
+  const adminPort = rest['admin-port'];
   const perSecond = rest['session-rate'] ?? SESSION_RATE[profile];
   return {
     profile,
@@ -181,12 +189,14 @@ export function loadConfig(source: ConfigSource): Config | 'help' {
     host,
     port,
     regions,
-    rules: loadRules(source, rules),
+    rules: loadRules(source, rules ?? RULES[profile]),
     catalogue: catalog === undefined ? BUILT_IN_CATALOGUE : fromJsonFile(source, 'catalog', catalog, parseCatalogue),
     origins,
     sessionRate: { perSecond, burst: perSecond * 5 },
+    admin: adminPort === undefined ? undefined : { host: rest['admin-host'], port: adminPort },
+    jwks: jwks === undefined ? undefined : loadJwks(source, jwks),
     isClockRight: rest['clock-is-right'],
-    secrets: loadSecrets(source, profile),
+    secrets: loadSecrets(source.env, profile === 'production', source.newSecret),
   };
 }
 
@@ -278,6 +288,14 @@ function loadRules(source: ConfigSource, text: string): Rules {
   );
 }
 
+function loadJwks(source: ConfigSource, text: string): JwksSource {
+  if (!URL.canParse(text) || !/^https?:/i.test(text)) return { kind: 'keys', jwks: fromJsonFile(source, 'jwks', text, parseJwks) };
+  const url = new URL(text);
+  if (url.protocol === 'http:' && !/^(localhost|127\.[0-9.]+|\[::1\])$/.test(url.hostname))
+    throw new ConfigError(`--jwks must be https, or of this machine: whoever can change ${quote(text)} on its way can let anybody in.`);
+  return { kind: 'url', url };
+}
+
 /** The value that the file of a setting stands for. */
 function fromJsonFile<Value>({ readText }: ConfigSource, name: string, path: string, parse: (content: unknown) => Value): Value {
   const content = readJson(readText, path);
@@ -285,7 +303,7 @@ function fromJsonFile<Value>({ readText }: ConfigSource, name: string, path: str
   try {
     return parse(content);
   } catch (error) {
-    if (!(error instanceof RulesError || error instanceof CatalogueError)) throw error;
+    if (!(error instanceof RulesError || error instanceof CatalogueError || error instanceof JwksError)) throw error;
     throw new ConfigError(`The ${name === 'catalog' ? 'catalogue' : name} in ${quote(path)} cannot be used: ${error.message}.`);
   }
 }
@@ -303,19 +321,6 @@ function readJson(readText: ConfigSource['readText'], path: string): unknown {
   } catch {
     throw new ConfigError(`The file ${quote(path)} is not JSON.`);
   }
-}
-
-function loadSecrets({ env, newSecret }: ConfigSource, profile: Profile): Secrets {
-  const missing = SECRETS.find(({ variable }) => env[variable] === undefined)?.variable;
-  if (profile === 'production' && missing !== undefined) throw new ConfigError(`In production, ${missing} must be in the environment.`);
-  const { GAVEL_JWT_SECRET: jwt = newSecret(), GAVEL_SERVICE_KEY: serviceKey = newSecret() } = env;
-  const jwtKeys = jwt.split(',');
-  const isShort = (key: string): boolean => key.length < limits.secretLengthMin;
-  const demand = `must have at least ${limits.secretLengthMin} characters.`;
-  if (jwtKeys.length > 2) throw new ConfigError('GAVEL_JWT_SECRET must be one key, or two with a comma between them.');
-  if (jwtKeys.some(isShort)) throw new ConfigError(`A key in GAVEL_JWT_SECRET ${demand}`);
-  if (isShort(serviceKey)) throw new ConfigError(`GAVEL_SERVICE_KEY ${demand}`);
-  return { jwtKeys, serviceKey, isMadeUp: missing !== undefined };
 }
 
 /** What somebody typed, short and on one line. */

@@ -11,6 +11,8 @@ import packageJson from '#package.json' with { type: 'json' };
 import { limits } from '#shared/limits.ts';
 import { nodeName } from '#shared/units.ts';
 import { ConfigError, helpText, loadConfig, type Config } from './config.ts';
+import { startAdminServer, type AdminServer } from '#server/api/admin-server.ts';
+import { apiRoutes } from '#server/api/api.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
 import { DataDirectoryError } from '#server/journal/persister/persister.ts';
@@ -74,7 +76,11 @@ function openOwnNode(config: Config): Promise<GavelNode> {
   });
 }
 
-function openOwnEdge({ catalogue, host, port, profile, secrets, origins, sessionRate }: Config, node: GavelNode): Promise<Edge> {
+function openOwnEdge(
+  { catalogue, host, port, profile, secrets, jwks, origins, sessionRate }: Config,
+  node: GavelNode,
+  routes: ReturnType<typeof apiRoutes>,
+): Promise<Edge> {
   return startEdge({
     backend: node,
     platform: node.platform,
@@ -83,30 +89,47 @@ function openOwnEdge({ catalogue, host, port, profile, secrets, origins, session
     port,
     guests: profile === 'dev',
     jwtKeys: secrets.jwtKeys,
+    ...(jwks === undefined ? {} : { studioKeys: jwks }),
+    routes,
     origins: { loopback: profile === 'dev', named: origins },
     sessionRate,
     isReady: () => !node.persister.isFull,
   });
 }
 
-function announce({ profile, regions, rules, dataDirectory, secrets }: Config, node: GavelNode, edge: Edge): void {
+/** The server as the world sees it: players in front, game servers with them or on a port of their own. */
+interface Doors {
+  readonly edge: Edge;
+  readonly admin: AdminServer | undefined;
+}
+
+async function openDoors(config: Config, node: GavelNode): Promise<Doors> {
+  const { admin: place, secrets } = config;
+  const routes = apiRoutes({ backend: node, platform: node.platform, keys: secrets.serviceKeys });
+  const admin = place && (await startAdminServer(node.platform, place, routes));
+  return { admin, edge: await openOwnEdge(config, node, admin === undefined ? routes : []) };
+}
+
+function announce({ profile, regions, rules, dataDirectory, secrets }: Config, node: GavelNode, { edge, admin }: Doors): void {
   const { position, pendingRecords, durationMs, remarks } = node.persister.recovered;
   const lines = [
     `Gavel serves at ${edge.url} (regions ${regions.join(', ')}; softcore and hardcore; rules ${rules.profile}).`,
     `Clients: POST ${edge.url}/session, then the Colyseus SDK; see docs/reference/protocol.md. Try: npm run demo`,
+    `Game servers: ${(admin ?? edge).url}/api; see docs/integration.md.`,
     `Data in ${dataDirectory}: ${position} turns, ${pendingRecords} of them recovered from the journal in ${durationMs} ms.`,
     ...remarks,
-    ...(profile === 'dev' && secrets.isMadeUp ? [`Development only: anybody may come as a guest. Service key: ${secrets.serviceKey}`] : []),
+    ...(profile === 'dev' ? ['Development only: anybody may come as a guest.'] : []),
+    ...(secrets.madeUpServiceKey === undefined ? [] : [`Service key, made up for this run: ${secrets.madeUpServiceKey}`]),
     'Ctrl-C stops it.',
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
 /** Lets nobody in any more, lets out what was done, and ends. */
-async function stop(node: GavelNode, edge: Edge): Promise<never> {
+async function stop(node: GavelNode, { edge, admin }: Doors): Promise<never> {
   process.stdout.write('Stopping ...\n');
   setTimeout(() => kill('it took too long to stop; the next start recovers.'), limits.drainMaxMs).unref();
-  await edge.close(limits.drainMaxMs / 4);
+  await Promise.all([edge.close(limits.drainMaxMs / 4), admin?.close(limits.drainMaxMs / 4)]);
   await node.close(limits.drainMaxMs / 2);
   // With the disk too slow, or the journal locked by another program, the last turns have not come
   // to it: nobody was told of them.
@@ -119,16 +142,16 @@ async function stop(node: GavelNode, edge: Edge): Promise<never> {
 async function start(): Promise<void> {
   const config = readConfig();
   const node = await openOwnNode(config);
-  const edge = await openOwnEdge(config, node);
+  const doors = await openDoors(config, node);
   let isStopping = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (isStopping) process.exit(1);
       isStopping = true;
-      stop(node, edge).catch((error: unknown) => kill(`it could not stop in order; the next start recovers: ${String(error)}`));
+      stop(node, doors).catch((error: unknown) => kill(`it could not stop in order; the next start recovers: ${String(error)}`));
     });
   }
-  announce(config, node, edge);
+  announce(config, node, doors);
 }
 
 function isPlain(error: unknown): error is Error {

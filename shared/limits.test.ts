@@ -44,6 +44,13 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
     limits.shardWithOthersBytesMax,
   ],
   [
+    'the answer of the largest grant fits into what is kept of it',
+    limits.serviceItemsMax * (64 + 3) + limits.serviceNameLengthMax + 128,
+    limits.operationAnswerBytesMax,
+  ],
+  ['a list of grants of an item each fits into a request', limits.serviceRequestsMax * 2_048, limits.serviceBodyBytesMax],
+  ['a list of grants fits into an inbox', limits.serviceRequestsMax, limits.inboxMessagesMax],
+  [
     'a transaction and a failed turn fit into a failure',
     limits.transactionTextLengthMax + limits.failureErrorLengthMax + 64,
     limits.failureBytesMax,

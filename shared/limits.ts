@@ -144,6 +144,26 @@ export const limits = {
   clientRequestsBurst: 60,
   /** The body of an HTTP request: the largest is a session with a token. */
   httpBodyBytesMax: 8 * KIB,
+  /** An id of a player as the studio writes it, in UTF-16 units: no longer one could fit into a player's id. */
+  studioIdLengthMax: 64,
+  /** The name of a service key. */
+  serviceNameLengthMax: 32,
+  /** Grants or charges in one request. */
+  serviceRequestsMax: 1_000,
+  /** Grants or charges of one request that are taken up at once; between them the node does other things. */
+  serviceRequestsAtOnce: 32,
+  /** The body of a request of a game server: the largest list of grants of a few items each. */
+  serviceBodyBytesMax: 4 * MIB,
+  /** Items in one grant or charge: its answer names each, and is kept. */
+  serviceItemsMax: 32,
+  /** Different commodities in one grant or charge. */
+  serviceCommoditiesMax: 32,
+  /** How long the keys of a JWKS hold before it is asked for again, by the next token; while it is away they go on to hold. */
+  jwksMaxAgeMs: durationMs(5 * MINUTE),
+  /** How long a JWKS is not asked for again, however many tokens name keys that it does not have. */
+  jwksCooldownMs: durationMs(30 * SECOND),
+  /** How long a JWKS may take to answer. */
+  jwksWaitMs: durationMs(3 * SECOND),
   /** How long a client may take for the headers of a request. */
   httpHeadersMs: durationMs(5 * SECOND),
   /** How long a client may take for its whole request. */

@@ -20,7 +20,7 @@ export function configurationPage(): string {
         help,
       ]),
     ),
-    'Secrets come from the environment alone, where no list of processes and no file shows them. In development they are made up at each start; `production` does not start without them. Each key has 32 characters or more.',
+    'Secrets come from the environment alone, where no list of processes and no file shows them. In development they are made up at each start; `production` does not start without one of each kind. Each key has 32 characters or more, varied, and no two are equal; blanks around commas mean nothing.',
     table(
       ['Environment', 'What it is'],
       SECRETS.map(({ variable, help }) => [code(variable), help]),

@@ -10,6 +10,7 @@ import { createPrng, type Prng } from '#shared/prng.ts';
 import { limits } from '#shared/limits.ts';
 import { Books } from '../books.ts';
 import { check, checkLedgers } from './checks.ts';
+import { GameServer } from './game-server.ts';
 import { Player, type Role } from './player.ts';
 import { ServerChild } from '../server-child.ts';
 import { work } from './workload.ts';
@@ -44,6 +45,7 @@ export class Drill {
   readonly #setup: DrillSetup;
   readonly #prng: Prng;
   readonly #books = new Books();
+  readonly #gameServer = new GameServer(this.#books);
   readonly #players = ROLES.map((role) => new Player(role, this.#books));
   readonly #result = {
     violations: 0,
@@ -75,7 +77,7 @@ export class Drill {
     if (this.#isGood) await this.#stopInOrder(this.#prng.fork('stop'));
     if (this.#isGood) await this.#lastLook();
     const seconds = Number(((performance.now() - startedAt) / 1_000).toFixed(1));
-    return { rounds: round, seed: this.#setup.seed, ...this.#result, seconds };
+    return { rounds: round, seed: this.#setup.seed, ...this.#result, serviceCalls: this.#gameServer.answered, seconds };
   }
 
   get #isGood(): boolean {
@@ -119,6 +121,7 @@ export class Drill {
     const url = await server.serving(START_MS);
     this.#result.slowestStartMs = Math.max(this.#result.slowestStartMs, Math.round(performance.now() - startedAt));
     await Promise.all(this.#players.map((player) => player.connect(url)));
+    for (const fault of await this.#gameServer.connect(server, url)) this.#violation(fault);
     for (const fault of await check(this.#players, this.#books, prng.fork('check'))) this.#violation(fault);
     return server;
   }
@@ -127,10 +130,12 @@ export class Drill {
   async #workUntil(prng: Prng, end: () => Promise<void>) {
     const stop = new AbortController();
     const working = work(this.#players, prng.fork('work'), stop.signal);
+    const serving = this.#gameServer.work(this.#players, prng.fork('service'), stop.signal);
     const workMs = prng.integer(WORK_MIN_MS, WORK_MAX_MS);
     await pause(workMs);
     await end();
     stop.abort();
+    await serving;
     await Promise.all(this.#players.map((player) => player.leave()));
     const { commands, interrupted } = await working;
     this.#result.commands += commands;

@@ -31,13 +31,11 @@ export type DrillCommand = {
 interface FinalWord {
   /** To be compared with what is said to the same `op` later. */
   readonly text: string;
-  /** Whether it has to be the same for ever: only an operation with an effect is remembered. */
+  /** Whether it has to be the same for ever: only an operation with an effect is remembered for certain. */
   readonly isRemembered: boolean;
   readonly book: (books: Books) => void;
 }
 
-/** Refusals of a trade, after gold was held for it: they are the outcome of the operation, and stay it. */
-const OUTCOMES: ReadonlySet<RefusalName> = new Set(['listing-gone', 'listing-not-started', 'price-changed', 'gold-overflow']);
 /** Refusals after which the same command may be asked again. */
 const NOT_FINAL: ReadonlySet<RefusalName> = new Set(['busy', 'unavailable', 'rate-limited', 'outcome-unknown']);
 
@@ -170,6 +168,6 @@ async function finalWord(client: GameClient, { op, type, body }: DrillCommand, d
     if (!(error instanceof RefusedError)) throw error;
     const { name } = error.refusal;
     if (NOT_FINAL.has(name)) return undefined;
-    return { text: `refused: ${name}`, isRemembered: type === 'buyout' && OUTCOMES.has(name), book: () => undefined };
+    return { text: `refused: ${name}`, isRemembered: false, book: () => undefined };
   }
 }

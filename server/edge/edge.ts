@@ -9,11 +9,11 @@ import { CloseCode, matchMaker, type BeforeUpgradeHandler } from '@colyseus/core
 import { setLogger } from '@colyseus/core/Logger';
 import { Encoder } from '@colyseus/schema';
 import { WebSocketTransport } from '@colyseus/ws-transport';
-import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
 import { createHttpServer, withBody, type Admit, type HttpAnswer, type Route } from '#server/http/http-server.ts';
+import { listen } from '#server/http/listen.ts';
 import { openApiDocument } from '#server/http/openapi.ts';
 import { OPERATIONS } from '#server/http/operations.ts';
 import { isOriginAllowed } from '#server/http/origins.ts';
@@ -57,20 +57,22 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   setLogger(quietLogger(platform));
   packShownListings();
   const directory = new RoomDirectory(platform);
-  const services: EdgeServices = { ...options, directory, tokens: new Tokens(options.jwtKeys), reads: readTableOf(backend.features) };
+  const services: EdgeServices = {
+    ...options,
+    directory,
+    tokens: new Tokens(platform, options.jwtKeys, options.studioKeys),
+    reads: readTableOf(backend.features),
+  };
   await startMatchMaker();
   matchMaker.defineRoomType(PLAYER_ROOM, playerRoomClass(services));
 
   const state = { isDraining: false };
   const server = createHttpServer(platform, options.origins, routesOf(services, state));
   const transport = new GuardedTransport(server, options);
-  await once(server.listen(options.port, host), 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  const { port } = address;
+  const { port, url } = await listen(server, host, options.port);
   return {
     port,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url,
     get rooms() {
       return directory.size;
     },
@@ -100,7 +102,7 @@ class GuardedTransport extends WebSocketTransport {
 function routesOf(services: EdgeServices, state: { readonly isDraining: boolean }): readonly Route[] {
   const { platform } = services;
   const limiter = new AddressLimiter(services.sessionRate);
-  const admit: Admit = (address) => {
+  const admit: Admit = ({ address }) => {
     if (state.isDraining) return refusal('unavailable', { reason: 'the server is stopping' });
     return limiter.take(address, platform.readings.monotonicMs()) ? undefined : refusal('rate-limited');
   };
@@ -121,6 +123,7 @@ function routesOf(services: EdgeServices, state: { readonly isDraining: boolean 
     { operation: OPERATIONS.isLive, handle: () => json({ live: true }) },
     { operation: OPERATIONS.isReady, handle: handleReadiness },
     { operation: OPERATIONS.describe, handle: () => json(description) },
+    ...(services.routes ?? []),
   ];
 }
 

@@ -7,6 +7,7 @@ import type { Rules } from '#shared/rules.ts';
 import type { Refusal } from '#shared/refusals.ts';
 import type { Position, ShardId } from '#shared/units.ts';
 import type { ShardListener } from '#server/cell/active-shard.ts';
+import type { Route } from '#server/http/http-server.ts';
 import type { OriginRules } from '#server/http/origins.ts';
 import type { Rate } from '#server/http/token-bucket.ts';
 import type { ListingFeed } from '#server/listing-index/listing-feed.ts';
@@ -17,6 +18,7 @@ import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { AnyRow } from '#server/shard/row.ts';
 import type { RoomDirectory } from './room-directory.ts';
+import type { StudioKeySource } from './studio-keys.ts';
 import type { Tokens } from './tokens.ts';
 
 /** A running node, as rooms and sessions see it: the consumer declares the seam. */
@@ -58,6 +60,10 @@ export interface EdgeOptions {
   readonly guests: boolean;
   /** Keys of session tokens: the first signs, all verify. */
   readonly jwtKeys: readonly string[];
+  /** The studio's public keys, if it signs with such. */
+  readonly studioKeys?: StudioKeySource;
+  /** What else is served on the same port. */
+  readonly routes?: readonly Route[];
   readonly origins: OriginRules;
   /** Sessions that one address may open. */
   readonly sessionRate: Rate;

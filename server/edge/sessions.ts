@@ -45,9 +45,9 @@ async function identify({ platform, tokens, guests }: EdgeServices, { guest, tok
     if (!guests) return refusal('unauthorized', { reason: 'guests are only let into development worlds' });
     return { player: playerId(`guest-${guest}`), name: guest, isGuest: true, since: now };
   }
-  const identity = token === undefined ? undefined : await tokens.verify(token, now);
-  const isWelcome = identity !== undefined && (guests || !identity.isGuest);
-  return isWelcome ? identity : refusal('unauthorized', { reason: 'the token is not valid, or over' });
+  const identity = await tokens.verify(token ?? '', now);
+  const isUnwelcome = !('kind' in identity) && identity.isGuest && !guests;
+  return isUnwelcome ? refusal('unauthorized', { reason: 'guests are only let into development worlds' }) : identity;
 }
 
 function openingOf({ backend, catalogue, platform }: EdgeServices, { name, isGuest }: Identity, shard: ShardId): Opening {

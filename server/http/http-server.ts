@@ -13,7 +13,7 @@
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { limits } from '#shared/limits.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import { faultOf } from '#shared/schemas.ts';
@@ -25,17 +25,22 @@ import { httpStatusOf, publicRefusal } from './public-refusal.ts';
 /** An answer: a value for the body, with a status of its own (default 200), or a refusal. */
 export type HttpAnswer = { readonly kind: 'json'; readonly status?: number; readonly value: unknown } | Refusal;
 
-/**
- * Asked before the body is read, with the address of the peer (forwarded headers are not believed):
- * a refusal saves reading it.
- */
-export type Admit = (address: string) => Refusal | undefined;
+/** Who sends a request, as far as its connection and its headers tell. */
+export interface HttpCaller {
+  /** That of the peer: forwarded headers are not believed. */
+  readonly address: string;
+  /** The header of that name. */
+  readonly authorization: string | undefined;
+}
+
+/** Asked before the body is read: a refusal saves reading it. */
+export type Admit = (caller: HttpCaller) => Refusal | undefined;
 
 /**
- * Called with the body as JSON, `undefined` where the operation has none, and the parameters of the
- * path.
+ * Called with the body as JSON, `undefined` where the operation has none, and the parameters of
+ * path and query.
  */
-type Handle<Body> = (body: Body, parameters: Readonly<Record<string, string>>) => HttpAnswer | Promise<HttpAnswer>;
+type Handle<Body> = (body: Body, parameters: Readonly<Record<string, string>>, caller: HttpCaller) => HttpAnswer | Promise<HttpAnswer>;
 
 /** An operation and what serves it. */
 export interface Route {
@@ -49,9 +54,9 @@ export interface Route {
  * anything else is refused.
  */
 export function withBody<Body>(schema: z.ZodType<Body>, handle: Handle<Body>): Route['handle'] {
-  return (json, parameters) => {
+  return (json, parameters, caller) => {
     const body = schema.safeParse(json);
-    return body.success ? handle(body.data, parameters) : refusal('bad-request', { fault: faultOf(body.error) });
+    return body.success ? handle(body.data, parameters, caller) : refusal('bad-request', { fault: faultOf(body.error) });
   };
 }
 
@@ -122,18 +127,33 @@ function appOf(platform: Pick<Platform, 'report'>, origins: OriginRules, routes:
 }
 
 async function answerOf({ operation, admit, handle }: Route, context: Context<Bindings>): Promise<HttpAnswer> {
-  const parameters = context.req.param();
+  const parameters: Record<string, string> = context.req.param();
   const isFound = Object.entries(operation.parameters ?? {}).every(([name, schema]) => schema.safeParse(parameters[name]).success);
   if (!isFound) return NOTHING_HERE;
   const { incoming } = context.env;
-  const refused = admit?.(incoming.socket.remoteAddress ?? '');
+  const caller: HttpCaller = { address: incoming.socket.remoteAddress ?? '', authorization: incoming.headers.authorization };
+  const refused = admit?.(caller);
   if (refused !== undefined) return refused;
-  if (operation.body === undefined) return handle(undefined, parameters);
+  const asked = queryOf(operation, context.req.query());
+  if ('kind' in asked) return asked;
+  Object.assign(parameters, asked.query);
+  if (operation.body === undefined) return handle(undefined, parameters, caller);
   if (!/^application\/json\b/i.test(incoming.headers['content-type'] ?? '')) return malformed(415, 'the body must be application/json');
-  const text = await readBody(incoming);
-  if (text === undefined) return malformed(413, `the body must have at most ${limits.httpBodyBytesMax} bytes`);
+  const { bodyBytesMax = limits.httpBodyBytesMax } = operation;
+  const text = await readBody(incoming, bodyBytesMax);
+  if (text === undefined) return malformed(413, `the body must have at most ${bodyBytesMax} bytes`);
   const body = parseJson(text);
-  return body === undefined ? malformed(400, 'the body is not JSON') : handle(body, parameters);
+  return body === undefined ? malformed(400, 'the body is not JSON') : handle(body, parameters, caller);
+}
+
+/** The query of an operation: exactly what the operation describes. What has no query reads none. */
+function queryOf(
+  { query: described }: Operation,
+  sent: Readonly<Record<string, string>>,
+): { readonly query: Readonly<Record<string, string>> } | Refusal {
+  if (described === undefined) return { query: {} };
+  const query = z.strictObject(described).safeParse(sent);
+  return query.success ? { query: query.data } : refusal('bad-request', { fault: faultOf(query.error) });
 }
 
 function malformed(status: number, fault: string): HttpAnswer {
@@ -149,14 +169,14 @@ function hasBody({ headers }: IncomingMessage): boolean {
 }
 
 /** The body as text, or `undefined` if there is too much of it; the rest is then not read. */
-async function readBody(incoming: IncomingMessage): Promise<string | undefined> {
-  if (Number(incoming.headers['content-length'] ?? 0) > limits.httpBodyBytesMax) return undefined;
+async function readBody(incoming: IncomingMessage, bytesMax: number): Promise<string | undefined> {
+  if (Number(incoming.headers['content-length'] ?? 0) > bytesMax) return undefined;
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of incoming) {
     if (!(chunk instanceof Uint8Array)) continue;
     length += chunk.length;
-    if (length > limits.httpBodyBytesMax) return undefined;
+    if (length > bytesMax) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -24,16 +24,26 @@ export function openApiDocument(): object {
     openapi: '3.1.1',
     info: { title: 'Gavel', version: INTERFACE_VERSION },
     paths: Object.fromEntries(operations.map((operation) => [operation.path, { [operation.method]: operationObject(operation) }])),
-    components: { schemas: { Refusal: jsonSchema(refusalSchema, 'output') } },
+    components: {
+      schemas: { Refusal: jsonSchema(refusalSchema, 'output') },
+      securitySchemes: {
+        serviceKey: { type: 'http', scheme: 'bearer', description: 'A service key; its rights are named with each operation.' },
+      },
+    },
   };
 }
 
-function operationObject({ summary, parameters, body, answers, refusals }: Operation): object {
-  const bodyFailures = body === undefined ? [] : [...BODY_FAILURES, failureOf('bad-request')];
-  const failures = Map.groupBy([...refusals.map(failureOf), failureOf('internal'), ...bodyFailures], ([status]) => status);
+function operationObject({ summary, parameters = {}, query = {}, right, body, answers, refusals }: Operation): object {
+  const isRead = body !== undefined || Object.keys(query).length > 0;
+  const malformed = [...(body === undefined ? [] : BODY_FAILURES), ...(isRead ? [failureOf('bad-request')] : [])];
+  const failures = Map.groupBy([...refusals.map(failureOf), failureOf('internal'), ...malformed], ([status]) => status);
   return {
     summary,
-    parameters: parameters && Object.entries(parameters).map(([name, schema]) => parameterObject(name, schema)),
+    ...(right === undefined ? {} : { description: `The service key needs the right \`${right}\`.`, security: [{ serviceKey: [] }] }),
+    parameters: [
+      ...Object.entries(parameters).map(([name, schema]) => parameterObject(name, 'path', schema)),
+      ...Object.entries(query).map(([name, schema]) => parameterObject(name, 'query', schema)),
+    ],
     requestBody: body && { required: true, ...content(jsonSchema(body, 'input')) },
     responses: {
       ...Object.fromEntries(
@@ -47,8 +57,8 @@ function operationObject({ summary, parameters, body, answers, refusals }: Opera
   };
 }
 
-function parameterObject(name: string, schema: z.ZodType): object {
-  return { name, in: 'path', required: true, schema: jsonSchema(schema, 'input') };
+function parameterObject(name: string, place: 'path' | 'query', schema: z.ZodType): object {
+  return { name, in: place, required: true, schema: jsonSchema(schema, 'input') };
 }
 
 function failureOf(name: RefusalName): Failure {

@@ -4,8 +4,11 @@
  * none can say something that the others do not.
  */
 import { z } from 'zod';
-import { sessionAnswerSchema, sessionRequestSchema } from '#shared/protocol.ts';
+import { limits } from '#shared/limits.ts';
+import { refusalSchema, sessionAnswerSchema, sessionRequestSchema } from '#shared/protocol.ts';
+import { chargeAnswerSchema, chargeSchema, grantAnswerSchema, grantSchema, type ServiceRight } from '#shared/protocol/service.ts';
 import type { RefusalName } from '#shared/refusals.ts';
+import { modeSchema, operationIdSchema, regionSchema, textSchema } from '#shared/schemas.ts';
 
 /** One operation. */
 export interface Operation {
@@ -14,6 +17,12 @@ export interface Operation {
   readonly path: string;
   readonly summary: string;
   readonly parameters?: Readonly<Record<string, z.ZodType<string>>>;
+  /** The parameters after the `?`; all of them are required, and others are refused. */
+  readonly query?: Readonly<Record<string, z.ZodType<string>>>;
+  /** What a service key must have; without it anybody may ask. */
+  readonly right?: ServiceRight;
+  /** More than `limits.httpBodyBytesMax`. */
+  readonly bodyBytesMax?: number;
   /** The JSON body; an operation without one reads none. */
   readonly body?: z.ZodType;
   /** What each status that is no refusal is answered with. */
@@ -23,6 +32,20 @@ export interface Operation {
 }
 
 const anyObject = z.record(z.string(), z.unknown());
+
+/** One of it, or a list; each of a list is answered in its place, with its `op` where that could be read. */
+function oneOrMany<Asked extends z.ZodType, Answered extends z.ZodType>(asked: Asked, answered: Answered) {
+  const op = operationIdSchema.exactOptional();
+  const each = z.union([z.strictObject({ op, answer: answered }), z.strictObject({ op, refusal: refusalSchema })]);
+  return {
+    body: z.union([asked, z.array(asked).max(limits.serviceRequestsMax)]),
+    bodyBytesMax: limits.serviceBodyBytesMax,
+    answers: { 200: z.union([answered, z.array(each)]) },
+  };
+}
+
+/** What any change to a player may be refused for. */
+const SERVICE_REFUSALS = ['unauthorized', 'op-reused', 'op-done', 'busy', 'unavailable'] as const satisfies readonly RefusalName[];
 
 /** The table, by what each operation does. */
 export const OPERATIONS = {
@@ -57,6 +80,35 @@ export const OPERATIONS = {
     summary: 'Whether the node can serve: it is not stopping, and its disk keeps up.',
     answers: { 200: z.strictObject({ ready: z.literal(true) }), 503: z.strictObject({ ready: z.literal(false) }) },
     refusals: [],
+  },
+  grant: {
+    method: 'post',
+    path: '/api/grants',
+    summary:
+      'Gives gold and goods to players: one grant, or a list of up to 1,000. Each is done once, whatever becomes of the others, however often it is sent with its `op`. A player who has never come is made. Items that find no slot in the stash wait in the completed tab.',
+    right: 'grant',
+    ...oneOrMany(grantSchema, grantAnswerSchema),
+    refusals: [...SERVICE_REFUSALS, 'item-exists', 'gold-overflow', 'stash-full', 'shard-full'],
+  },
+  charge: {
+    method: 'post',
+    path: '/api/charges',
+    summary:
+      'Takes gold and goods from players: one charge, or a list of up to 1,000. All of a charge is taken, or nothing; what is held, listed or not claimed yet is not taken. Each is done once, whatever becomes of the others, however often it is sent with its `op`.',
+    right: 'charge',
+    ...oneOrMany(chargeSchema, chargeAnswerSchema),
+    refusals: [...SERVICE_REFUSALS, 'no-such-player', 'not-enough-gold', 'no-such-item', 'not-enough-goods'],
+  },
+  showPlayer: {
+    method: 'get',
+    path: '/api/players/{player}',
+    summary:
+      'Shows how a player durably stands in one market, as its room does, with every entry of the completed tab. Changes nothing. Ids of listings and trades are those of the server, which name players.',
+    parameters: { player: textSchema(limits.studioIdLengthMax) },
+    query: { region: regionSchema, mode: modeSchema },
+    right: 'read',
+    answers: { 200: anyObject },
+    refusals: ['unauthorized', 'no-such-player', 'busy', 'unavailable'],
   },
   describe: {
     method: 'get',

@@ -9,6 +9,7 @@ import { stashFeature } from './goods/stash.ts';
 import { walletFeature } from './goods/wallet.ts';
 import { buyoutFeature } from './listing/buyout.ts';
 import { stallFeature } from './listing/stall.ts';
+import { serviceFeature } from './service/service.ts';
 
 export type { MarketOptions } from './feature.ts';
 export type { Opening, StartGoods } from './account/opening.ts';
@@ -19,7 +20,8 @@ export type { Opening, StartGoods } from './account/opening.ts';
  */
 export function marketFeatures(options: MarketOptions): readonly Feature[] {
   const others = [openingFeature, stallFeature(options), buyoutFeature(options), completedFeature(options.rules)];
-  const features = [moderationFeature, walletFeature, stashFeature(others.flatMap(({ holdings = [] }) => holdings)), ...others];
+  const elsewhere = others.flatMap(({ holdings = [] }) => holdings);
+  const features = [moderationFeature, walletFeature, stashFeature(elsewhere), ...others, serviceFeature(options, elsewhere)];
   return [...features, trades(Object.fromEntries(features.flatMap((feature) => Object.entries(feature.trades ?? {}))))];
 }
 

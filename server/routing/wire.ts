@@ -64,10 +64,10 @@ export function decodePacket(bytes: Uint8Array, decodeMessage: DecodeMessage): N
  */
 export function decodeCommand(value: unknown): Command | undefined {
   if (!isRecord(value)) return undefined;
-  const { kind, issuer, op, body, ...others } = value;
+  const { kind, issuer, op, by, body, ...others } = value;
   if (!isWord(kind) || !isIssuer(issuer) || Object.keys(others).length > 0) return undefined;
-  if (!('op' in value)) return { kind, issuer, body };
-  return isWord(op) ? { kind, issuer, op: operationId(op), body } : undefined;
+  if (('op' in value && !isWord(op)) || ('by' in value && !isWord(by))) return undefined;
+  return { kind, issuer, ...(isWord(op) ? { op: operationId(op) } : {}), ...(isWord(by) ? { by } : {}), body };
 }
 
 function isWord(value: unknown): value is string {

@@ -18,6 +18,11 @@ export type Issuer = (typeof ISSUERS)[number];
 export interface Command extends Message {
   readonly issuer: Issuer;
   readonly op?: OperationId;
+  /**
+   * Who of the issuer, where it has several and says so: the name of a service key. It is no part of what is asked: a repeat may come
+   * from another.
+   */
+  readonly by?: string;
   /** Parsed at the edge by the schema of its kind. */
   readonly body: unknown;
 }

@@ -21,7 +21,7 @@ export interface Evidence {
 /** What is wrong with an answer; `undefined` if it is true. */
 type AnswerPromise = (answer: Readonly<Record<string, unknown>>, evidence: Evidence) => string | undefined;
 
-const PROMISES: { readonly [Type in ChangingCommandType]?: AnswerPromise } = {
+const PROMISES: { readonly [Type in ChangingCommandType | 'grant']?: AnswerPromise } = {
   sell: ({ listingId }, { wasListed }) => (wasListed(String(listingId)) ? undefined : `the listing ${String(listingId)} is nowhere`),
   buyout: ({ itemId, paid }, { shard }) => {
     const isBought = shard?.ledger.some((line) => {
@@ -30,6 +30,12 @@ const PROMISES: { readonly [Type in ChangingCommandType]?: AnswerPromise } = {
       return tradeEffectOf(line) === 'purchase' && -sumAt('hold') - sumAt('wallet') === paid && isOfItem;
     });
     return isBought === true ? undefined : `no ledger line buys ${String(itemId)} for ${String(paid)}`;
+  },
+  grant: ({ stash, completed: waiting }, { shard }) => {
+    const ids: readonly unknown[] = [stash, waiting].flat();
+    const given = new Set(shard?.ledger.flatMap(({ cause, postings }) => (cause === 'granted' ? postings.map(({ asset }) => asset) : [])));
+    const missing = ids.find((id) => !given.has(`item:${String(id)}`));
+    return missing === undefined ? undefined : `no ledger line gives ${JSON.stringify(missing)}`;
   },
   claim: ({ claimed }, { shard }) => {
     const ids: readonly unknown[] = Array.isArray(claimed) ? claimed : [];

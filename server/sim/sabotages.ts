@@ -4,13 +4,14 @@
  */
 import type { Violation } from './checker.ts';
 import { MARKET_SABOTAGES } from './sabotage-market.ts';
+import { SERVICE_SABOTAGES } from './sabotage-service.ts';
 import { STORE_SABOTAGES } from './sabotage-stores.ts';
 import { TRADE_SABOTAGES } from './sabotage-trades.ts';
 import type { Sabotages } from './seams.ts';
 import { simulate } from './simulation.ts';
 
 /** All of them: the ways in which such systems have lost others' gold. */
-export const SABOTAGES: Sabotages = { ...STORE_SABOTAGES, ...TRADE_SABOTAGES, ...MARKET_SABOTAGES };
+export const SABOTAGES: Sabotages = { ...STORE_SABOTAGES, ...TRADE_SABOTAGES, ...MARKET_SABOTAGES, ...SERVICE_SABOTAGES };
 
 /**
  * Nearly all are found by the first few seeds; that two lives have the same ids only shows when a

@@ -23,6 +23,7 @@ import { marketCheckers } from './market-checkers.ts';
 import { Model, type RowDelta } from './model.ts';
 import { doubts, quietCheckers } from './quiet-checkers.ts';
 import { Referee } from './referee.ts';
+import { serviceCheckers } from './service-checkers.ts';
 import { Scheduler, type Phase } from './scheduler.ts';
 import type { Seams } from './seams.ts';
 import { CALM_WEATHER, SimulatedBus } from './simulated-bus.ts';
@@ -111,7 +112,8 @@ export class SimulatedWorld {
     const clocks = { of: (shard: ShardId) => this.ownerOf(shard).time, latest: () => latestOf(this.nodes) };
     this.book = new AnswerBook(this.model, clocks, (checker, detail) => this.referee.complain(checker, detail));
     const rulesOf = (name: NodeName, at: Instant): Rules => this.nodes.find((node) => node.name === name)?.rulesAt(at) ?? rules;
-    const ofMarket = marketCheckers({ rulesOf, bodyOf: (shard, key) => this.book.bodyOf(shard, key) });
+    const bodyOf = (shard: string, key: string): unknown => this.book.bodyOf(shard, key);
+    const ofMarket = [...marketCheckers({ rulesOf, bodyOf }), ...serviceCheckers({ bodyOf })];
     const ofTrades = tradeCheckers({
       timeOf: clocks.of,
       isDamaged: (shard) => this.isDamaged(shard, DAMAGE_ECHO_US),

@@ -18,6 +18,7 @@ import type { Command, Reply } from '#server/shard/message.ts';
 import type { Asked } from './answer-book.ts';
 import type { Scene } from './simulated-world.ts';
 import { recordOf } from './json-values.ts';
+import { chargeWish, grantWish, type ServiceWish } from './service-work.ts';
 
 /** A player who may come later, with gold and goods: others may have wanted to buy from it before. */
 export interface Latecomer {
@@ -60,6 +61,8 @@ export class Workload {
       { weight: 5, ask: (prng) => this.#look(prng) },
       { weight: 2, ask: (prng, who) => this.#freeze(prng, who) },
       { weight: 1, ask: (prng, who) => this.#open(prng, who) },
+      { weight: 4, ask: (prng, who) => this.#grant(prng, who) },
+      { weight: 3, ask: (prng, who) => this.#serve(who, chargeWish(prng, this.#room(who))) },
     ];
   }
 
@@ -142,7 +145,7 @@ export class Workload {
     const entry = prng.chance(detourShare) ? prng.pick(world.nodes) : world.ownerOf(shard);
     trace.add('asks', shard, command.kind, command.op, command.body, `at ${entry.name}`);
     const patience = scheduler.pause(prng.integer(PATIENCE_US.min, PATIENCE_US.max)).then(() => undefined);
-    const reply = await Promise.race([entry.accept({ to: shard, message: command, creates: command.kind === 'open' }), patience]);
+    const reply = await Promise.race([entry.accept({ to: shard, message: command, creates: CREATING.has(command.kind) }), patience]);
     trace.add('told', shard, command.kind, command.op, reply?.kind === 'refusal' ? reply.name : (reply ?? 'nothing'));
     return reply;
   }
@@ -199,6 +202,17 @@ export class Workload {
     return { shard, command: { kind: 'open', issuer: 'service', body: opening } };
   }
 
+  /** Now and then the first that is heard of a player. */
+  #grant(prng: Prng, who: ShardId): Asked {
+    const shard = prng.chance(0.05) ? prng.pick(this.#scene.latecomers).shard : who;
+    return this.#serve(shard, grantWish(prng, `granted-${this.#operations}`));
+  }
+
+  /** A game server does something to a player. */
+  #serve(shard: ShardId, { kind, body }: ServiceWish): Asked {
+    return { shard, command: { kind, issuer: 'service', op: this.#op(), by: 'game', body } };
+  }
+
   /** Asks a seller for one of its listings. */
   #look(prng: Prng): Asked | undefined {
     const offers = this.#scene.world.listings.live();
@@ -217,6 +231,9 @@ export class Workload {
     return { shard, command: { kind: 'freeze', issuer: 'staff', op: this.#op(), body: { frozen } } };
   }
 }
+
+/** Commands that make a shard where there is none. */
+const CREATING: ReadonlySet<string> = new Set(['open', 'grant']);
 
 /** The share of commands that repeat the one before, or reuse its op. */
 const REPEAT_SHARE = 0.06;

@@ -38,8 +38,12 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
     uses: [...BASE, 'server/shard', 'server/cell', 'server/market', 'server/routing', 'server/listing-index', 'server/http'],
     packages: ['@colyseus/core', '@colyseus/schema', '@colyseus/ws-transport', 'jose', 'msgpackr', 'zod'],
   },
+  'server/api': { uses: [...BASE, 'server/shard', 'server/config', 'server/routing', 'server/http', 'server/edge'], packages: ['zod'] },
   'server/node': { uses: 'everything', packages: 'everything' },
-  'server/main': { uses: [...BASE, 'server/config', 'server/node', 'server/edge', 'server/journal'], packages: ['#package.json'] },
+  'server/main': {
+    uses: [...BASE, 'server/config', 'server/node', 'server/edge', 'server/api', 'server/journal'],
+    packages: ['#package.json'],
+  },
   'server/sim': { uses: 'everything', packages: [] },
   'client-sim': { uses: ['shared'], packages: ['@colyseus/sdk', '@colyseus/schema', 'zod'] },
   'load-tests': { uses: 'everything', packages: 'everything' },

@@ -18,7 +18,7 @@ import { goodsShape, goodsState } from './goods.ts';
 import { messageId, type ProtocolPart } from './part.ts';
 
 /** Why an entry is in the completed tab. */
-export const COMPLETED_KINDS = ['sold', 'bought', 'expired', 'cancelled', 'outbid', 'returned'] as const;
+export const COMPLETED_KINDS = ['sold', 'bought', 'expired', 'cancelled', 'outbid', 'returned', 'granted'] as const;
 
 /**
  * An entry of the completed tab: goods and gold that wait to be claimed. `tx` is there if a trade

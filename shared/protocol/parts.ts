@@ -11,6 +11,17 @@ import { historyPart } from './history.ts';
 import { listingPart } from './listing.ts';
 import { orderPart } from './order.ts';
 import { searchPart } from './search.ts';
+import { servicePart } from './service.ts';
 
 /** The parts of all features. */
-export const PROTOCOL_PARTS = [accountPart, goodsPart, searchPart, listingPart, bidPart, orderPart, completedPart, historyPart];
+export const PROTOCOL_PARTS = [
+  accountPart,
+  goodsPart,
+  searchPart,
+  listingPart,
+  bidPart,
+  orderPart,
+  completedPart,
+  historyPart,
+  servicePart,
+];

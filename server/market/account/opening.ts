@@ -5,6 +5,7 @@
 import type { Item } from '#shared/item.ts';
 import { gold, type Gold } from '#shared/units.ts';
 import { refusal } from '#shared/refusals.ts';
+import { studioIdOf } from '#shared/studio-id.ts';
 import { Json } from '#server/shard/json.ts';
 import { answer, type Command, type Handled } from '#server/shard/message.ts';
 import { boolean, defineEntity, text, timestamp, withDefault } from '#server/shard/entity.ts';
@@ -47,9 +48,18 @@ function open(turn: Turn, { name, start }: Opening, { issuer }: Command): Handle
   }
   if (start !== undefined && !hasRoomFor(turn, start.gold)) return refusal('gold-overflow');
   // After this point the command must succeed.
-  turn.insert(player, { name, createdAt: turn.now, frozen: false });
+  enroll(turn, name);
   if (start !== undefined) give(turn, start);
   return answer({ created: true });
+}
+
+/** Makes a player that comes to be before its first session: until then its id, as the studio writes it, is its name. */
+export function ensurePlayer(turn: Turn): void {
+  if (turn.isEmpty(player)) enroll(turn, studioIdOf(turn.shard.slice(0, turn.shard.indexOf('@'))));
+}
+
+function enroll(turn: Turn, name: string): void {
+  turn.insert(player, { name, createdAt: turn.now, frozen: false });
 }
 
 function give(turn: Turn, { gold: amount, items, commodities }: StartGoods): void {

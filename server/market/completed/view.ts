@@ -87,6 +87,7 @@ const NOTICE_BY_KIND: Readonly<Record<Exclude<CompletedEntry['kind'], 'sold' | '
   bought: 'A purchase went through. The goods wait in your completed tab.',
   cancelled: 'A listing was cancelled. The goods wait in your completed tab.',
   outbid: 'You were outbid. Your gold waits in your completed tab.',
+  granted: 'You were given something that did not fit into your stash. It waits in your completed tab.',
   returned: 'Something came back to you. It waits in your completed tab.',
 };
 

@@ -42,6 +42,26 @@ export function addItem(turn: Turn, added: Json<Item>): void {
   turn.insert(item, { itemId: added.value.id, item: added });
 }
 
+/** Takes an item out; throws if it is not there. */
+export function takeItem(turn: Turn, itemId: string): void {
+  const row = findItem(turn, itemId);
+  if (row === undefined) throw new Error(`there is no item ${itemId} to take`);
+  turn.remove(item, row.id);
+}
+
+/** How much of a commodity is there. */
+export function stackOf(turn: Turn, name: string): number {
+  return turn.table(commodity).find('commodity', name)?.quantity ?? 0;
+}
+
+/** Takes from the stack of a commodity, which ends when nothing is left; throws if there is less. */
+export function takeCommodity(turn: Turn, name: string, quantity: number): void {
+  const stack = turn.table(commodity).find('commodity', name);
+  if (stack === undefined || stack.quantity < quantity) throw new Error(`there are no ${quantity} of ${name} to take`);
+  if (stack.quantity === quantity) turn.remove(commodity, stack.id);
+  else turn.put(commodity, { ...stack, quantity: stack.quantity - quantity });
+}
+
 /** Adds to the stack of a commodity; throws if the stack would leave the safe integers. */
 export function addCommodity(turn: Turn, name: string, quantity: number): void {
   const stack = turn.table(commodity).find('commodity', name);

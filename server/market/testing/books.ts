@@ -127,10 +127,12 @@ function faultsOfItems(books: readonly Book[], lines: readonly BookLine[], isQui
   }
   const faults = [...placesByItem].flatMap(([id, places]) => (places.length === 1 ? [] : [`item ${id} is at ${places.join(' and ')}`]));
   if (!isQuiet) return faults;
-  const minted = new Set<string>();
+  const entered = new Map<string, number>();
   for (const { entry } of lines)
-    for (const { place, asset } of entry.postings) if (place === 'minted' && asset.startsWith('item:')) minted.add(asset.slice(5));
-  for (const id of minted) if (!placesByItem.has(id)) faults.push(`item ${id} is nowhere`);
+    for (const { place, asset, amount } of entry.postings)
+      if (asset.startsWith('item:') && (place === 'minted' || place === 'burned'))
+        entered.set(asset.slice(5), (entered.get(asset.slice(5)) ?? 0) - amount);
+  for (const [id, times] of entered) if (times > 0 !== placesByItem.has(id)) faults.push(`item ${id} is nowhere, or came from there`);
   return faults;
 }
 
