@@ -59,7 +59,8 @@ export async function benchSearch(options: typeof SEARCH_BENCH_DEFAULTS): Promis
     const rebuildMs = await fill(service, market);
     const rssBytes = index.rssBytes();
     const churn = startChurn(service, market, options.changes);
-    const timesOf = (wanted: () => Wanted, queries = Math.ceil(options.queries * OTHERS_SHARE)) => timeSearches(service, wanted, queries);
+    const timesOf = (wanted: () => Wanted, queries = Math.ceil(options.queries * OTHERS_SHARE)) =>
+      timeSearches(service, churn, wanted, queries);
     // Of three stat minimums in one class, the 50 cheapest.
     const threeStatTimes = await timesOf(() => ofStats(prng, 3), options.queries);
     const others: Record<string, object> = {};
@@ -99,19 +100,36 @@ async function fill(service: ListingIndexService, market: MarketListings): Promi
   return rounded(spentMs);
 }
 
-/** Listings come and go until it is stopped, which tells how many changes per second it came to. */
-function startChurn(service: ListingIndexService, market: MarketListings, perSecond: number): { readonly stop: () => Promise<number> } {
+/** Listings that come and go. */
+interface Churn {
+  /** Makes what changes next, which on a node others have done. */
+  readonly prepare: () => void;
+  /** Ends it, and tells how many changes per second it came to. */
+  readonly stop: () => Promise<number>;
+}
+
+function startChurn(service: ListingIndexService, market: MarketListings, perSecond: number): Churn {
   const perBatch = 2 * Math.round((perSecond * BATCH_MS) / 2_000);
   const start = performance.now();
   let [batches, isRunning] = [0, perBatch > 0];
+  let next = market.changes(perBatch);
+  let isNext = true;
+  const prepare = (): void => {
+    if (isNext) return;
+    next = market.changes(perBatch);
+    isNext = true;
+  };
   const done = (async () => {
     while (isRunning) {
-      await service.apply(market.changes(perBatch));
+      prepare();
+      isNext = false;
+      await service.apply(next);
       batches += 1;
       await sleep(Math.max(0, start + batches * BATCH_MS - performance.now()));
     }
   })();
   return {
+    prepare,
     stop: async () => {
       isRunning = false;
       await done;
@@ -167,11 +185,12 @@ function ask(service: ListingIndexService, { criteria, sort = SORT_CHEAPEST, lim
   return service.search({ market: MARKET, criteria, sort, limit, now: NOW }, { atLeast: { node: NODE, position: NO_POSITION } });
 }
 
-async function timeSearches(service: ListingIndexService, wantedOf: () => Wanted, queries: number): Promise<object> {
+async function timeSearches(service: ListingIndexService, churn: Churn, wantedOf: () => Wanted, queries: number): Promise<object> {
   const times: number[] = [];
   let [matching, cost] = [0, 0];
   for (let query = -WARM_UP; query < queries; query += 1) {
     const wanted = wantedOf();
+    churn.prepare();
     const start = performance.now();
     const answer = await ask(service, wanted);
     const ms = performance.now() - start;

@@ -72,8 +72,8 @@ export class ClassTable {
     const { item } = row;
     this.#reserve(slot + 1);
     this.#size += 1;
-    this.buyout.write(slot, row.buyout);
-    this.currentBid.write(slot, row.currentBid);
+    if (row.buyout !== undefined) this.buyout.write(slot, row.buyout);
+    if (row.currentBid !== undefined) this.currentBid.write(slot, row.currentBid);
     this.endsAt.write(slot, row.endsAt);
     this.level.write(slot, item.level);
     this.#writeStats(slot, item);

@@ -83,10 +83,8 @@ export class NumberColumn {
     return value === this.#missing ? undefined : value;
   }
 
-  /** Sets or clears the value of a slot. */
-  write(slot: number, value: number | undefined): void {
-    this.#clear(slot);
-    if (value === undefined) return;
+  /** Gives a slot that has no value one. */
+  write(slot: number, value: number): void {
     this.#presentCount += 1;
     this.#set(slot, this.#clamp(value));
   }
