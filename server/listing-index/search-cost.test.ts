@@ -141,7 +141,7 @@ describe('a search of tables of several blocks', () => {
           expect(found(index, criteria, sort).cost).toBeLessThanOrEqual(reckoned.cost);
         }
       }),
-      { numRuns: 20 },
+      { numRuns: 12 },
     );
   });
 
