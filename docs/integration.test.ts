@@ -13,6 +13,7 @@ const PAGE = readFileSync(new URL('integration.md', import.meta.url), 'utf8');
 const SEPARATOR = '@@@@';
 const keys = {
   jwt: 'the-secret-that-signs-tokens-0123456789',
+  world: 'the-secret-that-seals-ids-0123456789-ab',
   loot: 'the-key-of-the-loot-servers-0123456789',
   shop: 'the-key-of-the-shop-servers-0123456789',
 };
@@ -38,7 +39,11 @@ const child = spawn(
   [join(ROOT, 'server/main.ts'), '--profile', 'production', '--data', join(directory, 'data'), '--port', '0'],
   {
     cwd: directory,
-    env: { GAVEL_JWT_SECRET: keys.jwt, GAVEL_SERVICE_KEYS: `loot:grant+read:${keys.loot}, shop:charge:${keys.shop}` },
+    env: {
+      GAVEL_JWT_SECRET: keys.jwt,
+      GAVEL_WORLD_KEY: keys.world,
+      GAVEL_SERVICE_KEYS: `loot:grant+read:${keys.loot}, shop:charge:${keys.shop}`,
+    },
     stdio: ['ignore', 'pipe', 'ignore'],
   },
 );

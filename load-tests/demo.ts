@@ -44,7 +44,7 @@ async function main(): Promise<number> {
     const powerCut = async (say: Say): Promise<void> => {
       await server?.kill();
       const killedAt = performance.now();
-      const next = new ServerChild(dataDirectory, Number(new URL(url).port));
+      const next = new ServerChild(dataDirectory, { port: Number(new URL(url).port) });
       server = next;
       await next.serving(START_MS);
       say(

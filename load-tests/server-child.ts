@@ -10,8 +10,10 @@ import packageJson from '#package.json' with { type: 'json' };
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SERVES = /Gavel serves at (https?:\/\/\S+)/;
-/** What follows `node` in `npm start`: V8's flags and the program. They are written there alone. */
-const [, ...START] = packageJson.scripts.start.split(' ');
+/** What follows `exec node` in `npm start`: V8's flags and the program. They are written there alone. */
+const START = packageJson.scripts.start.split(' ').slice(2);
+const FLAGS = START.slice(0, -1);
+const PROGRAM = START.at(-1) ?? '';
 /** The end of what it said that is kept. */
 const SAID_MAX = 20_000;
 
@@ -23,16 +25,30 @@ export interface Ending {
   readonly tookMs: number;
 }
 
+/** How a server is started. */
+export interface ServerChildOptions {
+  /** Any that is free unless given. */
+  readonly port?: number;
+  /** The key that ids are sealed with; one that the server makes up unless given. */
+  readonly worldKey?: string;
+}
+
 export class ServerChild {
   readonly #child: ChildProcess;
   readonly #exit: Promise<void>;
   #said = '';
   #complaints = '';
 
-  /** Starts it; port 0 is any that is free. */
-  constructor(dataDirectory: string, port = 0) {
-    this.#child = spawn(process.execPath, [...START, '--data', resolve(dataDirectory), '--port', String(port)], {
-      cwd: ROOT,
+  /**
+   * Starts it on a directory that is there. It is the same server whatever settings the environment and the checkout have: it runs in
+   * its data directory, and is told nothing but what is given here.
+   */
+  constructor(dataDirectory: string, { port = 0, worldKey }: ServerChildOptions = {}) {
+    const settings = ['--data', resolve(dataDirectory), '--port', String(port)];
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('GAVEL_'));
+    this.#child = spawn(process.execPath, [...FLAGS, ROOT + PROGRAM, ...settings], {
+      cwd: dataDirectory,
+      env: Object.fromEntries([...inherited, ...(worldKey === undefined ? [] : [['GAVEL_WORLD_KEY', worldKey] as const])]),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout?.on('data', (chunk) => (this.#said = (this.#said + String(chunk)).slice(-SAID_MAX)));

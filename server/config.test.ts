@@ -1,10 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import { ConfigError, helpText, loadConfig, SETTINGS, type Config, type ConfigSource } from './config.ts';
 
 const SECRET = 'first-secret-of-36-characters-abcdef';
 const OTHER = 'other-secret-of-36-characters-ghijkl';
 const SERVICE = 'service-key-of-36-characters-mnopqrs';
+const WORLD = 'key-of-the-world-of-36-characters-tuv';
 const ALL = new Set(['grant', 'charge', 'read']);
 
 const MADE_UP = ['made-up-for-the-session-tokens-abcdef', 'made-up-for-the-game-servers-ghijklm'];
@@ -49,6 +51,7 @@ describe('the configuration', () => {
       secrets: {
         jwtKeys: [MADE_UP[0]],
         serviceKeys: [{ name: 'service', rights: ALL, key: MADE_UP[1] }],
+        worldKey: undefined,
         madeUpServiceKey: MADE_UP[1],
       },
     });
@@ -75,7 +78,7 @@ describe('the configuration', () => {
     expect(load({ args: ['--clock-is-right=false'], env: { GAVEL_CLOCK_IS_RIGHT: 'true' } }).isClockRight).toBe(false);
     expect(load({ env: { GAVEL_CLOCK_IS_RIGHT: 'true' } }).isClockRight).toBe(true);
     expect(load({ files: { 'gavel.config.json': '{"clock-is-right": true}' } }).isClockRight).toBe(true);
-    expect(faultOf({ env: { GAVEL_CLOCK_IS_RIGHT: 'yes' } })).toContain('--clock-is-right must be true or false');
+    expect(faultOf({ env: { GAVEL_CLOCK_IS_RIGHT: 'yes' } })).toContain('GAVEL_CLOCK_IS_RIGHT must be true or false');
   });
 
   it('takes an empty value for none where there need not be one', () => {
@@ -87,16 +90,23 @@ describe('the configuration', () => {
     expect(load({ args: ['--rules', 'r.json'], files: { 'r.json': '{"extends": "dev", "stashSlots": 20}' } }).rules.stashSlots).toBe(20);
   });
 
+  it('reads files that begin with a byte order mark', () => {
+    const files = { 'gavel.config.json': '\uFEFF{"rules": "r.json", "catalog": "c.json"}', 'r.json': '\uFEFF{"stashSlots": 20}' };
+    const catalogue = `\uFEFF${JSON.stringify(BUILT_IN_CATALOGUE)}`;
+    expect(load({ files: { ...files, 'c.json': catalogue } })).toMatchObject({ rules: { stashSlots: 20 }, catalogue: BUILT_IN_CATALOGUE });
+  });
+
   it('prints help that names every setting', () => {
     expect(loadConfig({ args: ['--help'], env: {}, readText: () => undefined, newSecret: () => SECRET })).toBe('help');
     for (const { name } of SETTINGS) expect(helpText()).toContain(`--${name} `);
   });
 
   it('takes both keys while one replaces the other, whatever blanks are around the comma', () => {
-    const env = { GAVEL_JWT_SECRET: ` ${SECRET} , ${OTHER}`, GAVEL_SERVICE_KEY: ` ${SERVICE}` };
+    const env = { GAVEL_JWT_SECRET: ` ${SECRET} , ${OTHER}`, GAVEL_SERVICE_KEY: ` ${SERVICE}`, GAVEL_WORLD_KEY: `${WORLD} ` };
     expect(load({ args: ['--profile', 'production'], env }).secrets).toEqual({
       jwtKeys: [SECRET, OTHER],
       serviceKeys: [{ name: 'service', rights: ALL, key: SERVICE }],
+      worldKey: WORLD,
       madeUpServiceKey: undefined,
     });
   });
@@ -105,6 +115,7 @@ describe('the configuration', () => {
     const keys = ['one', 'two', 'six'].map((name) => `${name}-${SERVICE}`);
     const env = {
       GAVEL_JWT_SECRET: SECRET,
+      GAVEL_WORLD_KEY: WORLD,
       GAVEL_SERVICE_KEYS: `loot:grant:${keys[0]}, loot:grant:${keys[1]}, shop : charge + read : ${keys[2]}`,
     };
     expect(load({ args: ['--profile', 'production'], env }).secrets.serviceKeys).toEqual([
@@ -115,7 +126,7 @@ describe('the configuration', () => {
   });
 
   it('has the real rules in production, unless others are named', () => {
-    const env = { GAVEL_JWT_SECRET: SECRET, GAVEL_SERVICE_KEY: SERVICE };
+    const env = { GAVEL_JWT_SECRET: SECRET, GAVEL_SERVICE_KEY: SERVICE, GAVEL_WORLD_KEY: WORLD };
     expect(load({ args: ['--profile', 'production'], env }).rules).toBe(RULES_PROFILES.diablo3);
     expect(load({ args: ['--profile', 'production', '--rules', 'dev'], env }).rules).toBe(RULES_PROFILES.dev);
   });
@@ -165,7 +176,23 @@ describe('the configuration', () => {
     ],
     [{ args: ['--catalog', 'c'], files: { c: '{}' } }, expect.stringMatching(/^The catalogue in "c" cannot be used: .*\.$/)],
     [{ env: { GAVEL_PROT: '1' } }, 'There is no setting "GAVEL_PROT", which is in the environment.'],
-    [{ env: { GAVEL_PORT: 'x' } }, '--port must be a whole number from 0 to 65535; not "x".'],
+    [{ env: { GAVEL_PORT: 'x' } }, 'GAVEL_PORT must be a whole number from 0 to 65535; not "x".'],
+    [{ args: ['--port', 'y'], env: { GAVEL_PORT: 'x' } }, '--port must be a whole number from 0 to 65535; not "y".'],
+    [{ env: { GAVEL_RULES: 'none.json' } }, 'GAVEL_RULES names the file "none.json", which does not exist.'],
+    [
+      { files: { 'gavel.config.json': '{"port": 70000}' } },
+      '"port" in gavel.config.json must be a whole number from 0 to 65535; not "70000".',
+    ],
+    [{ files: { 'gavel.config.json': '{"catalog": "c"}' } }, '"catalog" in gavel.config.json names the file "c", which does not exist.'],
+    [
+      { env: { GAVEL_PORT: '1', GAVEL_REGIONS: 'Asia' } },
+      'GAVEL_REGIONS must name regions, in lower-case letters, digits and dashes; not "Asia".',
+    ],
+    [{ args: ['--rules', 'r'], files: { r: '{"durationMaxMs": 9007199254740991}' } }, expect.stringContaining('durationMaxMs: ')],
+    [
+      { args: ['--rules', 'r'], files: { r: '{"gold": {"byItemClass": {"axe": {"priceMin": 0}}}}' } },
+      'The rules in "r" cannot be used: gold.byItemClass.axe.priceMin: must be above 0.',
+    ],
     [{ files: { 'gavel.config.json': '{"prot": 1}' } }, 'gavel.config.json: there is no setting "prot".'],
     [{ files: { 'gavel.config.json': '[1]' } }, expect.stringMatching(/^gavel\.config\.json: .*\.$/)],
     [{ files: { 'gavel.config.json': '{"port": {}}' } }, expect.stringMatching(/^gavel\.config\.json: port: .*\.$/)],
@@ -174,6 +201,12 @@ describe('the configuration', () => {
       { args: ['--profile', 'production'], env: { GAVEL_JWT_SECRET: SECRET } },
       'In production, GAVEL_SERVICE_KEYS or GAVEL_SERVICE_KEY must be in the environment.',
     ],
+    [
+      { args: ['--profile', 'production'], env: { GAVEL_JWT_SECRET: SECRET, GAVEL_SERVICE_KEY: SERVICE } },
+      'In production, GAVEL_WORLD_KEY must be in the environment.',
+    ],
+    [{ env: { GAVEL_WORLD_KEY: 'short' } }, 'GAVEL_WORLD_KEY must have at least 32 characters.'],
+    [{ env: { GAVEL_JWT_SECRET: SECRET, GAVEL_WORLD_KEY: SECRET } }, 'Two of the secrets are equal: each must be a key of its own.'],
     [{ args: ['--jwks', 'none.json'] }, '--jwks names the file "none.json", which does not exist.'],
     [{ args: ['--jwks', 'k'], files: { k: '{"keys": []}' } }, expect.stringMatching(/^The jwks in "k" cannot be used: keys: .*\.$/)],
     [

@@ -5,7 +5,8 @@
  * from it. Pure: the caller gives the arguments, the environment and a way to read files.
  *
  * Secrets come from the environment alone, where no list of processes and no file in the repository
- * shows them. In development they are made up at each start; in production there is no start
+ * shows them. In development they are made up at each start (the key of the world once, for its data);
+ * in production there is no start
  * without them.
  */
 import { parseArgs } from 'node:util';
@@ -161,11 +162,15 @@ const settingsSchema = z.object({
   ),
 });
 
+function variableOf(name: string): string {
+  return `GAVEL_${name.replaceAll('-', '_').toUpperCase()}`;
+}
+
 /** Every setting, in the order of the help; `fallback` is empty where there is none. */
 export const SETTINGS = Object.entries(settingsSchema.shape).flatMap(([name, schema]) => {
   const text = settingTexts.get(schema);
   if (text === undefined) return [];
-  return [{ ...text, name, flag: `--${name} ${text.value}`.trimEnd(), variable: `GAVEL_${name.replaceAll('-', '_').toUpperCase()}` }];
+  return [{ ...text, name, flag: `--${name} ${text.value}`.trimEnd(), variable: variableOf(name) }];
 });
 
 /** The file of settings, in the directory where the server is started. */
@@ -177,9 +182,14 @@ const RULES = { dev: 'dev', production: 'diablo3' } as const;
 export function loadConfig(source: ConfigSource): Config | 'help' {
   const flags = fromFlags(source.args);
   if (flags === 'help') return flags;
-  const texts = { ...fromFile(source), ...fromEnvironment(source.env), ...flags };
+  const environment = fromEnvironment(source.env);
+  const texts = { ...fromFile(source), ...environment, ...flags };
+  const placeOf = (name: string): string => {
+    if (flags[name] === undefined && environment[name] !== undefined) return variableOf(name);
+    return flags[name] === undefined && texts[name] !== undefined ? `${quote(name)} in ${CONFIG_FILE}` : `--${name}`;
+  };
   const parsed = settingsSchema.safeParse(texts);
-  if (!parsed.success) throw new ConfigError(sentenceOf(parsed.error, texts));
+  if (!parsed.success) throw new ConfigError(sentenceOf(parsed.error, texts, placeOf));
   const { data, host, port, profile, rules, catalog, regions, origins = [], jwks, ...rest } = parsed.data;
   const adminPort = rest['admin-port'];
   const perSecond = rest['session-rate'] ?? SESSION_RATE[profile];
@@ -189,12 +199,12 @@ export function loadConfig(source: ConfigSource): Config | 'help' {
     host,
     port,
     regions,
-    rules: loadRules(source, rules ?? RULES[profile]),
-    catalogue: catalog === undefined ? BUILT_IN_CATALOGUE : fromJsonFile(source, 'catalog', catalog, parseCatalogue),
+    rules: loadRules(source, placeOf('rules'), rules ?? RULES[profile]),
+    catalogue: catalog === undefined ? BUILT_IN_CATALOGUE : fromJsonFile(source, placeOf('catalog'), 'catalogue', catalog, parseCatalogue),
     origins,
     sessionRate: { perSecond, burst: perSecond * 5 },
     admin: adminPort === undefined ? undefined : { host: rest['admin-host'], port: adminPort },
-    jwks: jwks === undefined ? undefined : loadJwks(source, jwks),
+    jwks: jwks === undefined ? undefined : loadJwks(source, placeOf('jwks'), jwks),
     isClockRight: rest['clock-is-right'],
     secrets: loadSecrets(source.env, profile === 'production', source.newSecret),
   };
@@ -225,13 +235,13 @@ export function helpText(): string {
 
 type Texts = Readonly<Record<string, string>>;
 
-/** The first fault in one sentence. In a list, what was given is the element that is wrong. */
-function sentenceOf({ issues: [issue] }: z.ZodError, texts: Texts): string {
+/** The first fault in one sentence, which says where it stands. In a list, what was given is the element that is wrong. */
+function sentenceOf({ issues: [issue] }: z.ZodError, texts: Texts, placeOf: (name: string) => string): string {
   const [name = '', index] = issue?.path ?? [];
   const text = texts[String(name)] ?? '';
   const given = typeof index === 'number' ? (text.split(',')[index] ?? '') : text;
   const message = issue?.message ?? 'cannot be used';
-  return `--${String(name)} ${message}${message.endsWith('; not') ? ` ${quote(given)}` : ''}.`;
+  return `${placeOf(String(name))} ${message}${message.endsWith('; not') ? ` ${quote(given)}` : ''}.`;
 }
 
 function fromFlags(args: readonly string[]): Texts | 'help' {
@@ -279,32 +289,38 @@ function fromFile({ readText }: ConfigSource): Texts {
   return Object.fromEntries(Object.entries(parsed.data).map(([name, value]) => [name, String(value)]));
 }
 
-function loadRules(source: ConfigSource, text: string): Rules {
+function loadRules(source: ConfigSource, place: string, text: string): Rules {
   if (isRulesProfile(text)) return RULES_PROFILES[text];
-  const rules = fromJsonFile(source, 'rules', text, parseRules);
+  const rules = fromJsonFile(source, place, 'rules', text, parseRules);
   if (rules.marketScope === 'region') return rules;
   throw new ConfigError(
     `The rules in ${quote(text)} cannot be used: marketScope must be region: nobody can search a market of the whole world yet.`,
   );
 }
 
-function loadJwks(source: ConfigSource, text: string): JwksSource {
-  if (!URL.canParse(text) || !/^https?:/i.test(text)) return { kind: 'keys', jwks: fromJsonFile(source, 'jwks', text, parseJwks) };
+function loadJwks(source: ConfigSource, place: string, text: string): JwksSource {
+  if (!URL.canParse(text) || !/^https?:/i.test(text)) return { kind: 'keys', jwks: fromJsonFile(source, place, 'jwks', text, parseJwks) };
   const url = new URL(text);
   if (url.protocol === 'http:' && !/^(localhost|127\.[0-9.]+|\[::1\])$/.test(url.hostname))
-    throw new ConfigError(`--jwks must be https, or of this machine: whoever can change ${quote(text)} on its way can let anybody in.`);
+    throw new ConfigError(`${place} must be https, or of this machine: whoever can change ${quote(text)} on its way can let anybody in.`);
   return { kind: 'url', url };
 }
 
-/** The value that the file of a setting stands for. */
-function fromJsonFile<Value>({ readText }: ConfigSource, name: string, path: string, parse: (content: unknown) => Value): Value {
+/** The `what` that the file of a setting stands for, which was named at that place. */
+function fromJsonFile<Value>(
+  { readText }: ConfigSource,
+  place: string,
+  what: string,
+  path: string,
+  parse: (content: unknown) => Value,
+): Value {
   const content = readJson(readText, path);
-  if (content === undefined) throw new ConfigError(`--${name} names the file ${quote(path)}, which does not exist.`);
+  if (content === undefined) throw new ConfigError(`${place} names the file ${quote(path)}, which does not exist.`);
   try {
     return parse(content);
   } catch (error) {
     if (!(error instanceof RulesError || error instanceof CatalogueError || error instanceof JwksError)) throw error;
-    throw new ConfigError(`The ${name === 'catalog' ? 'catalogue' : name} in ${quote(path)} cannot be used: ${error.message}.`);
+    throw new ConfigError(`The ${what} in ${quote(path)} cannot be used: ${error.message}.`);
   }
 }
 
@@ -317,7 +333,8 @@ function readJson(readText: ConfigSource['readText'], path: string): unknown {
     throw new ConfigError(`The file ${quote(path)} cannot be read: ${error instanceof Error ? error.message : String(error)}.`);
   }
   try {
-    return text === undefined ? undefined : JSON.parse(text);
+    // Editors of Windows begin a file with a byte order mark, which JSON does not know.
+    return text === undefined ? undefined : JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {
     throw new ConfigError(`The file ${quote(path)} is not JSON.`);
   }

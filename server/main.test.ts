@@ -2,8 +2,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,11 +18,34 @@ afterEach(() => {
   for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
 });
 
-/** A server that serves, and the address where it does. */
-async function serve(): Promise<{ readonly child: ChildProcess; readonly url: string }> {
+function newDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'gavel-main-'));
   directories.push(directory);
-  const child = spawn(process.execPath, [MAIN, '--data', join(directory, 'data'), '--port', '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return directory;
+}
+
+/** A start that is refused, and what it said. */
+async function refused(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd?: string): Promise<string> {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...env },
+    cwd,
+  });
+  children.push(child);
+  let said = '';
+  child.stderr?.on('data', (bytes) => (said += String(bytes)));
+  expect(await once(child, 'close')).toEqual([1, null]);
+  return said;
+}
+
+/** A server that serves, and the address where it does. */
+async function serve(
+  directory = join(newDirectory(), 'data'),
+  { env = {}, cwd, start }: { env?: Readonly<Record<string, string>>; cwd?: string; start?: readonly [string, ...string[]] } = {},
+): Promise<{ readonly child: ChildProcess; readonly url: string }> {
+  const [program, ...words] = start ?? [process.execPath, MAIN];
+  const options = { stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd };
+  const child = spawn(program, [...words, '--data', directory, '--port', '0'], options);
   children.push(child);
   if (child.stdout === null) throw new Error('the child has no output');
   for await (const line of createInterface({ input: child.stdout })) {
@@ -59,4 +82,66 @@ describe('the server', () => {
     child.kill('SIGTERM');
     expect(await ended).toEqual([0, null]);
   }, 30_000);
+
+  it('says in one sentence that its port is taken, and has made nothing by then', async () => {
+    const taken = createServer();
+    await once(taken.listen(0, '127.0.0.1'), 'listening');
+    const address = taken.address();
+    const port = String(typeof address === 'object' ? address?.port : 0);
+    const data = join(newDirectory(), 'data');
+    const said = await refused(['--port', port, '--data', data]);
+    taken.close();
+    expect(said).toBe(`gavel: The server cannot listen on 127.0.0.1, port ${port}: another program listens there.\n`);
+    expect(existsSync(data)).toBe(false);
+  });
+
+  it('keeps what belongs to a directory together whose name begins and ends with blanks', async () => {
+    const parent = newDirectory();
+    const { child } = await serve(' data ', { cwd: parent });
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+    expect(readdirSync(parent)).toEqual([' data ']);
+    expect(readdirSync(join(parent, ' data '))).toEqual(expect.arrayContaining(['gavel.json', 'journal.db', 'lock.db', 'node.db']));
+  }, 30_000);
+
+  (existsSync('/proc/self') ? it : it.skip)('says that nothing can be made where nothing can be made (skipped: needs /proc)', async () => {
+    expect(await refused(['--port', '0', '--data', '/proc/gavel'])).toMatch(
+      /^gavel: The data directory \/proc\/gavel cannot be used: ENOENT: .*\.\n$/,
+    );
+  });
+
+  it('serves a world with the key that it was begun with, and with no other', async () => {
+    const data = join(newDirectory(), 'data');
+    const env = { GAVEL_WORLD_KEY: 'the key of a world, kept for good' };
+    const { child } = await serve(data, { env });
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+    expect(await refused(['--port', '0', '--data', data], { GAVEL_WORLD_KEY: 'another key of a world, long enough' })).toMatch(
+      /was used with another key than that in GAVEL_WORLD_KEY; /,
+    );
+    expect(await refused(['--port', '0', '--data', data])).toMatch(/was used with a GAVEL_WORLD_KEY, which is not in the environment; /);
+  }, 30_000);
+
+  it('takes a signal that npm passes on beside the terminal for the same one', async () => {
+    const { child } = await serve();
+    const ended = once(child, 'exit');
+    child.kill('SIGINT');
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+  }, 30_000);
+
+  it('started by npm, is stopped in order by a signal to npm', async () => {
+    const data = join(newDirectory(), 'data');
+    const root = fileURLToPath(new URL('..', import.meta.url));
+    const { child } = await serve(data, { cwd: root, start: ['npm', 'start', '--'] });
+    let said = '';
+    child.stdout?.on('data', (bytes) => (said += String(bytes)));
+    const ended = once(child, 'close');
+    child.kill('SIGTERM');
+    // Standard output is closed when the last process that has it is gone.
+    await ended;
+    expect(said).toContain('Stopped; everything is on disk.');
+  }, 60_000);
 });

@@ -6,7 +6,9 @@
  * it prints is no reason to end.
  */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import packageJson from '#package.json' with { type: 'json' };
 import { limits } from '#shared/limits.ts';
 import { nodeName } from '#shared/units.ts';
@@ -14,6 +16,8 @@ import { ConfigError, helpText, loadConfig, type Config } from './config.ts';
 import { startAdminServer, type AdminServer } from '#server/api/admin-server.ts';
 import { apiRoutes } from '#server/api/api.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
+import { IdDoor } from './edge/id-door.ts';
+import { settleWorldKey } from '#server/journal/disk/world-key.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
 import { DataDirectoryError } from '#server/journal/persister/persister.ts';
 import { nodeMachine } from './platform/node-machine.ts';
@@ -23,7 +27,12 @@ import { NodeStartError, openNode, type GavelNode } from '#server/node.ts';
 const WORLD = 'gavel';
 const NODE = nodeName('node-1');
 
+/** npm passes a Ctrl-C on which the terminal has given to us as well: what comes so soon after the first signal is no second one. */
+const ECHO_MS = 300;
+
 const machine = nodeMachine();
+
+const newSecret = (): string => randomBytes(32).toString('base64url');
 
 function readConfig(): Config {
   const config = loadConfig({
@@ -37,11 +46,25 @@ function readConfig(): Config {
         throw error;
       }
     },
-    newSecret: () => randomBytes(32).toString('base64url'),
+    newSecret,
   });
   if (config !== 'help') return config;
   process.stdout.write(helpText());
   process.exit(0);
+}
+
+/** Throws `ConfigError` if nobody could listen there. */
+async function assertPortFree({ host, port }: Pick<Config, 'host' | 'port'>): Promise<void> {
+  const probe = createServer();
+  try {
+    await once(probe.listen(port, host), 'listening');
+  } catch (error) {
+    const reason =
+      error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' ? 'another program listens there' : String(error);
+    throw new ConfigError(`The server cannot listen on ${host}, port ${port}: ${reason}.`, { cause: error });
+  }
+  probe.close();
+  await once(probe, 'close');
 }
 
 /** Ends the process with one sentence and no delay. */
@@ -79,6 +102,7 @@ function openOwnNode(config: Config): Promise<GavelNode> {
 function openOwnEdge(
   { catalogue, host, port, profile, secrets, jwks, origins, sessionRate }: Config,
   node: GavelNode,
+  ids: IdDoor,
   routes: ReturnType<typeof apiRoutes>,
 ): Promise<Edge> {
   return startEdge({
@@ -89,6 +113,7 @@ function openOwnEdge(
     port,
     guests: profile === 'dev',
     jwtKeys: secrets.jwtKeys,
+    ids,
     ...(jwks === undefined ? {} : { studioKeys: jwks }),
     routes,
     origins: { loopback: profile === 'dev', named: origins },
@@ -104,10 +129,11 @@ interface Doors {
 }
 
 async function openDoors(config: Config, node: GavelNode): Promise<Doors> {
-  const { admin: place, secrets } = config;
-  const routes = apiRoutes({ backend: node, platform: node.platform, keys: secrets.serviceKeys });
+  const { admin: place, dataDirectory, secrets } = config;
+  const ids = new IdDoor(settleWorldKey(dataDirectory, secrets.worldKey, newSecret));
+  const routes = apiRoutes({ backend: node, platform: node.platform, keys: secrets.serviceKeys, ids });
   const admin = place && (await startAdminServer(node.platform, place, routes));
-  return { admin, edge: await openOwnEdge(config, node, admin === undefined ? routes : []) };
+  return { admin, edge: await openOwnEdge(config, node, ids, admin === undefined ? routes : []) };
 }
 
 function announce({ profile, regions, rules, dataDirectory, secrets }: Config, node: GavelNode, { edge, admin }: Doors): void {
@@ -141,13 +167,19 @@ async function stop(node: GavelNode, { edge, admin }: Doors): Promise<never> {
 
 async function start(): Promise<void> {
   const config = readConfig();
+  // Before anything is made: nobody wants a data directory of a server that could not start.
+  await assertPortFree(config);
+  if (config.admin !== undefined) await assertPortFree(config.admin);
   const node = await openOwnNode(config);
   const doors = await openDoors(config, node);
-  let isStopping = false;
+  let stoppingSince: number | undefined;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (isStopping) process.exit(1);
-      isStopping = true;
+      if (stoppingSince !== undefined) {
+        if (performance.now() - stoppingSince > ECHO_MS) process.exit(1);
+        return;
+      }
+      stoppingSince = performance.now();
       stop(node, doors).catch((error: unknown) => kill(`it could not stop in order; the next start recovers: ${String(error)}`));
     });
   }

@@ -43,7 +43,7 @@ import { World } from '#server/routing/world.ts';
 import { defineShard, type ShardDefinition } from '#server/shard/definition.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
-import type { LedgerEntry } from '#server/shard/ledger.ts';
+import { marketOfTotal, type LedgerEntry } from '#server/shard/ledger.ts';
 import type { AnyRow } from '#server/shard/row.ts';
 import { decodeTradeMessage } from '#server/trade/messages.ts';
 import { replyInPlaceOf } from '#server/trade/decider.ts';
@@ -111,6 +111,7 @@ export async function openNode(options: NodeOptions): Promise<GavelNode> {
   const persister = await options.openPersister(persisterDefinition(definition, options.world, options.node));
   let clock: NodeClock | undefined;
   try {
+    await refuseLeftOut(options, persister);
     clock = await startClock(options, persister);
     const node = new GavelNode(options, features, clock, definition, persister);
     await node.start();
@@ -120,6 +121,20 @@ export async function openNode(options: NodeOptions): Promise<GavelNode> {
     await persister.close(0);
     throw error;
   }
+}
+
+/**
+ * A start that leaves out a region with players is refused: they could not come in, and nothing of
+ * theirs would end. Most likely its name was forgotten or mistyped.
+ */
+async function refuseLeftOut({ regions }: NodeOptions, persister: Persister): Promise<void> {
+  const { totals } = await persister.totals();
+  const known = new Set(totals.map(({ key }) => marketOfTotal(key).split('.')[0] ?? ''));
+  const leftOut = [...known].filter((region) => !regions.includes(region)).sort();
+  if (leftOut.length === 0) return;
+  throw new NodeStartError(
+    `the data have gold and goods of players in ${leftOut.join(', ')}, and --regions leaves that out: name every region that has ever been served`,
+  );
 }
 
 /** The time of the node, once what this life may say of it is durable. */

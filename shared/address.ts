@@ -3,7 +3,7 @@
  *
  * An address is routed as e-mail is: any node takes it and knows the next hop. A listing's id contains the
  * shard that owns it, so that a purchase never depends on the listing index. It therefore tells the seller's
- * player id; a studio that wants anonymous sellers gives its players opaque ids.
+ * player id, and never leaves the server: clients see it sealed.
  */
 import { isName, type ListingId, type Market, type PlayerId, type RowId, type ShardId, UnitError } from './units.ts';
 
@@ -59,7 +59,7 @@ export function marketOf(shard: ShardId): Market {
   return shard.slice(shard.indexOf('@') + 1) as Market;
 }
 
-/** The public id of listing row `row` of a shard. */
+/** The id of listing row `row` of a shard. */
 export function listingId(row: RowId, shard: ShardId): ListingId {
   return `${row}.${shard}` as ListingId;
 }

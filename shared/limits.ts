@@ -99,7 +99,9 @@ export const limits = {
   catalogWordLengthMax: 40,
   /** A cursor or other opaque text that the server made. */
   cursorLengthMax: 512,
-  /** A transaction in text form: shard, generation and sequence number. */
+  /** The id of a listing or a transaction as clients see it: the longest that there can be, sealed. */
+  sealedIdLengthMax: 212,
+  /** A transaction inside of the server, in text form: shard, generation and sequence number. */
   transactionTextLengthMax: 160,
   /** Affixes on one item, legendary ones included. */
   affixesPerItemMax: 12,

@@ -7,11 +7,12 @@
  * in `limits.ts`.
  */
 import { z } from 'zod';
-import { catalogWordSchema, durationSchema, faultOf, type FeeLine, goldSchema, integerSchema, textSchema, type Parsed } from './schemas.ts';
+import { catalogWordSchema, faultOf, type FeeLine, goldSchema, integerSchema, textSchema, type Parsed } from './schemas.ts';
 import { durationMs, gold, shareOfGold, type Gold } from './units.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
+const YEAR_MS = 366 * 24 * HOUR_MS;
 
 const goldRulesShape = {
   /**
@@ -30,6 +31,9 @@ const goldOverridesShape = {
   priceMin: goldSchema.exactOptional(),
   priceMax: goldSchema.exactOptional(),
 };
+
+/** A span of the market. A year is far beyond any game, and keeps every instant within the whole numbers. */
+const spanSchema = integerSchema(0, YEAR_MS).transform(durationMs);
 
 /** The table as data from outside: what `Rules` says, every field present. */
 export const rulesSchema = z
@@ -50,17 +54,17 @@ export const rulesSchema = z
     /** The least that a bid must exceed the current one by. */
     bidIncrementMin: goldSchema,
     /** A bid in this last span of an auction moves its end to this span from the bid. */
-    antiSnipeMs: durationSchema,
+    antiSnipeMs: spanSchema,
     /** From posting until a listing can be bought. */
-    startDelayMs: durationSchema,
+    startDelayMs: spanSchema,
     /** From posting until the seller can no longer cancel. */
-    cancelWindowMs: durationSchema,
+    cancelWindowMs: spanSchema,
     /** The shortest time that a listing may stand, from its start. */
-    durationMinMs: durationSchema,
+    durationMinMs: spanSchema,
     /** The longest time that a listing may stand, from its start. */
-    durationMaxMs: durationSchema,
+    durationMaxMs: spanSchema,
     /** How long a listing stands unless the seller says otherwise. */
-    durationDefaultMs: durationSchema,
+    durationDefaultMs: spanSchema,
     /** Active listings per player, region and mode. */
     listingsPerPlayerMax: integerSchema(1, 1_000),
     /** Items that a stash holds; commodities stack outside of it. */
@@ -186,11 +190,11 @@ function contradictions(rules: Rules): readonly (readonly [path: readonly string
     found.push([['durationDefaultMs'], 'must be between durationMinMs and durationMaxMs']);
   }
   if (rules.guest.items > rules.stashSlots) found.push([['guest', 'items'], 'must not be above stashSlots']);
-  if (rules.gold.priceMin === 0) found.push([['gold', 'priceMin'], 'must be above 0']);
   for (const itemClass of ['', ...Object.keys(rules.gold.byItemClass)]) {
     const { priceMin, priceMax } = goldRulesOf(rules, itemClass);
-    if (priceMin > priceMax)
-      found.push([['gold', ...(itemClass === '' ? [] : ['byItemClass', itemClass]), 'priceMin'], 'must not be above priceMax']);
+    const path = ['gold', ...(itemClass === '' ? [] : ['byItemClass', itemClass]), 'priceMin'];
+    if (priceMin === 0) found.push([path, 'must be above 0']);
+    if (priceMin > priceMax) found.push([path, 'must not be above priceMax']);
   }
   return found;
 }

@@ -6,7 +6,7 @@
  * strings are bounded and without NUL, numbers are safe integers, unknown fields are refused.
  */
 import { z } from 'zod';
-import { isRegionName, listingId, MODES, parseListingId } from './address.ts';
+import { isRegionName, MODES } from './address.ts';
 import { limits } from './limits.ts';
 import { durationMs, gold, GOLD_MAX, instant, itemId, operationId, playerId, quantity, QUANTITY_MAX, rowId } from './units.ts';
 
@@ -64,16 +64,22 @@ export const playerIdSchema = z.string().regex(NAME, 'must be 1 to 64 of A-Z a-z
 /** An item id. */
 export const itemIdSchema = z.string().regex(NAME, 'must be 1 to 64 of A-Z a-z 0-9 _ -').transform(itemId);
 
-/** A listing id: `row.player@region.mode`. */
-export const listingIdSchema = z
-  .string()
-  .max(128)
-  .transform((text, context) => {
-    const parts = parseListingId(text);
-    if (parts !== undefined) return listingId(parts.row, parts.shard);
-    context.addIssue('must be a listing id');
-    return z.NEVER;
-  });
+/**
+ * What the server sends sealed, so that it names no player. Inside of the server it is readable: who takes it in from a client opens it, and
+ * who sends it out seals it, wherever a schema says that it is there.
+ */
+export type IdKind = 'listing' | 'transaction' | 'cursor';
+
+/** The schemas of texts that clients see sealed. */
+export const sealedSchemas = z.registry<{ readonly kind: IdKind }>();
+
+const sealed = <Schema extends z.ZodType<string>>(kind: IdKind, schema: Schema): Schema => {
+  sealedSchemas.add(schema, { kind });
+  return schema;
+};
+
+/** A listing id: opaque to clients. */
+export const listingIdSchema = sealed('listing', textSchema(limits.sealedIdLengthMax));
 
 /** A row of the player's own shard, such as an entry of the completed tab. */
 export const rowIdSchema = integerSchema(1, Number.MAX_SAFE_INTEGER).transform(rowId);
@@ -91,10 +97,10 @@ export const regionSchema = z.string().refine(isRegionName, 'must be the name of
 export const modeSchema = z.enum(MODES);
 
 /** Opaque text that the server made. */
-export const cursorSchema = textSchema(limits.cursorLengthMax);
+export const cursorSchema = sealed('cursor', textSchema(limits.cursorLengthMax));
 
-/** A transaction, as players and moderators see it. */
-export const transactionTextSchema = textSchema(limits.transactionTextLengthMax);
+/** A transaction: opaque to clients, the same text to both sides of a trade. */
+export const transactionTextSchema = sealed('transaction', textSchema(limits.sealedIdLengthMax));
 
 /**
  * One line of what a sale costs; `rate` in basis points of the price, where the line is a share.

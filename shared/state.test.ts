@@ -8,7 +8,7 @@ import { AffixState, ItemState } from './item-state.ts';
 import { CompletedState, FeeLineState } from './protocol/completed.ts';
 import { ListingState } from './protocol/listing.ts';
 import { PlayerState } from './state.ts';
-import { GOLD_MAX, itemId, QUANTITY_MAX } from './units.ts';
+import { GOLD_MAX, itemId, QUANTITY_MAX, sealedId } from './units.ts';
 
 // The default of 8 KiB is grown with a warning on the console; the full state here is larger on purpose.
 Encoder.BUFFER_SIZE = 64 * 1_024;
@@ -34,6 +34,8 @@ const replicated = () => {
 
 const loot = lootFor(BUILT_IN_CATALOGUE, { seed: 'state', count: 120, idOf: (index) => itemId(`item-${index}`) });
 
+const LISTING = sealedId('a listing');
+
 describe('the player state', () => {
   it('arrives whole at a client that joins, with a full stash and completed tab', () => {
     const { server, client, join } = replicated();
@@ -44,7 +46,7 @@ describe('the player state', () => {
       const fees = [new FeeLineState({ name: 'sale', rate: 1_500, gold: 15 })];
       server.completed.set(
         String(id),
-        new CompletedState({ id, kind: 'sold', item: toItemState(item), gold: 85, fees, tx: 'ada/1/7', at: 5 }),
+        new CompletedState({ id, kind: 'sold', item: toItemState(item), gold: 85, fees, tx: sealedId('a transaction'), at: 5 }),
       );
     }
     join();
@@ -59,16 +61,16 @@ describe('the player state', () => {
     const [first] = loot;
     if (first === undefined) throw new Error('no loot');
     server.listings.set(
-      '1.ada@europe.softcore',
-      new ListingState({ id: '1.ada@europe.softcore', item: toItemState(first), buyout: 100, startsAt: 1, endsAt: 2, mine: true }),
+      LISTING,
+      new ListingState({ id: LISTING, item: toItemState(first), buyout: 100, startsAt: 1, endsAt: 2, mine: true }),
     );
     patch();
-    const listing = server.listings.get('1.ada@europe.softcore');
+    const listing = server.listings.get(LISTING);
     if (listing === undefined) throw new Error('no listing');
     listing.currentBid = 50;
     patch();
-    expect(client.listings.get('1.ada@europe.softcore')?.toJSON()).toEqual({
-      id: '1.ada@europe.softcore',
+    expect(client.listings.get(LISTING)?.toJSON()).toEqual({
+      id: LISTING,
       item: first,
       buyout: 100,
       currentBid: 50,
@@ -76,7 +78,7 @@ describe('the player state', () => {
       endsAt: 2,
       mine: true,
     });
-    server.listings.delete('1.ada@europe.softcore');
+    server.listings.delete(LISTING);
     server.stash.set(first.id, toItemState(first));
     patch();
     expect(client.listings.size).toBe(0);

@@ -26,7 +26,7 @@ export type PlayerId = Branded<string, 'PlayerId'>;
 export type ShardId = Branded<string, 'ShardId'>;
 /** The world-wide unique id of one item; minted once, kept through every trade. */
 export type ItemId = Branded<string, 'ItemId'>;
-/** A listing's public id: `rowId.player@region.mode`, so that any node knows whom to ask. */
+/** A listing's id inside of the server: `rowId.player@region.mode`, so that any node knows whom to ask. */
 export type ListingId = Branded<string, 'ListingId'>;
 /** A market: one region in one mode, `region.mode`. Goods never leave it. */
 export type Market = Branded<string, 'Market'>;
@@ -42,8 +42,10 @@ export type Position = Branded<number, 'Position'>;
 export type ShardVersion = Branded<number, 'ShardVersion'>;
 /** The id of a row in its shard: given once, ever. */
 export type RowId = Branded<number, 'RowId'>;
-/** The id of one trade: `seq.generation.player@region.mode`. See `trade/transaction.ts`. */
+/** The id of one trade inside of the server: `seq.generation.player@region.mode`. See `trade/transaction.ts`. */
 export type TransactionId = Branded<string, 'TransactionId'>;
+/** An id as clients see it, which names nobody. See `IdKind`. */
+export type SealedId = Branded<string, 'SealedId'>;
 /** The id that an issuer gives to one operation: `[A-Za-z0-9_-]{1,64}`. */
 export type OperationId = Branded<string, 'OperationId'>;
 
@@ -181,6 +183,11 @@ function nameOf<Id extends string>(what: string): (text: string) => Id {
     if (!isName(text)) throw new UnitError(`${what} is 1 to 64 of A-Z a-z 0-9 _ -`);
     return text as Id;
   };
+}
+
+/** Takes a text as an id that clients may see: the caller has sealed it, or shows it to nobody outside. */
+export function sealedId(text: string): SealedId {
+  return text as SealedId;
 }
 
 /** Takes 1 to 64 of `A-Z a-z 0-9 _ -` as a player id; throws `UnitError` otherwise. */

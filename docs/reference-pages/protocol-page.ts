@@ -25,7 +25,7 @@ export function protocolPage(): string {
   const commandTypes = protocol.COMMAND_TYPES.toSorted();
   return [
     '# Protocol',
-    'Commands of the room `player`, sent by `room.request(type, payload)`. A command that changes something carries `op`: the same `op` again gives the same answer. Instead of its answer any command may get a [Refusal](refusals.md). Unknown fields are refused. Amounts are whole coins, instants are milliseconds since the epoch.',
+    'Commands of the room `player`, sent by `room.request(type, payload)`. A command that changes something carries `op`: the same `op` again gives the same answer. What changed nothing is not remembered: it is looked at anew. Instead of its answer any command may get a [Refusal](refusals.md). Unknown fields are refused. Amounts are whole coins, instants are milliseconds since the epoch.',
     table(
       ['Command', 'What it does', 'Changes something'],
       commandTypes.map((type) => [

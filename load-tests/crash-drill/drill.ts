@@ -8,6 +8,7 @@
 import { pause } from '#client/wait.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import { limits } from '#shared/limits.ts';
+import { WorldSeal } from '#server/edge/world-seal.ts';
 import { Books } from '../books.ts';
 import { check, checkLedgers } from './checks.ts';
 import { GameServer } from './game-server.ts';
@@ -45,8 +46,9 @@ export class Drill {
   readonly #setup: DrillSetup;
   readonly #prng: Prng;
   readonly #books = new Books();
+  readonly #worldKey = crypto.randomUUID();
   readonly #gameServer = new GameServer(this.#books);
-  readonly #players = ROLES.map((role) => new Player(role, this.#books));
+  readonly #players = ROLES.map((role) => new Player(role, this.#books, new WorldSeal(this.#worldKey)));
   readonly #result = {
     violations: 0,
     /** Commands sent in the rounds, and those of them that had no answer when the server was gone. */
@@ -80,6 +82,10 @@ export class Drill {
     return { rounds: round, seed: this.#setup.seed, ...this.#result, serviceCalls: this.#gameServer.answered, seconds };
   }
 
+  #newServer(): ServerChild {
+    return new ServerChild(this.#setup.directory, { worldKey: this.#worldKey });
+  }
+
   get #isGood(): boolean {
     return this.#result.violations === 0;
   }
@@ -105,7 +111,7 @@ export class Drill {
   async #killStarts(prng: Prng): Promise<void> {
     const typicalMs = this.#result.slowestStartMs === 0 ? 1_000 : this.#result.slowestStartMs;
     for (let left = prng.integer(1, STARTS_KILLED_MAX); left > 0; left--) {
-      const server = new ServerChild(this.#setup.directory);
+      const server = this.#newServer();
       await pause(prng.integer(0, Math.round(typicalMs * 1.1)));
       if (!server.isRunning) this.#violation('the server ended while it started');
       await server.kill();
@@ -116,7 +122,7 @@ export class Drill {
 
   /** A server that serves, with all players in it, all commands answered and everything checked. */
   async #ready(prng: Prng): Promise<ServerChild> {
-    const server = new ServerChild(this.#setup.directory);
+    const server = this.#newServer();
     const startedAt = performance.now();
     const url = await server.serving(START_MS);
     this.#result.slowestStartMs = Math.max(this.#result.slowestStartMs, Math.round(performance.now() - startedAt));
@@ -170,7 +176,7 @@ export class Drill {
   }
 
   async #refuseSecond(): Promise<void> {
-    const second = new ServerChild(this.#setup.directory);
+    const second = this.#newServer();
     const { code } = await second.end(START_MS);
     if (code === 0 || code === null || !/in use by a running server/.test(second.complaints)) {
       this.#violation(`a second server on the same directory ended with ${code ?? 'a signal'} and said: ${second.complaints}`);

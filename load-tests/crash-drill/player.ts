@@ -6,12 +6,13 @@
  */
 import { ClosedError, NoAnswerError, RefusedError } from '#client/errors.ts';
 import { GameClient } from '#client/game-client.ts';
-import { shardId, type Mode } from '#shared/address.ts';
+import { listingId, parseListingId, shardId, type Mode } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
 import type { ChangingCommandType, CommandInput } from '#shared/protocol.ts';
 import type { RefusalName } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { ShardId } from '#shared/units.ts';
+import type { WorldSeal } from '#server/edge/world-seal.ts';
 import type { Sight } from '#server/market/feature.ts';
 import { holdingsOf, type Books, type Holdings } from '../books.ts';
 
@@ -49,14 +50,20 @@ const ANSWER_MS = 20_000;
 export class Player {
   readonly role: Role;
   readonly #books: Books;
+  readonly #ids: Sight['ids'];
   readonly #unanswered: DrillCommand[] = [];
   readonly #remembered: { readonly asked: DrillCommand; readonly text: string }[] = [];
   #client: GameClient | undefined;
   #rules: Rules | undefined;
 
-  constructor(role: Role, books: Books) {
+  /** With the seal of the server's world, a player of the drill names listings that no client could. */
+  constructor(role: Role, books: Books, seal: WorldSeal) {
     this.role = role;
     this.#books = books;
+    this.#ids = {
+      parse: (id) => parseListingId(seal.open('listing', id) ?? ''),
+      idOf: (row, shard) => seal.seal('listing', listingId(row, shard)),
+    };
   }
 
   /** The market in which it trades. */
@@ -88,6 +95,7 @@ export class Player {
       others: ofMarket.filter((other) => other !== this).map((other) => other.#shard),
       // No listing expires in a drill: the books know only of what was answered.
       rules: { ...this.#rules, durationMinMs: durationDefaultMs },
+      ids: this.#ids,
     };
   }
 

@@ -2,9 +2,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { shardId } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
+import { operationId } from '#shared/units.ts';
 import type { ServiceRight } from '#shared/protocol/service.ts';
-import { closeAll, onClose } from '#server/edge/testing/test-edge.ts';
+import { IdDoor } from '#server/edge/id-door.ts';
+import { closeAll, onClose, WORLD_KEY } from '#server/edge/testing/test-edge.ts';
 import { startMemoryNode } from '#server/edge/testing/memory-node.ts';
+import type { Command } from '#server/shard/message.ts';
 import { startAdminServer } from './admin-server.ts';
 import { apiRoutes } from './api.ts';
 
@@ -21,7 +24,11 @@ async function startApi() {
   const node = startMemoryNode();
   onClose(() => Promise.resolve(node.stop()));
   const { backend, platform } = node;
-  const server = await startAdminServer(platform, { host: '127.0.0.1', port: 0 }, apiRoutes({ backend, platform, keys: KEYS }));
+  const server = await startAdminServer(
+    platform,
+    { host: '127.0.0.1', port: 0 },
+    apiRoutes({ backend, platform, keys: KEYS, ids: new IdDoor(WORLD_KEY) }),
+  );
   onClose(() => server.close(1_000));
   const ask = async (method: string, path: string, key: string | undefined, body?: unknown) => {
     const response = await fetch(`${server.url}${path}`, {
@@ -61,6 +68,18 @@ describe('the API', () => {
         completed: {},
       }),
     });
+  });
+
+  it('shows listings by the ids that players see', async () => {
+    const { backend, grant, show } = await startApi();
+    expect(await grant({ ...TO, op: 'g', items: [SWORD] })).toMatchObject({ status: 200 });
+    const { stash } = (await show('ada')).body as Record<'stash', object>;
+    const sale: Command = { kind: 'sell', issuer: 'client', op: operationId('s'), body: { itemId: Object.keys(stash)[0], buyout: 500 } };
+    expect(await backend.world.accept({ to: shardId('ada', 'europe', 'softcore'), message: sale })).toMatchObject({ kind: 'answer' });
+    const { listings } = (await show('ada')).body as Record<'listings', Record<string, { readonly id: string }>>;
+    expect(Object.entries(listings).map(([key, { id }]) => [key === id, id])).toEqual([
+      [true, expect.stringMatching(/^[A-Za-z0-9_-]{104}$/)],
+    ]);
   });
 
   it('shows all that waits to be claimed, more than a room shows', async () => {

@@ -17,6 +17,7 @@ import { faultOf, modeSchema, operationIdSchema } from '#shared/schemas.ts';
 import { studioIdOf, studioPlayerSchema } from '#shared/studio-id.ts';
 import { NO_GOLD, type ShardId } from '#shared/units.ts';
 import type { ServiceKey } from '#server/config.ts';
+import type { IdDoor } from '#server/edge/id-door.ts';
 import { Presenter } from '#server/edge/presenter.ts';
 import type { ServingNode } from '#server/edge/services.ts';
 import type { HttpAnswer, HttpCaller, Route } from '#server/http/http-server.ts';
@@ -32,6 +33,8 @@ export interface ApiOptions {
   readonly backend: Pick<ServingNode, 'rules' | 'regions' | 'features' | 'world' | 'owns' | 'subscribe' | 'unsubscribe'>;
   readonly platform: Pick<Platform, 'timers' | 'report'>;
   readonly keys: readonly ServiceKey[];
+  /** What players see of listings and transactions, game servers see as well. */
+  readonly ids: Pick<IdDoor, 'seal'>;
 }
 
 /** An operation that wants a key. */
@@ -128,13 +131,13 @@ function told({ gold = NO_GOLD, items = [], commodities = [], reason = '' }: Par
 }
 
 /** How a player stands, whole: what its room shows, with all entries to claim. */
-async function showPlayer({ backend }: ApiOptions, player: string, region: string, mode: string): Promise<HttpAnswer> {
+async function showPlayer({ backend, ids }: ApiOptions, player: string, region: string, mode: string): Promise<HttpAnswer> {
   const named = studioPlayerSchema.safeParse(player);
   if (!named.success) return refusal('bad-request', { fault: faultOf(named.error) });
   const shard = addressOf(backend.regions, named.data, region, modeSchema.parse(mode));
   if (typeof shard !== 'string') return shard;
   if (!backend.owns(shard)) return refusal('unavailable', { reason: 'this player lives on another node' });
-  const presenter = new Presenter(backend.features, shard, { ...backend.rules, completedShown: Number.MAX_SAFE_INTEGER });
+  const presenter = new Presenter(backend.features, shard, { ...backend.rules, completedShown: Number.MAX_SAFE_INTEGER }, ids.seal);
   const listener: Parameters<ServingNode['subscribe']>[1] = (news) => {
     if (news.kind === 'snapshot') presenter.apply(news);
   };

@@ -14,7 +14,11 @@ import { until } from '#client/wait.ts';
 const MAIN = join(fileURLToPath(new URL('../..', import.meta.url)), 'server/main.ts');
 const SECRET = 'the-secret-that-signs-tokens-0123456789';
 const [LOOT, SHOP] = ['the-key-of-the-loot-servers-0123456789', 'the-key-of-the-shop-servers-0123456789'];
-const ENVIRONMENT = { GAVEL_JWT_SECRET: SECRET, GAVEL_SERVICE_KEYS: `loot:grant+read:${LOOT}, shop:charge:${SHOP}` };
+const ENVIRONMENT = {
+  GAVEL_JWT_SECRET: SECRET,
+  GAVEL_WORLD_KEY: 'key-of-the-world-of-36-characters-tuv',
+  GAVEL_SERVICE_KEYS: `loot:grant+read:${LOOT}, shop:charge:${SHOP}`,
+};
 const SWORD = {
   id: 'relic-1',
   baseId: 'sword-4',

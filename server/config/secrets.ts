@@ -14,6 +14,8 @@ export interface Secrets {
   readonly jwtKeys: readonly string[];
   /** What game servers show. */
   readonly serviceKeys: readonly ServiceKey[];
+  /** Seals the ids that clients see; `undefined` if the data directory is to have one made up. */
+  readonly worldKey: string | undefined;
   /** The service key that was made up for this run, if none was given. */
   readonly madeUpServiceKey: string | undefined;
 }
@@ -36,6 +38,7 @@ export const SECRETS = [
     variable: 'GAVEL_SERVICE_KEY',
     help: 'One more service key, with all rights, of the name `service`; enough where there is one game server.',
   },
+  { variable: 'GAVEL_WORLD_KEY', help: 'Seals the ids that clients see: one for the life of a world. In development the data keep it.' },
 ] as const;
 
 /** The name of `GAVEL_SERVICE_KEY`. */
@@ -47,10 +50,13 @@ const KEY_PATTERN = /^[A-Za-z0-9._~+/-]+=*$/;
 
 /** The secrets of the environment. Throws `ConfigError`. */
 export function loadSecrets(env: Readonly<Record<string, string | undefined>>, mustBeGiven: boolean, newSecret: () => string): Secrets {
-  const { GAVEL_JWT_SECRET: jwt, GAVEL_SERVICE_KEYS: named, GAVEL_SERVICE_KEY: single } = env;
+  const { GAVEL_JWT_SECRET: jwt, GAVEL_SERVICE_KEYS: named, GAVEL_SERVICE_KEY: single, GAVEL_WORLD_KEY: world } = env;
   if (mustBeGiven && jwt === undefined) throw new ConfigError('In production, GAVEL_JWT_SECRET must be in the environment.');
   if (mustBeGiven && named === undefined && single === undefined)
     throw new ConfigError('In production, GAVEL_SERVICE_KEYS or GAVEL_SERVICE_KEY must be in the environment.');
+  if (mustBeGiven && world === undefined) throw new ConfigError('In production, GAVEL_WORLD_KEY must be in the environment.');
+  const worldKey = world?.trim();
+  if (worldKey !== undefined) demandSecret('GAVEL_WORLD_KEY', worldKey);
   const jwtKeys = listOf(jwt ?? newSecret());
   if (jwtKeys.length > 2) throw new ConfigError('GAVEL_JWT_SECRET must be one key, or two with a comma between them.');
   for (const key of jwtKeys) demandSecret('A key in GAVEL_JWT_SECRET', key);
@@ -63,9 +69,9 @@ export function loadSecrets(env: Readonly<Record<string, string | undefined>>, m
   }
   for (const [name, keys] of Map.groupBy(serviceKeys, (each) => each.name))
     if (keys.length > 2) throw new ConfigError(`The service keys have the name ${name} ${keys.length} times; two replace each other.`);
-  const all = [...jwtKeys, ...serviceKeys.map(({ key }) => key)];
+  const all = [...jwtKeys, ...serviceKeys.map(({ key }) => key), ...(worldKey === undefined ? [] : [worldKey])];
   if (new Set(all).size < all.length) throw new ConfigError('Two of the secrets are equal: each must be a key of its own.');
-  return { jwtKeys, serviceKeys, madeUpServiceKey };
+  return { jwtKeys, serviceKeys, worldKey, madeUpServiceKey };
 }
 
 /** `name:right+right:key`. What is wrong is told without the key. */

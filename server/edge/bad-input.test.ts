@@ -9,7 +9,8 @@ import { COMMAND_TYPES, type CommandType } from '#shared/protocol.ts';
 import { limits } from '#shared/limits.ts';
 import { CLOSE_CODES } from './close-codes.ts';
 import type { Edge } from './edge.ts';
-import { closeAll, onClose, startTestEdge } from './testing/test-edge.ts';
+import { closeAll, onClose, startTestEdge, WORLD_KEY } from './testing/test-edge.ts';
+import { WorldSeal } from './world-seal.ts';
 
 afterEach(closeAll);
 
@@ -35,14 +36,18 @@ const closeCode = ({ room }: Session): Promise<number> => new Promise((resolve) 
 
 const nested = (depth: number): unknown => (depth === 0 ? {} : { any: [nested(depth - 1)] });
 
+const seal = new WorldSeal(WORLD_KEY);
+const LISTING = seal.seal('listing', '1.guest-bob@europe.softcore');
+const CURSOR = seal.seal('cursor', '5');
+
 const VALID: Readonly<Record<CommandType, Readonly<Record<string, unknown>>>> = {
-  search: { criteria: {}, sort: { by: 'buyout' }, limit: 10, cursor: 'x' },
-  listing: { listingId: '1.guest-bob@europe.softcore' },
+  search: { criteria: {}, sort: { by: 'buyout' }, limit: 10, cursor: CURSOR },
+  listing: { listingId: LISTING },
   sell: { op: 'op', itemId: 'x', buyout: 10, startBid: 5, durationMs: 60_000 },
-  buyout: { op: 'op', listingId: '1.guest-bob@europe.softcore', price: 10 },
-  cancel: { op: 'op', listingId: '1.guest-bob@europe.softcore' },
+  buyout: { op: 'op', listingId: LISTING, price: 10 },
+  cancel: { op: 'op', listingId: LISTING },
   claim: { op: 'op', entryId: 1 },
-  history: { cursor: '5' },
+  history: { cursor: CURSOR },
   rules: {},
 };
 

@@ -2,7 +2,8 @@
  * Dispatch: a message of a client becomes a command of its shard, or is read by the feature that
  * it belongs to; and an answer or a refusal by value.
  *
- * 1. Payloads are parsed here, once, by the schema of their command.
+ * 1. Payloads are parsed here, once, by the schema of their command. Ids are opened on their way in
+ *    and sealed on their way out, whoever keeps the answer.
  * 2. Never rejects, never throws: a bug becomes `internal`, or `outcome-unknown` where a change may
  *    have been made before it.
  * 3. Nothing is answered that did not happen: what a shard has not said is not said.
@@ -17,10 +18,12 @@ import type { EdgeServices } from './services.ts';
 export async function dispatch(services: EdgeServices, caller: Requester, type: string, payload: unknown): Promise<Reply> {
   let isChanging = false;
   try {
-    const command = parseCommand(type, payload);
+    const parsed = parseCommand(type, payload);
+    if (parsed.kind === 'refusal') return parsed;
+    const command = services.ids.opened(parsed);
     if (command.kind === 'refusal') return command;
     isChanging = isChangingCommand(command.type);
-    return await run(services, caller, command);
+    return services.ids.shown(command.type, await run(services, caller, command));
   } catch (error) {
     services.platform.report({ level: 'error', message: `the command ${type} of ${caller.shard} failed`, error });
     // A change may have been made before the failure: only asking again with the same op tells.

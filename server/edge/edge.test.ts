@@ -15,7 +15,8 @@ import type { RefusalName } from '#shared/refusals.ts';
 import { durationMs, later } from '#shared/units.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import type { Edge } from './edge.ts';
-import { closeAll, JWT_KEY, onClose, startTestEdge } from './testing/test-edge.ts';
+import { closeAll, JWT_KEY, onClose, startTestEdge, WORLD_KEY } from './testing/test-edge.ts';
+import { WorldSeal } from './world-seal.ts';
 
 afterEach(closeAll);
 
@@ -319,7 +320,8 @@ describe('commands', () => {
     expect(await refusedName(far.buyout({ listingId, price: 1_000 }))).toBe('listing-gone');
     expect(await refusedName(far.listing({ listingId }))).toBe('listing-gone');
     expect(await refusedName(bob.cancel({ listingId }))).toBe('listing-gone');
-    expect(await refusedName(bob.listing({ listingId: '1.guest-nobody@europe.softcore' }))).toBe('listing-gone');
+    const ofNobody = new WorldSeal(WORLD_KEY).seal('listing', '1.guest-nobody@europe.softcore');
+    expect(await refusedName(bob.listing({ listingId: ofNobody }))).toBe('listing-gone');
     expect(await refusedName(ada.sell({ itemId: 'none', buyout: 1 }))).toBe('no-such-item');
     expect(await refusedName(bob.claim({ entryId: 1 }))).toBe('no-such-entry');
     await bob.buyout({ listingId, price: 1_000 });

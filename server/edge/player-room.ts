@@ -56,7 +56,7 @@ class PlayerRoom extends Room<{ state: PlayerState }> {
   }
 
   override async onCreate(options: unknown): Promise<void> {
-    const { backend, directory } = this.#services;
+    const { backend, directory, ids } = this.#services;
     const { shard: text } = optionsSchema.parse(options);
     const address = parseShardId(text);
     if (address === undefined) throw new Error(`${text} is no shard`);
@@ -64,7 +64,7 @@ class PlayerRoom extends Room<{ state: PlayerState }> {
     const place: Place = {
       shard,
       player: address.player,
-      presenter: new Presenter(backend.features, shard, backend.rules),
+      presenter: new Presenter(backend.features, shard, backend.rules, ids.seal),
       listener: (news) => this.#hear(place, news),
     };
     if (!backend.owns(shard)) throw new Error(`${shard} lives on another node`);
@@ -101,7 +101,7 @@ class PlayerRoom extends Room<{ state: PlayerState }> {
       const messages = place.presenter.apply(news);
       if (news.kind === 'snapshot') return;
       this.broadcastPatch();
-      for (const { type, payload } of messages) this.broadcast(type, payload);
+      for (const message of messages) this.broadcast(message.type, this.#services.ids.shownMessage(message));
     } catch (error) {
       this.#services.platform.report({ level: 'error', message: `the room of ${place.shard} lost its place in the changes`, error });
       this.#services.backend.unsubscribe(place.shard, place.listener);

@@ -17,6 +17,7 @@ import type { ChangeSet } from '#server/shard/change-set.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import type { Command, Message } from '#server/shard/message.ts';
 import { Shard } from '#server/shard/shard.ts';
+import { IdDoor } from './id-door.ts';
 import { Presenter } from './presenter.ts';
 import { startGoodsFor } from './sessions.ts';
 
@@ -26,13 +27,14 @@ const SHOWN = 3;
 const rules = { ...RULES_PROFILES.dev, completedShown: SHOWN, durationMinMs: durationMs(1) };
 const features = marketFeatures({ rules, regions: ['europe'], catalogue: BUILT_IN_CATALOGUE });
 const definition = defineShard(features, { places: PLACES });
+const { seal } = new IdDoor('w'.repeat(32));
 const ADA = shardId('ada', 'europe', 'softcore');
 const BOB = shardId('bob', 'europe', 'softcore');
 
 /** Two shards that trade with each other, one of them watched by a presenter and a client that gets its patches. */
 class Scene {
   readonly shards = new Map<ShardId, Shard>();
-  readonly presenter = new Presenter(features, ADA, rules);
+  readonly presenter = new Presenter(features, ADA, rules, seal);
   readonly client = new PlayerState();
   readonly messages: ServerMessage[] = [];
   now = instant(1_000_000);
@@ -151,7 +153,7 @@ describe('the presenter', () => {
       fc.property(steps, (list) => {
         const scene = new Scene();
         for (const step of list) play(scene, step);
-        const twin = new Presenter(features, ADA, rules);
+        const twin = new Presenter(features, ADA, rules, seal);
         twin.apply(scene.snapshot());
         expect(scene.presenter.state.toJSON()).toEqual(twin.state.toJSON());
         expect(scene.client.toJSON()).toEqual(twin.state.toJSON());
@@ -201,6 +203,8 @@ describe('the presenter', () => {
     const changes = (version: number): ChangeSet => ({ ...header, version: shardVersion(version), puts: [], removes: [], ledger: [] });
     expect(() => scene.presenter.apply({ kind: 'change', changes: changes(header.version) })).toThrow('came after version');
     expect(() => scene.presenter.apply({ kind: 'change', changes: changes(header.version + 2) })).toThrow('came after version');
-    expect(() => new Presenter(features, ADA, rules).apply({ kind: 'change', changes: changes(1) })).toThrow('came after version none');
+    expect(() => new Presenter(features, ADA, rules, seal).apply({ kind: 'change', changes: changes(1) })).toThrow(
+      'came after version none',
+    );
   });
 });

@@ -4,7 +4,8 @@
  *
  * Owns the state object; nobody else writes to it, but for its `serverTime`.
  * 1. The state is what the shard's durable rows say, and nothing that is not durable is ever in it.
- * 2. Changes come one by one, without a gap: a gap throws, and the room has to start again from a
+ * 2. Ids in the state are sealed; those in what it returns are not yet.
+ * 3. Changes come one by one, without a gap: a gap throws, and the room has to start again from a
  *    snapshot.
  */
 import { parseShardId } from '#shared/address.ts';
@@ -13,7 +14,7 @@ import type { Rules } from '#shared/rules.ts';
 import { PlayerState } from '#shared/state.ts';
 import type { ShardId, ShardVersion } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/active-shard.ts';
-import type { Feature, RowFold, View } from '#server/market/feature.ts';
+import type { Feature, Room, RowFold, View } from '#server/market/feature.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
 
 export class Presenter {
@@ -23,14 +24,14 @@ export class Presenter {
   readonly #folds: readonly RowFold[];
   #version: ShardVersion | undefined;
 
-  constructor(features: readonly Feature[], shard: ShardId, rules: Rules) {
+  constructor(features: readonly Feature[], shard: ShardId, rules: Rules, seal: Room['seal']) {
     const address = parseShardId(shard);
     if (address === undefined) throw new Error(`${shard} is no shard`);
     this.#shard = shard;
     const { player: name, region, mode } = address;
     const state = new PlayerState({ name, region, mode, frozen: false, serverTime: 0, gold: 0, held: 0 });
     this.state = state;
-    this.#views = features.flatMap(({ view }) => view?.({ state, shard, rules }) ?? []);
+    this.#views = features.flatMap(({ view }) => view?.({ state, shard, rules, seal }) ?? []);
     this.#folds = this.#views.flatMap(({ folds }) => folds);
   }
 

@@ -17,6 +17,7 @@ import type { Part } from '#server/routing/part.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { AnyRow } from '#server/shard/row.ts';
+import type { IdDoor } from './id-door.ts';
 import type { RoomDirectory } from './room-directory.ts';
 import type { StudioKeySource } from './studio-keys.ts';
 import type { Tokens } from './tokens.ts';
@@ -60,6 +61,8 @@ export interface EdgeOptions {
   readonly guests: boolean;
   /** Keys of session tokens: the first signs, all verify. */
   readonly jwtKeys: readonly string[];
+  /** Seals the ids that clients see, with the key of the world. */
+  readonly ids: IdDoor;
   /** The studio's public keys, if it signs with such. */
   readonly studioKeys?: StudioKeySource;
   /** What else is served on the same port. */

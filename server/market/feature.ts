@@ -11,9 +11,10 @@ import type { Cause, CommandBody, CommandInput, CommandRequest, CommandType, Rea
 import type { ListingState } from '#shared/protocol/listing.ts';
 import type { Refusal } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
+import type { IdKind } from '#shared/schemas.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import type { PlayerState } from '#shared/state.ts';
-import type { Instant, PlayerId, RowId, ShardId, ShardVersion } from '#shared/units.ts';
+import type { Instant, PlayerId, RowId, SealedId, ShardId, ShardVersion } from '#shared/units.ts';
 import type { FoundAtNode } from '#server/listing-index/listing-feed.ts';
 import type { SearchQuery } from '#server/listing-index/service.ts';
 import type { Attributes, Entity, RowOf } from '#server/shard/entity.ts';
@@ -105,6 +106,8 @@ export interface Room {
   readonly state: PlayerState;
   readonly shard: ShardId;
   readonly rules: Rules;
+  /** An id as the player may see it: the fields of the state that hold ids take no other. */
+  readonly seal: (kind: IdKind, id: string) => SealedId;
 }
 
 /**
@@ -163,7 +166,9 @@ export interface IndexedRows {
 }
 
 /** A listing that a player has seen, its own ones too; it may be gone by now. */
-export type SeenListing = Readonly<Pick<ListingState, 'id' | 'startBid' | 'currentBid' | 'buyout' | 'startsAt' | 'endsAt'>>;
+export type SeenListing = Readonly<Pick<ListingState, 'startBid' | 'currentBid' | 'buyout' | 'startsAt' | 'endsAt'>> & {
+  readonly id: string;
+};
 
 /** What a player of the simulator or of the crash drill sees of the market. */
 export interface Sight {
@@ -175,6 +180,14 @@ export interface Sight {
   /** Other players of its market; some of them may never have come. */
   readonly others: readonly ShardId[];
   readonly rules: Rules;
+  /**
+   * What no player can do, and whoever plays one here can: tell whose a listing is by its id, and
+   * name one that may not be there.
+   */
+  readonly ids: {
+    readonly parse: (id: string) => { readonly row: RowId; readonly shard: ShardId } | undefined;
+    readonly idOf: (row: RowId, shard: ShardId) => string;
+  };
 }
 
 /** A command that a player would like to send; the one who sends it adds the `op`. */

@@ -1,5 +1,6 @@
 /** What the features say of themselves: complete, and no name twice. */
 import { describe, expect, it } from '@jest/globals';
+import { listingId, parseListingId } from '#shared/address.ts';
 import { createPrng } from '#shared/prng.ts';
 import { COMMAND_TYPES, parseCommand } from '#shared/protocol.ts';
 import { ItemState } from '#shared/item-state.ts';
@@ -8,7 +9,7 @@ import { ListingState } from '#shared/protocol/listing.ts';
 import { PROTOCOL_PARTS } from '#shared/protocol/parts.ts';
 import { composed, type ProtocolPart } from '#shared/protocol/part.ts';
 import { PlayerState } from '#shared/state.ts';
-import { rowId } from '#shared/units.ts';
+import { rowId, sealedId } from '#shared/units.ts';
 import { defineShard } from '#server/shard/definition.ts';
 import { answer } from '#server/shard/message.ts';
 import { readTableOf } from './market.ts';
@@ -84,13 +85,26 @@ describe('a fold into a map', () => {
 describe('a step of a player', () => {
   const steps = features.flatMap(({ steps: own = [] }) => own);
   const ADA = player('ada');
-  const listings = [1, 2, 3].map((row) => ({ id: `${row}.${row === 3 ? ADA : player('bob')}`, buyout: 100, startsAt: 1, endsAt: 2 }));
+  const listings = [1, 2, 3].map((row) => ({
+    id: listingId(rowId(row), row === 3 ? ADA : player('bob')),
+    buyout: 100,
+    startsAt: 1,
+    endsAt: 2,
+  }));
   const state = new PlayerState();
   const item = new ItemState({ ...testItem('sword'), affixes: [] });
   state.stash.set('sword', item);
-  state.listings.set(`3.${ADA}`, new ListingState({ id: `3.${ADA}`, item, buyout: 100, startsAt: 1, endsAt: 2, mine: true }));
+  const own = sealedId(listingId(rowId(3), ADA));
+  state.listings.set(own, new ListingState({ id: own, item, buyout: 100, startsAt: 1, endsAt: 2, mine: true }));
   state.completed.set('7', new CompletedState({ id: 7, kind: 'sold', gold: 5, fees: [], at: 1 }));
-  const rich: Sight = { shard: ADA, state, listings, others: [player('bob'), player('cid')], rules: testRules() };
+  const rich: Sight = {
+    shard: ADA,
+    state,
+    listings,
+    others: [player('bob'), player('cid')],
+    rules: testRules(),
+    ids: { parse: parseListingId, idOf: listingId },
+  };
   const poor: Sight = { ...rich, state: new PlayerState(), listings: [], others: [] };
 
   it.each(steps.map((step) => [step.name, step] as const))(

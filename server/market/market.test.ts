@@ -7,6 +7,7 @@ import { FIRST_ROW_ID, gold, GOLD_MAX, instant, rowId, type ShardId } from '#sha
 import { Json } from '#server/shard/json.ts';
 import { hold } from '#server/trade/entities.ts';
 import type { Offer } from '#server/trade/messages.ts';
+import type { Handled } from '#server/shard/message.ts';
 import type { ShardNetwork } from '#server/trade/testing/shard-network.ts';
 import { player as playerEntity } from './account/opening.ts';
 import { completed } from './completed/completed.ts';
@@ -242,7 +243,7 @@ describe('buyout', () => {
     net.command(ADA, 'freeze', { frozen: false }, newOp(), 'staff');
     net.wait(HOUR);
     told.push(nameOf(buy(net, BOB, id, 500)));
-    expect(told).toEqual(['listing-not-started', 'price-changed', 'gold-overflow', 'listing-gone', 'listing-gone', 'listing-gone']);
+    expect(told).toEqual(['listing-not-started', 'price-changed', 'seller-gold-overflow', 'listing-gone', 'listing-gone', 'listing-gone']);
     expect(walletOf(net, BOB)).toEqual({ gold: 1_000, held: 0, unclaimed: 0 });
     net.settle();
     expect(faultsOf(net)).toEqual([]);
@@ -306,7 +307,7 @@ describe('buyout', () => {
 describe('a seller with almost all the gold that there can be', () => {
   it.each([
     [15, 'answer'],
-    [14, 'gold-overflow'],
+    [14, 'seller-gold-overflow'],
   ])('and room for %d more: a sale that brings 15 coins ends with %s', (room, told) => {
     const net = marketNetwork(createPrng('overflow'), [ADA, BOB], testRules());
     open(net, ADA, { gold: GOLD_MAX - room });
@@ -323,7 +324,7 @@ describe('a seller with almost all the gold that there can be', () => {
     net.command(ADA, 'buyout', { listingId: list(net, BOB, 'bob-0', 4_000), price: 4_000 }, newOp());
     net.intercept();
     expect(nameOf(buy(net, BOB, list(net, ADA, 'ada-0', 17), 17))).toBe('answer');
-    expect(nameOf(buy(net, BOB, list(net, ADA, 'ada-1', 17), 17))).toBe('gold-overflow');
+    expect(nameOf(buy(net, BOB, list(net, ADA, 'ada-1', 17), 17))).toBe('seller-gold-overflow');
     net.settle();
     expect(faultsOf(net)).toEqual([]);
   });
@@ -425,6 +426,18 @@ describe('claim', () => {
         .map(({ itemId }) => itemId),
     ).toEqual(['ada-2', 'ada-1']);
     expect(faultsOf(net)).toEqual([]);
+  });
+
+  it('is not remembered by its op where it found nothing', () => {
+    const op = newOp();
+    const claimAgain = (): Handled => net.command(ADA, 'claim', { all: true }, op).handled;
+    claim(ADA, { all: true });
+    const nothing = { value: { claimed: [], gold: 0, items: [] } };
+    expect([claimAgain(), claimAgain()]).toMatchObject([nothing, nothing]);
+    buy(net, BOB, list(net, ADA, 'ada-2', 100), 100);
+    const found = claimAgain();
+    expect(found).toMatchObject({ value: { gold: 85 } });
+    expect([claimAgain(), walletOf(net, ADA)?.gold]).toEqual([found, 1_170]);
   });
 
   it('or one entry only', () => {

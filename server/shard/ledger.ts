@@ -52,6 +52,11 @@ export function totalKey(shard: ShardId, { place, asset }: Posting): string {
   return `${marketOf(shard)} ${place} ${assetClass(asset)}`;
 }
 
+/** The market that a running total of that key is of. */
+export function marketOfTotal(key: string): string {
+  return key.slice(0, key.indexOf(' '));
+}
+
 /** The first asset whose postings do not sum to zero, or `undefined` if all do. */
 export function unbalancedAsset(postings: readonly Posting[]): string | undefined {
   // Few postings: a quadratic walk costs less than a map.

@@ -72,7 +72,8 @@ export const TRADE_SABOTAGES: Sabotages = {
   'a unit that is refused is kept': () =>
     onHandler<Command>('purchases', 'buyout', (turn, command, real) => {
       const handled = real(turn, command);
-      return handled.kind === 'refusal' && handled.name === 'price-changed' ? { kind: 'answer', value: {} } : handled;
+      const isRefused = handled.kind === 'refusal' && (handled.name === 'price-changed' || handled.name === 'listing-gone');
+      return isRefused ? { kind: 'answer', value: {} } : handled;
     }),
   'a shard takes part in a turn in the middle of one of its own': () =>
     onHandler<Command>('purchases', 'buyout', (turn, command, real) => {

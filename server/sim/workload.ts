@@ -4,12 +4,13 @@
  * with the same op. A player sees what real ones do: the room that the presenter makes of its
  * durable rows, and what is durably for sale.
  */
+import { listingId, parseListingId } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
 import { isChangingCommand, parseCommand } from '#shared/protocol.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { PlayerState } from '#shared/state.ts';
-import { operationId, type ShardId, type ShardVersion } from '#shared/units.ts';
+import { operationId, sealedId, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { Presenter } from '#server/edge/presenter.ts';
 import { player } from '#server/market/account/opening.ts';
 import type { Opening } from '#server/market/account/opening.ts';
@@ -178,7 +179,9 @@ export class Workload {
 
   #sight(shard: ShardId): Sight {
     const { world, rules, latecomers } = this.#scene;
-    return { shard, state: this.#room(shard), listings: world.listings.live(), others: latecomers.map((each) => each.shard), rules };
+    const others = latecomers.map((each) => each.shard);
+    const ids = { parse: parseListingId, idOf: listingId };
+    return { shard, state: this.#room(shard), listings: world.listings.live(), others, rules, ids };
   }
 
   /** The room of a player who has come; made anew when its shard has had a turn. */
@@ -189,7 +192,7 @@ export class Workload {
     const { header, rowsByEntity } = shard;
     const known = this.#roomByShard.get(id);
     if (known?.version === header.version) return known.state;
-    const presenter = new Presenter(world.features, id, rules);
+    const presenter = new Presenter(world.features, id, rules, (_kind, readable) => sealedId(readable));
     presenter.apply({ kind: 'snapshot', header, rows: (entity) => [...(rowsByEntity.get(entity)?.values() ?? [])] });
     this.#roomByShard.set(id, { version: header.version, state: presenter.state });
     return presenter.state;

@@ -48,6 +48,29 @@ describe('a catalogue file', () => {
     expect(parseCatalogue(JSON.parse(JSON.stringify(catalogue)))).toEqual(catalogue);
   });
 
+  it('may have names of 64 characters, and items are named by as much as fits', () => {
+    const long = (name: string): string => name.padEnd(64, '!');
+    const named = parseCatalogue(
+      changed({
+        itemClasses: catalogue.itemClasses.map((each) => ({
+          ...each,
+          name: long(each.name),
+          legendaryNames: each.legendaryNames.map(long),
+        })),
+        baseItems: catalogue.baseItems.map((each) => ({ ...each, name: long(each.name) })),
+        affixes: catalogue.affixes.map((each) => ({ ...each, name: long(each.name) })),
+        sets: catalogue.sets.map((each) => ({ ...each, name: long(each.name) })),
+        commodities: catalogue.commodities.map((each) => ({ ...each, name: long(each.name) })),
+      }),
+    );
+    for (const item of lootFor(named, { seed: 'long names', count: 200, idOf: (index) => itemId(`item-${index}`) })) {
+      expect(itemSchema.safeParse(item).error).toBeUndefined();
+    }
+    expect(() => parseCatalogue(changed({ commodities: [{ ...catalogue.commodities[0], name: `${long('')}!` }] }))).toThrow(
+      'commodities[0].name',
+    );
+  });
+
   it.each(faults)('is refused with one clause that names the place: %#', (part, sentence) => {
     expect(() => parseCatalogue(changed(part))).toThrow(new CatalogueError(sentence));
   });

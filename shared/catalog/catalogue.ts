@@ -13,7 +13,7 @@ import { catalogWordSchema, integerSchema, textSchema, type Parsed } from '../sc
 /** The highest item level that a catalogue may use. */
 const LEVEL_MAX = 1_000;
 const levelSchema = integerSchema(1, LEVEL_MAX);
-const displayNameSchema = textSchema(28);
+const displayNameSchema = textSchema(limits.displayNameLengthMax);
 const affixCountSchema = integerSchema(0, limits.affixesPerItemMax);
 
 /** A derived number of a class: its middle value at item level 1 and at the highest level. */

@@ -1,5 +1,6 @@
 /** Loot from a seed: same catalogue, same seed, same items, on every machine. */
 import { RARITIES, type Affix, type Item, type Rarity } from '../item.ts';
+import { limits } from '../limits.ts';
 import { createPrng, type Prng } from '../prng.ts';
 import { quantity, type ItemId, type Quantity } from '../units.ts';
 import { affixesFor, affixRange, basesFor, type AffixKind, type BaseItem, type Catalogue, type ItemClass } from './catalogue.ts';
@@ -100,13 +101,20 @@ function nameOf(catalogue: Catalogue, prng: Prng, { itemClass, rarity, base, kin
     case 'magic': {
       const [first, second] = kinds;
       const prefixed = first === undefined ? base.name : `${first.prefix} ${base.name}`;
-      return second === undefined ? prefixed : `${prefixed} ${second.suffix}`;
+      return firstThatFits(second === undefined ? prefixed : `${prefixed} ${second.suffix}`, prefixed, base.name);
     }
     case 'rare':
       return `${prng.pick(catalogue.rareNames.first)} ${prng.pick(catalogue.rareNames.second)}`;
-    case 'set':
-      return `${prng.pick(catalogue.sets).name} ${itemClass.name}`;
+    case 'set': {
+      const { name } = prng.pick(catalogue.sets);
+      return firstThatFits(`${name} ${itemClass.name}`, name);
+    }
     case 'legendary':
       return prng.pick(itemClass.legendaryNames);
   }
+}
+
+/** The first of some names that is not too long for an item; the last one fits for sure. */
+function firstThatFits(...names: readonly string[]): string {
+  return names.find((name) => name.length <= limits.displayNameLengthMax) ?? '';
 }

@@ -1,12 +1,13 @@
 /** Bids. There are none yet: the state keeps their place. */
 import { schema, t } from '@colyseus/schema';
 import { ItemState } from '../item-state.ts';
+import type { SealedId } from '../units.ts';
 import type { ProtocolPart } from './part.ts';
 
 /** One own bid, with the maximum that is held for it. */
 const BidState = schema(
   {
-    listingId: t.string(),
+    listingId: t.string<SealedId>(),
     item: t.ref(ItemState),
     maxBid: t.number(),
     currentBid: t.number(),

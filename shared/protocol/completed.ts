@@ -14,6 +14,7 @@ import {
   transactionTextSchema,
   type Parsed,
 } from '../schemas.ts';
+import type { SealedId } from '../units.ts';
 import { goodsShape, goodsState } from './goods.ts';
 import { messageId, type ProtocolPart } from './part.ts';
 
@@ -48,7 +49,7 @@ export const CompletedState = schema(
     ...goodsState,
     gold: t.number().optional(),
     fees: t.array(FeeLineState),
-    tx: t.string().optional(),
+    tx: t.string<SealedId>().optional(),
     at: t.number(),
   },
   'CompletedState',
@@ -66,7 +67,8 @@ export const completedPart = {
   causes: ['claim'],
   commands: {
     claim: {
-      summary: 'Moves one completed entry, or as many as fit, to stash and wallet.',
+      summary:
+        'Moves one completed entry, or as many as fit, to stash and wallet. One that found nothing to move is not remembered by its `op`.',
       changes: true,
       request: z
         .strictObject({ op, entryId: rowIdSchema.exactOptional(), all: z.literal(true).exactOptional() })

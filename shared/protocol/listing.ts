@@ -11,6 +11,7 @@ import {
   operationIdSchema,
   type Parsed,
 } from '../schemas.ts';
+import type { SealedId } from '../units.ts';
 import { goodsShape, goodsState } from './goods.ts';
 import type { ProtocolPart } from './part.ts';
 
@@ -36,7 +37,7 @@ export type Listing = Parsed<typeof listingSchema>;
 /** One own listing: an item, or a quantity of a commodity. */
 export const ListingState = schema(
   {
-    id: t.string(),
+    id: t.string<SealedId>(),
     ...goodsState,
     startBid: t.number().optional(),
     currentBid: t.number().optional(),

@@ -2,12 +2,16 @@
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { Platform } from '#server/platform/platform.ts';
+import { IdDoor } from '../id-door.ts';
 import { startEdge, type Edge } from '../edge.ts';
 import type { EdgeOptions } from '../services.ts';
 import { startMemoryNode, type MemoryNode } from './memory-node.ts';
 
 /** The key that the tests sign with. */
 export const JWT_KEY = 'k'.repeat(32);
+
+/** The key that seals ids in the tests. */
+export const WORLD_KEY = 'w'.repeat(32);
 
 const closers: (() => Promise<unknown>)[] = [];
 
@@ -43,6 +47,7 @@ export async function startTestEdge(
     port: 0,
     guests: true,
     jwtKeys: [JWT_KEY],
+    ids: new IdDoor(WORLD_KEY),
     origins: { loopback: true, named: [] },
     sessionRate: { perSecond: 1_000, burst: 1_000 },
     isReady: () => true,

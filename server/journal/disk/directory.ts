@@ -25,8 +25,9 @@ import { FileJournal } from './sqlite-journal.ts';
 import { FileProjections } from './sqlite-projections.ts';
 import { DatabaseError, isLocked, sqliteProblem } from './sqlite.ts';
 import type { UpgradeFacts } from './projection-layout.ts';
+import { WORLD_KEY_FILE } from './world-key.ts';
 
-const KNOWN = ['gavel.json', 'gavel.json.new', 'lock.db', 'lock.db-journal', 'images', 'staging'];
+const KNOWN = ['gavel.json', 'gavel.json.new', WORLD_KEY_FILE, `${WORLD_KEY_FILE}.new`, 'lock.db', 'lock.db-journal', 'images', 'staging'];
 const KNOWN_DATABASES = ['journal.db', 'node.db'].flatMap((name) => [name, `${name}-wal`, `${name}-shm`]);
 
 /** A data directory that is open. */

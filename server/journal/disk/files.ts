@@ -2,8 +2,8 @@
  * Everything that a node changes in its file system, but for what SQLite does. A narrow seam, so that a test can hold the order of writes,
  * syncs and renames against what is promised of them: a kill shows no missing sync, and a test cannot cut the power.
  */
-import { close, closeSync, fsync, fsyncSync, mkdirSync, open, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { close, closeSync, fsync, fsyncSync, mkdirSync, open, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 /** A file that is open for writing. */
@@ -45,7 +45,7 @@ export const machineFiles = {
   /** Puts a file in the place of another. Durable only when the directory is synced. */
   rename: (from: string, to: string): void => renameSync(from, to),
   /** Makes a directory, with its parents; does nothing where there is one. Returns the topmost that had to be made. */
-  makeDirectory: (path: string): string | undefined => mkdirSync(path, { recursive: true }),
+  makeDirectory: (path: string): string | undefined => makeDirectories(resolve(path)),
   /** Makes the names in a directory durable. */
   syncDirectory: (path: string): void => machineFiles.sync(openSync(path, 'r')),
   /** The same, beside others. */
@@ -62,4 +62,19 @@ export function replaceFile(files: Files, directory: string, name: string, text:
   files.sync(files.write(`${path}.new`, Buffer.from(text)));
   files.rename(`${path}.new`, path);
   files.syncDirectory(directory);
+}
+
+/** One by one: `mkdirSync` with `recursive` never returns where nothing can be made in a directory that is there, as in `/proc`. */
+function makeDirectories(path: string): string | undefined {
+  const isThere = (): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (isThere()) return undefined;
+  const above = dirname(path) === path ? undefined : makeDirectories(dirname(path));
+  try {
+    mkdirSync(path);
+    return above ?? path;
+  } catch (error) {
+    // Somebody else has made it in between.
+    if (isThere()) return above;
+    throw error;
+  }
 }

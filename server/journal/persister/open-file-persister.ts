@@ -1,4 +1,5 @@
 /** The persister of a real node: threads over a data directory. */
+import { resolve } from 'node:path';
 import type { Machine } from '#server/platform/platform.ts';
 import { openPersister, type PersisterPace } from './open-persister.ts';
 import { DataDirectoryError, type Persister, type PersisterDefinition } from './persister.ts';
@@ -23,7 +24,8 @@ export interface FilePersisterOptions {
  */
 export async function openFilePersister({ machine, definition, directory, pace, patience }: FilePersisterOptions): Promise<Persister> {
   try {
-    return await openPersister(machine, definition, new ThreadBackend(machine, directory, patience), pace);
+    // SQLite's binding drops blanks at both ends of a path: in an absolute one there are none that matter.
+    return await openPersister(machine, definition, new ThreadBackend(machine, resolve(directory), patience), pace);
   } catch (error) {
     if (error instanceof DataDirectoryError || !(error instanceof Error)) throw error;
     throw new DataDirectoryError(`The data directory ${directory} cannot be used: ${error.message}.`, { cause: error });

@@ -10,7 +10,7 @@ import { fold, type Room, type View } from '../feature.ts';
 import { completed, type CompletedRow } from './completed.ts';
 
 /** The completed tab of one room. */
-export function completedView({ state, rules }: Room): View {
+export function completedView({ state, rules, seal }: Room): View {
   const rowById = new Map<RowId, CompletedRow>();
   /** Entries whose place in the state has to be looked at, and which of them are new. */
   const touched = new Set<RowId>();
@@ -23,7 +23,7 @@ export function completedView({ state, rules }: Room): View {
     for (const id of shown) {
       const row = rowById.get(id);
       const isStale = touched.has(id) || !state.completed.has(String(id));
-      if (row !== undefined && isStale) state.completed.set(String(id), completedState(row));
+      if (row !== undefined && isStale) state.completed.set(String(id), completedState(row, seal));
     }
     touched.clear();
   };
@@ -70,12 +70,13 @@ function completedEntry({ id, entry, item, commodity, quantity: count, gold, fee
 }
 
 /** An entry in the state. */
-function completedState(row: CompletedRow): CompletedState {
-  const { item, fees, ...entry } = completedEntry(row);
+function completedState(row: CompletedRow, seal: Room['seal']): CompletedState {
+  const { item, fees, tx, ...entry } = completedEntry(row);
   return new CompletedState({
     ...entry,
     ...(item === undefined ? {} : { item: itemState(item) }),
     fees: fees.map((line) => new FeeLineState(line)),
+    ...(tx === undefined ? {} : { tx: seal('transaction', tx) }),
   });
 }
 

@@ -69,7 +69,7 @@ function decide(turn: Turn, { tx, terms }: Offer): Decision {
   const fees = saleFees(offered.saleFeeBasisPoints, paid);
   const fee = sumGold(...fees.map((line) => line.gold));
   const received = gold(paid - fee);
-  if (!hasRoomFor(turn, received)) return abort('gold-overflow');
+  if (!hasRoomFor(turn, received)) return abort('seller-gold-overflow');
   // After this point the trade is committed.
   turn.remove(listing, offered.id);
   complete(turn, { entry: 'sold', gold: received, fees: Json.of(fees), tx });

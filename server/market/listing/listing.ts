@@ -8,7 +8,7 @@ import type { Item } from '#shared/item.ts';
 import { ListingState, type Listing } from '#shared/protocol/listing.ts';
 import { goldRulesOf, type Rules } from '#shared/rules.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import { playerId, type ShardId, type ShardVersion } from '#shared/units.ts';
+import { playerId, type SealedId, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { defineEntity, goldAmount, integer, json, timestamp, type Row } from '#server/shard/entity.ts';
 import { upgrader, type Upgrader } from '#server/shard/powerup.ts';
 import { foldIntoMap, holds, rowOf, type IndexedRows, type Room, type View } from '../feature.ts';
@@ -55,8 +55,12 @@ export function keepFee(rules: Rules): Upgrader {
 }
 
 /** The own listings of one room. */
-export function listingView({ state, shard }: Room): View {
-  return { folds: [foldIntoMap(listing, state.listings, (row) => [listingId(row.id, shard), listingState(row, shard)])] };
+export function listingView({ state, shard, seal }: Room): View {
+  const shown = (row: ListingRow): readonly [string, ListingState] => {
+    const id = seal('listing', listingId(row.id, shard));
+    return [id, listingState(row, id)];
+  };
+  return { folds: [foldIntoMap(listing, state.listings, shown)] };
 }
 
 /** A listing holds its item whole. */
@@ -76,8 +80,8 @@ export function wholeItem({ item: { value } }: ListingRow): NonNullable<Listing[
   return { ...value, affixes: [...value.affixes] };
 }
 
-function listingState({ id, item, buyout, startsAt, endsAt }: ListingRow, shard: ShardId): ListingState {
-  return new ListingState({ id: listingId(id, shard), item: itemState(item.value), buyout, startsAt, endsAt, mine: true });
+function listingState({ item, buyout, startsAt, endsAt }: ListingRow, id: SealedId): ListingState {
+  return new ListingState({ id, item: itemState(item.value), buyout, startsAt, endsAt, mine: true });
 }
 
 /** The rows that the index is fed with. */

@@ -1,5 +1,4 @@
 /** What players of simulator and drill do with listings. */
-import { listingId, parseListingId } from '#shared/address.ts';
 import { rowId } from '#shared/units.ts';
 import type { Step } from '../feature.ts';
 
@@ -35,21 +34,21 @@ export const buyoutSteps: readonly Step[] = [
   {
     name: 'buyout',
     weight: 42,
-    wish: ({ shard, listings, others }, prng) => {
+    wish: ({ shard, listings, others, ids }, prng) => {
       if (others.length > 0 && prng.chance(0.02)) {
         return {
           type: 'buyout',
-          body: { listingId: listingId(rowId(prng.integer(1, 40)), prng.pick(others)), price: prng.integer(1, 500) },
+          body: { listingId: ids.idOf(rowId(prng.integer(1, 40)), prng.pick(others)), price: prng.integer(1, 500) },
         };
       }
       const [newest] = listings.slice(-1);
       if (newest === undefined) return undefined;
       const seen = prng.chance(0.3) ? newest : prng.pick(listings);
-      const named = parseListingId(seen.id);
+      const named = ids.parse(seen.id);
       if (named === undefined || seen.buyout === undefined || (named.shard === shard && prng.chance(0.9))) return undefined;
       const row = prng.chance(0.03) ? rowId(prng.integer(1, named.row)) : named.row;
       const price = prng.chance(0.85) ? seen.buyout : seen.buyout + prng.integer(-5, 100);
-      return { type: 'buyout', body: { listingId: listingId(row, named.shard), price: Math.max(1, price) } };
+      return { type: 'buyout', body: { listingId: ids.idOf(row, named.shard), price: Math.max(1, price) } };
     },
   },
 ];
