@@ -15,4 +15,9 @@ export class ShownListing {
     this.mine = mine;
     this.body = body;
   }
+
+  /** The same listing under another id. */
+  withId(id: string): ShownListing {
+    return new ShownListing(id, this.mine, this.body);
+  }
 }
