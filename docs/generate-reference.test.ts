@@ -1,10 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
+import { CloseCode } from '@colyseus/core';
 import { z } from 'zod';
-import { COMMAND_TYPES } from '#shared/protocol.ts';
+import { COMMAND_TYPES, SERVER_MESSAGE_TYPES } from '#shared/protocol.ts';
+import { CLOSE_CODES } from '#shared/close-codes.ts';
+import { closeCodesPage } from './reference-pages/close-codes-page.ts';
 import { fieldComment, parseDocComments } from './reference-pages/doc-comments.ts';
+import { cataloguePage } from './reference-pages/format-pages.ts';
 import { table, withUnit } from './reference-pages/markdown.ts';
 import { protocolPage } from './reference-pages/protocol-page.ts';
 import { demandsOf, fieldsOf, namedSchemas, scalarText } from './reference-pages/schema-text.ts';
+import { statePage } from './reference-pages/state-page.ts';
+import { stateClasses } from './reference-pages/state-schemas.ts';
 import { configurationPage, limitsPage, refusalsPage, rulesPage } from './reference-pages/value-pages.ts';
 
 describe('the reference', () => {
@@ -12,14 +18,42 @@ describe('the reference', () => {
     for (const type of COMMAND_TYPES) expect(protocolPage()).toContain(`\n## Command ${type}\n`);
   });
 
-  it('links only to sections that it has', () => {
-    const page = protocolPage();
+  it.each([
+    ['protocol', protocolPage],
+    ['state', statePage],
+    ['catalogue', cataloguePage],
+  ])('links within the page %s only to sections that it has', (_, make) => {
+    const page = make();
     const sections = new Set([...page.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title.toLowerCase().replaceAll(' ', '-')));
     for (const [, target] of page.matchAll(/\]\(#([^)]*)\)/g)) expect(sections).toContain(target);
   });
 
-  it('says something about every limit and rule', () => {
-    for (const page of [configurationPage(), limitsPage(), rulesPage(), refusalsPage()]) expect(page).not.toMatch(/\| +\|/);
+  it('says something about every limit, rule, field and code', () => {
+    const pages = [
+      configurationPage(),
+      limitsPage(),
+      rulesPage(),
+      refusalsPage(),
+      statePage().split('# Server messages')[0],
+      cataloguePage(),
+    ];
+    for (const page of [...pages, closeCodesPage()]) expect(page).not.toMatch(/\| +\|/);
+  });
+
+  it('has every field of the state and every message, linked to shapes that exist', () => {
+    for (const { name, fields } of stateClasses()) {
+      expect(statePage()).toContain(`\n## ${name}\n`);
+      for (const field of fields) expect(statePage()).toContain(`| \`${field.name}\` |`);
+    }
+    for (const type of SERVER_MESSAGE_TYPES) expect(statePage()).toContain(`\n## Message ${type}\n`);
+    const shapes = new Set([...protocolPage().matchAll(/^### (.*)$/gm)].map(([, title = '']) => title.toLowerCase()));
+    for (const [, target] of statePage().matchAll(/\]\(protocol\.md#([^)]*)\)/g)) expect(shapes).toContain(target);
+  });
+
+  it('has every code with which Colyseus closes, and ours, once', () => {
+    const codes = [...closeCodesPage().matchAll(/^\| (\d{4}) \|/gm)].map(([, code]) => Number(code));
+    expect(new Set(codes).size).toBe(codes.length);
+    expect(codes).toEqual(expect.arrayContaining([...Object.values(CloseCode), ...Object.values(CLOSE_CODES)]));
   });
 });
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
+import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
-import { ConfigError, helpText, loadConfig, SETTINGS, type Config, type ConfigSource } from './config.ts';
+import { ConfigError, loadConfig, SETTINGS, type Config, type ConfigSource } from './config.ts';
 
 const SECRET = 'first-secret-of-36-characters-abcdef';
 const OTHER = 'other-secret-of-36-characters-ghijkl';
@@ -20,8 +21,14 @@ const load = ({ files = {}, ...source }: Partial<ConfigSource> & { files?: Reado
     newSecret: () => MADE_UP[made++ % MADE_UP.length] ?? '',
     ...source,
   });
-  if (config === 'help') throw new Error('help was asked for');
+  if ('print' in config) throw new Error('something was to be printed');
   return config;
+};
+
+const printed = (args: readonly string[], files: Readonly<Record<string, string>> = {}): string => {
+  const printout = loadConfig({ args, env: {}, readText: (path) => files[path], newSecret: () => SECRET });
+  if (!('print' in printout)) throw new Error('nothing was printed');
+  return printout.print;
 };
 
 const faultOf = (source: Parameters<typeof load>[0]): string => {
@@ -97,8 +104,25 @@ describe('the configuration', () => {
   });
 
   it('prints help that names every setting', () => {
-    expect(loadConfig({ args: ['--help'], env: {}, readText: () => undefined, newSecret: () => SECRET })).toBe('help');
-    for (const { name } of SETTINGS) expect(helpText()).toContain(`--${name} `);
+    for (const { name } of SETTINGS) expect(printed(['--help'])).toContain(`--${name} `);
+  });
+
+  it.each([
+    [[], RULES_PROFILES.dev],
+    [['diablo3'], RULES_PROFILES.diablo3],
+    [['--rules', 'r.json', '--profile', 'production'], { ...RULES_PROFILES.dev, profile: 'custom', stashSlots: 20 }],
+  ])('prints rules that are the same rules when they are given back: %j', (args, rules) => {
+    const text = printed(['--print-rules', ...args], { 'r.json': '{"extends": "dev", "stashSlots": 20}' });
+    expect(load({ args: ['--rules', 'printed.json'], files: { 'printed.json': text } }).rules).toEqual(rules);
+  });
+
+  it('prints a catalogue that is the same when it is given back', () => {
+    const catalogue = JSON.parse(printed(['--print-catalog'])) as Catalogue;
+    expect(catalogue).toEqual(load().catalogue);
+    const other = { ...catalogue, name: 'Other' };
+    const files = { 'other.json': JSON.stringify(other) };
+    const text = printed(['--catalog', 'other.json', '--print-catalog'], files);
+    expect(load({ args: ['--catalog', 'printed.json'], files: { 'printed.json': text } }).catalogue).toEqual(other);
   });
 
   it('takes both keys while one replaces the other, whatever blanks are around the comma', () => {
@@ -148,6 +172,7 @@ describe('the configuration', () => {
   it.each([
     [{ args: ['--prot', '1'] }, 'There is no option "--prot"; --help lists them all.'],
     [{ args: ['start'] }, 'There is no option "start"; --help lists them all.'],
+    [{ args: ['--print-rules', 'diablo4'] }, 'There is no option "diablo4"; --help lists them all.'],
     [{ args: ['-p'] }, 'There is no option "-p"; --help lists them all.'],
     [{ args: ['--'] }, 'There is no option "--"; --help lists them all.'],
     [{ args: ['--constructor', 'x'] }, 'There is no option "--constructor"; --help lists them all.'],

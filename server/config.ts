@@ -15,7 +15,7 @@ import { isRegionName } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { CatalogueError, parseCatalogue } from '#shared/catalog/parse-catalogue.ts';
-import { isRulesProfile, parseRules, RULES_PROFILES, RulesError, type Rules } from '#shared/rules.ts';
+import { isRulesProfile, parseRules, RULES_PROFILES, RulesError, type Rules, type RulesProfile } from '#shared/rules.ts';
 import { faultOf } from '#shared/schemas.ts';
 import { ConfigError } from './config/config-error.ts';
 import { parseJwks, JwksError, type JwksSource } from './config/jwks.ts';
@@ -178,10 +178,16 @@ export const CONFIG_FILE = 'gavel.config.json';
 const SESSION_RATE = { dev: 1_000, production: 20 } as const;
 const RULES = { dev: 'dev', production: 'diablo3' } as const;
 
-/** The configuration, unless the help was asked for. Throws `ConfigError`. */
-export function loadConfig(source: ConfigSource): Config | 'help' {
-  const flags = fromFlags(source.args);
-  if (flags === 'help') return flags;
+/** What is printed in place of a start. */
+export interface Printout {
+  readonly print: string;
+}
+
+/** The configuration, unless something was to be printed. Throws `ConfigError`. */
+export function loadConfig(source: ConfigSource): Config | Printout {
+  const { asked, args } = takePrintOption(source.args);
+  const flags = fromFlags(args);
+  if (flags === 'help') return { print: helpText() };
   const environment = fromEnvironment(source.env);
   const texts = { ...fromFile(source), ...environment, ...flags };
   const placeOf = (name: string): string => {
@@ -193,6 +199,12 @@ export function loadConfig(source: ConfigSource): Config | 'help' {
   const { data, host, port, profile, rules, catalog, regions, origins = [], jwks, ...rest } = parsed.data;
   const adminPort = rest['admin-port'];
   const perSecond = rest['session-rate'] ?? SESSION_RATE[profile];
+  const catalogue =
+    catalog === undefined ? BUILT_IN_CATALOGUE : fromJsonFile(source, placeOf('catalog'), 'catalogue', catalog, parseCatalogue);
+  if (asked !== undefined)
+    return {
+      print: inJson(asked.what === 'catalog' ? catalogue : loadRules(source, placeOf('rules'), asked.profile ?? rules ?? RULES[profile])),
+    };
   return {
     profile,
     dataDirectory: data,
@@ -200,7 +212,7 @@ export function loadConfig(source: ConfigSource): Config | 'help' {
     port,
     regions,
     rules: loadRules(source, placeOf('rules'), rules ?? RULES[profile]),
-    catalogue: catalog === undefined ? BUILT_IN_CATALOGUE : fromJsonFile(source, placeOf('catalog'), 'catalogue', catalog, parseCatalogue),
+    catalogue,
     origins,
     sessionRate: { perSecond, burst: perSecond * 5 },
     admin: adminPort === undefined ? undefined : { host: rest['admin-host'], port: adminPort },
@@ -211,7 +223,7 @@ export function loadConfig(source: ConfigSource): Config | 'help' {
 }
 
 /** What `--help` prints. */
-export function helpText(): string {
+function helpText(): string {
   const width = Math.max(...SETTINGS.map(({ flag }) => flag.length)) + 2;
   const lines = SETTINGS.map(({ flag, value, fallback, help }) => {
     const standard = value === '' || fallback === '' ? '' : ` (default ${fallback})`;
@@ -224,6 +236,8 @@ export function helpText(): string {
     '',
     ...lines,
     `  ${'--help'.padEnd(width)}Prints this.`,
+    `  ${'--print-rules [PROFILE]'.padEnd(width)}Prints the rules in force, or those of a built-in profile, as a file for --rules.`,
+    `  ${'--print-catalog'.padEnd(width)}Prints the catalogue in force, as a file for --catalog.`,
     '',
     `Each setting may also stand in the environment (GAVEL_PORT) or in ${CONFIG_FILE} ("port"); flags come first, then the environment.`,
     'Secrets, from the environment alone, made up in development:',
@@ -242,6 +256,22 @@ function sentenceOf({ issues: [issue] }: z.ZodError, texts: Texts, placeOf: (nam
   const given = typeof index === 'number' ? (text.split(',')[index] ?? '') : text;
   const message = issue?.message ?? 'cannot be used';
   return `${placeOf(String(name))} ${message}${message.endsWith('; not') ? ` ${quote(given)}` : ''}.`;
+}
+
+/** What is to be printed, if anything, and the other arguments. */
+function takePrintOption(args: readonly string[]): { readonly asked?: PrintOption; readonly args: readonly string[] } {
+  const index = args.findIndex((arg) => /^--print-(?:rules|catalog)$/.test(arg));
+  const next = args[index + 1] ?? '';
+  if (index < 0) return { args };
+  if (args[index] === '--print-catalog') return { asked: { what: 'catalog' }, args: args.toSpliced(index, 1) };
+  if (isRulesProfile(next)) return { asked: { what: 'rules', profile: next }, args: args.toSpliced(index, 2) };
+  return { asked: { what: 'rules' }, args: args.toSpliced(index, 1) };
+}
+
+type PrintOption = { readonly what: 'catalog' } | { readonly what: 'rules'; readonly profile?: RulesProfile };
+
+function inJson(value: object): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 function fromFlags(args: readonly string[]): Texts | 'help' {

@@ -12,7 +12,7 @@ import { createServer } from 'node:net';
 import packageJson from '#package.json' with { type: 'json' };
 import { limits } from '#shared/limits.ts';
 import { nodeName } from '#shared/units.ts';
-import { ConfigError, helpText, loadConfig, type Config } from './config.ts';
+import { ConfigError, loadConfig, type Config } from './config.ts';
 import { startAdminServer, type AdminServer } from '#server/api/admin-server.ts';
 import { apiRoutes } from '#server/api/api.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
@@ -48,8 +48,8 @@ function readConfig(): Config {
     },
     newSecret,
   });
-  if (config !== 'help') return config;
-  process.stdout.write(helpText());
+  if (!('print' in config)) return config;
+  process.stdout.write(config.print);
   process.exit(0);
 }
 

@@ -76,9 +76,13 @@ export const rulesSchema = z
     completedShown: integerSchema(1, 200),
     /** What a guest of a development world starts with. */
     guest: z.strictObject({
+      /** The coins that a guest of a development world starts with. */
       gold: goldSchema,
+      /** The items that a guest starts with; at most `stashSlots`. */
       items: integerSchema(0, 1_000),
+      /** How many kinds of commodities a guest starts with. */
       commodities: integerSchema(0, 30),
+      /** The most pieces of each of them. */
       commodityQuantity: integerSchema(1, 1_000_000),
     }),
   })

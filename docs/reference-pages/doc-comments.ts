@@ -8,8 +8,8 @@ import { lineAt, readSource } from '#server/tidy/source-file.ts';
 
 /**
  * What a source file says: about a constant, by its name; about a field, by its path after a dot
- * (`.guest.items`); and about a field of a `...Shape` constant, which is spread into other objects,
- * by its path after a star (`*.price`).
+ * (`.guest.items`) and after its constant (`rulesSchema.guest.items`); and about a field of a
+ * `...Shape` constant, which is spread into other objects, by its path after a star (`*.price`).
  */
 export type DocComments = ReadonlyMap<string, string>;
 
@@ -27,19 +27,21 @@ export function parseDocComments(text: string): DocComments {
   const docs = new Map(comments.filter((each) => each.text.startsWith('/**')).map(({ lastLine, text }) => [lastLine + 1, wordsOf(text)]));
   const found = new Map<string, string>();
   const path = [''];
-  const add = (name: string, start: number): void => {
+  let constant = '';
+  const add = (start: number, ...names: readonly string[]): void => {
     const words = docs.get(lineAt(text, start));
-    if (words !== undefined) found.set(name, words);
+    if (words !== undefined) for (const name of names) found.set(name, words);
   };
   new Visitor({
     VariableDeclarator: ({ id, start }) => {
       if (path.length > 1 || id.type !== 'Identifier') return;
       path[0] = id.name.endsWith('Shape') ? '*' : '';
-      add(id.name, start);
+      constant = id.name;
+      add(start, constant);
     },
     Property: ({ key, start }) => {
       path.push(key.type === 'Identifier' ? key.name : '');
-      add(path.join('.'), start);
+      add(start, path.join('.'), [constant, ...path.slice(1)].join('.'));
     },
     'Property:exit': () => void path.pop(),
   }).visit(program);

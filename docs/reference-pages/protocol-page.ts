@@ -19,12 +19,18 @@ const PARTS = 'shared/protocol/';
 const PART_SOURCES = readdirSync(new URL(`../../${PARTS}`, import.meta.url)).map((name) => `${PARTS}${name}`);
 const SOURCES = ['shared/schemas.ts', 'shared/item.ts', 'shared/criteria.ts', 'shared/protocol.ts', ...PART_SOURCES];
 
+/** Every shape that has a name. */
+export function protocolShapes(): NamedSchemas {
+  return namedSchemas(schemas, item, criteria, protocol, composed(PROTOCOL_PARTS, 'shapes'), { rulesSchema: rules.rulesSchema });
+}
+
 /** The page as Markdown. */
 export function protocolPage(): string {
-  const named = namedSchemas(schemas, item, criteria, protocol, composed(PROTOCOL_PARTS, 'shapes'), { rulesSchema: rules.rulesSchema });
+  const named = protocolShapes();
   const commandTypes = protocol.COMMAND_TYPES.toSorted();
   return [
     '# Protocol',
+    'What a player is shown, the [state of the room](state.md) and the messages of the server, has a page of its own, and so have the [codes with which a connection is closed](close-codes.md).',
     'Commands of the room `player`, sent by `room.request(type, payload)`. A command that changes something carries `op`: the same `op` again gives the same answer. What changed nothing is not remembered: it is looked at anew. Instead of its answer any command may get a [Refusal](refusals.md). Unknown fields are refused. Amounts are whole coins, instants are milliseconds since the epoch.',
     table(
       ['Command', 'What it does', 'Changes something'],
@@ -62,9 +68,10 @@ function shapeSections(named: NamedSchemas): readonly string[] {
     .flatMap(([name, schema]) => [`### ${name}`, comments.get(name) ?? '', shapeText(schema, named)]);
 }
 
-function shapeText(schema: z.ZodType, named: NamedSchemas): string {
+/** A shape as a table of its fields. `page` is where the named shapes are, if on another page. */
+export function shapeText(schema: z.ZodType, named: NamedSchemas, page = ''): string {
   if (schema === rules.rulesSchema) return 'The [rules](rules.md) in force, as an object.';
-  const fields = fieldsOf(schema, named);
+  const fields = fieldsOf(schema, named)?.map((field) => ({ ...field, type: field.type.replaceAll('](#', `](${page}#`) }));
   if (fields === undefined) return `Form: ${scalarText(schema, named)}.`;
   if (fields.length === 0) return 'Nothing: an empty object.';
   const criteriaComments = readDocComments('shared/criteria.ts');

@@ -56,6 +56,16 @@ export function scalarText(schema: z.ZodType, { registry }: NamedSchemas): strin
   return typeText(jsonSchemaOf(schema, registry), NO_OWNER);
 }
 
+/** The field at a path of an object schema, such as `guest.gold`, as text. */
+export function fieldTextAt(schema: z.ZodType, path: string): string {
+  const { registry } = namedSchemas();
+  const root: JsonSchema | boolean = jsonSchemaOf(schema, registry);
+  const field = path
+    .split('.')
+    .reduce<JsonSchema | boolean>((at, name) => (typeof at === 'boolean' ? at : (at.properties?.[name] ?? false)), root);
+  return field === false ? '' : typeText(field, NO_OWNER);
+}
+
 /** What a schema demands beyond its fields, in the words in which a failure is told. */
 export function demandsOf(schema: z.ZodType): readonly string[] {
   return (schema._zod.def.checks ?? []).flatMap((check) => {

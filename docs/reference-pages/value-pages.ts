@@ -5,6 +5,7 @@ import { RULES_PROFILES, rulesSchema } from '#shared/rules.ts';
 import { CONFIG_FILE, SECRETS, SETTINGS } from '#server/config.ts';
 import { fieldComment, readDocComments } from './doc-comments.ts';
 import { code, table, withUnit } from './markdown.ts';
+import { fieldTextAt } from './schema-text.ts';
 
 /** Every setting and secret, as Markdown. */
 export function configurationPage(): string {
@@ -48,17 +49,18 @@ export function rulesPage(): string {
   const values = new Map(leavesOf(dev));
   return [
     '# Rules',
-    'Every number of the market that a game designer sets. `--rules dev`, `--rules diablo3` or `--rules FILE`: a JSON file that says what differs from the profile named in its field `extends` (`diablo3` unless given). Unknown fields and numbers that contradict each other are refused.',
+    'Every number of the market that a game designer sets. `--rules dev`, `--rules diablo3` or `--rules FILE`: a JSON file that says what differs from the profile named in its field `extends` (`diablo3` unless given). Each part of the path of a rule is an object in the file: `{"extends": "dev", "gold": {"priceMin": 5}}`. Unknown fields and numbers that contradict each other are refused; a start then ends with one sentence that names the field.',
+    '`npm start -s -- --print-rules` prints the rules in force, and `--print-rules diablo3` those of a profile, as a file that `--rules` takes. Times are in milliseconds there, shares in hundredths of a percent, prices in whole coins.',
     table(
-      ['Rule', 'Meaning', '`dev`', '`diablo3`'],
+      ['Rule', 'Meaning', 'Form in a file', '`dev`', '`diablo3`'],
       leavesOf(diablo3).map(([path, value]) => [
         code(path),
         fieldComment(comments, path),
+        fieldTextAt(rulesSchema, path),
         valueText(path, values.get(path)),
         valueText(path, value),
       ]),
     ),
-    `Fields of a rules file, at its top: ${Object.keys(rulesSchema.shape).map(code).join(', ')}.`,
   ].join('\n\n');
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { itemSchema, RARITIES } from '../item.ts';
+import { limits } from '../limits.ts';
 import { createPrng } from '../prng.ts';
 import { itemId } from '../units.ts';
 import { BUILT_IN_CATALOGUE as catalogue } from './built-in.ts';
@@ -167,6 +168,29 @@ describe('loot', () => {
     const goods = commoditiesFor(catalogue, { seed: 'ada', count: 6, quantityMax: 100 });
     expect(new Set(goods.map((good) => good.commodity)).size).toBe(6);
     expect(goods.every((good) => good.quantity >= 1 && good.quantity <= 100)).toBe(true);
+  });
+});
+
+describe('names as long as players may read', () => {
+  const long = 'x'.repeat(limits.displayNameLengthMax);
+  const named = <Entry extends object>(entries: readonly Entry[]) => entries.map((entry) => ({ ...entry, name: long }));
+  const longest = parseCatalogue({
+    ...catalogue,
+    itemClasses: named(catalogue.itemClasses),
+    baseItems: named(catalogue.baseItems),
+    affixes: catalogue.affixes.map((kind) => ({ ...kind, prefix: long, suffix: long })),
+    rareNames: { first: [long], second: [long] },
+    sets: named(catalogue.sets),
+  });
+
+  it('make items whose names are not longer', () => {
+    for (const rarity of RARITIES) {
+      expect(itemSchema.parse(rollItem(longest, createPrng(rarity), { id: itemId('one'), level: 70, rarity })).rarity).toBe(rarity);
+    }
+  });
+
+  it('of 65 are refused', () => {
+    expect(() => parseCatalogue({ ...catalogue, sets: [{ id: 'set', name: `${long}x` }] })).toThrow(CatalogueError);
   });
 });
 

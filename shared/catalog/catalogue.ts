@@ -13,18 +13,27 @@ import { catalogWordSchema, integerSchema, textSchema, type Parsed } from '../sc
 /** The highest item level that a catalogue may use. */
 const LEVEL_MAX = 1_000;
 const levelSchema = integerSchema(1, LEVEL_MAX);
+/** A name that players read. One that is put together of several is cut short by whole words. */
 const displayNameSchema = textSchema(limits.displayNameLengthMax);
 const affixCountSchema = integerSchema(0, limits.affixesPerItemMax);
 
 /** A derived number of a class: its middle value at item level 1 and at the highest level. */
-const growthSchema = z.strictObject({ first: integerSchema(1, 1_000_000), last: integerSchema(1, 1_000_000) });
+export const growthSchema = z.strictObject({
+  /** On an item of level 1. */
+  first: integerSchema(1, 1_000_000),
+  /** On an item of the highest level. */
+  last: integerSchema(1, 1_000_000),
+});
 
-const itemClassSchema = z.strictObject({
+/** A class of items: the unit of a search column. */
+export const itemClassSchema = z.strictObject({
+  /** What items, bases and affixes call it; once in the list. */
   id: catalogWordSchema,
+  /** What players call one of these; after a set's name it is the item's. */
   name: displayNameSchema,
-  /** Where it is worn. */
+  /** Where it is worn: one of `slots`. */
   slot: catalogWordSchema,
-  /** The hero classes that can use it; absent: all. */
+  /** The hero classes that can use it, of `heroClasses`; absent: all. */
   heroClasses: z.array(catalogWordSchema).min(1).max(50).exactOptional(),
   /** Damage per second in tenths, on weapons only. */
   dps: growthSchema.exactOptional(),
@@ -34,53 +43,76 @@ const itemClassSchema = z.strictObject({
   legendaryNames: z.array(displayNameSchema).min(1).max(200),
 });
 
-const baseItemSchema = z.strictObject({
+/** What an item is rolled from. Each class needs one that is not bound at each level. */
+export const baseItemSchema = z.strictObject({
+  /** What items call it; once in the list. */
   id: catalogWordSchema,
+  /** The name of a common item of this base. */
   name: displayNameSchema,
+  /** Its class, of `itemClasses`. */
   itemClass: catalogWordSchema,
+  /** The lowest level of items that are rolled from it. */
   levelMin: levelSchema,
+  /** The highest level of items that are rolled from it. */
   levelMax: levelSchema,
   /** Bound items are given by quests, never rolled as loot, and cannot be traded. */
   bound: z.literal(true).exactOptional(),
 });
 
-const affixKindSchema = z.strictObject({
+/** A property that items can roll. */
+export const affixKindSchema = z.strictObject({
+  /** What items and searches call it; once in the list, and no word that searches sort by. */
   id: catalogWordSchema,
+  /** What players call it. */
   name: displayNameSchema,
   /** What its whole value counts: points, percent, or tenths of a percent. */
   unit: z.enum(['points', 'percent', 'permille']),
+  /** The classes that can have it, of `itemClasses`. */
   itemClasses: z.array(catalogWordSchema).min(1).max(200),
-  /** A word before the base's name, and one after it, for items named by their affixes. */
-  prefix: textSchema(14),
-  suffix: textSchema(20),
-  /** Ranges of the value: that of the last rank whose level is not above the item's counts. */
+  /** The words before the base's name, on a magic item that has it first. */
+  prefix: displayNameSchema,
+  /** The words after the base's name, on a magic item that has it second. */
+  suffix: displayNameSchema,
+  /** Ranges of the value by rising level: that of the last rank whose level is not above the item's counts. */
   ranks: z
     .array(z.strictObject({ level: levelSchema, min: integerSchema(1, 1_000_000), max: integerSchema(1, 1_000_000) }))
     .min(1)
     .max(100),
 });
 
-const rarityRulesSchema = z.strictObject({
+/** How items of one rarity are rolled. */
+export const rarityRulesSchema = z.strictObject({
   /** How often it drops, against the other rarities. */
   weight: integerSchema(0, 1_000_000),
+  /** The fewest affixes that it has. */
   affixesMin: affixCountSchema,
+  /** The most affixes that it has; each class must have as many at level 1. */
   affixesMax: affixCountSchema,
   /** What its damage or armor is of the class's middle value, in percent. */
   powerPercent: integerSchema(1, 1_000),
 });
 
-const commoditySchema = z.strictObject({
+/** A stackable good: one piece is like another. */
+export const commoditySchema = z.strictObject({
+  /** What stores call it; once in the list. */
   id: catalogWordSchema,
+  /** What players call it. */
   name: displayNameSchema,
+  /** What it is sorted under. */
   kind: catalogWordSchema,
 });
 
 /** The shape of a catalogue; `parse-catalogue.ts` also checks how its parts fit together. */
 export const catalogueSchema = z.strictObject({
+  /** The name of the catalogue. */
   name: textSchema(40),
+  /** The highest item level. */
   levelMax: levelSchema,
+  /** Where items are worn. */
   slots: z.array(catalogWordSchema).min(1).max(50),
+  /** The hero classes of the game. */
   heroClasses: z.array(catalogWordSchema).min(1).max(50),
+  /** How items of each rarity are rolled; at least one must have a weight. */
   rarities: z.strictObject({
     common: rarityRulesSchema,
     magic: rarityRulesSchema,
@@ -88,16 +120,23 @@ export const catalogueSchema = z.strictObject({
     set: rarityRulesSchema,
     legendary: rarityRulesSchema,
   }),
+  /** The classes of items. */
   itemClasses: z.array(itemClassSchema).min(1).max(200),
+  /** What items are rolled from. */
   baseItems: z.array(baseItemSchema).min(1).max(5_000),
+  /** What items can roll. */
   affixes: z.array(affixKindSchema).min(1).max(500),
   /** Rare items are named by one word of each list. */
-  rareNames: z.strictObject({ first: z.array(textSchema(20)).min(1).max(500), second: z.array(textSchema(20)).min(1).max(500) }),
+  rareNames: z.strictObject({
+    first: z.array(displayNameSchema).min(1).max(500),
+    second: z.array(displayNameSchema).min(1).max(500),
+  }),
   /** A set's name stands before the class's. */
   sets: z
     .array(z.strictObject({ id: catalogWordSchema, name: displayNameSchema }))
     .min(1)
     .max(500),
+  /** The stackable goods. */
   commodities: z.array(commoditySchema).max(5_000),
 });
 

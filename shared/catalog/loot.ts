@@ -103,8 +103,10 @@ function nameOf(catalogue: Catalogue, prng: Prng, { itemClass, rarity, base, kin
       const prefixed = first === undefined ? base.name : `${first.prefix} ${base.name}`;
       return firstThatFits(second === undefined ? prefixed : `${prefixed} ${second.suffix}`, prefixed, base.name);
     }
-    case 'rare':
-      return `${prng.pick(catalogue.rareNames.first)} ${prng.pick(catalogue.rareNames.second)}`;
+    case 'rare': {
+      const first = prng.pick(catalogue.rareNames.first);
+      return firstThatFits(`${first} ${prng.pick(catalogue.rareNames.second)}`, first);
+    }
     case 'set': {
       const { name } = prng.pick(catalogue.sets);
       return firstThatFits(`${name} ${itemClass.name}`, name);

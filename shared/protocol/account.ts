@@ -23,5 +23,16 @@ export const accountPart = {
       payload: z.strictObject({ id: messageId, text: textSchema(200), entry: completedEntrySchema.exactOptional() }),
     },
   },
-  state: { name: t.string(), region: t.string(), mode: t.string(), frozen: t.boolean(), serverTime: t.number() },
+  state: {
+    /** The player's name. */
+    name: t.string(),
+    /** The region of the market. */
+    region: t.string(),
+    /** `softcore` or `hardcore`. */
+    mode: t.string(),
+    /** Whether a moderator has stopped the player's trade. */
+    frozen: t.boolean(),
+    /** The market's time at the last change, in epoch milliseconds: what instants are compared with. */
+    serverTime: t.float64(),
+  },
 } as const satisfies ProtocolPart;

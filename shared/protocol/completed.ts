@@ -39,18 +39,34 @@ export const completedEntrySchema = z.strictObject({
 export type CompletedEntry = Parsed<typeof completedEntrySchema>;
 
 /** One line of what a sale cost; `rate` in basis points, where the line is a share. */
-export const FeeLineState = schema({ name: t.string(), rate: t.number().optional(), gold: t.number() }, 'FeeLineState');
+export const FeeLineState = schema(
+  {
+    /** What it is for, such as `sale`. */
+    name: t.string(),
+    /** The share of the price, in basis points, where the line is a share. */
+    rate: t.uint16().optional(),
+    /** What it costs, in coins. */
+    gold: t.float64(),
+  },
+  'FeeLineState',
+);
 
 /** One entry of the completed tab. */
 export const CompletedState = schema(
   {
-    id: t.number(),
+    /** What `claim` takes as `entryId`. */
+    id: t.float64(),
+    /** `sold`, `bought`, `expired`, `cancelled`, `outbid` or `returned`. */
     kind: t.string(),
     ...goodsState,
-    gold: t.number().optional(),
+    /** Coins to claim. */
+    gold: t.float64().optional(),
+    /** What the sale has cost, already taken from `gold`. */
     fees: t.array(FeeLineState),
+    /** The trade that caused it, where one did. */
     tx: t.string<SealedId>().optional(),
-    at: t.number(),
+    /** When it came, in epoch milliseconds. */
+    at: t.float64(),
   },
   'CompletedState',
 );
@@ -86,5 +102,8 @@ export const completedPart = {
     sold: { summary: 'A listing was bought: its gold, less the fees, waits in the completed tab.', payload: newEntry },
     expired: { summary: 'A listing ended without a buyer: its item waits in the completed tab.', payload: newEntry },
   },
-  state: { completed: t.map(CompletedState) },
+  state: {
+    /** The completed tab, by entry id: what waits to be claimed. */
+    completed: t.map(CompletedState),
+  },
 } as const satisfies ProtocolPart;

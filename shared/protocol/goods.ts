@@ -16,9 +16,25 @@ export const goodsShape = {
 };
 
 /** Goods in the state of a room. */
-export const goodsState = { item: t.ref(ItemState).optional(), commodity: t.string().optional(), quantity: t.number().optional() };
+export const goodsState = {
+  /** The item, where the goods are one. */
+  item: t.ref(ItemState).optional(),
+  /** The commodity's id in the catalogue, where the goods are one. */
+  commodity: t.string().optional(),
+  /** Pieces of the commodity. */
+  quantity: t.uint32().optional(),
+};
 
 /** What gold and goods add to the protocol. */
 export const goodsPart = {
-  state: { gold: t.number(), held: t.number(), stash: t.map(ItemState), commodities: t.map('number') },
+  state: {
+    /** Coins that can be spent. */
+    gold: t.float64(),
+    /** Coins that are promised to bids, orders and trades under way. */
+    held: t.float64(),
+    /** The items, by item id. */
+    stash: t.map(ItemState),
+    /** Pieces of each commodity, by the commodity's id. */
+    commodities: t.map('uint32'),
+  },
 } as const satisfies ProtocolPart;

@@ -37,14 +37,22 @@ export type Listing = Parsed<typeof listingSchema>;
 /** One own listing: an item, or a quantity of a commodity. */
 export const ListingState = schema(
   {
+    /** What `cancel` and `buyout` take as `listingId`. */
     id: t.string<SealedId>(),
     ...goodsState,
-    startBid: t.number().optional(),
-    currentBid: t.number().optional(),
-    buyout: t.number().optional(),
-    unitPrice: t.number().optional(),
-    startsAt: t.number(),
-    endsAt: t.number(),
+    /** The first bid that is asked for, in coins. Never there: there are no bids yet. */
+    startBid: t.float64().optional(),
+    /** The highest bid, in coins. Never there: there are no bids yet. */
+    currentBid: t.float64().optional(),
+    /** What it costs to buy it at once, in coins. */
+    buyout: t.float64().optional(),
+    /** Coins for one piece of a commodity. Never there: commodities are not traded yet. */
+    unitPrice: t.float64().optional(),
+    /** When it can be bought from, in epoch milliseconds. */
+    startsAt: t.float64(),
+    /** When it ends unsold, in epoch milliseconds. */
+    endsAt: t.float64(),
+    /** Whether the player sells it: true here. */
     mine: t.boolean(),
   },
   'ListingState',
@@ -94,5 +102,8 @@ export const listingPart = {
       answer: z.strictObject({ ...goodsShape, gold: goldSchema.exactOptional() }),
     },
   },
-  state: { listings: t.map(ListingState) },
+  state: {
+    /** The own listings, by listing id. */
+    listings: t.map(ListingState),
+  },
 } as const satisfies ProtocolPart;

@@ -1,6 +1,6 @@
 /**
  * The codes with which the edge closes a connection, so that a client knows why and whether to come
- * back.
+ * back. What is said about each is its row in docs/reference/close-codes.md.
  */
 
 /** Codes of the range that applications may use; 4000 to 4010 are Colyseus' own. */
