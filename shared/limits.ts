@@ -117,6 +117,11 @@ export const limits = {
   criteriaBranchesMax: 8,
   /** Nodes of one criteria tree, the top included: bounds the work per listing looked at. */
   criteriaNodesMax: 32,
+  /**
+   * What one search may cost, in rows looked at by one condition: two to three nanoseconds each (five on a busy machine), so that none holds the index for more
+   * than 50 ms. It is five times a search for everything among a million listings.
+   */
+  searchCostMax: 10_000_000,
   /** Ledger lines in one answer to `history`. */
   historyPageMax: 50,
   /** Completed entries that one `claim` moves; a client with more asks again. */

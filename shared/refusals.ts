@@ -43,6 +43,7 @@ const table = {
   'has-bids': [1408, 'This listing has bids and cannot be cancelled.', false],
   'no-such-order': [1501, 'There is no such order.', false],
   'not-enough-supply': [1502, 'There are not enough goods on offer at that price.', true],
+  'search-too-broad': [1503, 'This search is too broad. Please name an item class.', false],
   'market-closed': [1601, 'This market is closed right now.', true],
   'outcome-unknown': [1701, 'The outcome is not known yet. If anything was promised, it stands; ask again for the outcome.', true],
   'offer-expired': [1702, 'The seller could not be reached in time. Nothing was bought.', false],

@@ -25,6 +25,7 @@ import { PLAYER_ROOM, RoomDirectory } from './room-directory.ts';
 import type { EdgeOptions, EdgeServices } from './services.ts';
 import { renewToken } from './renewal.ts';
 import { openSession } from './sessions.ts';
+import { packShownListings } from './shown-listings.ts';
 import { Tokens } from './tokens.ts';
 
 /** An edge that serves. */
@@ -57,6 +58,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { backend, platform, host } = options;
   Encoder.BUFFER_SIZE = UNUSED_BUFFER_BYTES;
   setLogger(quietLogger(platform));
+  packShownListings();
   const services: EdgeServices = {
     ...options,
     directory: new RoomDirectory(platform, backend.regions),

@@ -240,8 +240,18 @@ describe('a node', () => {
     ['an answer that is cut short', (number) => [fed(number).subarray(1)], badFrame],
     ['an answer to what it has not asked', (number) => [fed(number + 1)], badFrame],
     ['an answer of another kind', (number) => [fed(number)], badFrame],
-    ['a count that is no number', (number) => [answerFrame(number, 'searched', 'found', [], Number.NaN, null, false)], badFrame],
-    ['a row that is none', (number) => [answerFrame(number, 'searched', 'found', [row.with(11, -1)], 1, null, false)], badFrame],
+    ['a count that is no number', (number) => [answerFrame(number, 'searched', 'found', [], Number.NaN, null, 1, false)], badFrame],
+    [
+      'a row of nobody',
+      (number) => [answerFrame(number, 'searched', 'found', ['1.ada', new Uint8Array([0x80])], 1, null, 1, false)],
+      badFrame,
+    ],
+    [
+      'a row that is no map',
+      (number) => [answerFrame(number, 'searched', 'found', [`1.${ADA}`, new Uint8Array([1])], 1, null, 1, false)],
+      badFrame,
+    ],
+    ['a cost below nothing', (number) => [answerFrame(number, 'searched', 'too-broad', -1, 5)], badFrame],
     ['a kind that is none', (number) => [answerFrame(number, 'searched', 'lost')], badFrame],
   ])('believes no index that sends %s: it is unavailable', async (_what, framesOf, code) => {
     const index = FalseIndex.withKey(framesOf);
@@ -254,7 +264,7 @@ describe('a node', () => {
   });
 
   it('takes an answer once', async () => {
-    const found = { kind: 'found', rows: [], total: 0, isBehind: false } as const;
+    const found = { kind: 'found', rows: [], total: 0, cost: 1, isBehind: false } as const;
     const index = FalseIndex.withKey((number) =>
       Array.from({ length: 2 }, () => encodeAnswer(number, { kind: 'searched', answer: found })),
     );

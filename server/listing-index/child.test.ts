@@ -9,6 +9,7 @@ import { limits } from '#shared/limits.ts';
 import { nodeName, position, type RowId, rowId, shardVersion } from '#shared/units.ts';
 import { IndexChild } from './child.ts';
 import { ListingFeed } from './listing-feed.ts';
+import { openListing } from './row-packing.ts';
 import { ADA, CELLS, indexed, QUERY, row } from './testing/feed-bench.ts';
 import { KEY, RemoteBench } from './testing/remote-bench.ts';
 
@@ -64,7 +65,7 @@ describe('an index in a child process', () => {
     await until(async () => {
       const found = await feed.search({ ...QUERY, limit: 9 }, { atLeast: position(at) });
       if (found.kind !== 'found' || found.lagMs > 0) return false;
-      expect(found.rows.map(({ buyout }) => buyout)).toEqual([...prices.values()].toSorted((a, b) => a - b));
+      expect(found.rows.map((each) => openListing(each).buyout)).toEqual([...prices.values()].toSorted((a, b) => a - b));
       return true;
     }, 15_000);
     expect(killed).not.toContain(child.pid);

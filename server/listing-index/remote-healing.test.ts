@@ -3,9 +3,10 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { until } from '#client/wait.ts';
 import { limits } from '#shared/limits.ts';
-import type { IndexedListing } from '#shared/search.ts';
+import type { IndexedListing, ListingFacts } from '#shared/search.ts';
 import { nodeName, position, rowId, shardVersion, type ShardId } from '#shared/units.ts';
 import { ListingFeed } from './listing-feed.ts';
+import { openListing } from './row-packing.ts';
 import type { IndexServer } from './server.ts';
 import { ADA, BOB, CELLS, indexed, QUERY, row } from './testing/feed-bench.ts';
 import { RemoteBench, type Interceptor } from './testing/remote-bench.ts';
@@ -67,9 +68,9 @@ class World {
   async isWhole(): Promise<boolean> {
     const found = await this.feed.search(QUERY, { atLeast: position(this.#position) });
     if (found.kind !== 'found' || found.lagMs > 0) return false;
-    const prices = (rows: Iterable<IndexedListing>): readonly string[] =>
+    const prices = (rows: Iterable<ListingFacts>): readonly string[] =>
       Array.from(rows, ({ id, buyout }) => `${id} for ${buyout}`).toSorted();
-    expect(prices(found.rows)).toEqual(prices(this.#truth.values()));
+    expect(prices(found.rows.map(openListing))).toEqual(prices(this.#truth.values()));
     return true;
   }
 

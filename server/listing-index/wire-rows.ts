@@ -57,7 +57,7 @@ export function decodedList<T>(value: WireValue, decode: (value: WireValue) => T
 }
 
 /** A row as it travels. */
-export function encodeListing({ id, shard, version, item, buyout, currentBid, startsAt, endsAt }: IndexedListing): readonly WireValue[] {
+function encodeListing({ id, shard, version, item, buyout, currentBid, startsAt, endsAt }: IndexedListing): readonly WireValue[] {
   const { baseId, itemClass, name, rarity, level, dps, armor, affixes } = item;
   const row: WireValue[] = [Number(id.slice(0, -shard.length - 1)), shard, version, item.id, baseId, itemClass, name];
   row.push(RARITIES.indexOf(rarity), level, dps ?? null, armor ?? null, buyout ?? null, currentBid ?? null, startsAt, endsAt);
@@ -66,7 +66,7 @@ export function encodeListing({ id, shard, version, item, buyout, currentBid, st
 }
 
 /** The row that travelled, or `undefined`. */
-export function decodeListing(value: WireValue): IndexedListing | undefined {
+function decodeListing(value: WireValue): IndexedListing | undefined {
   if (!isList(value) || value.length < ROW_PLACES) return undefined;
   const [row, shard, version, id, baseId, itemClass, name, rarityPlace, level, dps, armor, buyout, currentBid, startsAt, endsAt] = value;
   const rarity = isWholeNumber(rarityPlace) ? RARITIES[rarityPlace] : undefined;

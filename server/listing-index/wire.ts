@@ -8,20 +8,20 @@
  * not as it must be ends its connection, and what it asks for does not happen.
  */
 import { Packr, Unpackr } from 'msgpackr';
+import { parseListingId } from '#shared/address.ts';
 import { criteriaSchema, sortSchema } from '#shared/criteria.ts';
 import { limits } from '#shared/limits.ts';
 import type { SearchedClass } from '#shared/search.ts';
-import { isName, type Instant, type NodeName, type PlayerId, type Position } from '#shared/units.ts';
+import { isName, type Instant, type ListingId, type NodeName, type PlayerId, type Position } from '#shared/units.ts';
 import { WIRE_VERSION } from './handshake.ts';
+import type { FoundListing } from './row-packing.ts';
 import type { FeedAnswer, FeedBatch, FeedMessage, FeedState, IndexStats, SearchAnswer, SearchQuery } from './service.ts';
 import {
   decodeCell,
   decodeCellChanges,
   decodedList,
-  decodeListing,
   encodeCell,
   encodeCellChanges,
-  encodeListing,
   isWholeNumber,
   isList,
   isMarket,
@@ -243,18 +243,45 @@ function fedOf(body: readonly WireValue[]): IndexAnswer | undefined {
 
 /** What a search found, as it travels. */
 function encodeSearchAnswer(answer: SearchAnswer): readonly WireValue[] {
+  if (answer.kind === 'too-broad') return [answer.kind, answer.cost, answer.costMax];
   if (answer.kind !== 'found') return [answer.kind];
-  const { kind, rows, total, cursor, isBehind } = answer;
-  return [kind, rows.map(encodeListing), total, cursor ?? null, isBehind];
+  const { kind, rows, total, cursor, cost, isBehind } = answer;
+  return [kind, rows.flatMap(({ id, body }) => [id, body]), total, cursor ?? null, cost, isBehind];
 }
 
 /** What travelled, or `undefined`. */
-function decodeSearchAnswer([kind, list, total, cursor, isBehind, ...rest]: readonly WireValue[]): SearchAnswer | undefined {
-  if ((kind === 'bad-cursor' || kind === 'unavailable') && list === undefined) return { kind };
-  const rows = decodedList(list, decodeListing);
-  if (kind !== 'found' || rows === undefined || !isWholeNumber(total) || typeof isBehind !== 'boolean' || rest.length > 0) return undefined;
-  if (cursor !== null && !isTextWithin(cursor, limits.cursorLengthMax)) return undefined;
-  return { kind, rows, total, isBehind, ...(cursor === null ? {} : { cursor }) };
+function decodeSearchAnswer(body: readonly WireValue[]): SearchAnswer | undefined {
+  const [kind, ...rest] = body;
+  if (kind === 'found') return foundOf(rest);
+  if (kind === 'bad-cursor' || kind === 'unavailable') return rest.length === 0 ? { kind } : undefined;
+  const [cost, costMax] = rest;
+  if (kind !== 'too-broad' || rest.length !== 2 || !isWholeNumber(cost) || !isWholeNumber(costMax)) return undefined;
+  return { kind, cost, costMax };
+}
+
+function foundOf([list, total, cursor, cost, isBehind, ...rest]: readonly WireValue[]): SearchAnswer | undefined {
+  const rows = foundRowsOf(list);
+  if (rows === undefined || !isWholeNumber(total) || !isWholeNumber(cost) || typeof isBehind !== 'boolean') return undefined;
+  if (rest.length > 0 || (cursor !== null && !isTextWithin(cursor, limits.cursorLengthMax))) return undefined;
+  return { kind: 'found', rows, total, cost, isBehind, ...(cursor === null ? {} : { cursor }) };
+}
+
+/** Ids and bodies in turn. A body is for the client: it is passed on unread, as long as it looks like a map. */
+function foundRowsOf(list: WireValue): readonly FoundListing[] | undefined {
+  if (!isList(list) || list.length % 2 !== 0 || list.length > limits.searchLimitMax * 2) return undefined;
+  const rows: FoundListing[] = [];
+  for (let place = 0; place < list.length; place += 2) {
+    const [id, body] = [list[place], list[place + 1]];
+    if (typeof id !== 'string' || parseListingId(id) === undefined || !(body instanceof Uint8Array) || !isMapHead(body[0]))
+      return undefined;
+    rows.push({ id: id as ListingId, body });
+  }
+  return rows;
+}
+
+/** MessagePack's head of a map of up to 15 fields. */
+function isMapHead(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x80 && byte <= 0x8f;
 }
 
 function statsOf([rows, tables, distinctNames, list, ...rest]: readonly WireValue[]): IndexAnswer | undefined {

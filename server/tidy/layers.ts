@@ -39,7 +39,7 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   'server/http': { uses: [...BASE], packages: ['hono', '@hono/node-server', 'zod'] },
   'server/edge': {
     uses: [...BASE, 'server/shard', 'server/cell', 'server/market', 'server/routing', 'server/listing-index', 'server/http'],
-    packages: ['@colyseus/core', '@colyseus/schema', '@colyseus/ws-transport', 'jose', 'zod'],
+    packages: ['@colyseus/core', '@colyseus/schema', '@colyseus/ws-transport', 'jose', 'msgpackr', 'zod'],
   },
   'server/api': { uses: [...BASE, 'server/shard', 'server/config', 'server/routing', 'server/http', 'server/edge'], packages: ['zod'] },
   'server/node': { uses: 'everything', packages: 'everything' },

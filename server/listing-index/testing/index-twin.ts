@@ -7,7 +7,7 @@ import { epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import type { Criteria } from '#shared/criteria.ts';
 import { RARITIES } from '#shared/item.ts';
 import { createPrng } from '#shared/prng.ts';
-import { compareListings, matches, type IndexedListing } from '#shared/search.ts';
+import { compareListings, matches, type IndexedListing, type ListingFacts } from '#shared/search.ts';
 import {
   durationMs,
   gold,
@@ -189,10 +189,11 @@ export class Twin {
     return this.#rows.get(id);
   }
 
-  found({ market, criteria, sort, now, self }: Omit<SearchQuery, 'cursor'>): readonly IndexedListing[] {
+  found({ market, criteria, sort, now, self }: Omit<SearchQuery, 'cursor'>): readonly ListingFacts[] {
     const context = { now, itemClasses, ...(self === undefined ? {} : { self }) };
     return [...this.#rows.values()]
       .filter((row) => row.market === market && matches(criteria, row, context))
+      .map(({ version: _version, ...facts }): ListingFacts => facts)
       .toSorted((a, b) => compareListings(sort, a, b));
   }
 }
