@@ -15,7 +15,7 @@
  *     counts twice.
  * F5. Listings of a shard that cannot be loaded, which could not be bought, are not in the index: neither from before
  *     nor through a snapshot.
- * F6. One batch is on its way at a time. If it is not known to have been taken, all cells are opened again: their
+ * F6. One batch of changes is on its way at a time, and two of a snapshot. If one is not known to have been taken, all cells are opened again: their
  *     snapshots are read after it was sent, and so have what was in it. While the index is away nothing is read or kept.
  * F7. A batch is bounded, and so is the time that it takes to make it; the node has turns in between.
  */
@@ -402,11 +402,26 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
     const cells = waiting.filter((open) => open.phase === 'snapshot' && this.#isOpen(open)).map(({ cell }) => cell);
     if (cells.length === 0) return position;
     if (!(await this.#isApplied({ kind: 'open', cells }))) return undefined;
+    let isTaken = true;
+    let underWay = Promise.resolve(true);
     for (const part of partsOf(rows)) {
       if (part.isLater) await new Promise<void>((resolve) => this.#options.platform.timers.defer(resolve));
-      if (!(await this.#isApplied({ kind: 'rows', cells: this.#partOf(part.rows) }))) return undefined;
+      // While the index takes a part, the next one is made.
+      const sent = this.#isGiven(part.rows);
+      isTaken = await underWay;
+      underWay = sent;
+      if (!isTaken) break;
     }
-    return position;
+    // Nothing is left on its way, also if a part was not taken.
+    return (await underWay) && isTaken ? position : undefined;
+  }
+
+  /** Whether the index took a part of a snapshot. Never rejects. */
+  #isGiven(rows: readonly IndexedListing[]): Promise<boolean> {
+    return this.#isApplied({ kind: 'rows', cells: this.#partOf(rows) }).catch((error: unknown) => {
+      this.#reportUnlessAway('the listing index does not take rows', error);
+      return false;
+    });
   }
 
   /** Rows of a snapshot by cell, without those of hidden shards, and of cells that are open no more. */

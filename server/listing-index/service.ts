@@ -2,7 +2,7 @@
  * The seam between nodes and the listing index. Every call is a promise, since the index may be in another process:
  * a search may be answered `unavailable`, and `apply` and `stats` may reject.
  *
- * The feed (`listing-feed.ts`) is the writer, one call at a time. A life of a node has an incarnation, random per start.
+ * The feed (`listing-feed.ts`) is the writer; its calls arrive in the order in which they were made. A life of a node has an incarnation, random per start.
  * It opens the cells that it owns, each in an epoch, gives their rows, and then their changes, in batches of which each
  * starts at the position where the one before ended.
  */
