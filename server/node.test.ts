@@ -514,6 +514,7 @@ describe('a start', () => {
     const away = new IndexAwayError('away');
     const index: ListingIndexService = {
       reachable: () => arrival.then(() => undefined),
+      lost: () => Promise.withResolvers<void>().promise,
       apply: (batch) => real?.apply(batch) ?? Promise.reject(away),
       search: (...asked) => real?.search(...asked) ?? Promise.resolve({ kind: 'unavailable' }),
       stats: () => real?.stats() ?? Promise.reject(away),

@@ -15,8 +15,9 @@
  *     counts twice.
  * F5. Listings of a shard that cannot be loaded, which could not be bought, are not in the index: neither from before
  *     nor through a snapshot.
- * F6. One batch of changes is on its way at a time, and two of a snapshot. If one is not known to have been taken, all cells are opened again: their
- *     snapshots are read after it was sent, and so have what was in it. While the index is away nothing is read or kept.
+ * F6. One batch of changes is on its way at a time, and two of a snapshot. If one is not known to have been taken, or the
+ *     index was away, all cells are opened again: their snapshots are read after it was sent, and so have what was in it.
+ *     While the index is away nothing is read or kept.
  * F7. A batch is bounded, and so is the time that it takes to make it; the node has turns in between.
  */
 import { listingId } from '#shared/address.ts';
@@ -139,6 +140,7 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   constructor(options: ListingFeedOptions<Row>) {
     this.#options = options;
     this.#cells = new CellMap(options.cellsPerMarket);
+    void this.#watchLosses();
   }
 
   /** For how long the index has lacked a change, or cells, in milliseconds; 0 if it lacks nothing. */
@@ -361,6 +363,15 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   #lose(): void {
     this.#fedTo = undefined;
     this.#openAgain();
+  }
+
+  /** Gives the index everything again whenever it was away, also if nothing was on its way, and nobody asks. */
+  async #watchLosses(): Promise<void> {
+    for (;;) {
+      await this.#options.index.lost();
+      if (this.#isStopped) return;
+      this.#lose();
+    }
   }
 
   async #snapshotsTaken(): Promise<void> {

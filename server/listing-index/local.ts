@@ -11,6 +11,7 @@ export function localListingIndex(index: ListingIndex, timers: Pick<Timers, 'aft
   const isReached = ({ node, position }: NodePosition): boolean => index.positionOf(node) >= position;
   return {
     reachable: () => Promise.resolve(),
+    lost: () => Promise.withResolvers<void>().promise,
     apply: async (batch) => {
       const answer = index.apply(batch);
       for (const [goOn, atLeast] of waiting) if (isReached(atLeast)) goOn();

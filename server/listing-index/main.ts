@@ -51,7 +51,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 try {
   const { url } = await startIndexServer({ ...readOptions(), machine: nodeMachine() });
-  process.send?.({ url });
+  // A parent that is gone already hears nothing; the channel then closes.
+  process.send?.({ url }, () => undefined);
   process.stdout.write(`The listing index listens at ${url}.\n`);
 } catch (error) {
   die(error instanceof Error ? error.message : String(error));

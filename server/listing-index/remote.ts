@@ -55,6 +55,7 @@ export class RemoteListingIndex implements ListingIndexService {
   /** What was reported of its being away, if it is. */
   #reported: { readonly isRefusal: boolean } | undefined;
   #reachable = Promise.withResolvers<void>();
+  #lost = Promise.withResolvers<void>();
 
   constructor(options: RemoteIndexOptions) {
     this.#options = options;
@@ -63,6 +64,10 @@ export class RemoteListingIndex implements ListingIndexService {
 
   reachable(): Promise<void> {
     return this.#reachable.promise;
+  }
+
+  lost(): Promise<void> {
+    return this.#lost.promise;
   }
 
   async apply({ node, ...batch }: FeedBatch): Promise<FeedAnswer> {
@@ -132,7 +137,11 @@ export class RemoteListingIndex implements ListingIndexService {
 
   #ended(reason: string, isRefusal: boolean): void {
     if (this.#state.kind === 'closed') return;
-    if (this.#state.kind === 'connected') this.#reachable = Promise.withResolvers();
+    if (this.#state.kind === 'connected') {
+      this.#reachable = Promise.withResolvers();
+      this.#lost.resolve();
+      this.#lost = Promise.withResolvers();
+    }
     if (this.#reported === undefined || (isRefusal && !this.#reported.isRefusal)) this.#tell(reason, isRefusal);
     const { random } = this.#options.machine;
     const pauseMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** this.#failures++);

@@ -124,6 +124,8 @@ export const AT_LEAST_WAIT_MS = 100;
 export interface ListingIndexService {
   /** Resolves as soon as the index can be asked: at once, unless it is away. */
   reachable(): Promise<void>;
+  /** Resolves when the index, once it could be asked, is away the next time: it may come back empty. */
+  lost(): Promise<void>;
   /**
    * Takes a batch in, whole but for outdated cells, or asks for snapshots. Rejects if it may or may not have been taken;
    * with `IndexAwayError` if the index is away.

@@ -342,6 +342,7 @@ export class SimulatedNode {
     let real = localListingIndex(life.index, timers);
     return {
       reachable: () => real.reachable(),
+      lost: () => real.lost(),
       apply: async (batch) => {
         if (indexMs !== undefined) await new Promise<void>((resolve) => timers.after(indexMs(), resolve));
         const fate = indexFate?.() ?? 'taken';

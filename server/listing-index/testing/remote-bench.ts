@@ -140,6 +140,7 @@ export class RemoteBench {
     };
     return {
       reachable: () => Promise.resolve(),
+      lost: () => Promise.withResolvers<void>().promise,
       apply: async (batch) => (await reached(batch.node)).apply(batch),
       search: async (query, options) => (await reached(options.atLeast.node)).search(query, options),
       stats: async () => (await reached(nodeName('node-1'))).stats(),
