@@ -567,6 +567,32 @@ describe('a feed into an index that is elsewhere', () => {
     expect(await bench.feed.search(QUERY, { atLeast: position(501) })).toMatchObject({ total: 501, lagMs: 0 });
   });
 
+  it('begins anew with an index that was away, whatever the former one has said of a batch', async () => {
+    const { promise: lost, resolve: lose } = Promise.withResolvers<void>();
+    const { promise: answered, resolve: answerNow } = Promise.withResolvers<void>();
+    let isFirst = true;
+    const apply: BenchOptions['apply'] = async (real, batch) => {
+      if (batch.kind !== 'changes' || batch.to === 0 || !isFirst) return real.apply(batch);
+      isFirst = false;
+      await answered;
+      return { kind: 'applied', to: batch.to, outdated: [] };
+    };
+    const bench = await Bench.open([EMPTY, { position: position(1), rows: rowsUpTo(1) }], { apply, lost });
+    bench.put(1, ADA, 1, row(1));
+    await bench.ring();
+    lose();
+    answerNow();
+    await promisesSettled();
+    await bench.ring();
+    expect(bench.applied.slice(-4)).toMatchObject([
+      { kind: 'open', cells: [] },
+      { kind: 'open', cells: CELLS.toReversed() },
+      { kind: 'rows' },
+      { kind: 'changes' },
+    ]);
+    expect(await bench.known()).toEqual({ rows: 1, position: 1 });
+  });
+
   it('opens all cells again when it cannot know whether a batch was taken, once the index answers', async () => {
     let failures = 0;
     const apply: BenchOptions['apply'] = (real, batch) => (failures-- > 0 ? Promise.reject(new Error('away')) : real.apply(batch));

@@ -133,6 +133,8 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   #heardTo = NO_POSITION;
   /** Up to where the index knows the journal; `undefined` if it does not know this life, or no longer. */
   #fedTo: Position | undefined;
+  /** How often the index has lost this life: what was said before the last time counts no more. */
+  #losses = 0;
   /** Snapshots under way, as long as an open cell is not live, and since when. */
   #snapshots: Promise<void> | undefined;
   #snapshotsSinceMs = 0;
@@ -361,6 +363,7 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
 
   /** It is not known what the index knows of this life. */
   #lose(): void {
+    this.#losses++;
     this.#fedTo = undefined;
     this.#openAgain();
   }
@@ -460,7 +463,10 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   /** Whether the index took the batch, and the feed goes on; after the first that it does, it knows this life. */
   async #isApplied(batch: FeedMessage): Promise<boolean> {
     const { index, node, incarnation, platform } = this.#options;
+    const losses = this.#losses;
     const answer = await index.apply({ node, incarnation, ...batch });
+    // It was told to an index that has been away since.
+    if (losses !== this.#losses) return false;
     if (answer.kind === 'snapshot-needed') {
       this.#lose();
       return false;

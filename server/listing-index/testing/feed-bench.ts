@@ -65,6 +65,8 @@ export interface BenchOptions {
   readonly snapshot?: (cells: readonly CellEpoch[]) => FeedSnapshot | Promise<FeedSnapshot>;
   /** In place of how the index takes a batch. */
   readonly apply?: (real: ListingIndexService, batch: FeedBatch) => ReturnType<ListingIndexService['apply']>;
+  /** Resolves when the index is away for once. */
+  readonly lost?: Promise<void>;
   /** In place of how the index searches. */
   readonly search?: () => Promise<SearchAnswer>;
 }
@@ -96,6 +98,7 @@ export class Bench {
     snapshots: readonly (FeedSnapshot | Error)[] = [EMPTY],
     {
       apply,
+      lost,
       search,
       pendingMax = 1_000_000,
       node = 'one',
@@ -110,8 +113,10 @@ export class Bench {
     };
     const timers = { after: (_ms: number, run: () => void) => later(run), defer: (run: () => void) => void later(run) };
     const real = localListingIndex(this.core, timers);
+    let losses = lost === undefined ? 0 : 1;
     this.index = {
       ...real,
+      lost: () => (lost !== undefined && losses-- > 0 ? lost : real.lost()),
       apply: (batch) => {
         this.applied.push(batch);
         return apply === undefined ? real.apply(batch) : apply(real, batch);
