@@ -8,7 +8,7 @@ export default {
   watchman: false,
   maxWorkers: 2,
   testTimeout: 20_000,
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/data/'],
-  modulePathIgnorePatterns: ['<rootDir>/data/'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/data/', '<rootDir>/dist/'],
+  modulePathIgnorePatterns: ['<rootDir>/data/', '<rootDir>/dist/'],
   reporters: ['default', ...(process.env['GAVEL_TEST_SUMMARY'] === undefined ? [] : ['<rootDir>/.ci/summary-reporter.js'])],
 };

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { CloseCode } from '@colyseus/core';
 import { z } from 'zod';
 import { COMMAND_TYPES, SERVER_MESSAGE_TYPES } from '#shared/protocol.ts';
-import { CLOSE_CODES } from '#server/edge/close-codes.ts';
+import { CLOSE_CODES } from '#shared/close-codes.ts';
 import { closeCodesPage } from './reference-pages/close-codes-page.ts';
 import { fieldComment, parseDocComments } from './reference-pages/doc-comments.ts';
 import { cataloguePage } from './reference-pages/format-pages.ts';

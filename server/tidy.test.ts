@@ -62,6 +62,7 @@ describe('the tidy rules', () => {
   it.each([
     ['shared/units.ts', "import type { Turn } from '#server/shard/turn.ts';", 'shared may not use server/shard'],
     ['shared/units.ts', "import { readFileSync } from 'node:fs';", 'shared runs in a browser too'],
+    ['client/wait.ts', "import { once } from 'node:events';", 'client runs in a browser too'],
     ['server/shard/turn.ts', "import { marketFeatures } from '#server/market/market.ts';", 'server/shard may not use server/market'],
     [
       'server/shard/turn.ts',
@@ -158,7 +159,7 @@ function readRepository(): Repository {
     for (const entry of readdirSync(new URL(folder, ROOT), { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = folder + entry.name;
       if (entry.isFile()) texts[path] = /\.(?:ts|md|json)$/.test(path) ? readFileSync(new URL(path, ROOT), 'utf8') : '';
-      else if (entry.isDirectory() && !['node_modules', 'data', '.git'].includes(path)) read(`${path}/`);
+      else if (entry.isDirectory() && !['node_modules', 'data', 'dist', '.git'].includes(path)) read(`${path}/`);
     }
   };
   read('');

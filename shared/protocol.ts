@@ -61,6 +61,14 @@ export const sessionAnswerSchema = z.strictObject({
   seat: z.record(z.string(), z.unknown()),
 });
 
+/**
+ * `POST /session/renew`: a token of a session, or one of the studio.
+ */
+export const renewalRequestSchema = z.strictObject({ token: textSchema(limits.tokenLengthMax) });
+
+/** The answer of `POST /session/renew`: a token to resume with, whose time starts now. */
+export const renewalAnswerSchema = z.strictObject({ token: textSchema(limits.tokenLengthMax) });
+
 /** The name of a command. */
 export type CommandType = keyof typeof commands;
 /** What a command carries, as the server sees it after the edge. */

@@ -13,7 +13,7 @@ import { GameClient } from '#client/game-client.ts';
 import { pause } from '#client/wait.ts';
 import type { Prng } from '#shared/prng.ts';
 import { commands, isCommandType, parseCommand, refusalSchema, serverMessages, type ClientCommand } from '#shared/protocol.ts';
-import { CLOSE_CODES } from '#server/edge/close-codes.ts';
+import { CLOSE_CODES } from '#shared/close-codes.ts';
 import { holdingsOf, type Books, type Holdings } from '../books.ts';
 import { frameInput, readPayload, readRequest, readResponse, requestFrame, type Knowledge } from './frames.ts';
 import { takeSeat, type Visitor } from './seat.ts';

@@ -7,7 +7,7 @@ import { openSession, type Session } from '#client/session.ts';
 import { until } from '#client/wait.ts';
 import { COMMAND_TYPES, type CommandType } from '#shared/protocol.ts';
 import { limits } from '#shared/limits.ts';
-import { CLOSE_CODES } from './close-codes.ts';
+import { CLOSE_CODES } from '#shared/close-codes.ts';
 import type { Edge } from './edge.ts';
 import { closeAll, onClose, startTestEdge, WORLD_KEY } from './testing/test-edge.ts';
 import { WorldSeal } from './world-seal.ts';

@@ -9,7 +9,7 @@ import { NoAnswerError, RefusedError } from '#client/errors.ts';
 import { GameClient } from '#client/game-client.ts';
 import { openSession, type Credentials, type Session } from '#client/session.ts';
 import type { Mode } from '#shared/address.ts';
-import { post as postTo, type Answered } from '#client/testing.ts';
+import { post as postTo, type Answered } from '#client/testing/post.ts';
 import { until } from '#client/wait.ts';
 import type { RefusalName } from '#shared/refusals.ts';
 import { durationMs, later } from '#shared/units.ts';
@@ -389,6 +389,7 @@ describe('everything else', () => {
       '/openapi.json',
       '/readyz',
       '/session',
+      '/session/renew',
     ]);
     const documented = paths['/session']?.['post']?.responses ?? {};
     for (const [body, status] of [

@@ -24,6 +24,7 @@ import { readTableOf } from '#server/market/market.ts';
 import { playerRoomClass } from './player-room.ts';
 import { PLAYER_ROOM, RoomDirectory } from './room-directory.ts';
 import type { EdgeOptions, EdgeServices } from './services.ts';
+import { renewToken } from './renewal.ts';
 import { openSession } from './sessions.ts';
 import { guardSocket, type GuardedSocket } from './socket-guard.ts';
 import { Tokens } from './tokens.ts';
@@ -109,6 +110,10 @@ function routesOf(services: EdgeServices, state: { readonly isDraining: boolean 
     const opened = await openSession(services, body);
     return 'kind' in opened ? opened : json(opened);
   });
+  const handleRenewal = withBody(OPERATIONS.renewToken.body, async (body) => {
+    const renewed = await renewToken(services, body);
+    return 'kind' in renewed ? renewed : json(renewed);
+  });
   const handleReadiness = (): HttpAnswer => {
     const ready = !state.isDraining && services.isReady();
     return json({ ready }, ready ? 200 : 503);
@@ -117,6 +122,7 @@ function routesOf(services: EdgeServices, state: { readonly isDraining: boolean 
   const description = openApiDocument();
   return [
     { operation: OPERATIONS.openSession, admit, handle: handleSession },
+    { operation: OPERATIONS.renewToken, admit, handle: handleRenewal },
     { operation: OPERATIONS.reconnect, admit, handle: handleReconnection },
     { operation: OPERATIONS.isLive, handle: () => json({ live: true }) },
     { operation: OPERATIONS.isReady, handle: handleReadiness },

@@ -16,7 +16,7 @@ import type { PlayerState } from '#shared/state.ts';
 import type { PlayerId, ShardId } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/active-shard.ts';
 import { publicRefusal } from '#server/http/public-refusal.ts';
-import { CLOSE_CODES } from './close-codes.ts';
+import { CLOSE_CODES } from '#shared/close-codes.ts';
 import { dispatch } from './dispatch.ts';
 import { Presenter } from './presenter.ts';
 import type { EdgeServices } from './services.ts';

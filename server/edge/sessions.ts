@@ -39,7 +39,11 @@ export async function openSession(services: EdgeServices, request: SessionReques
   return { token: await tokens.resume(identity, platform.readings.wall()), player: identity.player, shard, seat: { ...seat } };
 }
 
-async function identify({ platform, tokens, guests }: EdgeServices, { guest, token }: SessionRequest): Promise<Identity | Refusal> {
+/** Who these credentials speak for, or a refusal: by the wall clock, as rule 4 says. */
+export async function identify(
+  { platform, tokens, guests }: EdgeServices,
+  { guest, token }: Pick<SessionRequest, 'guest' | 'token'>,
+): Promise<Identity | Refusal> {
   const now = platform.readings.wall();
   if (guest !== undefined) {
     if (!guests) return refusal('unauthorized', { reason: 'guests are only let into development worlds' });

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { EventEmitter } from 'node:events';
 import { limits } from '#shared/limits.ts';
 import { instant } from '#shared/units.ts';
-import { CLOSE_CODES } from './close-codes.ts';
+import { CLOSE_CODES } from '#shared/close-codes.ts';
 import { isFaultResponse, readFrame } from './frame.ts';
 import { guardSocket } from './socket-guard.ts';
 

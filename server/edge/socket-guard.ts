@@ -17,7 +17,7 @@ import { refusal, type Refusal } from '#shared/refusals.ts';
 import { publicRefusal } from '#server/http/public-refusal.ts';
 import { TokenBucket } from '#server/http/token-bucket.ts';
 import type { Platform } from '#server/platform/platform.ts';
-import { CLOSE_CODES } from './close-codes.ts';
+import { CLOSE_CODES } from '#shared/close-codes.ts';
 import { isFaultResponse, readFrame } from './frame.ts';
 
 /** What the guard uses of a WebSocket of the package `ws`. */

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { limits } from '#shared/limits.ts';
-import { refusalSchema, sessionAnswerSchema, sessionRequestSchema } from '#shared/protocol.ts';
+import { refusalSchema, renewalAnswerSchema, renewalRequestSchema, sessionAnswerSchema, sessionRequestSchema } from '#shared/protocol.ts';
 import { chargeAnswerSchema, chargeSchema, grantAnswerSchema, grantSchema, type ServiceRight } from '#shared/protocol/service.ts';
 import type { RefusalName } from '#shared/refusals.ts';
 import { modeSchema, operationIdSchema, regionSchema, textSchema } from '#shared/schemas.ts';
@@ -56,6 +56,14 @@ export const OPERATIONS = {
     body: sessionRequestSchema,
     answers: { 200: sessionAnswerSchema },
     refusals: ['unauthorized', 'rate-limited', 'busy', 'unavailable', 'shard-full'],
+  },
+  renewToken: {
+    method: 'post',
+    path: '/session/renew',
+    summary: 'Takes a token while it is good and gives one whose time starts now, without a seat. A token of the studio is taken as well.',
+    body: renewalRequestSchema,
+    answers: { 200: renewalAnswerSchema },
+    refusals: ['unauthorized', 'rate-limited', 'unavailable'],
   },
   // The one route of Colyseus' own matchmaking: the SDK's way back to a seat that is still kept.
   reconnect: {

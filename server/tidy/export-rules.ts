@@ -46,6 +46,8 @@ export const EXPORT_RULES: readonly TidyRule[] = [
       'server/cell/host.ts': "import { SIZE } from './cell.ts';\nexport const inner = SIZE;\nmake(inner);\n",
       'server/cell/host.test.ts': "import { make } from './cell.ts';\nimport { inner } from './host.ts';\n",
       'server/cell/main.ts': "import * as cell from './cell.ts';\n",
+      'server/cell/index.ts': "export { outside } from './outside.ts';\n",
+      'package.json': '{"exports": {"./cell": "./server/cell/index.ts"}}',
     },
     find: unusedExports,
   },
@@ -83,11 +85,12 @@ function sharedNames({ sources }: Repository): readonly Fault[] {
  * A value is used if another file imports it; if only tests do, its own file must use it as well,
  * so that it is no code for tests alone. A type may also be a part of what its own file exports.
  */
-function unusedExports({ sources }: Repository): readonly Fault[] {
+function unusedExports({ sources, texts }: Repository): readonly Fault[] {
+  const entries = entriesOf(texts['package.json'] ?? '{}');
   const byProgram = importedNames(sources.filter(({ path }) => !isTestFile(path)));
   const byTests = importedNames(sources.filter(({ path }) => isTestFile(path)));
   return sources.flatMap((source) => {
-    if (isTestFile(source.path) || source.path.startsWith(OWN_FOLDER)) return [];
+    if (isTestFile(source.path) || source.path.startsWith(OWN_FOLDER) || entries.includes(`./${source.path}`)) return [];
     return source.exports.flatMap(({ name, line, kind }) => {
       const key = `${source.path} ${name}`;
       const isUsedHere = source.text.split(new RegExp(`(?<![\\w$.'])${name.replaceAll('$', '\\$')}(?![\\w$'])`)).length > 2;
@@ -97,6 +100,12 @@ function unusedExports({ sources }: Repository): readonly Fault[] {
       return [{ path: source.path, line, problem }];
     });
   });
+}
+
+/** What the package is entered by: its exports are for others. */
+function entriesOf(description: string): readonly string[] {
+  const [, exported = ''] = /"exports": \{([^}]*)\}/.exec(description) ?? [];
+  return [...exported.matchAll(/: "([^"]*)"/g)].map(([, path = '']) => path);
 }
 
 /** The rules of this folder serve a test, and nothing else. */

@@ -14,6 +14,9 @@ interface LayerRule {
   readonly packages: readonly string[] | 'everything';
 }
 
+/** Layers that have nothing of Node's own. */
+const IN_BROWSERS: ReadonlySet<string> = new Set(['shared', 'client']);
+
 /** What every part of the server may use. */
 const BASE = ['shared', 'server/platform'];
 
@@ -45,9 +48,10 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
     packages: ['#package.json'],
   },
   'server/sim': { uses: 'everything', packages: [] },
-  'client-sim': { uses: ['shared'], packages: ['@colyseus/sdk', '@colyseus/schema', 'zod'] },
+  client: { uses: ['shared'], packages: ['@colyseus/sdk', 'eventemitter3', 'zod'] },
+  build: { uses: [], packages: ['esbuild', '#package.json'] },
   'load-tests': { uses: 'everything', packages: 'everything' },
-  docs: { uses: ['shared', 'server/tidy', 'server/config', 'server/http', 'server/edge'], packages: ['zod', 'prettier', 'oxc-parser'] },
+  docs: { uses: ['shared', 'server/tidy', 'server/config', 'server/http'], packages: ['zod', 'prettier', 'oxc-parser'] },
 };
 
 /**
@@ -76,7 +80,7 @@ export function importFaults(source: SourceFile): readonly Fault[] {
  * package, this one's own description included.
  */
 export function resolveImport(path: string, specifier: string): string | undefined {
-  if (/^#.*\.ts$/.test(specifier)) return specifier.slice(1).replace(/^client\//, 'client-sim/');
+  if (/^#.*\.ts$/.test(specifier)) return specifier.slice(1);
   return specifier.startsWith('.') ? new URL(specifier, `file:///${path}`).pathname.slice(1) : undefined;
 }
 
@@ -104,7 +108,7 @@ function importProblem(path: string, layer: string, specifier: string): string |
 }
 
 function packageProblem(layer: string, specifier: string): string | undefined {
-  if (specifier.startsWith('node:')) return layer === 'shared' ? `shared runs in a browser too: no ${specifier}` : undefined;
+  if (specifier.startsWith('node:')) return IN_BROWSERS.has(layer) ? `${layer} runs in a browser too: no ${specifier}` : undefined;
   const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? '';
   const packages = LAYERS[layer]?.packages ?? [];
   if (packages === 'everything' || packages.includes(name)) return undefined;

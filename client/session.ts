@@ -1,8 +1,8 @@
-/** One session: `POST /session`, then the seat in the `player` room. */
+/** One session: `POST /session`, then the seat in the `player` room; and the renewal of its token. */
 import { Client } from '@colyseus/sdk';
 import { z } from 'zod';
 import type { Mode } from '#shared/address.ts';
-import { refusalSchema, sessionAnswerSchema } from '#shared/protocol.ts';
+import { refusalSchema, renewalAnswerSchema, sessionAnswerSchema } from '#shared/protocol.ts';
 import { PlayerState } from '#shared/state.ts';
 import { ProtocolError, RefusedError } from './errors.ts';
 import { within } from './wait.ts';
@@ -12,7 +12,7 @@ export type Credentials = { readonly guest: string } | { readonly token: string 
 
 /** Where to. */
 export interface Destination {
-  /** Such as `http://127.0.0.1:2567`. */
+  /** Such as `http://127.0.0.1:2567`, or `https://play.example.org/auctions` behind a proxy. */
   readonly url: string;
   readonly region: string;
   readonly mode: Mode;
@@ -35,21 +35,26 @@ const seatSchema = z.looseObject({ name: z.string(), roomId: z.string(), session
 /** Opens a session. Rejects with `RefusedError` if the server says no, with another error if it cannot be reached in time. */
 export async function openSession(destination: Destination, credentials: Credentials, timeoutMs: number): Promise<Session> {
   const { url, region, mode } = destination;
-  const response = await fetch(new URL('/session', url), {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ ...credentials, region, mode }),
-    signal: AbortSignal.timeout(timeoutMs),
-  });
-  const body: unknown = await response.json();
-  if (!response.ok) throw refusedBy(body, response.status);
+  const body = await askOverHttp(url, '/session', { ...credentials, region, mode }, timeoutMs);
   const { seat, ...answer } = decode(sessionAnswerSchema, body);
-  const room = await within(takeSeat(url, decode(seatSchema, seat)), timeoutMs);
-  // The way back is a fresh session, which also survives a restart of the server.
-  room.reconnection.enabled = false;
-  room.onMessage('*', () => undefined);
-  await firstState(room, timeoutMs);
-  return { room, ...answer };
+  const seating = takeSeat(url, decode(seatSchema, seat));
+  try {
+    const room = await within(seating, timeoutMs);
+    // The way back is a fresh session, which also survives a restart of the server.
+    room.reconnection.enabled = false;
+    room.onMessage('*', () => undefined);
+    await firstState(room, timeoutMs);
+    return { room, ...answer };
+  } catch (error) {
+    // A connection that comes too late would keep its place among those of this player.
+    seating.then(({ connection }) => connection.close()).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The next token after one that is still good. Rejects as `openSession` does. */
+export async function renewedToken(url: string, token: string, timeoutMs: number): Promise<string> {
+  return decode(renewalAnswerSchema, await askOverHttp(url, '/session/renew', { token }, timeoutMs)).token;
 }
 
 /** What a schema of the protocol makes of a value; throws `ProtocolError` if it is something else. */
@@ -57,6 +62,19 @@ export function decode<Schema extends z.ZodType>(schema: Schema, value: unknown)
   const parsed = schema.safeParse(value);
   if (!parsed.success) throw new ProtocolError('the server sent what is not of the protocol', { cause: parsed.error });
   return parsed.data;
+}
+
+async function askOverHttp(url: string, path: string, value: object, timeoutMs: number): Promise<unknown> {
+  const response = await fetch(url.replace(/\/+$/, '') + path, {
+    method: 'POST',
+    // After a silence the connections that were kept are as silent. (Browsers decide this for themselves, and leave the header out.)
+    headers: { 'content-type': 'application/json', connection: 'close' },
+    body: JSON.stringify(value),
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  const body: unknown = await response.json();
+  if (!response.ok) throw refusedBy(body, response.status);
+  return body;
 }
 
 /** The error that an answer with a refusal stands for. */

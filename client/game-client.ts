@@ -1,15 +1,17 @@
 /**
- * The typed game client, over the official SDK: one player in one region and mode.
+ * The typed game client, over the official SDK: one player in one region and mode. It runs in
+ * browsers and in Node.
  *
  * 1. A command resolves with its answer, or rejects: `RefusedError` for a no, `NoAnswerError` if
  *    nothing final came in time.
  * 2. A command that changes something has one `op` for its whole life: after a lost connection, a
  *    restart of the server or a `busy` it is sent again with the same one, and so is done once.
- * 3. A lost connection is answered with a fresh session, again and again until `close`; meanwhile
- *    the last state stays readable.
+ * 3. A lost connection is answered with a fresh session, again and again until `close`, or until
+ *    the player has to sign in; meanwhile the last state stays readable.
  */
-import { EventEmitter } from 'node:events';
+import { EventEmitter } from 'eventemitter3';
 import type { Mode } from '#shared/address.ts';
+import { limits } from '#shared/limits.ts';
 import {
   COMMAND_TYPES,
   commands,
@@ -25,19 +27,38 @@ import {
 } from '#shared/protocol.ts';
 import type { RefusalName } from '#shared/refusals.ts';
 import type { PlayerState } from '#shared/state.ts';
-import { ClosedError, NoAnswerError, RefusedError } from './errors.ts';
-import { decode, openSession, type Credentials, type Session } from './session.ts';
-import { pause, within } from './wait.ts';
+import { Door, type CredentialSource } from './door.ts';
+import {
+  ClosedError,
+  isRefusal,
+  NoAnswerError,
+  NoConnectionError,
+  ProtocolError,
+  RefusedError,
+  retryAfterMs,
+  SignedOutError,
+} from './errors.ts';
+import type { Patience } from './pulse.ts';
+import { SessionKeeper } from './session-keeper.ts';
+import { decode, type Session } from './session.ts';
+import { pause, pauseAfter } from './wait.ts';
 
 /** What a client is made with. */
 export interface GameClientOptions {
-  readonly url: string;
-  readonly credentials: Credentials;
+  /**
+   * The server, such as `https://play.example.org`. Of several the next is tried where one does not
+   * answer, or lets nobody in for now.
+   */
+  readonly url: string | readonly string[];
+  /** Who comes. A function is asked each time that the server wants more than its own last token. */
+  readonly credentials: CredentialSource;
   readonly region: string;
   /** Default softcore. */
   readonly mode?: Mode;
   /** How long a command waits for a final word, repeats included. Default 30 s. */
   readonly deadlineMs?: number;
+  /** For networks out of the ordinary. */
+  readonly patience?: Partial<Patience>;
 }
 
 /** How one command is carried out. */
@@ -67,31 +88,33 @@ type ServerMessageEvents = { [Type in ServerMessageType]: [ServerMessagePayload<
 export interface GameEvents extends ServerMessageEvents {
   /** The state changed. */
   state: [PlayerState];
-  /** The connection was lost, with the code that says why; the client is on its way back. */
+  /**
+   * The connection was lost, with the code that says why (4010: nothing came any more); the client
+   * is on its way back.
+   */
   lost: [code: number];
   /** A fresh session is there. */
   back: [];
+  /**
+   * The server refused the last that the client could show. `signIn` with fresh credentials is the
+   * only way back; a connection that is there goes on while it lasts.
+   */
+  signIn: [refused: RefusedError];
   /** Nothing final was said: a command is sent again, with the same `op`. */
   repeated: [command: CommandType];
 }
 
 /** Refusals that say nothing final: the same `op` is sent again until the deadline. */
 const NOT_FINAL: ReadonlySet<RefusalName> = new Set(['busy', 'unavailable', 'rate-limited', 'outcome-unknown']);
-/** How long one session or one request may take before it is given up and tried anew. */
-const ATTEMPT_MS = 5_000;
-const PAUSE_FIRST_MS = 50;
-const PAUSE_MAX_MS = 1_000;
 const DEADLINE_MS = 30_000;
-/** How long a good-bye may take. */
-const LEAVE_MS = 1_000;
-
-type Connection =
-  | { readonly kind: 'there'; readonly session: Session }
-  | { readonly kind: 'on-its-way'; readonly arrival: Promise<Session> }
-  | { readonly kind: 'closed' };
+const PATIENCE: Patience = { attemptMs: 5_000, idleMs: 30_000, renewMs: limits.sessionTokenMs / 2 };
 
 /** How one attempt at a command went. */
-type Attempt = { readonly kind: 'answered'; readonly value: unknown } | { readonly kind: 'failed'; readonly error: unknown };
+type Attempt =
+  | { readonly kind: 'answered'; readonly value: unknown }
+  /** Asking again may help. */
+  | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'final'; readonly error: Error };
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The static block below gives the class a method for each command.
 const EmitterWithCommands = EventEmitter as unknown as new () => EventEmitter<GameEvents> & CommandMethods;
@@ -106,58 +129,66 @@ export class GameClient extends EmitterWithCommands {
     }
   }
 
-  readonly #options: GameClientOptions;
-  #connection: Connection;
-  #last: Session;
-  #resumeToken: string | undefined;
+  readonly #patience: Patience;
+  readonly #deadlineMs: number;
+  readonly #keeper: SessionKeeper;
 
-  private constructor(options: GameClientOptions, session: Session) {
+  private constructor({ deadlineMs = DEADLINE_MS }: GameClientOptions, patience: Patience, door: Door, session: Session) {
     super();
-    this.#options = options;
-    this.#last = session;
-    this.#connection = { kind: 'there', session };
-    this.#attend(session);
+    this.#deadlineMs = deadlineMs;
+    this.#patience = patience;
+    this.#keeper = new SessionKeeper(door, session, patience, {
+      attend: (next) => this.#attend(next),
+      lost: (code) => this.emit('lost', code),
+      back: () => this.emit('back'),
+      signIn: (refused) => this.emit('signIn', refused),
+    });
   }
 
   /**
-   * Joins. Rejects with `RefusedError` if the server says no, with another error if it cannot be
-   * reached.
+   * Joins, at the first server that lets the player in. Rejects with `RefusedError` if the server
+   * says no, with another error if none can be reached.
    */
   static async connect(options: GameClientOptions): Promise<GameClient> {
     const { url, region, mode = 'softcore', credentials } = options;
-    return new GameClient(options, await openSession({ url, region, mode }, credentials, ATTEMPT_MS));
+    const patience = { ...PATIENCE, ...options.patience };
+    const door = new Door({ urls: typeof url === 'string' ? [url] : url, region, mode, credentials }, patience.attemptMs);
+    return new GameClient(options, patience, door, await door.enterAnywhere());
   }
 
   /** The player's own view, as of the last durable change that arrived. */
   get state(): PlayerState {
-    return this.#last.room.state;
+    return this.#keeper.last.room.state;
   }
 
   /** The player's id. */
   get player(): string {
-    return this.#last.player;
+    return this.#keeper.last.player;
   }
 
   /** The address of the player's shard. */
   get shard(): string {
-    return this.#last.shard;
+    return this.#keeper.last.shard;
   }
 
   /** Whether a session is there right now. */
   get isConnected(): boolean {
-    return this.#connection.kind === 'there';
+    return this.#keeper.state === 'there';
+  }
+
+  /** Whether `close` was called. */
+  get isClosed(): boolean {
+    return this.#keeper.state === 'closed';
+  }
+
+  /** Shows these credentials from now on, and comes back if the client had stopped trying. */
+  signIn(credentials: CredentialSource): void {
+    this.#keeper.signIn(credentials);
   }
 
   /** Leaves, and stays away. Commands under way reject. */
-  async close(): Promise<void> {
-    const before = this.#connection;
-    this.#connection = { kind: 'closed' };
-    if (before.kind !== 'there') return;
-    try {
-      await within(before.session.room.leave(), LEAVE_MS);
-    } catch {
-      // The server is gone, and so are we.
-    }
+  close(): Promise<void> {
+    return this.#keeper.close();
   }
 
   /** Sends a command until something final is said. Rejects as the head of this file says. */
@@ -168,102 +199,44 @@ export class GameClient extends EmitterWithCommands {
   ): Promise<CommandAnswer<Type>> {
     const op = isChangingCommand(type) ? (options.op ?? newOp()) : undefined;
     const payload = { ...withoutUndefined(request), ...(op === undefined ? {} : { op }) };
-    const deadlineMs = options.deadlineMs ?? this.#options.deadlineMs ?? DEADLINE_MS;
-    const deadline = Date.now() + deadlineMs;
+    const deadlineMs = options.deadlineMs ?? this.#deadlineMs;
+    const deadline = performance.now() + deadlineMs;
     // Whether an earlier attempt may have been carried out: from then on only an answer, or a final refusal, is the truth.
     let isInDoubt = false;
     for (let attempt = 0; ; attempt++) {
-      const attemptMs = deadlineMs === 0 ? ATTEMPT_MS : Math.min(ATTEMPT_MS, Math.max(1, deadline - Date.now()));
-      const outcome = await this.#attempt(type, payload, attemptMs);
+      const { attemptMs } = this.#patience;
+      const leftMs = deadlineMs === 0 ? attemptMs : Math.min(attemptMs, Math.max(1, deadline - performance.now()));
+      const outcome = await this.#attempt(type, payload, leftMs);
       if (outcome.kind === 'answered') {
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- This type's own schema has just decoded it; TypeScript cannot relate the two.
         return decode(commands[type].answer, outcome.value) as CommandAnswer<Type>;
       }
       const { error } = outcome;
+      if (outcome.kind === 'final') throw finalError(outcome.error, type, op, isInDoubt);
       const isRefused = error instanceof RefusedError && error.refusal.name !== 'outcome-unknown';
-      isInDoubt ||= !isRefused;
-      const pauseMs = pauseAfter(attempt);
-      if (Date.now() + pauseMs > deadline) throw isInDoubt ? new NoAnswerError(type, op, error) : error;
+      isInDoubt ||= !isRefused && !(error instanceof NoConnectionError);
+      const pauseMs = Math.max(pauseAfter(attempt), retryAfterMs(error));
+      if (performance.now() + pauseMs > deadline) throw isRefused && !isInDoubt ? error : new NoAnswerError(type, op, error);
       await pause(pauseMs);
       this.emit('repeated', type);
     }
   }
 
-  /**
-   * Asks once. Throws what is final; resolves with the answer, or with what went wrong if asking
-   * again may help.
-   */
   async #attempt(type: CommandType, payload: object, timeoutMs: number): Promise<Attempt> {
-    const connection = this.#connection;
-    if (connection.kind === 'closed') throw new ClosedError();
     try {
-      const session = connection.kind === 'there' ? connection.session : await within(connection.arrival, timeoutMs);
-      const value: unknown = await session.room.request<unknown, unknown>(type, payload, { timeout: timeoutMs });
-      return { kind: 'answered', value };
+      return { kind: 'answered', value: await this.#keeper.request(type, payload, timeoutMs) };
     } catch (error) {
-      if (this.#connection.kind === 'closed') throw new ClosedError();
-      const refused = refusalOf(error);
+      if (this.isClosed) return { kind: 'final', error: new ClosedError() };
+      if (error instanceof ProtocolError) return { kind: 'final', error };
+      const refused = error instanceof RefusedError ? error : refusalOf(error);
       if (refused === undefined) return { kind: 'failed', error };
-      if (!NOT_FINAL.has(refused.refusal.name)) throw refused;
-      return { kind: 'failed', error: refused };
+      return { kind: NOT_FINAL.has(refused.refusal.name) ? 'failed' : 'final', error: refused };
     }
   }
 
-  #attend(session: Session): void {
-    const { room } = session;
-    this.#last = session;
-    this.#resumeToken = session.token;
+  #attend({ room }: Session): void {
     room.onStateChange((state) => this.emit('state', state));
     for (const type of SERVER_MESSAGE_TYPES) room.onMessage(type, (payload: unknown) => tell(this, type, payload));
-    room.onLeave((code) => this.#lost(session, code));
-    // A drop that no reconnection follows comes as `onLeave` too; errors alone change nothing.
-    room.onError(() => undefined);
-  }
-
-  #lost(session: Session, code: number): void {
-    const connection = this.#connection;
-    if (connection.kind !== 'there' || connection.session !== session) return;
-    const arrival = this.#comeBack();
-    // Whoever waits for the arrival hears of a failure; if nobody does, nobody needs to.
-    arrival.catch(() => undefined);
-    this.#connection = { kind: 'on-its-way', arrival };
-    this.emit('lost', code);
-  }
-
-  async #comeBack(): Promise<Session> {
-    const { url, region, mode = 'softcore' } = this.#options;
-    for (let attempt = 0; ; attempt++) {
-      await pause(pauseAfter(attempt));
-      if (this.#connection.kind === 'closed') throw new ClosedError();
-      try {
-        const session = await openSession({ url, region, mode }, this.#credentials(), ATTEMPT_MS);
-        if (this.isClosed) {
-          await session.room.leave();
-          throw new ClosedError();
-        }
-        this.#attend(session);
-        this.#connection = { kind: 'there', session };
-        this.emit('back');
-        return session;
-      } catch (error) {
-        if (error instanceof ClosedError) throw error;
-        // A server that was restarted may have other keys: then the first credentials decide.
-        const isRefused = error instanceof RefusedError && error.refusal.name === 'unauthorized';
-        if (isRefused && this.#resumeToken !== undefined) {
-          this.#resumeToken = undefined;
-          attempt = -1;
-        }
-      }
-    }
-  }
-
-  /** Whether `close` was called. */
-  get isClosed(): boolean {
-    return this.#connection.kind === 'closed';
-  }
-
-  #credentials(): Credentials {
-    return this.#resumeToken === undefined ? this.#options.credentials : { token: this.#resumeToken };
   }
 }
 
@@ -271,7 +244,7 @@ export class GameClient extends EmitterWithCommands {
  * TypeScript cannot relate a type of messages to its payload where both are one of several: here
  * both are of any emitter.
  */
-function tell(emitter: EventEmitter, type: ServerMessageType, payload: unknown): void {
+function tell(emitter: Pick<EventEmitter, 'emit'>, type: ServerMessageType, payload: unknown): void {
   emitter.emit(type, decode(serverMessages[type].payload, payload));
 }
 
@@ -282,19 +255,22 @@ function refusalOf(error: unknown): RefusedError | undefined {
   return parsed.success ? new RefusedError(parsed.data) : undefined;
 }
 
+/** What a command ends with where asking again is of no use. One that may have been carried out keeps its `op`. */
+function finalError(error: Error, type: CommandType, op: string | undefined, isInDoubt: boolean): Error {
+  if (op === undefined) return error;
+  if (error instanceof ProtocolError) return new NoAnswerError(type, op, error);
+  return isInDoubt && isRefusal(error, 'unauthorized') ? new SignedOutError(type, op, error) : error;
+}
+
 /** MessagePack would send `undefined`, which the protocol does not know. */
 function withoutUndefined(request: object): object {
   return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
 }
 
 /**
- * How long to wait after so many attempts in vain; spread, so that a thousand clients do not come
- * back in one instant.
+ * An id that nobody else makes. `crypto.randomUUID` is missing on pages that came without TLS, as in
+ * development on another machine.
  */
-function pauseAfter(attempt: number): number {
-  return Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** attempt) * (0.5 + Math.random() / 2);
-}
-
 function newOp(): string {
-  return crypto.randomUUID();
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

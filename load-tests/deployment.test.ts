@@ -13,7 +13,7 @@ import { GameClient } from '#client/game-client.ts';
 import { until } from '#client/wait.ts';
 import { limits } from '#shared/limits.ts';
 import { SECRETS, SETTINGS } from '#server/config.ts';
-import { ServerChild } from '../load-tests/server-child.ts';
+import { ServerChild } from './server-child.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const text = (name: string): string => readFileSync(join(ROOT, 'deploy', name), 'utf8');
@@ -56,7 +56,7 @@ describe('the files for a deployment', () => {
       for (const path of paths.split(' ')) expect(existsSync(join(ROOT, path))).toBe(true);
   });
 
-  (ANALYZE === undefined ? it.skip : it)('are a unit that systemd understands (skipped where there is no systemd-analyze)', () => {
+  (ANALYZE === undefined ? it.skip : it)('are a unit that systemd understands (skipped: needs systemd-analyze)', () => {
     const unit = join(directory, 'gavel.service');
     writeFileSync(unit, text('gavel.service').replaceAll('/opt/gavel', ROOT.replace(/\/$/, '')));
     const { status, stdout, stderr } = spawnSync(ANALYZE ?? '', ['verify', '--man=no', unit], { encoding: 'utf8' });
@@ -91,48 +91,52 @@ function nginxFile(ports: { readonly plain: number; readonly tls: number; readon
 }
 
 const canRun = NGINX !== undefined && OPENSSL !== undefined;
-if (!canRun) process.stderr.write('docs/deployment.test.ts: nginx or openssl is missing, so nginx is not run\n');
+if (!canRun) process.stderr.write('load-tests/deployment.test.ts: nginx or openssl is missing, so nginx is not run\n');
 
-(canRun ? describe : describe.skip)('nginx before a server (skipped where nginx or openssl is missing)', () => {
-  it('lets a player in, and trade, over TLS', async () => {
-    const certificate = join(directory, 'certificate.pem');
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', `${certificate}.key`];
-    execFileSync(OPENSSL ?? '', ['req', '-x509', '-days', '2', ...key, ...subject, '-out', certificate], { stdio: 'ignore' });
-    setDefaultCACertificates([...getCACertificates('default'), readFileSync(certificate, 'utf8')]);
-    const data = join(directory, 'data');
-    mkdirSync(data);
-    const server = new ServerChild(data);
-    let nginx: ChildProcess | undefined;
-    try {
-      const { host: gavel } = new URL(await server.serving(20_000));
-      const ports = { plain: await freePort(), tls: await freePort(), gavel };
-      writeFileSync(join(directory, 'nginx.conf'), nginxFile(ports, certificate));
-      nginx = spawn(NGINX ?? '', ['-p', directory, '-e', 'error.log', '-c', 'nginx.conf'], { stdio: 'ignore' });
-      const url = `https://localhost:${ports.tls}`;
-      await until(() =>
-        fetch(`${url}/livez`).then(
-          ({ ok }) => ok,
-          () => false,
-        ),
-      );
-      await trade(url);
-      expect((await fetch(`${url}/api/players/guest-ada?region=europe&mode=softcore`)).status).toBe(404);
-      const plain = await fetch(`http://127.0.0.1:${ports.plain}/livez`, { redirect: 'manual' });
-      expect([plain.status, plain.headers.get('location')]).toEqual([308, 'https://127.0.0.1/livez']);
-      const tooLarge = await fetch(`${url}/session`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: 'x'.repeat(9_000),
-      });
-      expect(tooLarge.status).toBe(413);
-    } finally {
-      const ended = nginx === undefined ? undefined : once(nginx, 'exit');
-      nginx?.kill('SIGTERM');
-      await ended;
-      await server.stop(10_000);
-    }
-  }, 60_000);
+describe('nginx before a server', () => {
+  (canRun ? it : it.skip)(
+    'lets a player in, and trade, over TLS (skipped: needs nginx and openssl)',
+    async () => {
+      const certificate = join(directory, 'certificate.pem');
+      const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+      const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', `${certificate}.key`];
+      execFileSync(OPENSSL ?? '', ['req', '-x509', '-days', '2', ...key, ...subject, '-out', certificate], { stdio: 'ignore' });
+      setDefaultCACertificates([...getCACertificates('default'), readFileSync(certificate, 'utf8')]);
+      const data = join(directory, 'data');
+      mkdirSync(data);
+      const server = new ServerChild(data);
+      let nginx: ChildProcess | undefined;
+      try {
+        const { host: gavel } = new URL(await server.serving(20_000));
+        const ports = { plain: await freePort(), tls: await freePort(), gavel };
+        writeFileSync(join(directory, 'nginx.conf'), nginxFile(ports, certificate));
+        nginx = spawn(NGINX ?? '', ['-p', directory, '-e', 'error.log', '-c', 'nginx.conf'], { stdio: 'ignore' });
+        const url = `https://localhost:${ports.tls}`;
+        await until(() =>
+          fetch(`${url}/livez`).then(
+            ({ ok }) => ok,
+            () => false,
+          ),
+        );
+        await trade(url);
+        expect((await fetch(`${url}/api/players/guest-ada?region=europe&mode=softcore`)).status).toBe(404);
+        const plain = await fetch(`http://127.0.0.1:${ports.plain}/livez`, { redirect: 'manual' });
+        expect([plain.status, plain.headers.get('location')]).toEqual([308, 'https://127.0.0.1/livez']);
+        const tooLarge = await fetch(`${url}/session`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: 'x'.repeat(9_000),
+        });
+        expect(tooLarge.status).toBe(413);
+      } finally {
+        const ended = nginx === undefined ? undefined : once(nginx, 'exit');
+        nginx?.kill('SIGTERM');
+        await ended;
+        await server.stop(10_000);
+      }
+    },
+    60_000,
+  );
 });
 
 /** A sale between two players through whatever stands before the server. */
