@@ -29,10 +29,6 @@ export interface Ending {
 export interface ServerChildOptions {
   /** Any that is free unless given. */
   readonly port?: number;
-  /** The key that ids are sealed with; one that the server makes up unless given. */
-  readonly worldKey?: string;
-  /** Web pages that may use it, besides those of this machine. */
-  readonly origin?: string;
   /** More settings, as flags. */
   readonly args?: readonly string[];
   /** Secrets, by their variables. */
@@ -49,17 +45,12 @@ export class ServerChild {
    * Starts it on a directory that is there. It is the same server whatever settings the environment and the checkout have: it runs in
    * its data directory, and is told nothing but what is given here.
    */
-  constructor(dataDirectory: string, { port = 0, worldKey, origin, args = [], secrets = {} }: ServerChildOptions = {}) {
-    const origins = origin === undefined ? [] : ['--origins', origin];
-    const settings = ['--data', resolve(dataDirectory), '--port', String(port), ...origins, ...args];
+  constructor(dataDirectory: string, { port = 0, args = [], secrets = {} }: ServerChildOptions = {}) {
+    const settings = ['--data', resolve(dataDirectory), '--port', String(port), ...args];
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('GAVEL_'));
     this.#child = spawn(process.execPath, [...FLAGS, ROOT + PROGRAM, ...settings], {
       cwd: dataDirectory,
-      env: Object.fromEntries([
-        ...inherited,
-        ...(worldKey === undefined ? [] : [['GAVEL_WORLD_KEY', worldKey] as const]),
-        ...Object.entries(secrets),
-      ]),
+      env: { ...Object.fromEntries(inherited), ...secrets },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout?.on('data', (chunk) => (this.#said = (this.#said + String(chunk)).slice(-SAID_MAX)));

@@ -83,7 +83,7 @@ export class Drill {
   }
 
   #newServer(): ServerChild {
-    return new ServerChild(this.#setup.directory, { worldKey: this.#worldKey });
+    return new ServerChild(this.#setup.directory, { secrets: { GAVEL_WORLD_KEY: this.#worldKey } });
   }
 
   get #isGood(): boolean {

@@ -38,7 +38,7 @@ export async function startPlayground(pages: Pages): Promise<Playground> {
   const origin = `http://${PAGE_HOST}:${served.port}`;
   const data = await mkdtemp(join(tmpdir(), 'gavel-browser-'));
   closers.push(() => rm(data, { recursive: true, force: true }));
-  const server = new ServerChild(data, { origin });
+  const server = new ServerChild(data, { args: ['--origins', origin] });
   closers.push(() => server.kill());
   const proxy = await SilentProxy.start(Number(new URL(await server.serving(20_000)).port));
   closers.push(() => proxy.close());
