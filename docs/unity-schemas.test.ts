@@ -4,7 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { lootFor } from '#shared/catalog/loot.ts';
-import { itemState } from '#shared/item-state.ts';
+import { AffixState, ItemState } from '#shared/item-state.ts';
+import type { Item } from '#shared/item.ts';
 import { CompletedState, FeeLineState } from '#shared/protocol/completed.ts';
 import { ListingState } from '#shared/protocol/listing.ts';
 import { PlayerState } from '#shared/state.ts';
@@ -58,6 +59,9 @@ function classesOf(source: string): ReadonlyMap<string, typeof Schema> {
   }
   return classes;
 }
+
+const itemState = ({ affixes, ...item }: Item): ItemState =>
+  new ItemState({ ...item, affixes: affixes.map((affix) => new AffixState(affix)) });
 
 const items = lootFor(BUILT_IN_CATALOGUE, { seed: 'unity', count: 3, idOf: (index) => itemId(`item-${index}`) });
 

@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -104,7 +105,7 @@ describe('nginx before a server', () => {
       setDefaultCACertificates([...getCACertificates('default'), readFileSync(certificate, 'utf8')]);
       const data = join(directory, 'data');
       mkdirSync(data);
-      const server = new ServerChild(data);
+      const server = new ServerChild(data, { args: ['--trusted-proxies', '127.0.0.1', '--session-rate', '1'] });
       let nginx: ChildProcess | undefined;
       try {
         const { host: gavel } = new URL(await server.serving(20_000));
@@ -119,6 +120,7 @@ describe('nginx before a server', () => {
           ),
         );
         await trade(url);
+        await eachAddressHasItsOwnRate(url);
         expect((await fetch(`${url}/api/players/guest-ada?region=europe&mode=softcore`)).status).toBe(404);
         const plain = await fetch(`http://127.0.0.1:${ports.plain}/livez`, { redirect: 'manual' });
         expect([plain.status, plain.headers.get('location')]).toEqual([308, 'https://127.0.0.1/livez']);
@@ -138,6 +140,25 @@ describe('nginx before a server', () => {
     60_000,
   );
 });
+
+/** Twenty sessions at once are too many for one address, and another one has its own. */
+async function eachAddressHasItsOwnRate(url: string): Promise<void> {
+  const statuses = await Promise.all(Array.from({ length: 20 }, (_, index) => statusOfSession(url, '127.0.0.5', `caller-${index}`)));
+  expect(new Set(statuses)).toEqual(new Set([200, 429]));
+  expect(await statusOfSession(url, '127.0.0.6', 'another')).toBe(200);
+}
+
+function statusOfSession(url: string, localAddress: string, guest: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', 'x-forwarded-for': '10.0.0.1' };
+    const sent = request(new URL('/session', url), { method: 'POST', localAddress, family: 4, headers }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    });
+    sent.once('error', reject);
+    sent.end(JSON.stringify({ guest, region: 'asia' }));
+  });
+}
 
 /** A sale between two players through whatever stands before the server. */
 async function trade(url: string): Promise<void> {

@@ -47,6 +47,8 @@ describe('the configuration', () => {
     expect(rest).toEqual({
       profile: 'dev',
       dataDirectory: './data',
+      addressRate: { perSecond: 10_000, burst: 30_000 },
+      trustedProxies: [],
       host: '127.0.0.1',
       port: 2567,
       regions: ['americas', 'europe', 'asia'],

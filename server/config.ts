@@ -15,6 +15,7 @@ import { isRegionName } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { CatalogueError, parseCatalogue } from '#shared/catalog/parse-catalogue.ts';
+import { limits } from '#shared/limits.ts';
 import { isRulesProfile, parseRules, RULES_PROFILES, RulesError, type Rules, type RulesProfile } from '#shared/rules.ts';
 import { faultOf } from '#shared/schemas.ts';
 import { ConfigError } from './config/config-error.ts';
@@ -42,6 +43,10 @@ export interface Config {
   readonly origins: readonly string[];
   /** Sessions per second that one address may open, and at once. */
   readonly sessionRate: { readonly perSecond: number; readonly burst: number };
+  /** Tokens per second that the players of one address may spend, and at once. */
+  readonly addressRate: { readonly perSecond: number; readonly burst: number };
+  /** Addresses and networks of proxies that are believed about the addresses of clients. */
+  readonly trustedProxies: readonly string[];
   /**
    * Whether the operator says that the clock of the machine is right, however far it is from the
    * last time that the node knows.
@@ -116,6 +121,8 @@ const origins = listOf(
   (text) => URL.canParse(text) && new URL(text).origin === text,
   'must name origins such as https://play.example.org; not',
 );
+const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+const networks = listOf((text) => network.safeParse(text).success, 'must name addresses or networks such as 10.0.0.0/8; not');
 const yesOrNo = z.enum(['true', 'false'], 'must be true or false, or stand alone; not').transform((text) => text === 'true');
 
 /**
@@ -154,6 +161,18 @@ const settingsSchema = z.object({
     'Sessions per second that one address may open; 1,000 in development, 20 in production unless given.',
     absentIfEmpty.pipe(integerBetween(1, 1_000_000).optional()),
   ),
+  'address-rate': setting(
+    'N',
+    '',
+    'Tokens per second that the players of one address may spend; 10,000 in development, 500 in production unless given.',
+    absentIfEmpty.pipe(integerBetween(1, 1_000_000).optional()),
+  ),
+  'trusted-proxies': setting(
+    'CIDR,...',
+    '',
+    'Addresses or networks of proxies before the server, whose X-Forwarded-For or Forwarded is believed.',
+    absentIfEmpty.pipe(networks.optional()),
+  ),
   'clock-is-right': setting(
     '',
     'false',
@@ -176,6 +195,8 @@ export const SETTINGS = Object.entries(settingsSchema.shape).flatMap(([name, sch
 /** The file of settings, in the directory where the server is started. */
 export const CONFIG_FILE = 'gavel.config.json';
 const SESSION_RATE = { dev: 1_000, production: 20 } as const;
+const ADDRESS_BURST = limits.addressTokensBurst / limits.addressTokensPerSecond;
+const ADDRESS_RATE = { dev: 10_000, production: limits.addressTokensPerSecond } as const;
 const RULES = { dev: 'dev', production: 'diablo3' } as const;
 
 /** What is printed in place of a start. */
@@ -199,6 +220,7 @@ export function loadConfig(source: ConfigSource): Config | Printout {
   const { data, host, port, profile, rules, catalog, regions, origins = [], jwks, ...rest } = parsed.data;
   const adminPort = rest['admin-port'];
   const perSecond = rest['session-rate'] ?? SESSION_RATE[profile];
+  const addressTokens = rest['address-rate'] ?? ADDRESS_RATE[profile];
   const catalogue =
     catalog === undefined ? BUILT_IN_CATALOGUE : fromJsonFile(source, placeOf('catalog'), 'catalogue', catalog, parseCatalogue);
   if (asked !== undefined)
@@ -215,6 +237,8 @@ export function loadConfig(source: ConfigSource): Config | Printout {
     catalogue,
     origins,
     sessionRate: { perSecond, burst: perSecond * 5 },
+    addressRate: { perSecond: addressTokens, burst: addressTokens * ADDRESS_BURST },
+    trustedProxies: rest['trusted-proxies'] ?? [],
     admin: adminPort === undefined ? undefined : { host: rest['admin-host'], port: adminPort },
     jwks: jwks === undefined ? undefined : loadJwks(source, placeOf('jwks'), jwks),
     isClockRight: rest['clock-is-right'],

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 const directories: string[] = [];
@@ -55,12 +56,17 @@ async function serve(
   throw new Error('the server ended before it served');
 }
 
-/** Has the server write a warning on standard error, as any stranger can: by a frame that is none. */
+/** Has the server write a warning on standard error, as any guest can: by a seat that is none. */
 async function provoke(url: string): Promise<void> {
   const { host, hostname, port } = new URL(url);
+  const body = JSON.stringify({ guest: 'ada', region: 'europe' });
+  const opened: unknown = await (
+    await fetch(`${url}/session`, { method: 'POST', body, headers: { 'content-type': 'application/json' } })
+  ).json();
+  const { seat } = z.object({ seat: z.object({ roomId: z.string() }) }).parse(opened);
   const socket = connect(Number(port), hostname);
   const lines = ['Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${'A'.repeat(22)}==`];
-  socket.write(['GET /nowhere/nobody?sessionId=none HTTP/1.1', `Host: ${host}`, ...lines, '', ''].join('\r\n'));
+  socket.write([`GET /process/${seat.roomId}?sessionId=none HTTP/1.1`, `Host: ${host}`, ...lines, '', ''].join('\r\n'));
   await once(socket, 'data');
   socket.write(Uint8Array.of(0xff, 0xff, 0xff, 0xff));
   socket.resume();

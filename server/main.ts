@@ -16,6 +16,7 @@ import { ConfigError, loadConfig, type Config } from './config.ts';
 import { startAdminServer, type AdminServer } from '#server/api/admin-server.ts';
 import { apiRoutes } from '#server/api/api.ts';
 import { startEdge, type Edge } from './edge/edge.ts';
+import { TrustedProxies } from '#server/http/client-address.ts';
 import { IdDoor } from './edge/id-door.ts';
 import { settleWorldKey } from '#server/journal/disk/world-key.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
@@ -99,12 +100,8 @@ function openOwnNode(config: Config): Promise<GavelNode> {
   });
 }
 
-function openOwnEdge(
-  { catalogue, host, port, profile, secrets, jwks, origins, sessionRate }: Config,
-  node: GavelNode,
-  ids: IdDoor,
-  routes: ReturnType<typeof apiRoutes>,
-): Promise<Edge> {
+function openOwnEdge(config: Config, node: GavelNode, ids: IdDoor, routes: ReturnType<typeof apiRoutes>): Promise<Edge> {
+  const { catalogue, host, port, profile, secrets, jwks, origins, sessionRate, addressRate, trustedProxies } = config;
   return startEdge({
     backend: node,
     platform: node.platform,
@@ -118,6 +115,8 @@ function openOwnEdge(
     routes,
     origins: { loopback: profile === 'dev', named: origins },
     sessionRate,
+    addressRate,
+    proxies: new TrustedProxies(trustedProxies),
     isReady: () => !node.persister.isFull,
   });
 }

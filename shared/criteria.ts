@@ -9,6 +9,11 @@ import { RARITIES } from './item.ts';
 import { limits } from './limits.ts';
 import { catalogWordSchema, durationSchema, goldSchema, integerSchema, textSchema, type DeepReadonly } from './schemas.ts';
 
+/** Ends of a range, both included, of which either may be left out; the lower one is not above the other. */
+const rangeShape = <Value extends z.ZodType<number>>(value: Value) => ({ min: value.exactOptional(), max: value.exactOptional() });
+const isRange = ({ min = -Infinity, max = Infinity }: { readonly min?: number; readonly max?: number }): boolean => min <= max;
+const RANGE_FAULT = 'must have a min that is not above its max';
+
 const levelSchema = integerSchema(0, 1_000);
 const statValueSchema = z.int();
 
@@ -20,14 +25,14 @@ const leafShape = {
   /** One of these rarities. */
   rarity: z.array(z.enum(RARITIES)).min(1).max(RARITIES.length).exactOptional(),
   /** Item level, both ends included. */
-  level: z.strictObject({ min: levelSchema.exactOptional(), max: levelSchema.exactOptional() }).exactOptional(),
+  level: z.strictObject(rangeShape(levelSchema)).refine(isRange, RANGE_FAULT).exactOptional(),
   /** Item classes that this hero class can use. */
   heroClass: catalogWordSchema.exactOptional(),
   /** A part of the item's name; upper and lower case are alike in every script, and so are `i`, `İ` and `ı`. */
   name: textSchema(limits.textLengthMax).exactOptional(),
   /** Affix ids (or `dps`, `armor`) that the item must have, within these ends, both included. */
   stats: z
-    .array(z.strictObject({ stat: catalogWordSchema, min: statValueSchema.exactOptional(), max: statValueSchema.exactOptional() }))
+    .array(z.strictObject({ stat: catalogWordSchema, ...rangeShape(statValueSchema) }).refine(isRange, RANGE_FAULT))
     .max(limits.criteriaStatsMax)
     .exactOptional(),
   /** Has a buyout of at most this. */
@@ -60,8 +65,11 @@ export interface Criteria extends CriteriaLeaf {
   readonly none?: readonly Criteria[];
 }
 
+/** Stats that are no affix. */
+export const STAT_WORDS = ['dps', 'armor'] as const;
+
 /** Sort keys that are no affix. No affix may bear one of these names. */
-export const SORT_WORDS = ['buyout', 'currentBid', 'endsAt', 'level', 'dps', 'armor'] as const;
+export const SORT_WORDS = ['buyout', 'currentBid', 'endsAt', 'level', ...STAT_WORDS] as const;
 
 /** How the answer is ordered: by one of the fixed keys or an affix id; listings without that value come last, either way. */
 export const sortSchema = z.strictObject({

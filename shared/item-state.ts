@@ -1,6 +1,5 @@
 /** Items in the state of a room. */
 import { schema, t, type SchemaType } from '@colyseus/schema';
-import type { Item } from './item.ts';
 
 /** One rolled property of an item. */
 export const AffixState = schema(
@@ -40,8 +39,3 @@ export const ItemState = schema(
 
 /** An instance of `ItemState`. */
 export type ItemState = SchemaType<typeof ItemState>;
-
-/** An item in the state. */
-export function itemState(item: Item): ItemState {
-  return new ItemState({ ...item, affixes: item.affixes.map((affix) => new AffixState(affix)) });
-}

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { limits } from './limits.ts';
+import { commands } from './protocol.ts';
 import { GOLD_MAX, QUANTITY_MAX } from './units.ts';
 
 /** What must hold between bounds: the reason in words, then the smaller and the larger side. */
@@ -71,6 +72,14 @@ const relations: readonly (readonly [reason: string, smaller: number, larger: nu
   ['what clocks may differ by is small against what a token is good for', limits.tokenLeewayMs * 16, limits.sessionTokenMs],
   ['a session with the longest token fits into a request', limits.tokenLengthMax + 1_024, limits.httpBodyBytesMax],
   ['a request is more than its headers', limits.httpHeadersMs + 1, limits.httpRequestMs],
+  ['nobody waits longer for HTTP than for a command', limits.forwardedReplyWaitMs + 1, limits.httpIdleMs],
+  [
+    'one address cannot fill the decisions of a seller with offers',
+    (limits.addressTokensBurst + (limits.addressTokensPerSecond * limits.offerWindowMs) / 1_000) / commands.buyout.cost,
+    limits.decisionsMax,
+  ],
+  ['an address is more than one player', limits.playerTokensBurst * 10, limits.addressTokensBurst],
+  ['no address has all connections', limits.connectionsPerAddressMax * 10, limits.connectionsMax],
   ['every text fits into one message', limits.textLengthMax * 6, limits.payloadBytesMax],
   ['the largest shards fit into memory by the hundreds', limits.shardWithOthersBytesMax * 256, limits.memoryBudgetBytes],
   ['a pass starts long before turns must wait', limits.imagePassBytes * 4, limits.journalBacklogBytesMax],

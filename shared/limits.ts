@@ -117,6 +117,11 @@ export const limits = {
   criteriaBranchesMax: 8,
   /** Nodes of one criteria tree, the top included: bounds the work per listing looked at. */
   criteriaNodesMax: 32,
+  /**
+   * What one search may cost, in rows looked at by one condition: two to three nanoseconds each (five on a busy machine), so that none holds the index for more
+   * than 50 ms. It is five times a search for everything among a million listings.
+   */
+  searchCostMax: 10_000_000,
   /** Ledger lines in one answer to `history`. */
   historyPageMax: 50,
   /** Completed entries that one `claim` moves; a client with more asks again. */
@@ -131,14 +136,42 @@ export const limits = {
   tokenLengthMax: 4_096,
   /** The shortest secret, in characters: HS256 wants a key as long as its hash. */
   secretLengthMin: 32,
-  /** Connections of one player to one shard, seats not yet taken included: many devices, few enough to bound what a player costs. */
-  connectionsPerPlayerMax: 64,
+  /**
+   * Connections of one player, in all regions and modes together, seats not yet taken and seats kept for who dropped included: a few
+   * devices. The ninth is `busy`.
+   */
+  connectionsPerPlayerMax: 8,
+  /** Connections of a node, HTTP and WebSocket together: at the 40 KB that an idle player costs beside the shard, 0.8 GB. */
+  connectionsMax: 20_000,
+  /** WebSockets of one address, or of one /64 of IPv6: a tenth of the node, and a large school behind one address. */
+  connectionsPerAddressMax: 2_000,
+  /** From the upgrade until a client has joined its room: several round trips of a bad line. */
+  joinMs: durationMs(5 * SECOND),
+  /** How long a client may take to answer that it is closed; then the socket is destroyed. */
+  closeMs: durationMs(2 * SECOND),
   /** How long a dropped connection may come back to its seat, by the SDK's own reconnection. */
   reconnectionMs: durationMs(15 * SECOND),
-  /** Requests per second that one client may keep up. */
-  clientRequestsPerSecond: 20,
-  /** Requests that a client may send at once before `clientRequestsPerSecond` holds it. */
-  clientRequestsBurst: 60,
+  /** Tokens per second of one player, over all connections. A token is about 0.2 ms of the node: a player may take 0.4 % of its time. */
+  playerTokensPerSecond: 20,
+  /** Tokens that a player may spend at once before `playerTokensPerSecond` holds it: opening the game and all of its pages. */
+  playerTokensBurst: 60,
+  /** Tokens per second of one address, whoever its players are: 25 that do all they may, or hundreds that play. A tenth of a node's time. */
+  addressTokensPerSecond: 500,
+  /** Tokens that an address may spend at once. */
+  addressTokensBurst: 1_500,
+  /** Sessions that wait while a few are being opened, of all addresses together: a second or two of work. Beyond it the next is `busy`. */
+  sessionsWaitingMax: 1_000,
+  /** Tokens of a session: its token is verified, its shard opened, a room made. */
+  sessionTokens: 5,
+  /** Searches of one player that wait while one is under way. Beyond it the player is told `rate-limited`. */
+  searchesWaitingMax: 4,
+  /**
+   * What a search may look at for one token: rows times nodes of the criteria. The index looks at some 100 million a second, in a process
+   * of its own.
+   */
+  searchUnitsPerToken: 20_000,
+  /** Listings of an answer for one token: reading, sealing and encoding them is the node's own work. */
+  searchListingsPerToken: 20,
   /** The body of an HTTP request: the largest is a session with a token. */
   httpBodyBytesMax: 8 * KIB,
   /** An id of a player as the studio writes it, in UTF-16 units: no longer one could fit into a player's id. */
@@ -167,6 +200,10 @@ export const limits = {
   httpRequestMs: durationMs(10 * SECOND),
   /** How long a connection may idle between two requests. */
   httpKeepAliveMs: durationMs(5 * SECOND),
+  /** How long a connection may be silent in both directions while an answer is due or not taken: longer than any command waits. */
+  httpIdleMs: durationMs(15 * SECOND),
+  /** HTTP connections of one address: ten seconds of all the sessions that it may open. */
+  httpConnectionsPerAddressMax: 256,
   /** Requests on one connection: what is sent without waiting for answers makes at most so many of them at once. */
   httpRequestsPerConnectionMax: 100,
   /** Bytes waiting for a slow reader before its connection is closed. */

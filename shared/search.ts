@@ -9,6 +9,7 @@
 import { z } from 'zod';
 import type { Criteria, Sort } from './criteria.ts';
 import { foldName } from './fold-name.ts';
+import { hashOf } from './hash.ts';
 import type { Item } from './item.ts';
 import type { Gold, Instant, ListingId, Market, PlayerId, ShardId, ShardVersion } from './units.ts';
 
@@ -29,6 +30,9 @@ export interface IndexedListing {
   readonly endsAt: Instant;
   readonly version: ShardVersion;
 }
+
+/** What a listing is, whatever version its shard had. */
+export type ListingFacts = Omit<IndexedListing, 'version'>;
 
 /**
  * What is inside a cursor: the order that it belongs to, and the place of the last listing shown.
@@ -68,24 +72,35 @@ export function matches(criteria: Criteria, listing: IndexedListing, context: Se
 
 /**
  * The order of two listings: by value, ascending unless the sort says otherwise, without a value
- * last, then by id.
+ * last, then as their ties say.
  */
-export function compareListings(sort: Sort, a: IndexedListing, b: IndexedListing): number {
+export function compareListings(sort: Sort, a: ListingFacts, b: ListingFacts): number {
   const keyA = sortKey(sort, sortValue(sort.by, a));
   const keyB = sortKey(sort, sortValue(sort.by, b));
   if (keyA !== keyB) return keyA < keyB ? -1 : 1;
+  const [tieA, tieB] = [tieOf(a.id), tieOf(b.id)];
+  if (tieA !== tieB) return tieA < tieB ? -1 : 1;
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
-/** The place of a listing in an order. */
-export function placeOf(sort: Sort, listing: IndexedListing): SortPlace {
-  return { value: sortValue(sort.by, listing), id: listing.id };
+/**
+ * What orders listings of one value: a number that stays the same for ever and that no seller chooses, so that nobody's listings
+ * come first at every price, and a search for the first of a million alike needs no texts. Of two that are the same, the id decides.
+ */
+export function tieOf(id: string): number {
+  return hashOf(id);
 }
 
 /** A number that rises along the order: the value or its negative, and infinity for none. */
 export function sortKey(sort: Sort, value: number | undefined): number {
   if (value === undefined) return Infinity;
   return sort.descending === true ? -value : value;
+}
+
+/** The value that `sortKey` made a key of. */
+export function valueOfKey(sort: Sort, key: number): number | undefined {
+  if (key === Infinity) return undefined;
+  return sort.descending === true ? -key : key;
 }
 
 /**
@@ -98,11 +113,10 @@ function statOf(item: Item, stat: string): number | undefined {
   return item.affixes.find((affix) => affix.id === stat)?.value;
 }
 
-/** Whether the criteria's slot and hero class admit an item class; unknown classes have neither. */
-export function admitsClass(criteria: Criteria, itemClass: string, itemClasses: readonly SearchedClass[]): boolean {
+/** Whether the criteria's slot and hero class admit an item class, which is `known` or has neither. */
+export function admitsClass(criteria: Criteria, itemClass: string, known: SearchedClass | undefined): boolean {
   if (criteria.itemClass !== undefined && criteria.itemClass !== itemClass) return false;
   if (criteria.slot === undefined && criteria.heroClass === undefined) return true;
-  const known = itemClasses.find((each) => each.id === itemClass);
   if (known === undefined) return false;
   if (criteria.slot !== undefined && known.slot !== criteria.slot) return false;
   return criteria.heroClass === undefined || known.heroClasses === undefined || known.heroClasses.includes(criteria.heroClass);
@@ -144,7 +158,8 @@ function holds(criteria: Criteria, listing: IndexedListing, context: SearchConte
 }
 
 function holdsOfItem({ rarity, level, name, stats = [], ...criteria }: Criteria, item: Item, { itemClasses }: SearchContext): boolean {
-  if (!admitsClass(criteria, item.itemClass, itemClasses)) return false;
+  const known = itemClasses.find(({ id }) => id === item.itemClass);
+  if (!admitsClass(criteria, item.itemClass, known)) return false;
   if (rarity !== undefined && !rarity.includes(item.rarity)) return false;
   if (level !== undefined && !isWithin(item.level, level)) return false;
   if (name !== undefined && !foldName(item.name).includes(foldName(name))) return false;
@@ -168,7 +183,7 @@ function isWithin(value: number | undefined, ends: { readonly min?: number; read
   return value !== undefined && value >= (ends.min ?? -Infinity) && value <= (ends.max ?? Infinity);
 }
 
-function sortValue(by: Sort['by'], listing: IndexedListing): number | undefined {
+function sortValue(by: Sort['by'], listing: ListingFacts): number | undefined {
   if (by === 'buyout' || by === 'currentBid' || by === 'endsAt') return listing[by];
   return by === 'level' ? listing.item.level : statOf(listing.item, by);
 }

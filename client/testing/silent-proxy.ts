@@ -54,7 +54,7 @@ export class SilentProxy {
   /** Cuts the present connections. */
   cut(): void {
     for (const [near, far] of this.#pairs) {
-      near.resetAndDestroy();
+      near.destroy();
       far.destroy();
     }
   }

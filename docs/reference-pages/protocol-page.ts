@@ -6,8 +6,9 @@ import { readdirSync } from 'node:fs';
 import type { z } from 'zod';
 import * as criteria from '#shared/criteria.ts';
 import * as item from '#shared/item.ts';
+import { limits } from '#shared/limits.ts';
 import * as protocol from '#shared/protocol.ts';
-import { composed } from '#shared/protocol/part.ts';
+import { composed, type CommandSchema } from '#shared/protocol/part.ts';
 import { PROTOCOL_PARTS } from '#shared/protocol/parts.ts';
 import * as rules from '#shared/rules.ts';
 import * as schemas from '#shared/schemas.ts';
@@ -33,13 +34,15 @@ export function protocolPage(): string {
     'What a player is shown, the [state of the room](state.md) and the messages of the server, has a page of its own, and so have the [codes with which a connection is closed](close-codes.md).',
     'Commands of the room `player`, sent by `room.request(type, payload)`. A command that changes something carries `op`: the same `op` again gives the same answer. What changed nothing is not remembered: it is looked at anew. Instead of its answer any command may get a [Refusal](refusals.md). Unknown fields are refused. Amounts are whole coins, instants are milliseconds since the epoch.',
     table(
-      ['Command', 'What it does', 'Changes something'],
+      ['Command', 'What it does', 'Changes something', 'Cost'],
       commandTypes.map((type) => [
         `[${type}](#command-${type.toLowerCase()})`,
         protocol.commands[type].summary,
         protocol.commands[type].changes ? 'yes' : 'no',
+        costOf(protocol.commands[type]),
       ]),
     ),
+    `The cost is in tokens. A player, over all connections together, has ${limits.playerTokensBurst} of them, and ${limits.playerTokensPerSecond} more each second; so has an address for all of its players, as the operator sets it. Whoever has a token left is served; what costs more than there is makes a debt that has to be paid first. Until then commands are \`rate-limited\`, with \`details\` \`{cost, retryAfterMs}\` (over HTTP: 429 with \`Retry-After\`). A search costs more when it is done: a token for each ${limits.searchListingsPerToken} listings of its answer, and one for each ${limits.searchUnitsPerToken} that the index has looked at, rows times nodes of the criteria. One search of a player is under way at a time, ${limits.searchesWaitingMax} more wait. A session costs ${limits.sessionTokens}; a player has at most ${limits.connectionsPerPlayerMax} connections, the next is \`busy\`.`,
     ...commandTypes.flatMap((type) => commandSection(type, named)),
     '## POST /session',
     'Opens a session; plain HTTP with JSON in both directions.',
@@ -50,6 +53,10 @@ export function protocolPage(): string {
     '## Shapes',
     ...shapeSections(named),
   ].join('\n\n');
+}
+
+function costOf({ cost, isMetered }: CommandSchema): string {
+  return isMetered === true ? `${cost} and more` : String(cost);
 }
 
 function commandSection(type: protocol.CommandType, named: NamedSchemas): readonly string[] {

@@ -11,11 +11,11 @@ import { readDocComments } from './doc-comments.ts';
 export interface StateClass {
   readonly name: string;
   /** In the order of their numbers, which are what is sent. */
-  readonly fields: readonly StateField[];
+  readonly fields: readonly ClassField[];
 }
 
 /** One field of a class. */
-export interface StateField {
+export interface ClassField {
   readonly index: number;
   readonly name: string;
   readonly type: StateType;

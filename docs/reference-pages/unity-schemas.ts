@@ -4,7 +4,7 @@
  *
  * Colyseus' own generator, `schema-codegen`, parses TypeScript with the API of an older compiler.
  */
-import { stateClasses, type StateClass, type StateField, type StateType } from './state-schemas.ts';
+import { stateClasses, type StateClass, type ClassField, type StateType } from './state-schemas.ts';
 
 /** What C# calls each type of Colyseus. `number` is left out: see `docs/decisions/034`. */
 const PRIMITIVES: Readonly<Record<string, string>> = {
@@ -44,7 +44,7 @@ function classText({ name, fields }: StateClass): string {
   ].join('\n');
 }
 
-function fieldText({ index, name, type, isOptional, meaning }: StateField): string {
+function fieldText({ index, name, type, isOptional, meaning }: ClassField): string {
   const inCSharp = nameInCSharp(type);
   const isValue = type.kind === 'primitive';
   return [

@@ -30,7 +30,12 @@ export async function inTemporaryDirectory<T>(run: (directory: string) => Promis
 }
 
 /** Opens a node on that directory, as `npm start` does, with listings enough for everybody. A fault ends the process. */
-export function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2 ** 30, pace?: PersisterPace): Promise<GavelNode> {
+export function openBenchNode(
+  directory: string,
+  memoryBudgetBytes = 4 * 2 ** 30,
+  pace?: PersisterPace,
+  { world, node } = { world: 'bench', node: 'bench' },
+): Promise<GavelNode> {
   const machine = nodeMachine();
   return openNode({
     machine,
@@ -38,8 +43,8 @@ export function openBenchNode(directory: string, memoryBudgetBytes = 4 * 2 ** 30
     rules: RULES_PROFILES.dev,
     catalogue: BUILT_IN_CATALOGUE,
     regions: ['europe'],
-    world: 'bench',
-    node: nodeName('bench'),
+    world,
+    node: nodeName(node),
     openPersister: (definition) => openFilePersister({ machine, definition, directory, ...(pace === undefined ? {} : { pace }) }),
     memoryBudgetBytes,
     onFault: (fault) => {

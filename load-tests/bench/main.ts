@@ -4,8 +4,10 @@
  */
 import { parseArgs } from 'node:util';
 import { ACTIVATION_BENCH_DEFAULTS, benchActivation } from './activation.ts';
+import { benchConnections, CONNECTIONS_BENCH_DEFAULTS } from './connections.ts';
 import { benchRecovery, RECOVERY_BENCH_DEFAULTS } from './recovery.ts';
 import { benchSearch, SEARCH_BENCH_DEFAULTS } from './search.ts';
+import { benchSiege, SIEGE_BENCH_DEFAULTS } from './siege.ts';
 import { benchTrade, TRADE_BENCH_DEFAULTS } from './trade.ts';
 
 /** Reads its options, and gives what runs with them. */
@@ -20,6 +22,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   recovery: benchmark(RECOVERY_BENCH_DEFAULTS, benchRecovery),
   /** The listing index, full. */
   search: benchmark(SEARCH_BENCH_DEFAULTS, benchSearch),
+  /** Idle players at the edge. */
+  connections: benchmark(CONNECTIONS_BENCH_DEFAULTS, benchConnections),
+  /** Calm players while others attack. */
+  siege: benchmark(SIEGE_BENCH_DEFAULTS, benchSiege),
 };
 
 try {

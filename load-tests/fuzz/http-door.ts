@@ -13,7 +13,7 @@ const KEPT_BYTES_MAX = 1_000_000;
 const STATUSES = new Set([100, 101, 200, 204, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 417, 426, 429, 431, 503, 504, 505]);
 
 /** Who knocks: from which of this machine's addresses, and with which key of game servers. */
-export interface Caller {
+export interface DoorCaller {
   readonly url: URL;
   readonly address: string;
   readonly serviceKey: string;
@@ -21,7 +21,7 @@ export interface Caller {
 }
 
 /** Sends at most so many requests on one connection, in one go. Returns how many. */
-export async function knock({ url, address, serviceKey, prng }: Caller, count: number, findings: Findings): Promise<number> {
+export async function knock({ url, address, serviceKey, prng }: DoorCaller, count: number, findings: Findings): Promise<number> {
   const inputs = Array.from({ length: Math.min(count, prng.integer(1, BATCH_MAX)) }, () => httpInput(prng, serviceKey));
   const sent = Buffer.concat(inputs);
   const answers = await exchange(url, address, sent);

@@ -49,7 +49,7 @@ export async function runFuzz({ inputs, seed }: FuzzOptions, directory: string) 
   const findings = new Findings([...Object.values(secrets), directory], (line) => void process.stderr.write(`${line}\n`));
   const rules = join(directory, 'rules.json');
   await writeFile(rules, JSON.stringify(RULES));
-  const server = new ServerChild(data, { args: ['--rules', rules, '--session-rate', '1000000'], secrets });
+  const server = new ServerChild(data, { args: ['--rules', rules, '--session-rate', '1000000', '--address-rate', '1000000'], secrets });
   const url = new URL(await server.serving(START_MS));
   const prng = createPrng(seed);
   const market: FuzzMarket = { books: new Books(), findings, listings: [], counts: { answered: 0, refused: 0, closed: 0, failed: 0 } };

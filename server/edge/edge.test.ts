@@ -13,6 +13,7 @@ import { post as postTo, type Answered } from '#client/testing/post.ts';
 import { until } from '#client/wait.ts';
 import type { RefusalName } from '#shared/refusals.ts';
 import { durationMs, later } from '#shared/units.ts';
+import { limits } from '#shared/limits.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import type { Edge } from './edge.ts';
 import { closeAll, JWT_KEY, onClose, startTestEdge, WORLD_KEY } from './testing/test-edge.ts';
@@ -179,7 +180,7 @@ describe('a session', () => {
 describe('the room of a shard', () => {
   it('is one, however many come at once', async () => {
     const { edge } = await startTestEdge();
-    const clients = await Promise.all(Array.from({ length: 50 }, () => join(edge, 'ada')));
+    const clients = await Promise.all(Array.from({ length: limits.connectionsPerPlayerMax }, () => join(edge, 'ada')));
     expect(new Set(clients.map((client) => client.shard)).size).toBe(1);
     expect(edge.rooms).toBe(1);
     const [seller, ...others] = clients;
@@ -362,7 +363,10 @@ describe('everything else', () => {
       '/%00',
       '/session/',
     ]) {
-      expect(await post(edge, path, { shard: 'ada@europe.softcore' })).toMatchObject({ status: 404, body: { name: 'bad-request' } });
+      expect(await post(edge, path, { shard: 'ada@europe.softcore' })).toMatchObject({
+        status: 404,
+        body: { code: 404, name: 'not-found' },
+      });
     }
     expect((await fetch(`${edge.url}/session`)).status).toBe(404);
     expect(edge.rooms).toBe(0);
@@ -378,7 +382,7 @@ describe('everything else', () => {
   });
 
   it('describes itself: what is answered is what the description says', async () => {
-    const { edge } = await startTestEdge({ sessionRate: { perSecond: 0.001, burst: 4 } });
+    const { edge } = await startTestEdge({ sessionRate: { perSecond: 0.001, burst: 3 } });
     const { paths } = descriptionSchema.parse(await (await fetch(`${edge.url}/openapi.json`)).json());
     expect(Object.keys(paths).sort()).toEqual([
       '/api/charges',
@@ -449,7 +453,8 @@ describe('everything else', () => {
         asked.on('error', reject);
         asked.end();
       });
-    expect(await upgrade('https://evil.example')).toBe(403);
-    expect(await upgrade('https://play.example')).toBe(101);
+    expect(await upgrade('https://evil.example')).toBe(401);
+    // It may, but there is no such room.
+    expect(await upgrade('https://play.example')).toBe(404);
   });
 });

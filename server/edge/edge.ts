@@ -5,28 +5,27 @@
  * without a bound and create rooms for anybody. What is left of it here is the matchmaker, the
  * WebSocket transport and the rooms. Both are one per process, and so is the edge.
  */
-import { CloseCode, matchMaker, type BeforeUpgradeHandler } from '@colyseus/core';
+import { CloseCode, matchMaker, Room } from '@colyseus/core';
 import { setLogger } from '@colyseus/core/Logger';
 import { Encoder } from '@colyseus/schema';
-import { WebSocketTransport } from '@colyseus/ws-transport';
-import type { Server } from 'node:http';
-import { limits } from '#shared/limits.ts';
-import { refusal } from '#shared/refusals.ts';
+import { refusal, type Refusal, type RefusalName } from '#shared/refusals.ts';
 import { createHttpServer, withBody, type Admit, type HttpAnswer, type Route } from '#server/http/http-server.ts';
 import { listen } from '#server/http/listen.ts';
 import { openApiDocument } from '#server/http/openapi.ts';
 import { OPERATIONS } from '#server/http/operations.ts';
-import { isOriginAllowed } from '#server/http/origins.ts';
-import { AddressLimiter, TokenBucket, type Rate } from '#server/http/token-bucket.ts';
+import { TokenBucket, type Rate } from '#server/http/token-bucket.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { within } from '#server/platform/within.ts';
 import { readTableOf } from '#server/market/market.ts';
+import { Accounts } from './budgets/accounts.ts';
+import { Admissions } from './budgets/admissions.ts';
+import { GuardedTransport } from './guarded-transport.ts';
 import { playerRoomClass } from './player-room.ts';
 import { PLAYER_ROOM, RoomDirectory } from './room-directory.ts';
 import type { EdgeOptions, EdgeServices } from './services.ts';
 import { renewToken } from './renewal.ts';
 import { openSession } from './sessions.ts';
-import { guardSocket, type GuardedSocket } from './socket-guard.ts';
+import { packShownListings } from './shown-listings.ts';
 import { Tokens } from './tokens.ts';
 
 /** An edge that serves. */
@@ -40,40 +39,49 @@ export interface Edge {
   close(deadlineMs: number): Promise<void>;
 }
 
-/**
- * A full stash, ten listings and fifty completed entries in one go, without growing the buffer,
- * which Colyseus does anew each time.
- */
-const STATE_BUFFER_BYTES = 64 * 1_024;
+/** Colyseus makes a serializer for each room, with two buffers of that size: it is not used, ours takes its place. */
+const UNUSED_BUFFER_BYTES = 16;
 /**
  * Colyseus' own words about clients that misbehave, at most so many: a log is no target for floods.
  */
 const LOG_RATE: Rate = { perSecond: 0.2, burst: 20 };
 
+/** What a try to open a session is refused with that was none of a player. */
+const JUNK: ReadonlySet<RefusalName> = new Set(['unauthorized', 'bad-request']);
+
+function isJunk(opened: object | Refusal): boolean {
+  return 'name' in opened && JUNK.has(opened.name);
+}
+
 /** Starts to serve. Rejects if the port cannot be had. */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { backend, platform, host } = options;
-  Encoder.BUFFER_SIZE = STATE_BUFFER_BYTES;
+  Encoder.BUFFER_SIZE = UNUSED_BUFFER_BYTES;
   setLogger(quietLogger(platform));
-  const directory = new RoomDirectory(platform);
+  packShownListings();
   const services: EdgeServices = {
     ...options,
-    directory,
+    directory: new RoomDirectory(platform, backend.regions),
     tokens: new Tokens(platform, options.jwtKeys, options.studioKeys),
     reads: readTableOf(backend.features),
+    accounts: new Accounts(platform.readings, options.addressRate),
+    accountBySocket: new WeakMap(),
   };
   await startMatchMaker();
   matchMaker.defineRoomType(PLAYER_ROOM, playerRoomClass(services));
 
   const state = { isDraining: false };
-  const server = createHttpServer(platform, options.origins, routesOf(services, state));
-  const transport = new GuardedTransport(server, options);
+  const server = createHttpServer(platform, options.origins, routesOf(services, state), {
+    proxies: options.proxies,
+    charge: (address) => services.accounts.chargeAddress(address),
+  });
+  const transport = new GuardedTransport(server, services);
   const { port, url } = await listen(server, host, options.port);
   return {
     port,
     url,
     get rooms() {
-      return directory.size;
+      return services.directory.size;
     },
     close: async (deadlineMs) => {
       state.isDraining = true;
@@ -86,28 +94,14 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   };
 }
 
-/** Colyseus' transport with a guard before each socket. */
-class GuardedTransport extends WebSocketTransport {
-  constructor(server: Server, { platform, origins }: EdgeOptions) {
-    const beforeUpgrade: BeforeUpgradeHandler = ({ headers }) => {
-      const isAllowed = isOriginAllowed(origins, headers.get('origin') ?? undefined, headers.get('host') ?? undefined);
-      return isAllowed ? undefined : new Response(null, { status: 403 });
-    };
-    super({ server, maxPayload: limits.payloadBytesMax, perMessageDeflate: false, beforeUpgrade });
-    this.wss.prependListener('connection', (socket: GuardedSocket) => guardSocket(socket, platform));
-  }
-}
-
 function routesOf(services: EdgeServices, state: { readonly isDraining: boolean }): readonly Route[] {
-  const { platform } = services;
-  const limiter = new AddressLimiter(services.sessionRate);
-  const admit: Admit = ({ address }) => {
-    if (state.isDraining) return refusal('unavailable', { reason: 'the server is stopping' });
-    return limiter.take(address, platform.readings.monotonicMs()) ? undefined : refusal('rate-limited');
-  };
+  const { platform, sessionRate } = services;
+  const admissions = new Admissions(platform.readings, sessionRate);
+  const admit: Admit = ({ address }) =>
+    state.isDraining ? refusal('unavailable', { reason: 'the server is stopping' }) : admissions.admit(address);
   const json = (value: unknown, status = 200): HttpAnswer => ({ kind: 'json', status, value });
-  const handleSession = withBody(OPERATIONS.openSession.body, async (body) => {
-    const opened = await openSession(services, body);
+  const handleSession = withBody(OPERATIONS.openSession.body, async (body, _, { address }) => {
+    const opened = await admissions.open(address, () => openSession(services, body, address), isJunk);
     return 'kind' in opened ? opened : json(opened);
   });
   const handleRenewal = withBody(OPERATIONS.renewToken.body, async (body) => {
@@ -118,7 +112,9 @@ function routesOf(services: EdgeServices, state: { readonly isDraining: boolean 
     const ready = !state.isDraining && services.isReady();
     return json({ ready }, ready ? 200 : 503);
   };
-  const handleReconnection = withBody(OPERATIONS.reconnect.body, (body, { roomId = '' }) => reconnect(roomId, body));
+  const handleReconnection = withBody(OPERATIONS.reconnect.body, (body, { roomId = '' }, { address }) =>
+    admissions.open<HttpAnswer>(address, () => reconnect(roomId, body), isJunk),
+  );
   const description = openApiDocument();
   return [
     { operation: OPERATIONS.openSession, admit, handle: handleSession },
@@ -133,6 +129,8 @@ function routesOf(services: EdgeServices, state: { readonly isDraining: boolean 
 
 async function reconnect(roomId: string, body: { readonly reconnectionToken: string }): Promise<HttpAnswer> {
   try {
+    // Colyseus would look for the room among all there are.
+    if (!(matchMaker.getLocalRoomById(roomId) instanceof Room)) throw new Error('no such room');
     const seat: unknown = await matchMaker.controller.invokeMethod('reconnect', roomId, body);
     return { kind: 'json', value: seat };
   } catch {

@@ -10,7 +10,9 @@ import { COMMAND_TYPES } from '#shared/protocol.ts';
 /**
  * What a client sent: a word of Colyseus' own, or a request, whose payload is not looked at here.
  */
-export type Frame = { readonly kind: 'control' } | { readonly kind: 'request'; readonly id: number; readonly type: string | undefined };
+export type Frame =
+  | { readonly kind: 'control'; readonly code: number }
+  | { readonly kind: 'request'; readonly id: number; readonly type: string | undefined };
 
 /** Words that clients may send: their join is confirmed, a ping, good-bye. */
 const CONTROL_CODES: ReadonlySet<number> = new Set([Protocol.JOIN_ROOM, Protocol.PING, Protocol.LEAVE_ROOM]);
@@ -25,7 +27,7 @@ const TYPE_LENGTH_MAX = Math.max(...COMMAND_TYPES.map((type) => type.length));
 export function readFrame(bytes: Uint8Array): Frame | undefined {
   const code = bytes[0];
   if (code === undefined) return undefined;
-  if (CONTROL_CODES.has(code)) return bytes.length === 1 ? { kind: 'control' } : undefined;
+  if (CONTROL_CODES.has(code)) return bytes.length === 1 ? { kind: 'control', code } : undefined;
   if (code !== Protocol.ROOM_REQUEST) return undefined;
   const id = readNumber(bytes, 1);
   if (id === undefined || id.end >= bytes.length) return undefined;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { goldSchema, listingIdSchema, transactionTextSchema } from '#shared/schemas.ts';
+import { ShownListing } from '#server/listing-index/shown-listing.ts';
 import { idWalkOf, type Translate } from './id-walk.ts';
 
 const marking: Translate = (kind, id, place) => `${kind} ${id} at ${place}`;
@@ -29,6 +30,14 @@ describe('the walk over ids', () => {
       later: 'listing e at later',
     });
     expect(value).toEqual(before);
+  });
+
+  it('leaves a listing of a search one, so that its bytes are still packed as they are', () => {
+    const schema = z.strictObject({ listings: z.array(z.strictObject({ id: listingIdSchema, gold: goldSchema, mine: z.boolean() })) });
+    const body = Uint8Array.of(0x80);
+    expect(idWalkOf(schema)?.({ listings: [new ShownListing('a', true, body)] }, marking)).toStrictEqual({
+      listings: [new ShownListing('listing a at id', true, body)],
+    });
   });
 
   it('is none where no id can be', () => {

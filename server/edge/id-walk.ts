@@ -5,6 +5,7 @@
  */
 import type { z } from 'zod';
 import { sealedSchemas, type IdKind } from '#shared/schemas.ts';
+import { ShownListing } from '#server/listing-index/shown-listing.ts';
 
 /** What becomes of an id; `place` is the name of the field that it is in. */
 export type Translate = (kind: IdKind, id: string, place: string) => string;
@@ -72,7 +73,8 @@ function stepOfObject(shape: z.core.$ZodShape): Step | undefined {
     if (!isObject(value)) return value;
     const copy = { ...value };
     for (const { name, step } of steps) if (name in copy) copy[name] = step(copy[name], translate, name);
-    return copy;
+    // A listing of a search keeps its class, which says how it is packed.
+    return value instanceof ShownListing ? value.withId(String(copy['id'])) : copy;
   };
 }
 

@@ -11,14 +11,17 @@ import { ErrorCode, Room, ServerError, type Client, type MessageContext } from '
 import { z } from 'zod';
 import { parseShardId, shardId } from '#shared/address.ts';
 import { limits } from '#shared/limits.ts';
-import { COMMAND_TYPES } from '#shared/protocol.ts';
-import type { PlayerState } from '#shared/state.ts';
+import { COMMAND_TYPES, type CommandType } from '#shared/protocol.ts';
+import { refusal } from '#shared/refusals.ts';
 import type { PlayerId, ShardId } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/active-shard.ts';
 import { publicRefusal } from '#server/http/public-refusal.ts';
+import type { Account } from './budgets/accounts.ts';
 import { CLOSE_CODES } from '#shared/close-codes.ts';
 import { dispatch } from './dispatch.ts';
 import { Presenter } from './presenter.ts';
+import { RoomSerializer, type RoomState } from './room-state/room-state.ts';
+import type { SeatedRoom } from './room-directory.ts';
 import type { EdgeServices } from './services.ts';
 
 /**
@@ -33,6 +36,8 @@ const WEBSOCKET_FAULTS: readonly number[] = [1002, 1003, 1007, 1009];
 /** Who was closed for a reason of ours comes back by a session of its own, if at all. */
 const NOT_RECONNECTABLE: ReadonlySet<number> = new Set([...Object.values(CLOSE_CODES), ...WEBSOCKET_FAULTS]);
 
+/** What Colyseus keeps of a room for its matchmaking. */
+const listingSchema = z.looseObject({ clients: z.number() });
 const optionsSchema = z.looseObject({ shard: z.string() });
 const holderSchema = z.looseObject({ player: z.string() });
 
@@ -43,8 +48,11 @@ interface Place {
   readonly listener: (news: ShardNews) => void;
 }
 
+/** A connection, with the account that it spends from. */
+type PlayerClient = Client<{ userData: Account }>;
+
 /** Colyseus makes the instances: see `playerRoomClass`. */
-class PlayerRoom extends Room<{ state: PlayerState }> {
+class PlayerRoom extends Room<{ state: RoomState; client: PlayerClient }> implements SeatedRoom {
   override patchRate = NEVER_MS;
   override maxClients = limits.connectionsPerPlayerMax;
   readonly #services: EdgeServices;
@@ -68,22 +76,43 @@ class PlayerRoom extends Room<{ state: PlayerState }> {
       listener: (news) => this.#hear(place, news),
     };
     if (!backend.owns(shard)) throw new Error(`${shard} lives on another node`);
-    if (!directory.claim(shard, this)) throw new Error(`${shard} has a room already`);
+    if (!directory.claim(shard, address.player, this)) throw new Error(`${shard} has a room already`);
     this.#place = place;
     for (const type of COMMAND_TYPES)
-      this.onMessage(type, (_client, payload: unknown, context): unknown => this.#answer(place, type, payload, context));
+      this.onMessage(type, (client, payload: unknown, context): unknown => this.#answer(place, client, type, payload, context));
     const subscribed = await backend.subscribe(shard, place.listener);
     if (subscribed.kind === 'refusal') throw new Error(`${shard} cannot be shown: ${subscribed.message}`);
     this.state = place.presenter.state;
   }
 
-  override onJoin(_client: Client, _options: unknown, auth: unknown): void {
-    const holder = holderSchema.safeParse(auth);
-    if (!holder.success || holder.data.player !== this.#place?.player) throw new ServerError(ErrorCode.AUTH_FAILED, 'not your room');
-    this.state.serverTime = this.#services.platform.clock.now();
+  /** Colyseus calls it with one of its own for each state. */
+  override setSerializer(): void {
+    if (this.#place !== undefined) super.setSerializer(new RoomSerializer(this.#place.presenter.state));
   }
 
-  override onDrop(client: Client, code?: number): void {
+  get seats(): number {
+    return listingSchema.parse(this['_listing']).clients;
+  }
+
+  override onJoin(client: PlayerClient, _options: unknown, auth: unknown): void {
+    const holder = holderSchema.safeParse(auth);
+    if (!holder.success || holder.data.player !== this.#place?.player) throw new ServerError(ErrorCode.AUTH_FAILED, 'not your room');
+    const account = this.#services.accountBySocket.get(client.ref);
+    if (account === undefined) throw new ServerError(ErrorCode.AUTH_FAILED, 'not by our door');
+    client.userData = account;
+    this.state.fields.serverTime = this.#services.platform.clock.now();
+  }
+
+  /**
+   * Whose seat it is. Colyseus' own would close the connection that has the token now, for whoever shows it: here the new one
+   * waits until the old one has dropped, and is destroyed if that does not happen in time.
+   */
+  override checkReconnectionToken(reconnectionToken: string): string {
+    const connected = this.clients.find((client) => client.reconnectionToken === reconnectionToken);
+    return connected?.sessionId ?? super.checkReconnectionToken(reconnectionToken);
+  }
+
+  override onDrop(client: PlayerClient, code?: number): void {
     if (code !== undefined && NOT_RECONNECTABLE.has(code)) return;
     // The seat is kept for a while; that nobody came back for it is no failure.
     Promise.resolve(this.allowReconnection(client, limits.reconnectionMs / 1_000)).catch(() => undefined);
@@ -118,8 +147,16 @@ class PlayerRoom extends Room<{ state: PlayerState }> {
     }
   }
 
-  async #answer({ player, shard }: Place, type: string, payload: unknown, context: MessageContext): Promise<unknown> {
-    const reply = await dispatch(this.#services, { player, shard }, type, payload);
+  async #answer(
+    { player, shard }: Place,
+    client: PlayerClient,
+    type: CommandType,
+    payload: unknown,
+    context: MessageContext,
+  ): Promise<unknown> {
+    const { userData: account } = client;
+    if (account === undefined) return context.reject(publicRefusal(refusal('unauthorized')));
+    const reply = await dispatch(this.#services, { player, shard, account }, type, payload);
     return reply.kind === 'answer' ? context.resolve(reply.value) : context.reject(publicRefusal(reply));
   }
 }

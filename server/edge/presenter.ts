@@ -11,14 +11,14 @@
 import { parseShardId } from '#shared/address.ts';
 import type { ServerMessage } from '#shared/protocol.ts';
 import type { Rules } from '#shared/rules.ts';
-import { PlayerState } from '#shared/state.ts';
 import type { ShardId, ShardVersion } from '#shared/units.ts';
 import type { ShardNews } from '#server/cell/active-shard.ts';
 import type { Feature, Room, RowFold, View } from '#server/market/feature.ts';
 import type { ChangeSet } from '#server/shard/change-set.ts';
+import { RoomState } from './room-state/room-state.ts';
 
 export class Presenter {
-  readonly state: PlayerState;
+  readonly state: RoomState;
   readonly #shard: ShardId;
   readonly #views: readonly View[];
   readonly #folds: readonly RowFold[];
@@ -29,9 +29,9 @@ export class Presenter {
     if (address === undefined) throw new Error(`${shard} is no shard`);
     this.#shard = shard;
     const { player: name, region, mode } = address;
-    const state = new PlayerState({ name, region, mode, frozen: false, serverTime: 0, gold: 0, held: 0 });
+    const state = new RoomState({ name, region, mode, frozen: false, serverTime: 0, gold: 0, held: 0 });
     this.state = state;
-    this.#views = features.flatMap(({ view }) => view?.({ state, shard, rules, seal }) ?? []);
+    this.#views = features.flatMap(({ view }) => view?.({ state: state.fields, shard, rules, seal }) ?? []);
     this.#folds = this.#views.flatMap(({ folds }) => folds);
   }
 
@@ -46,7 +46,7 @@ export class Presenter {
       for (const row of news.rows(fold.entity)) fold.put(row);
     }
     this.#version = news.header.version;
-    this.state.serverTime = news.header.now;
+    this.state.fields.serverTime = news.header.now;
     this.#settle(news.header.version);
     return [];
   }
@@ -56,7 +56,7 @@ export class Presenter {
       throw new Error(`change ${changes.version} of ${this.#shard} came after version ${this.#version ?? 'none'}`);
     }
     this.#version = changes.version;
-    this.state.serverTime = changes.now;
+    this.state.fields.serverTime = changes.now;
     for (const { table, id } of changes.removes) this.#folds.find((fold) => fold.table === table)?.remove?.(id);
     for (const { entity, row } of changes.puts) this.#folds.find((fold) => fold.entity === entity.name)?.put(row);
     return this.#settle(changes.version);

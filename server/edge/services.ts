@@ -17,6 +17,8 @@ import type { Part } from '#server/routing/part.ts';
 import type { LedgerEntry } from '#server/shard/ledger.ts';
 import type { Reply } from '#server/shard/message.ts';
 import type { AnyRow } from '#server/shard/row.ts';
+import type { TrustedProxies } from '#server/http/client-address.ts';
+import type { Account, Accounts } from './budgets/accounts.ts';
 import type { IdDoor } from './id-door.ts';
 import type { RoomDirectory } from './room-directory.ts';
 import type { StudioKeySource } from './studio-keys.ts';
@@ -70,6 +72,10 @@ export interface EdgeOptions {
   readonly origins: OriginRules;
   /** Sessions that one address may open. */
   readonly sessionRate: Rate;
+  /** Tokens that the players of one address may spend. */
+  readonly addressRate: Rate;
+  /** Who is believed about the addresses of others. */
+  readonly proxies: TrustedProxies;
   /** Whether the node behind can serve. */
   readonly isReady: () => boolean;
 }
@@ -79,4 +85,7 @@ export interface EdgeServices extends EdgeOptions {
   readonly directory: RoomDirectory;
   readonly tokens: Tokens;
   readonly reads: ReadTable;
+  readonly accounts: Accounts;
+  /** Whose account each socket spends from. */
+  readonly accountBySocket: WeakMap<object, Account>;
 }

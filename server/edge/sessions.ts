@@ -12,6 +12,7 @@
 import { shardId } from '#shared/address.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { commoditiesFor, lootFor } from '#shared/catalog/loot.ts';
+import { limits } from '#shared/limits.ts';
 import type { SessionAnswer, SessionRequest } from '#shared/protocol.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
@@ -22,12 +23,14 @@ import type { EdgeServices } from './services.ts';
 import type { Identity } from './tokens.ts';
 
 /** Opens the session that the request asks for, or refuses. Rejects only on a bug. */
-export async function openSession(services: EdgeServices, request: SessionRequest): Promise<SessionAnswer | Refusal> {
-  const { backend, directory, platform, tokens } = services;
+export async function openSession(services: EdgeServices, request: SessionRequest, address: string): Promise<SessionAnswer | Refusal> {
+  const { accounts, backend, directory, platform, tokens } = services;
   const { region, mode } = request;
   if (!backend.regions.includes(region)) return refusal('bad-request', { fault: `region: must be one of ${backend.regions.join(', ')}` });
   const identity = await identify(services, request);
   if ('kind' in identity) return identity;
+  const hasty = accounts.of(identity.player, address).charge(limits.sessionTokens);
+  if (hasty !== undefined) return hasty;
 
   const shard = shardId(identity.player, region, mode);
   if (!backend.owns(shard)) return refusal('unavailable', { reason: 'this player lives on another node' });

@@ -1,8 +1,11 @@
 import { getMessageBytes, Protocol, ResponseStatus } from '@colyseus/core';
 import { describe, expect, it } from '@jest/globals';
+import { unpack } from 'msgpackr';
 import { EventEmitter } from 'node:events';
 import { limits } from '#shared/limits.ts';
-import { instant } from '#shared/units.ts';
+import { commands } from '#shared/protocol.ts';
+import { instant, playerId } from '#shared/units.ts';
+import { Accounts, type Account } from './budgets/accounts.ts';
 import { CLOSE_CODES } from '#shared/close-codes.ts';
 import { isFaultResponse, readFrame } from './frame.ts';
 import { guardSocket } from './socket-guard.ts';
@@ -12,6 +15,8 @@ class Wire extends EventEmitter {
   bufferedAmount = 0;
   readonly sent: Uint8Array[] = [];
   readonly closed: number[] = [];
+  isPaused = false;
+  isDestroyed = false;
 
   send(data: Uint8Array): void {
     this.sent.push(data);
@@ -20,15 +25,41 @@ class Wire extends EventEmitter {
   close(code: number): void {
     this.closed.push(code);
   }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  terminate(): void {
+    this.isDestroyed = true;
+  }
 }
 
-const guarded = (now = () => 1_000): Wire => {
+interface Guarded {
+  readonly wire: Wire;
+  /** Lets all that was to be done after that many milliseconds happen. */
+  readonly wait: (ms: number) => void;
+}
+
+const guardedBy = (now: () => number, account?: Account): Guarded => {
   const wire = new Wire();
-  guardSocket(wire, { readings: { wall: () => instant(0), monotonicMs: now }, report: () => undefined });
-  return wire;
+  const readings = { wall: () => instant(0), monotonicMs: now };
+  const timers = new Map<() => void, number>();
+  const after = (ms: number, run: () => void) => {
+    timers.set(run, ms);
+    return () => void timers.delete(run);
+  };
+  const spends = account ?? new Accounts(readings, { perSecond: 1_000, burst: 1_000 }).of(playerId('ada'), '192.0.2.1');
+  guardSocket(wire, spends, { timers: { after, defer: () => undefined }, report: () => undefined });
+  return { wire, wait: (ms) => timers.forEach((due, run) => due <= ms && run()) };
 };
 
+const guarded = (now = () => 1_000): Wire => guardedBy(now).wire;
+
 const PING = Uint8Array.of(Protocol.PING);
+const JOINED = Uint8Array.of(Protocol.JOIN_ROOM);
+const RULES = Uint8Array.of(Protocol.ROOM_REQUEST, 1, 0xa5, ...Buffer.from('rules'));
+const BUYOUT = Uint8Array.of(Protocol.ROOM_REQUEST, 1, 0xa6, ...Buffer.from('buyout'));
 
 describe('the guard of a socket', () => {
   it('sends copies: what is encoded next must not change what a slow socket still holds', () => {
@@ -74,18 +105,64 @@ describe('the guard of a socket', () => {
     expect(heard).toEqual([1, PING]);
   });
 
-  it('drops pings of a flood without a word, and closes in the end', () => {
+  it('closes who floods with pings, and reads nothing more of them', () => {
     const wire = guarded();
+    wire.on('message', () => undefined);
+    for (let index = 0; index < limits.playerTokensBurst * 12; index++) wire.emit('message', PING, true);
+    expect([wire.sent.length, wire.closed, wire.isPaused]).toEqual([0, [CLOSE_CODES.tooManyMessages], true]);
+  });
+
+  it('closes who floods with pings of the protocol below, or lets the answers to them pile up', () => {
+    const [flooding, slow] = [guarded(), guarded()];
+    for (let index = 0; index < limits.playerTokensBurst * 12; index++) flooding.emit('ping');
+    slow.bufferedAmount = limits.clientBufferedBytesMax + 1;
+    slow.emit('ping');
+    expect([flooding.closed, slow.closed]).toEqual([[CLOSE_CODES.tooManyMessages], [CLOSE_CODES.slowReader]]);
+  });
+
+  it('destroys a socket that does not join in time, and no other', () => {
+    const [silent, joined, left] = [guardedBy(() => 0), guardedBy(() => 0), guardedBy(() => 0)];
+    silent.wire.emit('message', JOINED, true);
+    joined.wire.on('message', () => undefined);
+    joined.wire.emit('message', JOINED, true);
+    left.wire.emit('close', 1_000);
+    for (const { wait } of [silent, joined, left]) wait(limits.joinMs);
+    expect([silent, joined, left].map(({ wire }) => wire.isDestroyed)).toEqual([true, false, false]);
+  });
+
+  it('destroys a socket that does not hear that it is closed', () => {
+    const { wire, wait } = guardedBy(() => 0);
+    wire.emit('message', Uint8Array.of(99), true);
+    expect([wire.closed, wire.isDestroyed]).toEqual([[CLOSE_CODES.badMessage], false]);
+    wait(limits.closeMs);
+    expect(wire.isDestroyed).toBe(true);
+  });
+
+  it('charges nothing to the player of a room before the socket has joined it', () => {
+    const readings = { wall: () => instant(0), monotonicMs: () => 0 };
+    const account = new Accounts(readings, { perSecond: 1_000, burst: 1_000 }).of(playerId('ada'), '192.0.2.1');
+    const { wire } = guardedBy(() => 0, account);
+    for (let index = 0; index < 100; index++) wire.emit('message', RULES, true);
+    expect(account.charge(1)).toBeUndefined();
+  });
+
+  it('charges all connections of a player together, each command by its cost, and says how long to wait', () => {
+    const readings = { wall: () => instant(0), monotonicMs: () => 0 };
+    const account = new Accounts(readings, { perSecond: 1_000, burst: 1_000 }).of(playerId('ada'), '192.0.2.1');
+    const wires = [guardedBy(() => 0, account).wire, guardedBy(() => 0, account).wire];
     let heard = 0;
-    wire.on('message', () => heard++);
-    for (let index = 0; index < limits.clientRequestsBurst * 12; index++) wire.emit('message', PING, true);
-    expect([heard, wire.sent.length, wire.closed]).toEqual([limits.clientRequestsBurst, 0, [CLOSE_CODES.tooManyMessages]]);
+    for (const wire of wires) wire.on('message', () => heard++);
+    for (let index = 0; index < limits.playerTokensBurst; index++) wires[index % 2]?.emit('message', BUYOUT, true);
+    expect(heard).toBe(Math.ceil(limits.playerTokensBurst / commands.buyout.cost));
+    const [refused] = wires.flatMap(({ sent }) => sent);
+    expect(unpack(refused?.subarray(3) ?? new Uint8Array())).toMatchObject({
+      name: 'rate-limited',
+      details: { cost: commands.buyout.cost, retryAfterMs: 50 },
+    });
   });
 });
 
 describe('a flood', () => {
-  const RULES = Uint8Array.of(Protocol.ROOM_REQUEST, 1, 0xa5, ...Buffer.from('rules'));
-
   it.each([
     ['of a thousand a second is closed, though some of it is served all the time', 1_000, true],
     ['of fifty a second is refused what is too much for some time, and closed', 50, true],

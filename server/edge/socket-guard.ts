@@ -5,103 +5,144 @@
  * 1. Only requests and Colyseus' own three words pass; anything else closes this connection, with a
  *    stated code, and no other.
  * 2. Whatever Colyseus throws on a message ends here.
- * 3. A client that floods is refused, then closed; one that does not read is closed before it costs
- *    memory.
+ * 3. A request is charged to its player and address before it is decoded. A client that floods is refused, then closed; one
+ *    that does not read is closed before it costs memory; one that does not join in time, or does not
+ *    hear that it is closed, is destroyed.
  * 4. Every frame out is a copy: Colyseus encodes the next state into the same buffer while a slow
  *    socket still holds this one.
  */
 import { getMessageBytes, Protocol, ResponseStatus } from '@colyseus/core';
-import { isCommandType } from '#shared/protocol.ts';
+import { commands, isCommandType } from '#shared/protocol.ts';
 import { limits } from '#shared/limits.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import { publicRefusal } from '#server/http/public-refusal.ts';
-import { TokenBucket } from '#server/http/token-bucket.ts';
-import type { Platform } from '#server/platform/platform.ts';
+import type { Cancel, Platform } from '#server/platform/platform.ts';
+import type { Account } from './budgets/accounts.ts';
 import { CLOSE_CODES } from '#shared/close-codes.ts';
-import { isFaultResponse, readFrame } from './frame.ts';
+import { isFaultResponse, readFrame, type Frame } from './frame.ts';
 
 /** What the guard uses of a WebSocket of the package `ws`. */
 export interface GuardedSocket {
   readonly bufferedAmount: number;
   emit: (event: string | symbol, ...values: unknown[]) => boolean;
-  send: (data: Uint8Array, ...rest: unknown[]) => void;
+  send(data: Uint8Array, ...rest: unknown[]): void;
   close(code: number, reason: string): void;
+  /** Reads nothing more. */
+  pause(): void;
+  /** Ends the connection without a word. */
+  terminate(): void;
   listenerCount(event: string): number;
 }
 
-/** A client's own frames (its join, pings) may come beside its requests. */
-const RATE = { perSecond: limits.clientRequestsPerSecond, burst: limits.clientRequestsBurst };
-/**
- * Refusals for haste that a client may collect, ten times what it may send at once; beyond them it
- * is no haste but an attack.
- */
-const REFUSAL_RATE = { perSecond: limits.clientRequestsPerSecond, burst: limits.clientRequestsBurst * 10 };
+/** What is charged for a request that is no command. */
+const UNKNOWN_COST = 1;
+
+type State = { readonly kind: 'joining' | 'closing'; readonly cancel: Cancel } | { readonly kind: 'joined' | 'gone' };
 
 /** Puts a socket under guard, for as long as it lives. Before anybody listens to it. */
-export function guardSocket(socket: GuardedSocket, platform: Pick<Platform, 'readings' | 'report'>): void {
-  const emit = socket.emit.bind(socket);
-  const send = socket.send.bind(socket);
-  const bucket = new TokenBucket(RATE, platform.readings.monotonicMs());
-  const refusals = new TokenBucket(REFUSAL_RATE, platform.readings.monotonicMs());
-  let isClosing = false;
+export function guardSocket(socket: GuardedSocket, account: Account, platform: Pick<Platform, 'timers' | 'report'>): void {
+  new SocketGuard(socket, account, platform);
+}
 
-  const close = (code: number, reason: string): void => {
-    if (isClosing) return;
-    isClosing = true;
-    socket.close(code, reason);
-  };
+class SocketGuard {
+  readonly #socket: GuardedSocket;
+  readonly #account: Account;
+  readonly #platform: Pick<Platform, 'timers' | 'report'>;
+  readonly #emit: GuardedSocket['emit'];
+  readonly #send: GuardedSocket['send'];
+  #state: State;
 
-  /**
-   * Counts a frame that is not served; closes if there were too many. Returns whether the client is
-   * still there.
-   */
-  const tolerates = (): boolean => {
-    const isTolerable = refusals.take(platform.readings.monotonicMs());
-    if (!isTolerable) close(CLOSE_CODES.tooManyMessages, 'too many messages');
-    return isTolerable;
-  };
+  constructor(socket: GuardedSocket, account: Account, platform: Pick<Platform, 'timers' | 'report'>) {
+    this.#socket = socket;
+    this.#account = account;
+    this.#platform = platform;
+    this.#emit = socket.emit.bind(socket);
+    this.#send = socket.send.bind(socket);
+    this.#state = { kind: 'joining', cancel: platform.timers.after(limits.joinMs, () => socket.terminate()) };
+    Object.assign(socket, {
+      emit: (event: string | symbol, ...values: unknown[]) => this.#hear(event, values),
+      send: (data: Uint8Array, ...rest: unknown[]) => this.#say(data, rest),
+    });
+  }
 
-  const refuse = (id: number, refused: Refusal): false => {
-    if (tolerates()) socket.send(getMessageBytes[Protocol.ROOM_RESPONSE](id, ResponseStatus.REJECTED, publicRefusal(refused)));
-    return false;
-  };
+  #hear(event: string | symbol, values: readonly unknown[]): boolean {
+    switch (event) {
+      case 'message':
+        return this.#receive(values);
+      case 'ping':
+      case 'pong':
+        this.#strike();
+        // The answer to a ping has been written by now.
+        if (this.#socket.bufferedAmount > limits.clientBufferedBytesMax) this.#close(CLOSE_CODES.slowReader, 'too slow a reader');
+        return this.#emit(event, ...values);
+      case 'close':
+        this.#enter({ kind: 'gone' });
+        return this.#emit(event, ...values);
+      default:
+        return this.#emit(event, ...values);
+    }
+  }
 
-  const receive = (values: readonly unknown[]): boolean => {
+  #receive(values: readonly unknown[]): boolean {
+    if (this.#state.kind === 'closing' || this.#state.kind === 'gone') return false;
     const [bytes, isBinary] = values;
-    if (isClosing) return false;
-    const frame = bytes instanceof Uint8Array && isBinary !== false ? readFrame(bytes) : undefined;
-    if (frame === undefined) {
-      close(CLOSE_CODES.badMessage, 'only requests are understood');
-      return false;
-    }
-    const isInTime = bucket.take(platform.readings.monotonicMs());
-    if (frame.kind === 'control') {
-      if (isInTime) return emit('message', ...values);
-      tolerates();
-      return false;
-    }
-    // Before its join and after its leave nobody listens to a client.
-    if (socket.listenerCount('message') === 0) return false;
-    if (!isInTime) return refuse(frame.id, refusal('rate-limited'));
-    if (frame.type === undefined || !isCommandType(frame.type))
-      return refuse(frame.id, refusal('bad-request', { fault: 'unknown command' }));
-    return emit('message', ...values);
-  };
-
-  socket.emit = (event, ...values) => {
-    if (event !== 'message') return emit(event, ...values);
     try {
-      return receive(values);
+      const frame = bytes instanceof Uint8Array && isBinary !== false ? readFrame(bytes) : undefined;
+      if (frame === undefined) return this.#close(CLOSE_CODES.badMessage, 'only requests are understood');
+      // Before its join and after its leave nobody listens to a client, and nothing is charged to whom it says it is.
+      if (this.#socket.listenerCount('message') === 0) return this.#strike();
+      return this.#admits(frame) && this.#emit('message', ...values);
     } catch (error) {
-      platform.report({ level: 'warning', message: 'a message of a client could not be decoded', error });
-      close(CLOSE_CODES.badMessage, 'only requests are understood');
-      return false;
+      this.#platform.report({ level: 'warning', message: 'a message of a client could not be decoded', error });
+      return this.#close(CLOSE_CODES.badMessage, 'only requests are understood');
     }
-  };
+  }
 
-  socket.send = (data, ...rest) => {
-    if (isFaultResponse(data)) return close(CLOSE_CODES.badMessage, 'that request cannot be decoded');
-    if (socket.bufferedAmount > limits.clientBufferedBytesMax) return close(CLOSE_CODES.slowReader, 'too slow a reader');
-    send(new Uint8Array(data), ...rest);
-  };
+  #admits(frame: Frame): boolean {
+    if (frame.kind === 'control') {
+      this.#strike();
+      if (this.#state.kind === 'joining' && frame.code === Protocol.JOIN_ROOM) this.#enter({ kind: 'joined' });
+      return this.#state.kind === 'joining' || this.#state.kind === 'joined';
+    }
+    const { id, type } = frame;
+    const command = type !== undefined && isCommandType(type) ? commands[type] : undefined;
+    const refused =
+      this.#account.charge(command?.cost ?? UNKNOWN_COST) ??
+      (command === undefined ? refusal('bad-request', { fault: 'unknown command' }) : undefined);
+    if (refused !== undefined) this.#refuse(id, refused);
+    return refused === undefined;
+  }
+
+  /** Counts a frame that is not served, and closes if there were too many. */
+  #strike(): false {
+    if (this.#account.strike()) {
+      this.#close(CLOSE_CODES.tooManyMessages, 'too many messages');
+      this.#socket.pause();
+    }
+    return false;
+  }
+
+  #refuse(id: number, refused: Refusal): void {
+    if (refused.name === 'rate-limited') this.#strike();
+    if (this.#state.kind !== 'closing')
+      this.#socket.send(getMessageBytes[Protocol.ROOM_RESPONSE](id, ResponseStatus.REJECTED, publicRefusal(refused)));
+  }
+
+  #say(data: Uint8Array, rest: readonly unknown[]): void {
+    if (isFaultResponse(data)) this.#close(CLOSE_CODES.badMessage, 'that request cannot be decoded');
+    else if (this.#socket.bufferedAmount > limits.clientBufferedBytesMax) this.#close(CLOSE_CODES.slowReader, 'too slow a reader');
+    else this.#send(new Uint8Array(data), ...rest);
+  }
+
+  #close(code: number, reason: string): false {
+    if (this.#state.kind === 'closing' || this.#state.kind === 'gone') return false;
+    this.#enter({ kind: 'closing', cancel: this.#platform.timers.after(limits.closeMs, () => this.#socket.terminate()) });
+    this.#socket.close(code, reason);
+    return false;
+  }
+
+  #enter(state: State): void {
+    if ('cancel' in this.#state) this.#state.cancel();
+    this.#state = state;
+  }
 }

@@ -18,16 +18,18 @@ import { limits } from '#shared/limits.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import { faultOf } from '#shared/schemas.ts';
 import type { Platform } from '#server/platform/platform.ts';
+import { TrustedProxies } from './client-address.ts';
+import { boundConnections, CONNECTION_COUNTS, PATIENCE, patientOptions, type HttpBounds } from './connections.ts';
 import type { Operation } from './operations.ts';
 import { isOriginAllowed, type OriginRules } from './origins.ts';
-import { httpStatusOf, publicRefusal } from './public-refusal.ts';
+import { answerHeaders, httpStatusOf, publicRefusal, SECURITY_HEADERS } from './public-refusal.ts';
 
 /** An answer: a value for the body, with a status of its own (default 200), or a refusal. */
 export type HttpAnswer = { readonly kind: 'json'; readonly status?: number; readonly value: unknown } | Refusal;
 
 /** Who sends a request, as far as its connection and its headers tell. */
 export interface HttpCaller {
-  /** That of the peer: forwarded headers are not believed. */
+  /** That of the client, as far as proxies are trusted. */
   readonly address: string;
   /** The header of that name. */
   readonly authorization: string | undefined;
@@ -62,46 +64,52 @@ export function withBody<Body>(schema: z.ZodType<Body>, handle: Handle<Body>): R
 
 type Bindings = { readonly Bindings: HttpBindings };
 
-const SECURITY_HEADERS: Readonly<Record<string, string>> = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'",
-  'cross-origin-opener-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-};
 const PREFLIGHT_HEADERS: Readonly<Record<string, string>> = {
   'access-control-allow-methods': 'GET, POST',
   'access-control-allow-headers': 'content-type, authorization',
   'access-control-max-age': '600',
 };
 
-const NOTHING_HERE = malformed(404, 'there is nothing here');
-
 /**
  * A server of these routes that does not listen yet. What fails in it is reported to the platform.
  */
-export function createHttpServer(platform: Pick<Platform, 'report'>, origins: OriginRules, routes: readonly Route[]): Server {
-  const app = appOf(platform, origins, routes);
+export function createHttpServer(
+  platform: Pick<Platform, 'report'>,
+  origins: OriginRules,
+  routes: readonly Route[],
+  { proxies = new TrustedProxies([]), patience = PATIENCE, connections = CONNECTION_COUNTS, charge = () => undefined }: HttpBounds = {},
+): Server {
+  const app = appOf(platform, origins, routes, { proxies, charge });
   const listener = getRequestListener((request, env) => app.fetch(request, env), {
     overrideGlobalObjects: false,
     autoCleanupIncoming: false,
     hostname: 'localhost',
     // No handler has seen the request, so nothing has read its body.
-    errorHandler: () => new Response(null, { status: 400, headers: { ...SECURITY_HEADERS, connection: 'close' } }),
+    errorHandler: () => {
+      const response = responseOf(refusal('bad-request', { fault: 'the host or the path is malformed' }));
+      response.headers.set('connection', 'close');
+      return response;
+    },
   });
-  const timeouts = { headersTimeout: limits.httpHeadersMs, requestTimeout: limits.httpRequestMs, keepAliveTimeout: limits.httpKeepAliveMs };
-  const server = createServer(timeouts, (incoming, outgoing) => void listener(incoming, outgoing));
-  server.maxRequestsPerSocket = limits.httpRequestsPerConnectionMax;
+  const server = createServer(patientOptions(patience), (incoming, outgoing) => void listener(incoming, outgoing));
+  boundConnections(server, { proxies, patience, connections, charge });
   return server;
 }
 
-function appOf(platform: Pick<Platform, 'report'>, origins: OriginRules, routes: readonly Route[]): Hono<Bindings> {
+function appOf(
+  platform: Pick<Platform, 'report'>,
+  origins: OriginRules,
+  routes: readonly Route[],
+  { proxies, charge }: Pick<Required<HttpBounds>, 'proxies' | 'charge'>,
+): Hono<Bindings> {
   const app = new Hono<Bindings>();
   app.use(async (context, next) => {
     const { incoming } = context.env;
     const { origin, host } = incoming.headers;
     const isAllowed = isOriginAllowed(origins, origin, host);
-    if (!isAllowed) context.res = responseOf(refusal('unauthorized', { reason: 'this origin is not allowed' }));
+    const poor = charge(proxies.clientOf(incoming));
+    if (poor !== undefined) context.res = responseOf(poor);
+    else if (!isAllowed) context.res = responseOf(refusal('unauthorized', { reason: 'this origin is not allowed' }));
     else if (context.req.method === 'OPTIONS') context.res = new Response(null, { status: 204, headers: PREFLIGHT_HEADERS });
     else await next();
     const headers = {
@@ -113,9 +121,9 @@ function appOf(platform: Pick<Platform, 'report'>, origins: OriginRules, routes:
   });
   for (const route of routes) {
     const path = route.operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
-    app.on(route.operation.method.toUpperCase(), path, async (context) => responseOf(await answerOf(route, context)));
+    app.on(route.operation.method.toUpperCase(), path, async (context) => responseOf(await answerOf(route, context, proxies)));
   }
-  app.notFound(() => responseOf(NOTHING_HERE));
+  app.notFound(() => responseOf(refusal('not-found')));
   app.onError((error, { env: { incoming }, req }) => {
     // A caller that has hung up in the middle of its request hears no answer, and is no fault of
     // the server.
@@ -126,24 +134,24 @@ function appOf(platform: Pick<Platform, 'report'>, origins: OriginRules, routes:
   return app;
 }
 
-async function answerOf({ operation, admit, handle }: Route, context: Context<Bindings>): Promise<HttpAnswer> {
+async function answerOf({ operation, admit, handle }: Route, context: Context<Bindings>, proxies: TrustedProxies): Promise<HttpAnswer> {
   const parameters: Record<string, string> = context.req.param();
-  const isFound = Object.entries(operation.parameters ?? {}).every(([name, schema]) => schema.safeParse(parameters[name]).success);
-  if (!isFound) return NOTHING_HERE;
   const { incoming } = context.env;
-  const caller: HttpCaller = { address: incoming.socket.remoteAddress ?? '', authorization: incoming.headers.authorization };
+  const isFound = Object.entries(operation.parameters ?? {}).every(([name, schema]) => schema.safeParse(parameters[name]).success);
+  if (!isFound || !isAsSent(operation.path, incoming.url ?? '')) return refusal('not-found');
+  const caller: HttpCaller = { address: proxies.clientOf(incoming), authorization: incoming.headers.authorization };
   const refused = admit?.(caller);
   if (refused !== undefined) return refused;
   const asked = queryOf(operation, context.req.query());
   if ('kind' in asked) return asked;
   Object.assign(parameters, asked.query);
   if (operation.body === undefined) return handle(undefined, parameters, caller);
-  if (!/^application\/json\b/i.test(incoming.headers['content-type'] ?? '')) return malformed(415, 'the body must be application/json');
+  if (!/^application\/json\b/i.test(incoming.headers['content-type'] ?? '')) return refusal('not-json');
   const { bodyBytesMax = limits.httpBodyBytesMax } = operation;
   const text = await readBody(incoming, bodyBytesMax);
-  if (text === undefined) return malformed(413, `the body must have at most ${bodyBytesMax} bytes`);
+  if (text === undefined) return refusal('too-large', { bytesMax: bodyBytesMax });
   const body = parseJson(text);
-  return body === undefined ? malformed(400, 'the body is not JSON') : handle(body, parameters, caller);
+  return body === undefined ? refusal('bad-request', { fault: 'the body is not JSON' }) : handle(body, parameters, caller);
 }
 
 /** The query of an operation: exactly what the operation describes. What has no query reads none. */
@@ -156,8 +164,15 @@ function queryOf(
   return query.success ? { query: query.data } : refusal('bad-request', { fault: faultOf(query.error) });
 }
 
-function malformed(status: number, fault: string): HttpAnswer {
-  return { kind: 'json', status, value: publicRefusal(refusal('bad-request', { fault })) };
+/**
+ * Whether the fixed parts of a path are what was sent, letter for letter: `/%6civez` and `/x/../livez` are not `/livez`, whatever the
+ * library makes of them, so that a proxy's rule for a path holds for all that comes here as that path. Only parameters may have escapes.
+ */
+function isAsSent(path: string, url: string): boolean {
+  const [sent = ''] = url.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/);
+  const parts = sent.split('/');
+  const expected = path.split('/');
+  return parts.length === expected.length && expected.every((part, index) => part.startsWith('{') || part === parts[index]);
 }
 
 /**
@@ -194,5 +209,5 @@ function parseJson(text: string): unknown {
 function responseOf(answered: HttpAnswer): Response {
   if (answered.kind === 'json') return Response.json(answered.value, { status: answered.status ?? 200 });
   const refused = publicRefusal(answered);
-  return Response.json(refused, { status: httpStatusOf(refused) });
+  return Response.json(refused, { status: httpStatusOf(refused), headers: answerHeaders(refused) });
 }

@@ -8,11 +8,8 @@ import { httpStatusOf } from './public-refusal.ts';
 /** What a client reads of a status that refuses. */
 type Failure = readonly [status: number, text: string];
 
-/** A body that cannot be used, beside `bad-request`. */
-const BODY_FAILURES: readonly Failure[] = [
-  [413, 'The body is too large.'],
-  [415, 'The body is not `application/json`.'],
-];
+/** Why a body cannot be used. */
+const BODY_FAILURES: readonly RefusalName[] = ['too-large', 'not-json', 'bad-request'];
 
 /** The version of the HTTP interface: it changes when a client has to. */
 const INTERFACE_VERSION = '1';
@@ -34,9 +31,8 @@ export function openApiDocument(): object {
 }
 
 function operationObject({ summary, parameters = {}, query = {}, right, body, answers, refusals }: Operation): object {
-  const isRead = body !== undefined || Object.keys(query).length > 0;
-  const malformed = [...(body === undefined ? [] : BODY_FAILURES), ...(isRead ? [failureOf('bad-request')] : [])];
-  const failures = Map.groupBy([...refusals.map(failureOf), failureOf('internal'), ...malformed], ([status]) => status);
+  const malformed: readonly RefusalName[] = body !== undefined ? BODY_FAILURES : Object.keys(query).length > 0 ? ['bad-request'] : [];
+  const failures = Map.groupBy([...refusals, 'internal' as const, ...malformed].map(failureOf), ([status]) => status);
   return {
     summary,
     ...(right === undefined ? {} : { description: `The service key needs the right \`${right}\`.`, security: [{ serviceKey: [] }] }),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { instant } from '#shared/units.ts';
-import { AddressLimiter, TokenBucket } from './token-bucket.ts';
+import { RecentlyUsed, TokenBucket } from './token-bucket.ts';
 
 describe('a token bucket', () => {
   it('never lets through more than its burst and its rate since the start', () => {
@@ -32,21 +32,43 @@ describe('a token bucket', () => {
   });
 });
 
-describe('the limit of an address', () => {
-  it('holds for one IPv4 address however it is written, and for one network of IPv6', () => {
-    const limiter = new AddressLimiter({ perSecond: 1, burst: 1 });
-    const take = (address: string): boolean => limiter.take(address, instant(0));
-    expect([take('10.0.0.1'), take('::ffff:10.0.0.1'), take('10.0.0.2')]).toEqual([true, false, true]);
-    expect([take('2001:db8:1:2::1'), take('2001:db8:1:2:a:b:c:d'), take('2001:db8:1:3::1')]).toEqual([true, false, true]);
-    expect([take('::1'), take('::2'), take('2001:db8::1'), take('2001:db8:0:0:5::')]).toEqual([true, false, true, false]);
+describe('a debt', () => {
+  it('is made by whoever has a token left, and has to be paid first', () => {
+    const bucket = new TokenBucket({ perSecond: 10, burst: 5 }, 0);
+    expect([bucket.take(0, 4), bucket.take(0, 25), bucket.take(0)]).toEqual([true, true, false]);
+    expect(bucket.waitMs(0)).toBe(2_500);
+    expect([bucket.take(2_499), bucket.take(2_500)]).toEqual([false, true]);
   });
 
-  it('remembers a bounded number of addresses, the last ones used', () => {
-    const limiter = new AddressLimiter({ perSecond: 0.001, burst: 1 });
-    expect(limiter.take('first', instant(0))).toBe(true);
-    for (let index = 0; index < 9_999; index++) limiter.take(`10.${index >> 8}.${index & 255}.1`, instant(0));
-    expect(limiter.take('first', instant(0))).toBe(false);
-    for (let index = 0; index < 10_000; index++) limiter.take(`11.${index >> 8}.${index & 255}.1`, instant(0));
-    expect(limiter.take('first', instant(0))).toBe(true);
+  it('comes from costs that are known afterwards, too', () => {
+    const bucket = new TokenBucket({ perSecond: 10, burst: 5 }, 0);
+    bucket.owe(14);
+    expect(bucket.waitMs(0)).toBe(1_000);
+    bucket.owe(-10);
+    expect(bucket.waitMs(0)).toBe(0);
+  });
+
+  it('lets nobody have more than the rate over time, however dear the single request', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(400), fc.integer({ min: 1, max: 200 })), { maxLength: 200 }), (requests) => {
+        const bucket = new TokenBucket({ perSecond: 20, burst: 60 }, 0);
+        let [now, spent, dearest] = [0, 0, 0];
+        for (const [wait, cost] of requests) {
+          now += wait;
+          if (!bucket.take(now, cost)) continue;
+          spent += cost;
+          dearest = Math.max(dearest, cost);
+          expect(spent - dearest).toBeLessThanOrEqual(60 + (now / 1_000) * 20 + 1e-6);
+        }
+      }),
+    );
+  });
+});
+
+describe('what is kept for recent keys', () => {
+  it('is of a bounded number of them, the last ones used', () => {
+    let made = 0;
+    const kept = new RecentlyUsed(3, () => made++);
+    expect(['a', 'b', 'c', 'a', 'd', 'a', 'b'].map((key) => kept.of(key))).toEqual([0, 1, 2, 0, 3, 0, 4]);
   });
 });

@@ -1,7 +1,11 @@
 /**
- * Token buckets: a rate limit with a burst, for one client or for each of many addresses. They run
- * on the machine's monotonic milliseconds, so that a wall clock that jumps or stands still neither
- * gives nor takes a token.
+ * Token buckets: a rate limit with a burst, for one client or for each of many. They run on the machine's
+ * monotonic milliseconds, so that a wall clock that jumps or stands still neither gives nor takes a
+ * token.
+ *
+ * A bucket may go into debt: whoever has at least one token is served, whatever it costs, and waits
+ * afterwards until the debt is paid. So what a request costs need not be known before it is served,
+ * and one that is dearer than the burst is dear, not forbidden.
  */
 
 /** What a bucket allows. */
@@ -22,57 +26,55 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
-  /** Takes one token, if there is one. */
-  take(nowMs: number): boolean {
+  /** How long until there is a token; 0 if there is one. */
+  waitMs(nowMs: number): number {
+    this.#fill(nowMs);
+    return this.#tokens >= 1 ? 0 : ((1 - this.#tokens) / this.#rate.perSecond) * 1_000;
+  }
+
+  /** Takes so many tokens if there is at least one. */
+  take(nowMs: number, cost = 1): boolean {
+    if (this.waitMs(nowMs) > 0) return false;
+    this.#tokens -= cost;
+    return true;
+  }
+
+  /** Takes what something has cost in the end, whether or not it is there. A negative cost gives tokens back. */
+  owe(cost: number): void {
+    this.#tokens -= cost;
+  }
+
+  #fill(nowMs: number): void {
     const { perSecond, burst } = this.#rate;
     this.#tokens = Math.min(burst, this.#tokens + (Math.max(0, nowMs - this.#atMs) / 1_000) * perSecond);
     this.#atMs = nowMs;
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
   }
 }
 
 /**
- * The least recently used address is forgotten first, and starts again with a full bucket: an
- * attacker with this many has that anyway.
+ * Something for each of many keys, made when it is asked for. The least recently used key is forgotten first, and starts again
+ * with a full bucket: an attacker with so many has that anyway.
  */
-const ADDRESSES_MAX = 10_000;
+export class RecentlyUsed<Value> {
+  readonly #make: () => Value;
+  readonly #keysMax: number;
+  readonly #valueByKey = new Map<string, Value>();
 
-/** One bucket per address. */
-export class AddressLimiter {
-  readonly #rate: Rate;
-  readonly #bucketByAddress = new Map<string, TokenBucket>();
-
-  constructor(rate: Rate) {
-    this.#rate = rate;
+  constructor(keysMax: number, make: () => Value) {
+    this.#keysMax = keysMax;
+    this.#make = make;
   }
 
-  /** Takes one token of the address, if there is one. */
-  take(address: string, nowMs: number): boolean {
-    const network = networkOf(address);
-    const bucket = this.#bucketByAddress.get(network) ?? new TokenBucket(this.#rate, nowMs);
+  /** What belongs to the key. */
+  of(key: string): Value {
+    const value = this.#valueByKey.get(key) ?? this.#make();
     // Set again, so that the map's order is that of the last use.
-    this.#bucketByAddress.delete(network);
-    this.#bucketByAddress.set(network, bucket);
-    if (this.#bucketByAddress.size > ADDRESSES_MAX) {
-      const [oldest = network] = this.#bucketByAddress.keys();
-      this.#bucketByAddress.delete(oldest);
+    this.#valueByKey.delete(key);
+    this.#valueByKey.set(key, value);
+    if (this.#valueByKey.size > this.#keysMax) {
+      const [oldest = key] = this.#valueByKey.keys();
+      this.#valueByKey.delete(oldest);
     }
-    return bucket.take(nowMs);
+    return value;
   }
-}
-
-/** What is limited together: an IPv4 address, or the /64 that one subscriber of IPv6 has. */
-function networkOf(address: string): string {
-  if (address.startsWith('::ffff:') && address.includes('.')) return address.slice('::ffff:'.length);
-  if (!address.includes(':')) return address;
-  const [head = '', tail] = address.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  if (tail !== undefined) {
-    const after = tail === '' ? [] : tail.split(':');
-    while (groups.length + after.length < 8) groups.push('0');
-    groups.push(...after);
-  }
-  return `${groups.slice(0, 4).join(':')}::/64`;
 }

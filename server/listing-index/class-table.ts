@@ -7,15 +7,12 @@
  */
 import { hashOf } from '#shared/hash.ts';
 import { RARITIES, type Item } from '#shared/item.ts';
-import type { IndexedListing } from '#shared/search.ts';
-import type { Market } from '#shared/units.ts';
+import { tieOf, type IndexedListing } from '#shared/search.ts';
 import { NumberColumn, grownCapacity } from './number-column.ts';
 import type { NameDictionary } from './name-dictionary.ts';
-import type { ColumnPart } from './row-packing.ts';
 
 /** The columns of one class. */
 export class ClassTable {
-  readonly market: Market;
   readonly itemClass: string;
   readonly buyout = new NumberColumn('float64', 0);
   readonly currentBid = new NumberColumn('float64', 0);
@@ -28,13 +25,13 @@ export class ClassTable {
   #rarities = new Uint8Array(0);
   #nameNumbers = new Int32Array(0);
   #sellerHashes = new Int32Array(0);
+  #ties = new Int32Array(0);
   #handles = new Int32Array(0);
   #capacity = 0;
   #size = 0;
 
   /** An empty table that keeps its names in that dictionary. */
-  constructor(market: Market, itemClass: string, names: NameDictionary) {
-    this.market = market;
+  constructor(itemClass: string, names: NameDictionary) {
     this.itemClass = itemClass;
     this.#names = names;
   }
@@ -59,6 +56,11 @@ export class ClassTable {
     return this.#sellerHashes;
   }
 
+  /** `tieOf` the listing by slot. */
+  get ties(): Int32Array {
+    return this.#ties;
+  }
+
   /** The row's handle by slot. */
   get handles(): Int32Array {
     return this.#handles;
@@ -70,14 +72,15 @@ export class ClassTable {
     const { item } = row;
     this.#reserve(slot + 1);
     this.#size += 1;
-    this.buyout.write(slot, row.buyout);
-    this.currentBid.write(slot, row.currentBid);
+    if (row.buyout !== undefined) this.buyout.write(slot, row.buyout);
+    if (row.currentBid !== undefined) this.currentBid.write(slot, row.currentBid);
     this.endsAt.write(slot, row.endsAt);
     this.level.write(slot, item.level);
     this.#writeStats(slot, item);
     this.#rarities[slot] = RARITIES.indexOf(item.rarity);
     this.#nameNumbers[slot] = this.#names.hold(item.name);
     this.#sellerHashes[slot] = hashOf(row.seller);
+    this.#ties[slot] = tieOf(row.id);
     this.#handles[slot] = handle;
     return slot;
   }
@@ -90,17 +93,10 @@ export class ClassTable {
     this.#rarities[slot] = this.#rarities[last] ?? 0;
     this.#nameNumbers[slot] = this.#nameNumbers[last] ?? 0;
     this.#sellerHashes[slot] = this.#sellerHashes[last] ?? 0;
+    this.#ties[slot] = this.#ties[last] ?? 0;
     this.#handles[slot] = this.#handles[last] ?? 0;
     this.#size = last;
     return slot === last ? undefined : this.#handles[slot];
-  }
-
-  /** What the columns know of the row in a slot. */
-  partAt(slot: number): ColumnPart {
-    const { market, itemClass } = this;
-    const [buyout, currentBid] = [this.buyout.read(slot), this.currentBid.read(slot)];
-    const name = this.#names.nameOf(this.#nameNumbers[slot] ?? -1);
-    return { market, itemClass, name, buyout, currentBid, endsAt: this.endsAt.read(slot) ?? 0 };
   }
 
   /** As `statOf` has it: of affixes with one id the first counts, and damage and armor are the item's own. */
@@ -130,6 +126,7 @@ export class ClassTable {
     this.#rarities = copied(this.#rarities, new Uint8Array(capacity));
     this.#nameNumbers = copied(this.#nameNumbers, new Int32Array(capacity));
     this.#sellerHashes = copied(this.#sellerHashes, new Int32Array(capacity));
+    this.#ties = copied(this.#ties, new Int32Array(capacity));
     this.#handles = copied(this.#handles, new Int32Array(capacity));
     this.#capacity = capacity;
   }

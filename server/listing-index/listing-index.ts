@@ -10,25 +10,30 @@
  * I3. An answer's rows have not ended, and `total` counts all that match.
  * I4. The epoch of a cell never falls: what was read of it in an older one changes nothing.
  * I5. A batch of changes that does not start where that life's last one ended changes nothing.
+ * I6. A search costs no more than was reckoned before it ran, and one for which that is more than any may cost is not run.
  */
-import { decodeCursor, encodeCursor, placeOf, type IndexedListing, type SearchedClass } from '#shared/search.ts';
+import { limits } from '#shared/limits.ts';
+import { decodeCursor, encodeCursor, type IndexedListing, type SearchedClass } from '#shared/search.ts';
 import type { ListingId, NodeName, Position } from '#shared/units.ts';
 import { KnownCells } from './known-cells.ts';
 import { RowStore } from './row-store.ts';
+import { searchCostAtMost } from './search-cost.ts';
 import { Selector } from './selection.ts';
-import type { BadCursor, FeedAnswer, FeedBatch, FoundListings, IndexStats, SearchQuery } from './service.ts';
+import type { BadCursor, FeedAnswer, FeedBatch, FoundListings, IndexStats, SearchQuery, TooBroad } from './service.ts';
 import { TopListings } from './top-listings.ts';
 
 /** The index itself: its calls do what `ListingIndexService` says, at once. */
 export class ListingIndex {
-  readonly #itemClasses: readonly SearchedClass[];
+  readonly #classById: ReadonlyMap<string, SearchedClass>;
+  readonly #costMax: number;
   readonly #rows = new RowStore();
   readonly #selector = new Selector();
   readonly #known = new KnownCells();
 
-  /** An empty index; slots and hero classes come from the catalogue's item classes. */
-  constructor(itemClasses: readonly SearchedClass[]) {
-    this.#itemClasses = itemClasses;
+  /** An empty index; slots and hero classes come from the catalogue's item classes. No search may cost more than `costMax`. */
+  constructor(itemClasses: readonly SearchedClass[], costMax: number = limits.searchCostMax) {
+    this.#costMax = costMax;
+    this.#classById = new Map(itemClasses.map((each) => [each.id, each]));
   }
 
   apply(batch: FeedBatch): FeedAnswer {
@@ -45,23 +50,28 @@ export class ListingIndex {
     return { kind: 'applied', to, outdated };
   }
 
-  search({ market, criteria, sort, limit, cursor, now, self }: SearchQuery): FoundListings | BadCursor {
+  search({ market, criteria, sort, limit, cursor, now, self }: SearchQuery): FoundListings | BadCursor | TooBroad {
     const after = cursor === undefined ? undefined : decodeCursor(sort, cursor);
     if (cursor !== undefined && after === undefined) return { kind: 'bad-cursor' };
     const rows = this.#rows;
-    const context = { rows, itemClasses: this.#itemClasses, now, ...(self === undefined ? {} : { self }) };
-    const top = new TopListings(sort, limit + 1, rows, after);
+    const tables = rows.tablesOf(market);
+    const classOf = (itemClass: string): SearchedClass | undefined => this.#classById.get(itemClass);
+    const costMax = this.#costMax;
+    const costAtMost = searchCostAtMost(criteria, { tables, names: rows.names.capacity, classOf });
+    if (costAtMost > costMax) return { kind: 'too-broad', cost: costAtMost, costMax };
+    const idAt = (handle: number): ListingId => rows.idAt(handle);
+    const known = { now, classOf, idAt, ...(self === undefined ? {} : { self }) };
+    const context = this.#selector.begin(known, (fragment) => rows.names.containing(fragment));
+    const top = new TopListings(sort, limit + 1, idAt, after);
     let total = 0;
-    for (const table of rows.tablesOf(market)) {
-      const selection = this.#selector.select(criteria, table, context);
-      total += selection.count;
-      top.offer(table, selection);
+    for (const table of tables) {
+      total += this.#selector.select(criteria, table, context, (base, slots, count) => top.offer(table, base, slots, count));
     }
-    const found = top.handles.map((handle) => rows.rowAt(handle));
+    const found = top.kept();
     const shown = found.slice(0, limit);
     const last = shown.at(-1);
-    const isMore = found.length > limit && last !== undefined;
-    return { kind: 'found', rows: shown, total, ...(isMore ? { cursor: encodeCursor(sort, placeOf(sort, last)) } : {}) };
+    const next = found.length > limit && last !== undefined ? { cursor: encodeCursor(sort, last) } : {};
+    return { kind: 'found', rows: shown.map(({ handle }) => rows.foundAt(handle)), total, cost: this.#selector.cost, ...next };
   }
 
   stats(): IndexStats {

@@ -20,6 +20,11 @@ export class NameDictionary {
     return this.#numberByName.size;
   }
 
+  /** How many numbers there are, those that stand for no name included: what a look-up walks over. */
+  get capacity(): number {
+    return this.#names.length;
+  }
+
   /** The number of a name, held once more. */
   hold(name: string): number {
     const number = this.#numberByName.get(name) ?? this.#add(name);

@@ -4,19 +4,20 @@ import { listingId, shardId, marketOf } from '#shared/address.ts';
 import { RARITIES } from '#shared/item.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import { gold, GOLD_MAX, instant, itemId, playerId, rowId, shardVersion } from '#shared/units.ts';
-import { decodeRow, encodeRow } from './row-packing.ts';
+import { encodeRow, foundListing, openListing } from './row-packing.ts';
 
 const shard = shardId('ada', 'europe', 'softcore');
 
 describe('the text of a row', () => {
-  it('gives the row back, whatever its words, with what the columns know', () => {
-    const word = fc.string({ unit: 'binary' });
+  it('gives back what the row says, whatever its words', () => {
+    // What half a character is to a client, MessagePack cannot say.
+    const word = fc.string({ unit: 'binary' }).map((text) => text.toWellFormed());
     const items = fc.record(
       {
         id: fc.constant(itemId('item-1')),
         baseId: word,
         itemClass: fc.constant('ring'),
-        name: fc.oneof(word, fc.constantFrom('Ő', '\u0100', 'Karrow’s', '𝔊', '\ud800', 'é\u00ff')),
+        name: fc.oneof(word, fc.constantFrom('Ő', '\u0100', 'Karrow’s', '𝔊', 'é\u00ff')),
         rarity: fc.constantFrom(...RARITIES),
         level: fc.nat(70),
         affixes: fc.array(fc.record({ id: word, value: fc.integer() })),
@@ -29,11 +30,10 @@ describe('the text of a row', () => {
       fc.property(items, fc.boolean(), (item, isPriced) => {
         const prices = isPriced ? { buyout: GOLD_MAX, currentBid: gold(0) } : {};
         const ids = { id: listingId(rowId(7), shard), shard, seller: playerId('ada'), market: marketOf(shard) };
-        const row: IndexedListing = { ...ids, item, ...prices, startsAt: instant(5), endsAt: instant(9), version: shardVersion(3) };
+        const facts = { ...ids, item, ...prices, startsAt: instant(5), endsAt: instant(9) };
+        const row: IndexedListing = { ...facts, version: shardVersion(3) };
         const text = encodeRow(row);
-        const { name } = item;
-        const columns = { market: row.market, itemClass: 'ring', name, buyout: row.buyout, currentBid: row.currentBid, endsAt: row.endsAt };
-        expect(decodeRow(row.id, text, columns)).toEqual(row);
+        expect(openListing(foundListing(row.id, text))).toEqual(facts);
         expect(/^[\0-\xff]*$/.test(text)).toBe(true);
       }),
     );

@@ -10,7 +10,7 @@ import type { IndexedListing } from '#shared/search.ts';
 import type { ListingId, Market, ShardVersion } from '#shared/units.ts';
 import { ClassTable } from './class-table.ts';
 import { NameDictionary } from './name-dictionary.ts';
-import { decodeRow, encodeRow } from './row-packing.ts';
+import { encodeRow, foundListing, openListing, type FoundListing } from './row-packing.ts';
 
 /** The rows of all markets. */
 export class RowStore {
@@ -88,13 +88,13 @@ export class RowStore {
   /** A listing's row, or undefined. */
   get(id: ListingId): IndexedListing | undefined {
     const handle = this.#handleById.get(id);
-    return handle === undefined ? undefined : this.rowAt(handle);
+    const version = handle === undefined ? undefined : this.#versions[handle];
+    return handle === undefined || version === undefined ? undefined : { ...openListing(this.foundAt(handle)), version };
   }
 
-  /** The row of a handle that a table just named. */
-  rowAt(handle: number): IndexedListing {
-    const table = this.#tableAt(this.#tableNumbers[handle] ?? -1);
-    return decodeRow(this.idAt(handle), this.#texts[handle] ?? '', table.partAt(this.#slots[handle] ?? -1));
+  /** The listing of a handle that a table just named. */
+  foundAt(handle: number): FoundListing {
+    return foundListing(this.idAt(handle), this.#texts[handle] ?? '');
   }
 
   /** The listing id of a handle that a table just named. */
@@ -120,7 +120,7 @@ export class RowStore {
     const numbers = this.#tableNumbersByMarket.get(market) ?? new Map<string, number>();
     const known = numbers.get(itemClass);
     if (known !== undefined) return known;
-    const number = this.#tables.push(new ClassTable(market, itemClass, this.names)) - 1;
+    const number = this.#tables.push(new ClassTable(itemClass, this.names)) - 1;
     this.#tableNumbersByMarket.set(market, numbers.set(itemClass, number));
     return number;
   }

@@ -10,6 +10,7 @@ import type { CellEpoch } from '#shared/cell.ts';
 import type { Criteria, Sort } from '#shared/criteria.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import type { Instant, ListingId, Market, NodeName, PlayerId, Position, ShardVersion } from '#shared/units.ts';
+import type { FoundListing } from './row-packing.ts';
 
 /** One change of what is for sale; `version` is the shard's when it was made. */
 export type FeedChange =
@@ -59,9 +60,19 @@ export interface SearchQuery {
 /** Rows in order, how many match in all, and a cursor if more follow. */
 export interface FoundListings {
   readonly kind: 'found';
-  readonly rows: readonly IndexedListing[];
+  readonly rows: readonly FoundListing[];
   readonly total: number;
   readonly cursor?: string;
+  /** What it has cost the index; the unit is one row looked at by one condition. */
+  readonly cost: number;
+}
+
+/** That a search was not run, since it could cost more than any may. */
+export interface TooBroad {
+  readonly kind: 'too-broad';
+  /** What it could cost at most. */
+  readonly cost: number;
+  readonly costMax: number;
 }
 
 /** That a cursor is none of this order. */
@@ -79,7 +90,7 @@ export interface NodePosition {
  * What a search found. One that `isBehind` lacks some of what `atLeast` asked for: it did not come
  * in time. `unavailable`: the index does not answer.
  */
-export type SearchAnswer = (FoundListings & { readonly isBehind: boolean }) | BadCursor | { readonly kind: 'unavailable' };
+export type SearchAnswer = (FoundListings & { readonly isBehind: boolean }) | BadCursor | TooBroad | { readonly kind: 'unavailable' };
 
 /** How far one node's feed is known. */
 export interface FeedState {

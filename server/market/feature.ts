@@ -13,7 +13,7 @@ import type { Refusal } from '#shared/refusals.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { IdKind } from '#shared/schemas.ts';
 import type { IndexedListing } from '#shared/search.ts';
-import type { PlayerState } from '#shared/state.ts';
+import type { PlainState, StateMap } from '#shared/state.ts';
 import type { Instant, PlayerId, RowId, SealedId, ShardId, ShardVersion } from '#shared/units.ts';
 import type { FoundAtNode } from '#server/listing-index/listing-feed.ts';
 import type { SearchQuery } from '#server/listing-index/service.ts';
@@ -103,7 +103,7 @@ export type ReadTable = { readonly [Type in ReadingCommandType]: Read<Type> };
  * rows.
  */
 export interface Room {
-  readonly state: PlayerState;
+  readonly state: PlainState;
   readonly shard: ShardId;
   readonly rules: Rules;
   /** An id as the player may see it: the fields of the state that hold ids take no other. */
@@ -138,13 +138,6 @@ export interface Folding<Row> {
   readonly clear?: () => void;
 }
 
-/** The part of a map of the state that folds need. */
-interface StateMap<Value> {
-  set(key: string, value: Value): unknown;
-  delete(key: string): unknown;
-  clear(): void;
-}
-
 /** What a row says is where: so much of an asset at a place. */
 export interface Holding {
   readonly place: Place;
@@ -170,11 +163,16 @@ export type SeenListing = Readonly<Pick<ListingState, 'startBid' | 'currentBid' 
   readonly id: string;
 };
 
+/** What steps look at in a room. */
+export type SeenState = {
+  readonly [Name in 'stash' | 'listings' | 'completed']: Pick<PlainState[Name], 'keys'>;
+};
+
 /** What a player of the simulator or of the crash drill sees of the market. */
 export interface Sight {
   readonly shard: ShardId;
-  /** Its room. */
-  readonly state: PlayerState;
+  /** Its room, as its client or the server has it. */
+  readonly state: SeenState;
   /** Listings of its market, oldest first. */
   readonly listings: readonly SeenListing[];
   /** Other players of its market; some of them may never have come. */
@@ -220,7 +218,7 @@ export function fold<A extends Attributes>(entity: Entity<A>, folding: Folding<R
 /** A fold that shows each row as the value of one key of a map. A row never changes its key. */
 export function foldIntoMap<A extends Attributes, Value>(
   entity: Entity<A>,
-  map: StateMap<Value>,
+  map: Pick<StateMap<Value>, 'set' | 'delete' | 'clear'>,
   shown: (row: RowOf<A>) => readonly [key: string, value: Value],
 ): RowFold {
   const keyById = new Map<RowId, string>();

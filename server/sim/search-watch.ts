@@ -7,8 +7,9 @@ import { marketOf } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Criteria, Sort } from '#shared/criteria.ts';
 import type { Prng } from '#shared/prng.ts';
-import { compareListings, matches, type IndexedListing, type SearchContext } from '#shared/search.ts';
+import { compareListings, matches, type IndexedListing, type ListingFacts, type SearchContext } from '#shared/search.ts';
 import { durationMs, gold, type Instant, type NodeName, playerId, type Position, position, type ShardId } from '#shared/units.ts';
+import { openListing } from '#server/listing-index/row-packing.ts';
 import { AT_LEAST_WAIT_MS } from '#server/listing-index/service.ts';
 import type { GavelNode } from '#server/node.ts';
 import { isSame, type CheckerPromise } from './checker.ts';
@@ -42,7 +43,7 @@ interface Wanted {
 }
 
 interface FoundPage {
-  readonly found: readonly IndexedListing[];
+  readonly found: readonly ListingFacts[];
   readonly cursor: string | undefined;
 }
 
@@ -76,7 +77,7 @@ class Search {
     const first = this.#node.durable;
     const thinkUsMax = prng.pick(PAGE_US_MAX);
     const seen: string[] = [];
-    let after: IndexedListing | undefined;
+    let after: ListingFacts | undefined;
     let cursor: string | undefined;
     for (let page = 0; page < PAGES_MAX; page++) {
       if (!this.#isAlive) return;
@@ -105,7 +106,7 @@ class Search {
   }
 
   /** One page, held against what a slow search gives; `undefined` if the index says that it is behind, or its node has died. */
-  async #page(after: IndexedListing | undefined, cursor: string | undefined): Promise<FoundPage | undefined> {
+  async #page(after: ListingFacts | undefined, cursor: string | undefined): Promise<FoundPage | undefined> {
     const { scheduler, trace } = this.#world;
     const { criteria, sort, limit, self } = this.#wanted;
     const context = this.#context;
@@ -116,29 +117,31 @@ class Search {
     if (!this.#isAlive) return undefined;
     if (result === undefined || result.kind === 'unavailable') return this.#complain(PROMPT, 'does not answer a search');
     if (result.kind === 'bad-cursor') return this.#complain(SEARCH, `does not know its own cursor ${cursor ?? ''}`);
+    if (result.kind === 'too-broad') return this.#complain(SEARCH, `finds ${result.cost} rows too many to look at`);
     if (result.lagMs > LAG_MS_MAX) this.#complain(PROMPT, `has an index that is ${result.lagMs} ms behind`);
     if (result.lagMs > 0) return undefined;
     trace.add('finds', this.#name, result.rows.length, `of ${result.total}`);
     const { durable } = this.#node;
+    const found = result.rows.map(openListing);
     const isRight = (position: Position): boolean => {
       const { all, rest } = this.#expected(context, after, position);
       const isMore = rest.length > limit;
-      const isSamePage = isSame(result.rows.map(withoutVersion), rest.slice(0, limit).map(withoutVersion));
+      const isSamePage = isSame(found, rest.slice(0, limit).map(withoutVersion));
       return isSamePage && result.total === all.length && (result.cursor !== undefined) === isMore;
     };
     if (!rangeOf(atLeast, durable).some(isRight)) {
       const { all, rest } = this.#expected(context, after, durable);
       const asked = `is asked for ${JSON.stringify({ criteria, sort, limit, after: after?.id })}, durable from ${atLeast} to ${durable}`;
-      const found = `${inWords(result.rows)} of ${result.total}, ${result.cursor === undefined ? 'no more' : 'and more'}`;
-      this.#complain(SEARCH, `${asked}, finds ${found}, and it must be ${inWords(rest.slice(0, limit))} of ${all.length}`);
+      const given = `${inWords(found)} of ${result.total}, ${result.cursor === undefined ? 'no more' : 'and more'}`;
+      this.#complain(SEARCH, `${asked}, finds ${given}, and it must be ${inWords(rest.slice(0, limit))} of ${all.length}`);
     }
-    return { found: result.rows, cursor: result.cursor };
+    return { found, cursor: result.cursor };
   }
 
   /** What matches as of a position, and what of it is left for this page and those after it. */
   #expected(
     context: SearchContext,
-    after: IndexedListing | undefined,
+    after: ListingFacts | undefined,
     position: Position,
   ): { readonly all: readonly IndexedListing[]; readonly rest: readonly IndexedListing[] } {
     const { criteria, sort } = this.#wanted;
@@ -184,7 +187,7 @@ function wantedFrom(prng: Prng, self: ShardId): Wanted {
 }
 
 /** What a row was fed with: its shard's version of then, which is that of the posting, or of its return from a damaged file. */
-function withoutVersion({ version: _version, ...row }: IndexedListing): Omit<IndexedListing, 'version'> {
+function withoutVersion({ version: _version, ...row }: IndexedListing): ListingFacts {
   return row;
 }
 
@@ -193,6 +196,6 @@ function rangeOf(first: Position, last: Position): readonly Position[] {
   return Array.from({ length: last - first + 1 }, (_, index) => position(first + index));
 }
 
-function inWords(rows: readonly IndexedListing[]): string {
-  return `[${rows.map(({ id, version }) => `${id} (version ${version})`).join(', ')}]`;
+function inWords(rows: readonly ListingFacts[]): string {
+  return `[${rows.map(({ id }) => id).join(', ')}]`;
 }

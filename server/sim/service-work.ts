@@ -2,7 +2,7 @@
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { rollItem } from '#shared/catalog/loot.ts';
 import type { Prng } from '#shared/prng.ts';
-import type { PlayerState } from '#shared/state.ts';
+import type { PlainState } from '#shared/state.ts';
 import { itemId } from '#shared/units.ts';
 
 /** One thing that a game server does to a player. */
@@ -28,7 +28,7 @@ export function grantWish(prng: Prng, name: string): ServiceWish {
 }
 
 /** A charge: of what the player has, now and then of more, or of what is held or for sale. */
-export function chargeWish(prng: Prng, { gold, held, stash, listings, commodities }: PlayerState): ServiceWish {
+export function chargeWish(prng: Prng, { gold, held, stash, listings, commodities }: PlainState): ServiceWish {
   const beyond = prng.chance(held > 0 ? 0.5 : 0.1) ? gold + prng.integer(1, held + 1) : undefined;
   const listed = [...listings.values()].flatMap(({ item }) => item?.id ?? []);
   const ids = prng.chance(0.4) ? listed : [...stash.keys()];

@@ -9,7 +9,7 @@ import { limits } from '#shared/limits.ts';
 import type { Prng } from '#shared/prng.ts';
 import { isChangingCommand, parseCommand } from '#shared/protocol.ts';
 import type { Rules } from '#shared/rules.ts';
-import type { PlayerState } from '#shared/state.ts';
+import type { PlainState } from '#shared/state.ts';
 import { operationId, sealedId, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { Presenter } from '#server/edge/presenter.ts';
 import { player } from '#server/market/account/opening.ts';
@@ -51,7 +51,7 @@ const ASKS_MAX = 12;
 export class Workload {
   readonly #scene: WorkloadScene;
   readonly #ideas: readonly Idea[];
-  readonly #roomByShard = new Map<ShardId, { readonly version: ShardVersion; readonly state: PlayerState }>();
+  readonly #roomByShard = new Map<ShardId, { readonly version: ShardVersion; readonly state: PlainState }>();
   #busy = 0;
   #operations = 0;
 
@@ -185,7 +185,7 @@ export class Workload {
   }
 
   /** The room of a player who has come; made anew when its shard has had a turn. */
-  #room(id: ShardId): PlayerState {
+  #room(id: ShardId): PlainState {
     const { world, rules } = this.#scene;
     const shard = world.model.shards.get(id);
     if (shard === undefined) throw new Error(`${id} has not come yet`);
@@ -194,8 +194,9 @@ export class Workload {
     if (known?.version === header.version) return known.state;
     const presenter = new Presenter(world.features, id, rules, (_kind, readable) => sealedId(readable));
     presenter.apply({ kind: 'snapshot', header, rows: (entity) => [...(rowsByEntity.get(entity)?.values() ?? [])] });
-    this.#roomByShard.set(id, { version: header.version, state: presenter.state });
-    return presenter.state;
+    const state = presenter.state.fields;
+    this.#roomByShard.set(id, { version: header.version, state });
+    return state;
   }
 
   /** Now and then a player comes of whom others may have wanted to buy before. */

@@ -13,6 +13,7 @@ export const accountPart = {
     rules: {
       summary: 'Tells the fees, limits, durations and increments in force.',
       changes: false,
+      cost: 1,
       request: z.strictObject({}),
       answer: rulesSchema,
     },

@@ -86,6 +86,7 @@ export const completedPart = {
       summary:
         'Moves one completed entry, or as many as fit, to stash and wallet. One that found nothing to move is not remembered by its `op`.',
       changes: true,
+      cost: 4,
       request: z
         .strictObject({ op, entryId: rowIdSchema.exactOptional(), all: z.literal(true).exactOptional() })
         .refine((claim) => (claim.entryId === undefined) !== (claim.all === undefined), 'must have either entryId or all'),

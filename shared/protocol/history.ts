@@ -43,6 +43,7 @@ export const historyPart = {
     history: {
       summary: "Reads the player's own ledger, newest first.",
       changes: false,
+      cost: 3,
       request: z.strictObject({ cursor: cursorSchema.exactOptional() }),
       answer: z.strictObject({ lines: z.array(ledgerLineSchema), cursor: cursorSchema.exactOptional() }),
     },

@@ -71,6 +71,7 @@ export const listingPart = {
     listing: {
       summary: 'Shows one listing in full, as its owner knows it now.',
       changes: false,
+      cost: 1,
       request: z.strictObject({ listingId: listingIdSchema }),
       answer: z.strictObject({ listing: listingSchema }),
     },
@@ -78,6 +79,7 @@ export const listingPart = {
       summary:
         'Puts an item of the stash up for sale. A sale costs the `fees` of the answer, whatever the rules become. `startBid` is refused until auctions with bids exist.',
       changes: true,
+      cost: 2,
       request: z
         .strictObject({
           op,
@@ -92,12 +94,14 @@ export const listingPart = {
     buyout: {
       summary: 'Buys a listing at once, for at most the price that the player saw. The item waits in the completed tab.',
       changes: true,
+      cost: 4,
       request: z.strictObject({ op, listingId: listingIdSchema, price: goldSchema }),
       answer: z.strictObject({ itemId: itemIdSchema, paid: goldSchema }),
     },
     cancel: {
       summary: 'Takes back an own listing within its cancel window. What comes back waits in the completed tab.',
       changes: true,
+      cost: 2,
       request: z.strictObject({ op, listingId: listingIdSchema }),
       answer: z.strictObject({ ...goodsShape, gold: goldSchema.exactOptional() }),
     },

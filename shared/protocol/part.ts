@@ -11,6 +11,13 @@ export const messageId = textSchema(80);
 export interface CommandSchema {
   readonly summary: string;
   readonly changes: boolean;
+  /**
+   * What it takes from the budgets of its player and its address, in tokens (`limits.playerTokensPerSecond`), before it
+   * is looked at.
+   */
+  readonly cost: number;
+  /** Whether its answer may cost more, taken afterwards; a player has one such command under way at a time. */
+  readonly isMetered?: true;
   readonly request: z.ZodType;
   readonly answer: z.ZodType;
 }

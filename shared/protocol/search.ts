@@ -12,6 +12,8 @@ export const searchPart = {
     search: {
       summary: 'Finds listings of the market, by default the cheapest first. A listing may be gone when it is bought.',
       changes: false,
+      cost: 2,
+      isMetered: true,
       request: z.strictObject({
         criteria: criteriaSchema,
         sort: sortSchema.exactOptional(),

@@ -1,5 +1,6 @@
 /** An edge before a node in memory, for one test. */
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
+import { TrustedProxies } from '#server/http/client-address.ts';
 import type { Rules } from '#shared/rules.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { IdDoor } from '../id-door.ts';
@@ -50,6 +51,8 @@ export async function startTestEdge(
     ids: new IdDoor(WORLD_KEY),
     origins: { loopback: true, named: [] },
     sessionRate: { perSecond: 1_000, burst: 1_000 },
+    addressRate: { perSecond: 10_000, burst: 10_000 },
+    proxies: new TrustedProxies([]),
     isReady: () => true,
     ...changes,
   };

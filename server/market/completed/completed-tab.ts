@@ -100,10 +100,10 @@ const STEPS: readonly Step[] = [
     name: 'claim',
     weight: 16,
     wish: ({ state }, prng) => {
-      const entries = [...state.completed.values()];
+      const entries = [...state.completed.keys()];
       if (entries.length === 0 && prng.chance(0.9)) return undefined;
       const isOne = entries.length > 0 && prng.chance(0.4);
-      return { type: 'claim', body: isOne ? { entryId: prng.pick(entries).id } : { all: true } };
+      return { type: 'claim', body: isOne ? { entryId: Number(prng.pick(entries)) } : { all: true } };
     },
   },
 ];

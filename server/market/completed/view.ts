@@ -2,9 +2,9 @@
  * The completed tab in the room: of the entries the oldest are shown, as many as the rules say; the
  * others move up as those are claimed.
  */
-import { itemState } from '#shared/item-state.ts';
-import { CompletedState, FeeLineState, type CompletedEntry } from '#shared/protocol/completed.ts';
+import type { CompletedEntry, CompletedState } from '#shared/protocol/completed.ts';
 import type { ServerMessage } from '#shared/protocol.ts';
+import type { Plain } from '#shared/state.ts';
 import { quantity, type RowId } from '#shared/units.ts';
 import { fold, type Room, type View } from '../feature.ts';
 import { completed, type CompletedRow } from './completed.ts';
@@ -70,14 +70,9 @@ function completedEntry({ id, entry, item, commodity, quantity: count, gold, fee
 }
 
 /** An entry in the state. */
-function completedState(row: CompletedRow, seal: Room['seal']): CompletedState {
-  const { item, fees, tx, ...entry } = completedEntry(row);
-  return new CompletedState({
-    ...entry,
-    ...(item === undefined ? {} : { item: itemState(item) }),
-    fees: fees.map((line) => new FeeLineState(line)),
-    ...(tx === undefined ? {} : { tx: seal('transaction', tx) }),
-  });
+function completedState(row: CompletedRow, seal: Room['seal']): Plain<CompletedState> {
+  const { tx, ...entry } = completedEntry(row);
+  return { ...entry, ...(tx === undefined ? {} : { tx: seal('transaction', tx) }) };
 }
 
 /**

@@ -4,7 +4,6 @@
  * Goods are whole wherever they are: an item is in exactly one row of one table of one shard (T8).
  */
 import { itemSchema, type Item } from '#shared/item.ts';
-import { itemState } from '#shared/item-state.ts';
 import type { Rules } from '#shared/rules.ts';
 import { defineEntity, integer, json, text, type Row } from '#server/shard/entity.ts';
 import type { Json } from '#server/shard/json.ts';
@@ -105,7 +104,7 @@ export function stashFeature(others: readonly EntityHoldings[]): Feature {
     inspect: (shard) => inspectGoods([...holdings, ...others], shard),
     view: ({ state }) => ({
       folds: [
-        foldIntoMap(item, state.stash, (row) => [row.itemId, itemState(row.item.value)]),
+        foldIntoMap(item, state.stash, (row) => [row.itemId, row.item.value]),
         foldIntoMap(commodity, state.commodities, (row) => [row.commodity, row.quantity]),
       ],
     }),

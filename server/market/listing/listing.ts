@@ -3,10 +3,10 @@
  * and the listing index make of a row.
  */
 import { listingId, marketOf } from '#shared/address.ts';
-import { itemState } from '#shared/item-state.ts';
 import type { Item } from '#shared/item.ts';
-import { ListingState, type Listing } from '#shared/protocol/listing.ts';
+import type { Listing, ListingState } from '#shared/protocol/listing.ts';
 import { goldRulesOf, type Rules } from '#shared/rules.ts';
+import type { Plain } from '#shared/state.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import { playerId, type SealedId, type ShardId, type ShardVersion } from '#shared/units.ts';
 import { defineEntity, goldAmount, integer, json, timestamp, type Row } from '#server/shard/entity.ts';
@@ -56,7 +56,7 @@ export function keepFee(rules: Rules): Upgrader {
 
 /** The own listings of one room. */
 export function listingView({ state, shard, seal }: Room): View {
-  const shown = (row: ListingRow): readonly [string, ListingState] => {
+  const shown = (row: ListingRow): readonly [string, Plain<ListingState>] => {
     const id = seal('listing', listingId(row.id, shard));
     return [id, listingState(row, id)];
   };
@@ -80,8 +80,8 @@ export function wholeItem({ item: { value } }: ListingRow): NonNullable<Listing[
   return { ...value, affixes: [...value.affixes] };
 }
 
-function listingState({ item, buyout, startsAt, endsAt }: ListingRow, id: SealedId): ListingState {
-  return new ListingState({ id, item: itemState(item.value), buyout, startsAt, endsAt, mine: true });
+function listingState({ item, buyout, startsAt, endsAt }: ListingRow, id: SealedId): Plain<ListingState> {
+  return { id, item: item.value, buyout, startsAt, endsAt, mine: true };
 }
 
 /** The rows that the index is fed with. */

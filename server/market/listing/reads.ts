@@ -3,46 +3,48 @@
  * knows it now.
  */
 import { marketOf, parseListingId } from '#shared/address.ts';
+import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { SORT_CHEAPEST } from '#shared/criteria.ts';
 import { commands, type CommandAnswer, type CommandBody } from '#shared/protocol.ts';
-import type { Listing } from '#shared/protocol/listing.ts';
 import { refusal } from '#shared/refusals.ts';
-import type { IndexedListing } from '#shared/search.ts';
-import { durationMs, type PlayerId } from '#shared/units.ts';
+import { durationMs } from '#shared/units.ts';
+import { sellerOf } from '#server/listing-index/row-packing.ts';
+import { ShownListing } from '#server/listing-index/shown-listing.ts';
 import { answer, type Command, type Handled } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
 import type { Read } from '../feature.ts';
 import { isSameMarket } from '../scope.ts';
 import { listing, listingAnswer } from './listing.ts';
+import { searchWordsOf } from './search-words.ts';
 
-/** Answers `search`. */
-export const search: Read<'search'> = async (services, { player, shard }, request) => {
+/** The answer to a search, with listings whose fields are made already. */
+type ShownAnswer = Omit<CommandAnswer<'search'>, 'listings'> & { readonly listings: readonly ShownListing[] };
+
+/** Answers `search`, with the words of a catalogue. */
+export function searchIn(catalogue: Catalogue): Read<'search'> {
+  const faultOfWords = searchWordsOf(catalogue);
+  return (services, caller, request) => {
+    const fault = faultOfWords(request.criteria, request.sort ?? SORT_CHEAPEST);
+    return fault === undefined ? search(services, caller, request) : refusal('bad-request', { fault });
+  };
+}
+
+const search: Read<'search'> = async (services, { player, shard }, request) => {
   const { criteria, sort = SORT_CHEAPEST, limit, cursor } = request;
   const market = marketOf(shard);
   const now = services.now();
   const result = await services.search({ market, criteria, sort, limit, now, self: player, ...(cursor === undefined ? {} : { cursor }) });
   if (result.kind === 'unavailable') return refusal('unavailable');
   if (result.kind === 'bad-cursor') return refusal('bad-request', { fault: 'cursor: must be one that this search gave' });
-  const found: CommandAnswer<'search'> = {
-    listings: result.rows.map((row) => listingOf(row, player)),
+  if (result.kind === 'too-broad') return refusal('search-too-broad', { cost: result.cost, costMax: result.costMax });
+  const found: ShownAnswer = {
+    listings: result.rows.map(({ id, body }) => new ShownListing(id, sellerOf(id) === player, body)),
     total: result.total,
     ...(result.cursor === undefined ? {} : { cursor: result.cursor }),
     lagMs: durationMs(Math.round(result.lagMs)),
   };
   return answer(found);
 };
-
-function listingOf({ id, item, buyout, currentBid, startsAt, endsAt, seller }: IndexedListing, self: PlayerId): Listing {
-  return {
-    id,
-    item,
-    ...(currentBid === undefined ? {} : { currentBid }),
-    ...(buyout === undefined ? {} : { buyout }),
-    startsAt,
-    endsAt,
-    mine: seller === self,
-  };
-}
 
 /** At the listing's own shard. */
 export function show(turn: Turn, body: CommandBody<'listing'>): Handled {

@@ -13,7 +13,7 @@ import { complete } from '../completed/completed.ts';
 import { onCommands, type Feature, type MarketOptions } from '../feature.ts';
 import { fromTo, transfer } from '../ledger.ts';
 import { keepFee, listing, listingHoldings, listingRows, listingView, wholeItem, type ListingRow } from './listing.ts';
-import { search, show, showListing } from './reads.ts';
+import { searchIn, show, showListing } from './reads.ts';
 import { sell, type PostingRules } from './sell.ts';
 import { stallSteps } from './steps.ts';
 
@@ -27,7 +27,7 @@ export function stallFeature({ rules, catalogue }: Pick<MarketOptions, 'rules' |
     upgraders: [keepFee(rules)],
     handlers: onCommands({ sell: (turn, body) => sell(postingRules, turn, body), cancel, listing: show }),
     alarms: { 'expire-listing': onAlarm(listing, expire) },
-    reads: { search, listing: showListing },
+    reads: { search: searchIn(catalogue), listing: showListing },
     view: listingView,
     holdings: [listingHoldings],
     indexed: listingRows,

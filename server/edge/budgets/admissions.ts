@@ -1,0 +1,66 @@
+/**
+ * Who may open a session: each address has one budget for sessions that it opens, and one for tries in vain, so that junk
+ * takes nothing from the players beside it until there is as much of it as there could be sessions.
+ *
+ * A try is counted when it comes, before its body is read, and given back if it was none in vain: a thousand that come at once are no
+ * more than a thousand one after the other. Of all addresses together, only a few sessions are opened at a time, in the order in which
+ * they came: however many come at once, nobody's command waits for more than those few.
+ */
+import { limits } from '#shared/limits.ts';
+import { refusal, type Refusal } from '#shared/refusals.ts';
+import { networkOf } from '#server/http/client-address.ts';
+import { RecentlyUsed, TokenBucket, type Rate } from '#server/http/token-bucket.ts';
+import type { Readings } from '#server/platform/platform.ts';
+import { Lane } from './lane.ts';
+
+const ADDRESSES_MAX = 10_000;
+/** One is at work while the other waits for the disk. */
+const AT_ONCE = 2;
+
+interface Door {
+  readonly sessions: TokenBucket;
+  readonly tries: TokenBucket;
+}
+
+export class Admissions {
+  readonly #readings: Readings;
+  readonly #doors: RecentlyUsed<Door>;
+  readonly #lane = new Lane(AT_ONCE, limits.sessionsWaitingMax);
+
+  constructor(readings: Readings, rate: Rate) {
+    const bucket = (): TokenBucket => new TokenBucket(rate, readings.monotonicMs());
+    this.#readings = readings;
+    this.#doors = new RecentlyUsed(ADDRESSES_MAX, () => ({ sessions: bucket(), tries: bucket() }));
+  }
+
+  /** Counts a try, or refuses it. */
+  admit(address: string): Refusal | undefined {
+    const now = this.#readings.monotonicMs();
+    const { sessions, tries } = this.#doors.of(networkOf(address));
+    const waitMs = Math.max(sessions.waitMs(now), tries.waitMs(now));
+    if (waitMs > 0) return refusal('rate-limited', { cost: 1, retryAfterMs: Math.ceil(waitMs) });
+    tries.owe(1);
+    return undefined;
+  }
+
+  /** Tries when it is its turn. What does not turn out to be junk counts as a session instead of a try in vain. */
+  async open<Opened extends object>(
+    address: string,
+    open: () => Promise<Opened | Refusal>,
+    isJunk: (opened: Opened | Refusal) => boolean,
+  ): Promise<Opened | Refusal> {
+    const leave = await this.#lane.enter();
+    if (leave === undefined) return refusal('busy', { reason: 'too many players come at once' });
+    try {
+      const opened = await open();
+      if (!isJunk(opened)) {
+        const { sessions, tries } = this.#doors.of(networkOf(address));
+        tries.owe(-1);
+        sessions.owe(1);
+      }
+      return opened;
+    } finally {
+      leave();
+    }
+  }
+}
