@@ -10,7 +10,7 @@ import { Books } from '../books.ts';
 import { ServerChild } from '../server-child.ts';
 import { FuzzPlayer, type FuzzMarket } from './game-door.ts';
 import { knock } from './http-door.ts';
-import type { FuzzOptions } from './options.ts';
+import type { RunOptions } from '../run-options.ts';
 import { Findings } from './findings.ts';
 
 const PLAYERS = 80;
@@ -42,7 +42,7 @@ interface Budget {
 }
 
 /** A whole run on a server of its own. Rejects if there is none to be had. */
-export async function runFuzz({ inputs, seed }: FuzzOptions, directory: string) {
+export async function runFuzz({ count: inputs, seed }: RunOptions, directory: string) {
   const secrets = { GAVEL_JWT_SECRET: newSecret(), GAVEL_WORLD_KEY: newSecret(), GAVEL_SERVICE_KEY: newSecret() };
   const data = join(directory, 'data');
   await mkdir(data);
