@@ -13,7 +13,8 @@ import packageJson from '#package.json' with { type: 'json' };
 import { GameClient } from '#client/game-client.ts';
 import { until } from '#client/wait.ts';
 import { limits } from '#shared/limits.ts';
-import { SECRETS, SETTINGS } from '#server/config.ts';
+import { SECRETS } from '#server/config.ts';
+import { SETTINGS } from '#server/config/settings.ts';
 import { ServerChild } from './server-child.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
