@@ -30,7 +30,7 @@ const files: Readonly<Record<string, () => string>> = {
   'docs/reference/refusals.md': () => page(refusalsPage()),
   'docs/reference/rules.md': () => page(rulesPage()),
   'docs/reference/state.md': () => page(statePage()),
-  'clients/unity/GavelState.cs': () => unitySchemas(),
+  'client/unity/GavelState.cs': () => unitySchemas(),
 };
 const PARSERS = { json: 'json', md: 'markdown' } as const;
 

@@ -15,7 +15,7 @@ import { unitySchemas } from './reference-pages/unity-schemas.ts';
 
 Encoder.BUFFER_SIZE = 64 * 1_024;
 
-const text = readFileSync(new URL('../clients/unity/GavelState.cs', import.meta.url), 'utf8');
+const text = readFileSync(new URL('../client/unity/GavelState.cs', import.meta.url), 'utf8');
 
 /** What C# declares for each type of Colyseus. */
 const DECLARED: Readonly<Record<string, string>> = {

@@ -10,10 +10,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { within } from '#client/wait.ts';
 import { Drill } from './crash-drill/drill.ts';
-import { parseOptions, type DrillOptions } from './crash-drill/options.ts';
+import { parseRunOptions, type RunOptions } from './run-options.ts';
 
 type DrillResult = Awaited<ReturnType<Drill['run']>>;
 
+const ROUNDS = { name: 'rounds', standard: 10, max: 10_000 };
 /** A round takes a few seconds. */
 const ROUND_MS_MAX = 20_000;
 /** The end, and the last round: one that finds something waits for what does not come. */
@@ -22,7 +23,7 @@ const END_MS_MAX = 200_000;
 process.exit(await main());
 
 async function main(): Promise<number> {
-  const options = parseOptions(process.argv.slice(2), () => crypto.randomUUID().slice(0, 8));
+  const options = parseRunOptions(process.argv.slice(2), ROUNDS, () => crypto.randomUUID().slice(0, 8));
   if (typeof options === 'string') {
     process.stderr.write(`crash-drill: ${options}\n`);
     return 1;
@@ -30,7 +31,7 @@ async function main(): Promise<number> {
   // Children end with this process, however it ends in order.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   const directory = await mkdtemp(join(tmpdir(), 'gavel-drill-'));
-  process.stderr.write(`crash drill: ${options.rounds} rounds, seed ${options.seed}\n`);
+  process.stderr.write(`crash drill: ${options.count} rounds, seed ${options.seed}\n`);
   const result = await runBounded(options, directory);
   if (typeof result !== 'string' && result.violations === 0) {
     await rm(directory, { recursive: true, force: true });
@@ -39,7 +40,7 @@ async function main(): Promise<number> {
 }
 
 /** What it came to, or why there is no result. */
-async function runBounded({ rounds, seed }: DrillOptions, directory: string): Promise<DrillResult | string> {
+async function runBounded({ count: rounds, seed }: RunOptions, directory: string): Promise<DrillResult | string> {
   const drill = new Drill({ directory, seed, tell: (line) => void process.stderr.write(`${line}\n`) });
   try {
     return await within(drill.run(rounds), rounds * ROUND_MS_MAX + END_MS_MAX);
@@ -48,7 +49,7 @@ async function runBounded({ rounds, seed }: DrillOptions, directory: string): Pr
   }
 }
 
-function report(result: DrillResult | string, { rounds, seed, isJson }: DrillOptions): number {
+function report(result: DrillResult | string, { count: rounds, seed, isJson }: RunOptions): number {
   if (typeof result === 'string') {
     process.stderr.write(`The drill could not go on: ${result}\n`);
     if (isJson) process.stdout.write(`${JSON.stringify({ rounds, violations: 1, seed, failure: result.split('\n', 1)[0] })}\n`);

@@ -9,19 +9,21 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseFuzzOptions } from './fuzz/options.ts';
 import { runFuzz } from './fuzz/run.ts';
+import { parseRunOptions } from './run-options.ts';
+
+const INPUTS = { name: 'inputs', standard: 20_000, max: 1_000_000_000 };
 
 process.exit(await main());
 
 async function main(): Promise<number> {
-  const options = parseFuzzOptions(process.argv.slice(2), () => crypto.randomUUID().slice(0, 8));
+  const options = parseRunOptions(process.argv.slice(2), INPUTS, () => crypto.randomUUID().slice(0, 8));
   if (typeof options === 'string') {
     process.stderr.write(`fuzz: ${options}\n`);
     return 1;
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
-  process.stderr.write(`fuzz: ${options.inputs} inputs, seed ${options.seed}\n`);
+  process.stderr.write(`fuzz: ${options.count} inputs, seed ${options.seed}\n`);
   const directory = await mkdtemp(join(tmpdir(), 'gavel-fuzz-'));
   try {
     const result = await runFuzz(options, directory);

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import type { Catalogue } from '#shared/catalog/catalogue.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
-import { ConfigError, loadConfig, SETTINGS, type Config, type ConfigSource } from './config.ts';
+import { ConfigError, loadConfig, type Config, type ConfigSource } from './config.ts';
+import { SETTINGS } from './config/settings.ts';
 
 const SECRET = 'first-secret-of-36-characters-abcdef';
 const OTHER = 'other-secret-of-36-characters-ghijkl';

@@ -16,11 +16,13 @@ const FOREIGN_CODES: readonly ForeignCode[] = [
   [1006, 'abnormal closure', 'The connection broke: network, proxy, or the server is gone. Nobody sends it. Come back.'],
   [1007, 'invalid payload', 'What came is text that is not UTF-8. Do not come back with the same.'],
   [1009, 'too big', 'A message was larger than `payloadBytesMax` of the [limits](limits.md). Do not come back with the same.'],
+  [1012, 'service restart', 'A proxy is started anew. Come back.'],
+  [1013, 'try again later', 'A proxy, or what is behind it, has too much to do. Come back later.'],
   [4000, 'consented', 'The client has left, or its room was closed for it. Come back if you want to.'],
   [4001, 'server shutdown', 'The server stops. Come back by a new session, after a pause: it may be back in seconds.'],
   [4002, 'with error', 'The seat is over, taken or unknown, or Colyseus could not go on. Come back by a new session.'],
   [4003, 'failed to reconnect', 'The seat of a lost connection is not kept any more. Come back by a new session.'],
-  [4010, 'may try reconnect', 'Colyseus in its own development mode, which is not used here. Come back.'],
+  [4010, 'may try reconnect', '`GameClient` closes a connection so that was silent for too long. The server does not send it. Come back.'],
 ];
 
 /** The page as Markdown. */

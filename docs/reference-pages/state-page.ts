@@ -9,7 +9,7 @@ export function statePage(): string {
   return [
     '# Room state and server messages',
     'What the room `player` shows to its player. The state is sent whole to who joins, and then as differences (`room.onStateChange`). It holds what survives any crash and nothing else, and it is changed before the answer to the command that changed it. Maps have no order. A field that may be absent is `undefined` in JavaScript, and the default of its type in C#.',
-    'The numbers in the first column are what is sent. `float64` keeps every whole number up to 2^53 - 1; no field has the type `number`, which not every SDK reads exactly. The classes for Unity: [clients/unity](../../clients/unity/README.md).',
+    'The numbers in the first column are what is sent. `float64` keeps every whole number up to 2^53 - 1; no field has the type `number`, which not every SDK reads exactly. The classes for Unity: [client/unity](../../client/unity/README.md).',
     ...stateClasses().flatMap(({ name, fields }) => [
       `## ${name}`,
       table(

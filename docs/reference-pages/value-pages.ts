@@ -2,7 +2,8 @@
 import { limits } from '#shared/limits.ts';
 import { REFUSAL_NAMES, refusal } from '#shared/refusals.ts';
 import { RULES_PROFILES, rulesSchema } from '#shared/rules.ts';
-import { CONFIG_FILE, SECRETS, SETTINGS } from '#server/config.ts';
+import { CONFIG_FILE, SECRETS } from '#server/config.ts';
+import { SETTINGS } from '#server/config/settings.ts';
 import { fieldComment, readDocComments } from './doc-comments.ts';
 import { code, table, withUnit } from './markdown.ts';
 import { fieldTextAt } from './schema-text.ts';

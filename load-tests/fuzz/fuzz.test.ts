@@ -3,7 +3,6 @@ import { createPrng } from '#shared/prng.ts';
 import { parseCommand } from '#shared/protocol.ts';
 import { frameInput, readPayload, readRequest, type Knowledge } from './frames.ts';
 import { httpInput } from './http-inputs.ts';
-import { parseFuzzOptions } from './options.ts';
 import { Findings } from './findings.ts';
 
 describe('the fuzzer', () => {
@@ -40,11 +39,5 @@ describe('the fuzzer', () => {
     const requests = (seed: string): readonly Buffer[] =>
       Array.from({ length: 50 }, (_, index) => httpInput(createPrng(`${seed} ${index}`), 'key'));
     expect(requests('a')).toEqual(requests('a'));
-  });
-
-  it('takes options, and says what is wrong with others', () => {
-    expect(parseFuzzOptions(['--inputs', '7', '--json'], () => 'new')).toEqual({ inputs: 7, seed: 'new', isJson: true });
-    expect(parseFuzzOptions(['--inputs', '0'], () => 'new')).toContain('--inputs');
-    expect(parseFuzzOptions(['--input', '7'], () => 'new')).toContain('--seed S');
   });
 });

@@ -10,7 +10,7 @@ import { Books } from '../books.ts';
 import { ServerChild } from '../server-child.ts';
 import { FuzzPlayer, type FuzzMarket } from './game-door.ts';
 import { knock } from './http-door.ts';
-import type { FuzzOptions } from './options.ts';
+import type { RunOptions } from '../run-options.ts';
 import { Findings } from './findings.ts';
 
 const PLAYERS = 80;
@@ -42,14 +42,14 @@ interface Budget {
 }
 
 /** A whole run on a server of its own. Rejects if there is none to be had. */
-export async function runFuzz({ inputs, seed }: FuzzOptions, directory: string) {
+export async function runFuzz({ count: inputs, seed }: RunOptions, directory: string) {
   const secrets = { GAVEL_JWT_SECRET: newSecret(), GAVEL_WORLD_KEY: newSecret(), GAVEL_SERVICE_KEY: newSecret() };
   const data = join(directory, 'data');
   await mkdir(data);
   const findings = new Findings([...Object.values(secrets), directory], (line) => void process.stderr.write(`${line}\n`));
   const rules = join(directory, 'rules.json');
   await writeFile(rules, JSON.stringify(RULES));
-  const server = new ServerChild(data, { args: ['--rules', rules, '--session-rate', '1000000'], secrets });
+  const server = new ServerChild(data, { args: ['--rules', rules, '--session-rate', '1000000', '--address-rate', '1000000'], secrets });
   const url = new URL(await server.serving(START_MS));
   const prng = createPrng(seed);
   const market: FuzzMarket = { books: new Books(), findings, listings: [], counts: { answered: 0, refused: 0, closed: 0, failed: 0 } };

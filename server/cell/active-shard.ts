@@ -260,8 +260,14 @@ export class ActiveShard implements BudgetedShard, AlarmedShard, ReplyingShard, 
 
   #append(active: Active, changes: ChangeSet, ofPartner?: ChangeSet): void {
     const appended = this.#parts.loop.append(changes, ofPartner);
-    if (ofPartner !== undefined) this.#parts.resting(ofPartner.shard)?.took(position(appended - 1), ofPartner);
+    if (ofPartner !== undefined) this.#partner(ofPartner.shard).took(position(appended - 1), ofPartner);
     this.#took(active, appended, changes);
+  }
+
+  #partner(shard: ShardId): RestingShard {
+    const partner = this.#parts.resting(shard);
+    assert(partner !== undefined, () => `${shard} has taken part in a turn, and is not there to hear of it`);
+    return partner;
   }
 
   /** Its changes are in the journal, at that position. */

@@ -3,7 +3,6 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { CloseCode, matchMaker } from '@colyseus/core';
 import { Client } from '@colyseus/sdk';
 import { SignJWT } from 'jose';
-import { request } from 'node:http';
 import { z } from 'zod';
 import { NoAnswerError, RefusedError } from '#client/errors.ts';
 import { GameClient } from '#client/game-client.ts';
@@ -17,6 +16,7 @@ import { limits } from '#shared/limits.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
 import type { Edge } from './edge.ts';
 import { closeAll, JWT_KEY, onClose, startTestEdge, WORLD_KEY } from './testing/test-edge.ts';
+import { upgrade } from './testing/upgrade.ts';
 import { WorldSeal } from './world-seal.ts';
 
 afterEach(closeAll);
@@ -435,26 +435,8 @@ describe('everything else', () => {
     ]).toEqual([200, 'https://play.example', null]);
     expect(allowed.headers.get('x-content-type-options')).toBe('nosniff');
     expect((await ask(edge.url)).status).toBe(200);
-    const upgrade = (origin: string): Promise<number | undefined> =>
-      new Promise((resolve, reject) => {
-        const headers = {
-          origin,
-          upgrade: 'websocket',
-          connection: 'upgrade',
-          'sec-websocket-version': '13',
-          'sec-websocket-key': btoa('0'.repeat(16)),
-        };
-        const asked = request(`${edge.url}/process/room?sessionId=x`, { headers });
-        asked.on('response', (response) => resolve(response.statusCode));
-        asked.on('upgrade', (response, socket) => {
-          socket.destroy();
-          resolve(response.statusCode);
-        });
-        asked.on('error', reject);
-        asked.end();
-      });
-    expect(await upgrade('https://evil.example')).toBe(401);
+    expect(await upgrade(edge, '/process/room?sessionId=x', { origin: 'https://evil.example' })).toBe(401);
     // It may, but there is no such room.
-    expect(await upgrade('https://play.example')).toBe(404);
+    expect(await upgrade(edge, '/process/room?sessionId=x', { origin: 'https://play.example' })).toBe(404);
   });
 });

@@ -100,20 +100,24 @@ function routesOf(services: EdgeServices, state: { readonly isDraining: boolean 
   const admit: Admit = ({ address }) =>
     state.isDraining ? refusal('unavailable', { reason: 'the server is stopping' }) : admissions.admit(address);
   const json = (value: unknown, status = 200): HttpAnswer => ({ kind: 'json', status, value });
-  const handleSession = withBody(OPERATIONS.openSession.body, async (body, _, { address }) => {
-    const opened = await admissions.open(address, () => openSession(services, body, address), isJunk);
+  /** What `admit` has counted is a try in vain until it is here. */
+  const admitted = async (address: string, sessionCost: number, open: () => Promise<object | Refusal>): Promise<HttpAnswer> => {
+    const opened = await admissions.open(address, sessionCost, open, isJunk);
     return 'kind' in opened ? opened : json(opened);
-  });
-  const handleRenewal = withBody(OPERATIONS.renewToken.body, async (body) => {
-    const renewed = await renewToken(services, body);
-    return 'kind' in renewed ? renewed : json(renewed);
-  });
+  };
+  const handleSession = withBody(OPERATIONS.openSession.body, (body, _, { address }) =>
+    admitted(address, 1, () => openSession(services, body, address)),
+  );
+  // It takes no seat, and pays for its request as any other does.
+  const handleRenewal = withBody(OPERATIONS.renewToken.body, (body, _, { address }) =>
+    admitted(address, 0, () => renewToken(services, body)),
+  );
   const handleReadiness = (): HttpAnswer => {
     const ready = !state.isDraining && services.isReady();
     return json({ ready }, ready ? 200 : 503);
   };
   const handleReconnection = withBody(OPERATIONS.reconnect.body, (body, { roomId = '' }, { address }) =>
-    admissions.open<HttpAnswer>(address, () => reconnect(roomId, body), isJunk),
+    admissions.open<HttpAnswer>(address, 1, () => reconnect(roomId, body), isJunk),
   );
   const description = openApiDocument();
   return [

@@ -2,7 +2,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { CloseCode } from '@colyseus/core';
 import { SignJWT } from 'jose';
-import { request, type OutgoingHttpHeaders } from 'node:http';
 import { RefusedError } from '#client/errors.ts';
 import { GameClient } from '#client/game-client.ts';
 import { openSession, type Session } from '#client/session.ts';
@@ -13,6 +12,7 @@ import { commands, sessionAnswerSchema } from '#shared/protocol.ts';
 import { TrustedProxies } from '#server/http/client-address.ts';
 import type { Edge } from './edge.ts';
 import { closeAll, JWT_KEY, onClose, startTestEdge } from './testing/test-edge.ts';
+import { upgrade } from './testing/upgrade.ts';
 
 afterEach(closeAll);
 
@@ -44,27 +44,6 @@ const through = async (edge: Edge, address: string, body: object): Promise<Respo
     method: 'POST',
     body: JSON.stringify(body),
     headers: { 'content-type': 'application/json', 'x-forwarded-for': address },
-  });
-
-/** The status that an upgrade of that path is answered with. */
-const upgrade = (edge: Edge, path: string, headers: OutgoingHttpHeaders = {}): Promise<number | undefined> =>
-  new Promise((resolve, reject) => {
-    const asked = request(`${edge.url}${path}`, {
-      headers: {
-        upgrade: 'websocket',
-        connection: 'upgrade',
-        'sec-websocket-version': '13',
-        'sec-websocket-key': btoa('0'.repeat(16)),
-        ...headers,
-      },
-    });
-    asked.on('response', (response) => resolve(response.statusCode));
-    asked.on('upgrade', (response, socket) => {
-      socket.destroy();
-      resolve(response.statusCode);
-    });
-    asked.on('error', reject);
-    asked.end();
   });
 
 describe('a player', () => {

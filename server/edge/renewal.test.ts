@@ -45,6 +45,18 @@ describe('the renewal of a token', () => {
     expect(edge.rooms).toBe(1);
   });
 
+  it('is no try in vain, and no session: those of an address may be as many as its requests', async () => {
+    const { edge } = await startTestEdge({ sessionRate: { perSecond: 0.001, burst: 3 } });
+    let token = await guestToken(edge.url);
+    for (let renewals = 0; renewals < 10; renewals++) {
+      const { status, body } = await post(edge.url, '/session/renew', { token });
+      expect(status).toBe(200);
+      token = renewalAnswerSchema.parse(body).token;
+    }
+    for (let tries = 0; tries < 3; tries++) expect((await post(edge.url, '/session/renew', { token: 'x' })).status).toBe(401);
+    expect((await post(edge.url, '/session/renew', { token })).status).toBe(429);
+  });
+
   it('is refused for what is over, what is none, and guests of another world', async () => {
     const { edge, pass, renew } = await started();
     const token = await guestToken(edge.url);

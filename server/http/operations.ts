@@ -111,7 +111,7 @@ export const OPERATIONS = {
     method: 'get',
     path: '/api/players/{player}',
     summary:
-      'Shows how a player durably stands in one market, as its room does, with every entry of the completed tab. Changes nothing. Ids of listings and trades are those of the server, which name players.',
+      'Shows how a player durably stands in one market, as its room does, with every entry of the completed tab. Changes nothing. Ids of listings and trades are those that the player sees.',
     parameters: { player: textSchema(limits.studioIdLengthMax) },
     query: { region: regionSchema, mode: modeSchema },
     right: 'read',

@@ -4,19 +4,17 @@
  * that may accept and decide later has a `stand`. What a line does is read from the places that it
  * moves between, and its cause must be the one that its kind declares for that.
  *
- * A local unit leaves neither hold nor decision: what is told of it is a sale that no decision
- * comes with, and right after it, in the same batch, a turn that promises and buys at once.
+ * A local unit leaves neither hold nor decision; what there is of it, `unit-checker.ts` looks at.
  */
 import { limits } from '#shared/limits.ts';
-import { type Instant, type NodeName, nextPosition, type Position, type RowId, type ShardId, type TransactionId } from '#shared/units.ts';
-import type { LedgerEntry } from '#server/shard/ledger.ts';
+import type { Instant, RowId, ShardId, TransactionId } from '#shared/units.ts';
 import type { Row } from '#server/shard/entity.ts';
 import type { MarketTrade } from '#server/market/feature.ts';
 import { decision, hold } from '#server/trade/entities.ts';
-import { parseTransaction } from '#server/trade/transaction.ts';
 import { checkRules, isSame, whereOf, type Checker, type Complain, type CheckerRule } from './checker.ts';
 import { rowsOfShard, stepsOf, type DurableTurn } from './model.ts';
-import { tradeEffectOf, type TradeEffect } from './trade-effect.ts';
+import { goldTaken, tradeEffectOf, type TradeEffect } from './trade-effect.ts';
+import { unitChecker } from './unit-checker.ts';
 
 type HoldRow = Row<typeof hold>;
 type DecisionRow = Row<typeof decision>;
@@ -47,26 +45,13 @@ interface Known extends TradeFacts {
   readonly transactions: Map<string, Transaction>;
   /** When each shard came to be. */
   readonly createdAt: Map<string, number>;
-  /** The decider's half of a unit, until the turn that must be the holder's, of the same node. */
-  readonly halfByNode: Map<NodeName, Half>;
-}
-
-/** What a decider has sold in a unit. */
-interface Half {
-  /** Where the holder's turn must be. */
-  readonly next: Position;
-  readonly sales: readonly LedgerEntry[];
 }
 
 /** New ones for one simulation. They share what they know, and the first of them keeps it. */
 export function tradeCheckers(facts: TradeFacts): readonly Checker[] {
-  const known: Known = { ...facts, transactions: new Map(), createdAt: new Map(), halfByNode: new Map() };
+  const known: Known = { ...facts, transactions: new Map(), createdAt: new Map() };
   return [
-    {
-      name: 'U1 a unit is whole',
-      sentence: 'a sale without a decision, and the purchase that makes it, are two turns in a row of one batch, or neither is there',
-      onTurn: (turn, complain) => checkUnit(known, turn, complain),
-    },
+    unitChecker({ isOffered: (tx) => known.transactions.has(tx), onSale: (tx, cause) => noteUnit(known, tx, cause) }),
     {
       name: 'T1 T2 a hold goes only with the outcome',
       sentence: 'a hold is made once, never changed, and goes only after the decider has durably decided, in the way that it decided',
@@ -109,50 +94,10 @@ export function tradeCheckers(facts: TradeFacts): readonly Checker[] {
   ];
 }
 
-function checkUnit(known: Known, turn: DurableTurn, complain: Complain): void {
-  const { node, position, changes } = turn;
-  const decided = new Set(stepsOf(turn, decision).map(({ old, row }) => (row ?? old)?.tx));
-  const half = known.halfByNode.get(node);
-  known.halfByNode.delete(node);
-  const holds = changes.ledger.filter((line) => tradeEffectOf(line) === 'hold' && isBoughtIn(turn, line.tx));
-  if (half === undefined || half.next !== position) {
-    for (const { tx } of [...holds, ...(half?.sales ?? [])])
-      complain(`${whereOf(turn)}: one half of the unit ${String(tx)} is there, and not the other`);
-  } else checkHolderPart(known, turn, half.sales, holds, complain);
-  const sales = changes.ledger.filter((line) => tradeEffectOf(line) === 'sale' && !decided.has(line.tx ?? undefined));
-  if (sales.length === 0) return;
-  if (turn.isLastOfBatch) complain(`${whereOf(turn)} sells for ${String(sales[0]?.tx)} without a decision, and its batch ends there`);
-  known.halfByNode.set(node, { next: nextPosition(position), sales });
-  for (const { tx, cause } of sales) {
-    if (tx === null) continue;
-    if (known.transactions.has(tx)) complain(`${whereOf(turn)} sells for ${tx} without a decision, and it was offered before`);
-    const trade = Object.entries(known.kinds).find(([, { causes }]) => causes.decided === cause)?.[0] ?? '';
-    const resolution = 'purchase'; // Or the checks of the next turn complain.
-    known.transactions.set(tx, { tx, trade, price: 0, offerUntil: 0, verdict: 'committed', resolution, clearing: new Map() });
-  }
-}
-
-function checkHolderPart(
-  known: Known,
-  turn: DurableTurn,
-  sales: readonly LedgerEntry[],
-  holds: readonly LedgerEntry[],
-  complain: Complain,
-): void {
-  const say = (detail: string): void => complain(`${whereOf(turn)} ${detail}`);
-  if (turn.changes.ledger.length !== 2 || holds.length !== 1 || sales.length !== 1 || holds[0]?.tx !== sales[0]?.tx)
-    return say(`is not the purchase of ${sales.map(({ tx }) => String(tx)).join(', ')}, which was sold right before it`);
-  const [{ tx, postings } = { tx: null, postings: [] }] = holds;
-  if (tx === null || parseTransaction(tx)?.holder !== turn.changes.shard) say(`buys for ${String(tx)}, which it cannot have minted`);
-  const price = postings.reduce((sum, { place, amount }) => (place === 'hold' ? sum + amount : sum), 0);
-  const taken = sales.reduce((sum, sold) => sum + goldTaken(sold), 0);
-  if (taken > price) say(`promises ${price} for ${String(tx)}, and ${taken} are taken`);
-  if (stepsOf(turn, hold).some(({ old, row }) => (row ?? old)?.tx === tx)) say(`buys ${String(tx)} at once, and has a hold of it`);
-}
-
-/** Whether a turn buys for that transaction. */
-function isBoughtIn({ changes }: DurableTurn, tx: string | null): boolean {
-  return changes.ledger.some((line) => line.tx === tx && tradeEffectOf(line) === 'purchase');
+/** A transaction that was never offered: its decider has sold, and the checker of units sees to it that its holder has bought. */
+function noteUnit({ transactions, kinds }: Known, tx: TransactionId, cause: string): void {
+  const trade = Object.entries(kinds).find(([, { causes }]) => causes.decided === cause)?.[0] ?? '';
+  transactions.set(tx, { tx, trade, price: 0, offerUntil: 0, verdict: 'committed', resolution: 'purchase', clearing: new Map() });
 }
 
 function checkHolds(known: Known, turn: DurableTurn, complain: Complain): void {
@@ -290,10 +235,6 @@ const ABORT_RULES: readonly CheckerRule<Decided>[] = [
 function takenBy({ turn, row }: Decided): number | undefined {
   const sale = turn.changes.ledger.find((line) => line.tx === row.tx && tradeEffectOf(line) === 'sale');
   return sale === undefined ? undefined : goldTaken(sale);
-}
-
-function goldTaken({ postings }: LedgerEntry): number {
-  return postings.reduce((sum, { place, asset, amount }) => (place === 'clearing' && asset === 'gold' ? sum - amount : sum), 0);
 }
 
 function checkSettling({ transactions }: Known, turn: DurableTurn, complain: Complain): void {

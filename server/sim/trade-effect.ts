@@ -19,3 +19,8 @@ export function tradeEffectOf({ tx, postings }: LedgerEntry): TradeEffect | unde
   if (held < 0) return clears ? 'purchase' : 'release';
   return clears ? 'sale' : undefined;
 }
+
+/** The gold that a decider's line takes of its transaction. */
+export function goldTaken({ postings }: LedgerEntry): number {
+  return postings.reduce((sum, { place, asset, amount }) => (place === 'clearing' && asset === 'gold' ? sum - amount : sum), 0);
+}

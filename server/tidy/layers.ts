@@ -51,7 +51,7 @@ export const LAYERS: Readonly<Record<string, LayerRule>> = {
   client: { uses: ['shared'], packages: ['@colyseus/sdk', 'eventemitter3', 'zod'] },
   build: { uses: [], packages: ['esbuild', '#package.json'] },
   'load-tests': { uses: 'everything', packages: 'everything' },
-  docs: { uses: ['shared', 'server/tidy', 'server/config', 'server/http', 'server/edge'], packages: ['zod', 'prettier', 'oxc-parser'] },
+  docs: { uses: ['shared', 'server/tidy', 'server/config', 'server/http'], packages: ['zod', 'prettier', 'oxc-parser'] },
 };
 
 /**

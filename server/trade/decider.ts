@@ -35,7 +35,7 @@ export function onOffer(kinds: TradeKinds, turn: Turn, offer: Offer): Handled {
   const known = turn.table(decision).find('tx', offer.tx);
   const isLate = offer.offerUntil < turn.now;
   if (known !== undefined) tell(turn, known);
-  else if (hasRoom(turn)) decide(turn, offer, isLate ? LATE : kindOf(kinds, offer.trade).decide(turn, offer));
+  else if (hasRoomForDecision(turn)) decide(turn, offer, isLate ? LATE : kindOf(kinds, offer.trade).decide(turn, offer));
   else if (isLate) turn.emit(holderOf(offer.tx), abortOf(offer, turn.shard, LATE.reason));
   return DONE;
 }
@@ -93,7 +93,7 @@ export function forgetSettled(turn: Turn): void {
  * Whether one more decision may be written down. Nobody else tidies while nothing but offers comes,
  * and those have no effect.
  */
-function hasRoom(turn: Turn): boolean {
+export function hasRoomForDecision(turn: Turn): boolean {
   const decisions = turn.table(decision);
   if (decisions.size >= limits.decisionsMax) forgetSettled(turn);
   return decisions.size < limits.decisionsMax;

@@ -2,7 +2,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '#shared/limits.ts';
 import { refusal } from '#shared/refusals.ts';
-import type { ShardId } from '#shared/units.ts';
+import { shardId } from '#shared/address.ts';
+import { instant, type ShardId } from '#shared/units.ts';
 import { Bench } from '#server/cell/testing/cell-bench.ts';
 import type { ShardNews } from '#server/cell/active-shard.ts';
 import { MemoryDisk } from '#server/journal/disk/memory.ts';
@@ -13,11 +14,15 @@ import { answer } from '#server/shard/message.ts';
 import { operation } from '#server/shard/operations.ts';
 import type { Powerup } from '#server/shard/powerup.ts';
 import { ADA, BOB } from '#server/shard/testing/shard-driver.ts';
+import { acceptOffer } from './decider.ts';
 import { decision, hold } from './entities.ts';
+import type { Offer } from './messages.ts';
 import { pursePowerups, purchase, purse, PURSE_START, sale, testTrade, WAITING, type Wish } from './testing/purse.ts';
 import { transactionId } from './transaction.ts';
 
 const TX = transactionId({ holder: ADA, generation: 1, seq: 1 });
+const CAT = { holder: shardId('cat', 'europe', 'softcore'), generation: 1 };
+const OFFER: Offer = { kind: 'offer', key: '', tx: TX, trade: WAITING, offerUntil: instant(Number.MAX_SAFE_INTEGER), terms: {} };
 
 async function open(
   powerups: readonly Powerup[] = pursePowerups(),
@@ -107,6 +112,30 @@ describe('a trade between two shards at rest', () => {
     await bench.run(1_000);
     expect(again.reply).toEqual(last);
     expect(await rowsOf(bench, ADA)).toMatchObject({ purchase: 1, coins: PURSE_START - 100, held: 0 });
+  });
+
+  it('that would be accepted is refused while the decider has as many decisions as it may (T9)', async () => {
+    const crowd: Powerup = {
+      name: 'crowd',
+      entities: [],
+      handlers: {
+        crowd: (turn) => {
+          for (let seq = 1; seq <= limits.decisionsMax; seq++)
+            acceptOffer(turn, { ...OFFER, tx: transactionId({ ...CAT, seq }) }, turn.now);
+          return answer('full');
+        },
+      },
+    };
+    const bench = await open([...pursePowerups(), crowd]);
+    bench.ask(BOB, 'crowd');
+    await bench.run(1_000);
+    const refused = promise(bench, 'accept', { kind: 'promise-standing' });
+    const bought = promise(bench, 'commit', { op: 'b' });
+    await bench.run(1_000);
+    expect(refused.reply).toMatchObject({ name: 'busy' });
+    expect(bought.reply).toMatchObject({ kind: 'answer' });
+    expect(await rowsOf(bench, ADA)).toEqual({ purchase: 1, operation: 1, coins: PURSE_START - 100, held: 0 });
+    expect(await rowsOf(bench, BOB)).toMatchObject({ decision: limits.decisionsMax, sale: 1 });
   });
 
   it('goes by messages if the decider fails in it, which is reported, and counted where it failed', async () => {

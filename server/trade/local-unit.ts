@@ -14,7 +14,7 @@ import { refusal } from '#shared/refusals.ts';
 import type { RowId } from '#shared/units.ts';
 import type { Handled } from '#server/shard/message.ts';
 import type { Turn } from '#server/shard/turn.ts';
-import { acceptOffer, assertFinal } from './decider.ts';
+import { acceptOffer, assertFinal, hasRoomForDecision } from './decider.ts';
 import { hold } from './entities.ts';
 import { messageKey, type Offer } from './messages.ts';
 import type { Hold, TradeKind } from './trade-kind.ts';
@@ -35,6 +35,8 @@ export function tradeAtOnce(kind: TradeKind, holder: Turn, decider: Turn, promis
     assertFinal(decided.reason);
     return refusal(decided.reason);
   }
+  // By messages such an offer would wait unanswered (T9); here nothing is held yet.
+  if (decided.kind === 'accept' && !hasRoomForDecision(decider)) return refusal('busy', { reason: 'the other side has too many offers' });
   kind.promise(holder, promised);
   if (decided.kind === 'commit') return kind.commit(holder, promised, decided.result);
   // The decision comes later, by messages: both sides keep their row, as after `pending`.

@@ -43,9 +43,10 @@ export class Admissions {
     return undefined;
   }
 
-  /** Tries when it is its turn. What does not turn out to be junk counts as a session instead of a try in vain. */
+  /** Tries when it is its turn. What does not turn out to be junk counts as so many sessions instead of a try in vain. */
   async open<Opened extends object>(
     address: string,
+    sessionCost: number,
     open: () => Promise<Opened | Refusal>,
     isJunk: (opened: Opened | Refusal) => boolean,
   ): Promise<Opened | Refusal> {
@@ -56,7 +57,7 @@ export class Admissions {
       if (!isJunk(opened)) {
         const { sessions, tries } = this.#doors.of(networkOf(address));
         tries.owe(-1);
-        sessions.owe(1);
+        sessions.owe(sessionCost);
       }
       return opened;
     } finally {

@@ -103,7 +103,7 @@ describe('admission', () => {
   const isJunk = (opened: object): boolean => 'kind' in opened;
   const attempt = async (admissions: Admissions, address: string, open: () => Promise<object>): Promise<boolean> => {
     if (admissions.admit(address) !== undefined) return false;
-    await admissions.open(address, open, isJunk);
+    await admissions.open(address, 1, open, isJunk);
     return true;
   };
 
