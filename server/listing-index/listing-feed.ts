@@ -1,6 +1,6 @@
 /**
  * One node's end of the listing index: it feeds the index, and asks it for what is at least as new
- * as the node's own journal. It owns what waits to be sent, and how the index knows each open cell.
+ * as the node's own journal. It owns the open cells, and what waits to be sent.
  *
  * A cell is opened by a snapshot of its rows, and is live after that: its changes go in batches,
  * each of which starts where the one before ended. Cells that wait for a snapshot at the same time
@@ -21,7 +21,7 @@
  * F7. A batch is bounded, and so is the time that it takes to make it; the node has turns in between.
  */
 import { listingId } from '#shared/address.ts';
-import { CellMap, type CellEpoch } from '#shared/cell.ts';
+import type { CellEpoch } from '#shared/cell.ts';
 import type { IndexedListing } from '#shared/search.ts';
 import {
   NO_POSITION,
@@ -34,6 +34,7 @@ import {
   shardVersion,
 } from '#shared/units.ts';
 import type { Cancel, Platform } from '#server/platform/platform.ts';
+import { FedCells, type FedCell } from './fed-cells.ts';
 import { PendingChanges, type ListingChange } from './pending-changes.ts';
 import {
   IndexAwayError,
@@ -78,17 +79,6 @@ export interface ListingFeedOptions<Row> {
   readonly indexed: (shard: ShardId, version: ShardVersion, row: Row) => IndexedListing;
 }
 
-/**
- * An open cell: it waits for a snapshot, which will have all that happens until then; one is under way; or the index
- * knows it and takes its changes.
- */
-interface OpenCell {
-  readonly cell: CellEpoch;
-  phase: 'waiting' | 'snapshot' | 'live';
-  /** Whether changes may be missing that the index does not know; never if it is live. */
-  hasLost: boolean;
-}
-
 /** How the index stands towards what the feed has heard. */
 type State =
   /** The index knows everything. */
@@ -116,16 +106,13 @@ const PENDING_MAX = 1_000_000;
 const SNAPSHOT_RETRY_MS = 1_000;
 
 const newChanges = (): FeedChange[] => [];
-const byCellList = (byCell: ReadonlyMap<OpenCell, readonly FeedChange[]>): readonly CellChanges[] =>
+const byCellList = (byCell: ReadonlyMap<FedCell, readonly FeedChange[]>): readonly CellChanges[] =>
   Array.from(byCell, ([{ cell }, changes]) => ({ cell, changes }));
 
 /** The feed; `Row` is a listing as its shard has it. */
 export class ListingFeed<Row extends { readonly id: RowId }> {
   readonly #options: ListingFeedOptions<Row>;
-  /** The open cells, of each at most one epoch. */
-  readonly #cells: CellMap<OpenCell>;
-  /** Those of the open cells that are forgotten as soon as the index knows their changes. */
-  readonly #closing = new Set<OpenCell>();
+  readonly #cells: FedCells;
   readonly #pending = new PendingChanges<Row>();
   readonly #hidden = new Set<ShardId>();
   #state: State = { kind: 'current' };
@@ -141,7 +128,7 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
 
   constructor(options: ListingFeedOptions<Row>) {
     this.#options = options;
-    this.#cells = new CellMap(options.cellsPerMarket);
+    this.#cells = new FedCells(options.cellsPerMarket);
     void this.#watchLosses();
   }
 
@@ -174,11 +161,7 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
 
   /** Feeds these cells from now on, too, in the place of what they were. Resolves as `allLive` does. */
   openCells(cells: readonly CellEpoch[]): Promise<void> {
-    for (const cell of cells) {
-      const former = this.#cells.get(cell);
-      if (former !== undefined) this.#closing.delete(former);
-      this.#cells.set(cell, { cell, phase: 'waiting', hasLost: former?.hasLost ?? false });
-    }
+    for (const cell of cells) this.#cells.open(cell);
     return this.allLive();
   }
 
@@ -194,10 +177,7 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
    * happens if it is open in another epoch. Its rows stay in the index until its next owner opens it.
    */
   closeCell(cell: CellEpoch): void {
-    const open = this.#cells.get(cell);
-    if (open?.cell.epoch !== cell.epoch) return;
-    this.#closing.add(open);
-    this.#send();
+    if (this.#cells.close(cell)) this.#send();
   }
 
   /** Takes what a durable turn has made of a listing. */
@@ -250,19 +230,19 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
 
   /** Whether there are open cells that the index does not know as a whole. */
   get #lacksCells(): boolean {
-    return this.#snapshots !== undefined && this.#cells.values().some(({ phase }) => phase !== 'live');
+    return this.#snapshots !== undefined && !this.#cells.areAllLive;
   }
 
   /** Whether the index lacks changes that wait no more, until the snapshots of their cells. */
   get #hasLost(): boolean {
-    return this.#snapshots !== undefined && this.#cells.values().some(({ hasLost }) => hasLost);
+    return this.#snapshots !== undefined && this.#cells.hasLost;
   }
 
   #add(change: ListingChange<Row>): void {
     const state = this.#state;
     if (state.kind === 'stopped') return;
     const open = this.#snapshots === undefined ? undefined : this.#cells.of(change.shard);
-    if (open?.phase === 'waiting') open.hasLost = true;
+    if (open?.phase === 'waiting') this.#cells.lose(open);
     else this.#pending.add(change);
     if (state.kind === 'sending') state.laterSinceMs ??= this.#nowMs;
     else if (state.kind === 'current') this.#startTimer(this.#nowMs);
@@ -285,14 +265,14 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
     if (state.kind === 'sending' || state.kind === 'stopped' || this.#fedTo === undefined) return;
     const { cells, isMore } = this.#takenOut();
     const isHeld = this.#pending.count > 0 || this.#hasLost;
-    const leaving = isMore ? [] : Array.from(this.#closing).filter(({ phase }) => phase === 'live');
+    const leaving = isMore ? [] : this.#cells.leaving;
     const from = this.#fedTo;
     const to = isHeld || this.#heardTo < from ? from : this.#heardTo;
     if (state.kind === 'behind') state.cancelTimer?.();
     const sinceMs = state.kind === 'behind' ? state.sinceMs : this.#nowMs;
     if (cells.length === 0 && from === to) {
       this.#state = isHeld ? { kind: 'behind', sinceMs, cancelTimer: undefined } : { kind: 'current' };
-      this.#forget(leaving);
+      this.#cells.forget(leaving);
       return;
     }
     this.#state = { kind: 'sending', sinceMs, laterSinceMs: isHeld ? sinceMs : undefined, isUrgent: isMore };
@@ -300,13 +280,13 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   }
 
   /** Sends a batch, which has the last changes of the cells that are leaving. */
-  async #deliver(batch: FeedMessage, leaving: readonly OpenCell[]): Promise<void> {
+  async #deliver(batch: FeedMessage, leaving: readonly FedCell[]): Promise<void> {
     const isTaken = await this.#isApplied(batch).catch((error: unknown) => {
       this.#reportUnlessAway('the listing index does not take changes', error);
       this.#lose();
       return false;
     });
-    if (isTaken) this.#forget(leaving);
+    if (isTaken) this.#cells.forget(leaving);
     if (this.#state.kind !== 'sending') return;
     const { laterSinceMs, isUrgent } = this.#state;
     const sinceMs = isTaken ? laterSinceMs : this.#state.sinceMs;
@@ -315,25 +295,12 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
     else if (isTaken && sinceMs !== undefined) this.#startTimer(sinceMs);
   }
 
-  /** Feeds these cells no more, unless they were opened anew. */
-  #forget(cells: readonly OpenCell[]): void {
-    for (const open of cells) {
-      this.#closing.delete(open);
-      if (this.#isOpen(open)) this.#cells.set(open.cell, undefined);
-    }
-  }
-
-  /** Whether a cell was neither forgotten nor opened anew. */
-  #isOpen(open: OpenCell): boolean {
-    return this.#cells.get(open.cell) === open;
-  }
-
   /** Takes out changes of live cells, as many as are sent at once; those of cells that are not known go. */
   #takenOut(): { readonly cells: readonly CellChanges[]; readonly isMore: boolean } {
-    const byCell = new Map<OpenCell, FeedChange[]>();
+    const byCell = new Map<FedCell, FeedChange[]>();
     // If all cells wait for snapshots nothing can be sent, and what waits may be much.
-    const isNothingLive = this.#snapshots !== undefined && !this.#cells.values().some(({ phase }) => phase === 'live');
-    if (this.#pending.count === 0 || (isNothingLive && this.#cells.values().some(() => true))) return { cells: [], isMore: false };
+    const isNoneLive = this.#snapshots !== undefined && this.#cells.isNoneLive;
+    if (this.#pending.count === 0 || isNoneLive) return { cells: [], isMore: false };
     let count = 0;
     for (const [shard, pending] of this.#pending) {
       const open = this.#cells.of(shard);
@@ -354,10 +321,7 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   /** Changes are lost, so that every open cell needs a snapshot: one that is under way does not count. */
   #openAgain(): void {
     this.#pending.clear();
-    for (const open of this.#cells.values()) {
-      open.phase = 'waiting';
-      open.hasLost = true;
-    }
+    this.#cells.loseAll();
     void this.allLive();
   }
 
@@ -380,7 +344,7 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   async #snapshotsTaken(): Promise<void> {
     await Promise.resolve(); // What is opened in the same go is read together.
     for (;;) {
-      if (this.#isStopped || !this.#cells.values().some(({ phase }) => phase === 'waiting')) {
+      if (this.#isStopped || !this.#cells.isOneWaiting) {
         // In the same go: what is opened from now on begins anew.
         this.#snapshots = undefined;
         return;
@@ -393,27 +357,26 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
 
   /** Whether the cells that waited are live now, but for those that were forgotten or opened again meanwhile. */
   async #isSnapshotTaken(): Promise<boolean> {
-    const waiting: OpenCell[] = [];
+    let begun: readonly FedCell[] = [];
     try {
       // An index that does not answer is found out before all rows are read for it.
       if (this.#fedTo === undefined && !(await this.#isApplied({ kind: 'open', cells: [] }))) return false;
-      waiting.push(...this.#cells.values().filter(({ phase }) => phase === 'waiting'));
-      for (const open of waiting) open.phase = 'snapshot';
-      const position = await this.#snapshotPosition(waiting);
-      if (position !== undefined && !this.#isStopped) this.#goLive(waiting, position);
+      begun = this.#cells.beginSnapshot();
+      const position = await this.#snapshotPosition(begun);
+      if (position !== undefined && !this.#isStopped) this.#goLive(begun, position);
       return position !== undefined;
     } catch (error) {
       this.#reportUnlessAway('the listing index could not be given a snapshot', error);
       return false;
     } finally {
-      for (const open of waiting) if (open.phase === 'snapshot') open.phase = 'waiting';
+      this.#cells.giveUpSnapshot(begun);
     }
   }
 
   /** Gives the index the rows of these cells as of the position returned; `undefined` if it has lost its place. */
-  async #snapshotPosition(waiting: readonly OpenCell[]): Promise<Position | undefined> {
-    const { position, rows } = await this.#options.snapshot(waiting.map(({ cell }) => cell));
-    const cells = waiting.filter((open) => open.phase === 'snapshot' && this.#isOpen(open)).map(({ cell }) => cell);
+  async #snapshotPosition(begun: readonly FedCell[]): Promise<Position | undefined> {
+    const { position, rows } = await this.#options.snapshot(begun.map(({ cell }) => cell));
+    const cells = begun.filter((open) => open.phase === 'snapshot' && this.#cells.isOpen(open)).map(({ cell }) => cell);
     if (cells.length === 0) return position;
     if (!(await this.#isApplied({ kind: 'open', cells }))) return undefined;
     let isTaken = true;
@@ -447,15 +410,11 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
   }
 
   /** The index has everything of these cells up to a position: what waits and is not later has gone with it. */
-  #goLive(cells: readonly OpenCell[], position: Position): void {
+  #goLive(cells: readonly FedCell[], position: Position): void {
     for (const [shard] of this.#pending) {
       if (this.#cells.of(shard)?.phase === 'snapshot') this.#pending.keepAfter(shard, position);
     }
-    for (const open of cells) {
-      if (open.phase !== 'snapshot') continue;
-      open.phase = 'live';
-      open.hasLost = false;
-    }
+    this.#cells.endSnapshot(cells);
     if (position > this.#heardTo) this.#heardTo = position;
     this.#send();
   }
@@ -473,10 +432,7 @@ export class ListingFeed<Row extends { readonly id: RowId }> {
     }
     this.#fedTo = batch.kind === 'changes' ? answer.to : (this.#fedTo ?? answer.to);
     for (const cell of answer.outdated) {
-      const open = this.#cells.get(cell);
-      const isClosing = open !== undefined && this.#closing.has(open);
-      if (open?.cell.epoch === cell.epoch) this.#forget([open]);
-      if (isClosing) continue; // Its next owner was faster.
+      if (this.#cells.giveUp(cell)) continue; // Its next owner was faster.
       const message = `the index knows another owner of cell ${cell.cell} of ${cell.market}, which is fed no more`;
       platform.report({ level: 'error', message });
     }

@@ -54,6 +54,8 @@ export interface IndexServer {
 const CONNECTIONS_MAX = 64;
 /** From the connection to the hello. */
 const HELLO_MS = 3_000;
+/** How often Node looks for connections that take longer to ask for a WebSocket. */
+const CHECK_MS = 500;
 /** Bytes that a node does not read until its connection is cut: more than the answers to all of its searches. */
 const UNREAD_BYTES_MAX = 64 * 1_024 * 1_024;
 
@@ -70,9 +72,9 @@ type Phase =
 /** Starts a server with an empty index. Rejects if it cannot listen. */
 export async function startIndexServer(options: IndexServerOptions): Promise<IndexServer> {
   const { host, port } = options;
-  const http = createServer((_request, response) => response.writeHead(426, { connection: 'close' }).end());
+  const patience = { headersTimeout: HELLO_MS, requestTimeout: HELLO_MS, connectionsCheckingInterval: CHECK_MS };
+  const http = createServer(patience, (_request, response) => response.writeHead(426, { connection: 'close' }).end());
   http.maxConnections = CONNECTIONS_MAX;
-  http.headersTimeout = HELLO_MS;
   const shared = new SharedIndex(options);
   const sockets = new WebSocketServer({ server: http, maxPayload: FRAME_BYTES_MAX, perMessageDeflate: false });
   sockets.on('connection', (socket, request) => new Connection(socket, request.socket.remoteAddress ?? 'somebody', options, shared));
