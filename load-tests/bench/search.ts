@@ -4,6 +4,7 @@
  * Measured: rebuilding from a node's snapshot, the memory of the process, and the time of single searches, one after the other, from
  * the question to the answer, with a batch of changes every 20 ms. Not measured: the edge and the way to the client, many searches at once.
  */
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { affixesFor, affixRange } from '#shared/catalog/catalogue.ts';
@@ -11,22 +12,31 @@ import { SORT_CHEAPEST, type Criteria, type Sort } from '#shared/criteria.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import { gold, durationMs, NO_POSITION } from '#shared/units.ts';
+import { IndexChild } from '#server/listing-index/child.ts';
 import { ListingIndex } from '#server/listing-index/listing-index.ts';
 import { localListingIndex } from '#server/listing-index/local.ts';
-import type { ListingIndexService, SearchAnswer } from '#server/listing-index/service.ts';
+import { RemoteListingIndex } from '#server/listing-index/remote.ts';
+import type { FeedBatch, ListingIndexService, SearchAnswer } from '#server/listing-index/service.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
 import { percentile, rounded } from './harness.ts';
 import { MARKET, MarketListings, NODE, NOW } from './market-listings.ts';
 
-/** The full size: a million listings, of which 5,000 change each second. */
-export const SEARCH_BENCH_DEFAULTS = { listings: 1_000_000, queries: 2_000, changes: 5_000 };
+/**
+ * The full size: a million listings, of which 5,000 change each second. The index is a process of its own, as it is for a server; with
+ * `--process 0` it is in this one.
+ */
+export const SEARCH_BENCH_DEFAULTS = { listings: 1_000_000, queries: 2_000, changes: 5_000, process: 1 };
 
 /** Listings of a snapshot that are sent at once. */
 const PART = 500;
+/** Parts that are made before the clock runs again. */
+const PARTS_AHEAD = 100;
 /** As the feed batches them. */
 const BATCH_MS = 20;
 /** Searches that are not counted, of each kind. */
 const WARM_UP = 50;
+/** Of Linux, in which `/proc` counts. */
+const PAGE_BYTES = 4_096;
 /** How often the kinds besides the first are searched for, against it. */
 const OTHERS_SHARE = 0.2;
 const STATS_MAX = limits.criteriaStatsMax;
@@ -51,7 +61,7 @@ interface MeasuredIndex {
 /** Runs the benchmark; it takes about a minute at full size and keeps nothing. */
 export async function benchSearch(options: typeof SEARCH_BENCH_DEFAULTS): Promise<object> {
   const prng = createPrng('search');
-  const index = openInThisProcess();
+  const index = options.process === 1 ? await openAsProcess() : openInThisProcess();
   try {
     const { service } = index;
     const market = new MarketListings(prng, options.listings);
@@ -83,21 +93,44 @@ export async function benchSearch(options: typeof SEARCH_BENCH_DEFAULTS): Promis
   }
 }
 
+/** As a server starts it. */
+async function openAsProcess(): Promise<MeasuredIndex> {
+  const machine = nodeMachine();
+  const key = machine.random.id().repeat(2);
+  const child = new IndexChild(key, machine);
+  const service = new RemoteListingIndex({ address: () => child.address, key, node: NODE, itemClasses, machine });
+  await service.reachable();
+  const rssBytes = (): number => Number(readFileSync(`/proc/${child.pid}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES;
+  const stop = async (): Promise<void> => {
+    service.close();
+    await child.stop();
+  };
+  return { service, rssBytes, stop };
+}
+
 function openInThisProcess(): MeasuredIndex {
   const service = localListingIndex(new ListingIndex(itemClasses), nodeMachine().timers);
   return { service, rssBytes: () => process.memoryUsage().rss, stop: () => Promise.resolve() };
 }
 
-/** Feeds a snapshot in parts; the time is that of the index and the way to it, without making the rows. */
+/** Feeds a snapshot in parts, two at a time as the feed does; the time is that of the index and the way to it, without making the rows. */
 async function fill(service: ListingIndexService, market: MarketListings): Promise<number> {
   await service.apply(market.opening());
   let spentMs = 0;
-  for (let part = market.part(PART); part !== undefined; part = market.part(PART)) {
+  for (;;) {
+    const parts: FeedBatch[] = [];
+    for (let part = market.part(PART); part !== undefined; part = market.part(PART)) if (parts.push(part) === PARTS_AHEAD) break;
+    if (parts.length === 0) return rounded(spentMs);
     const start = performance.now();
-    await service.apply(part);
+    let underWay: Promise<unknown> = Promise.resolve();
+    for (const part of parts) {
+      const sent = service.apply(part);
+      await underWay;
+      underWay = sent;
+    }
+    await underWay;
     spentMs += performance.now() - start;
   }
-  return rounded(spentMs);
 }
 
 /** Listings that come and go. */

@@ -53,7 +53,8 @@ export class TopListings {
   offer(table: ClassTable, base: number, slots: Int32Array, count: number): number {
     const column = sortColumn(this.#sort.by, table);
     const isDescending = this.#sort.descending === true;
-    const [first, last] = [this.#after?.key ?? -Infinity, this.#lastKey];
+    const first = this.#after?.key ?? -Infinity;
+    const last = this.#lastKey;
     // Without a value is what comes last: it is of interest until enough rows with one are there.
     if (last === Infinity || column === undefined) return last === Infinity ? this.#collectAll(column, table, base, slots, count) : 0;
     const [low, high] = column.rangeWithin(isDescending ? -last : first, isDescending ? -first : last);
@@ -135,11 +136,15 @@ export class TopListings {
 
   /** The order of two rows collected, as `compareListings` has it. */
   #compare(a: number, b: number): number {
-    const [keyA, keyB] = [this.#keys[a] ?? 0, this.#keys[b] ?? 0];
+    // One by one: a pair of numbers with fractions would be allocated, and nearly all that a search leaves to the collector was that.
+    const keyA = this.#keys[a] ?? 0;
+    const keyB = this.#keys[b] ?? 0;
     if (keyA !== keyB) return keyA < keyB ? -1 : 1;
-    const [tieA, tieB] = [this.#ties[a] ?? 0, this.#ties[b] ?? 0];
+    const tieA = this.#ties[a] ?? 0;
+    const tieB = this.#ties[b] ?? 0;
     if (tieA !== tieB) return tieA < tieB ? -1 : 1;
-    const [idA, idB] = [this.#idAt(this.#handles[a] ?? -1), this.#idAt(this.#handles[b] ?? -1)];
+    const idA = this.#idAt(this.#handles[a] ?? -1);
+    const idB = this.#idAt(this.#handles[b] ?? -1);
     return idA < idB ? -1 : idA > idB ? 1 : 0;
   }
 }
