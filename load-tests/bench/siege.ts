@@ -2,7 +2,7 @@
  * `bench siege`: what calm players feel while others attack: one attack after the other, on a real server with the limits of
  * production, over real sockets.
  *
- * Four calm players search, ask for the rules, sell, cancel and claim, each a little below what a player may. `p99Ratio` is the worst of the attacks: the 99th percentile of the calm players' answers during it, over that of
+ * Twelve calm players search, ask for the rules, sell, cancel and claim, each a little below what a player may. `p99Ratio` is the worst of the attacks: the 99th percentile of the calm players' answers during it, over that of
  * before all attacks. `busy` is the share of its time that the server's main thread was at work. An attack is held off if that is at most 2, or at most 10 ms more. `/livez` is asked all the time, and the
  * server is stopped in the last attack. Attackers are processes of the lowest priority with addresses of their own: what they
  * take of the two processors themselves is not to be measured, but some of it always is.
@@ -35,7 +35,7 @@ const ATTACKS = ['dear', 'crowd', 'junk', 'guests', 'offers', 'slowloris', 'read
 const SETTINGS = ['--regions', 'europe', '--address-rate', '500', '--session-rate', '20'];
 const HELD_RATIO = 2;
 const HELD_MORE_MS = 10;
-const CALM_PLAYERS = 4;
+const CALM_PLAYERS = 12;
 /** Of one player: some 18 tokens a second. */
 const CALM_EVERY_MS = 110;
 const LIVEZ_EVERY_MS = 20;
@@ -82,7 +82,7 @@ async function fillMarket(directory: string, listings: number): Promise<void> {
 
 async function besiege(url: string, server: ServerChild, { seconds, guests }: typeof SIEGE_BENCH_DEFAULTS): Promise<object> {
   const calm = await Calm.come(url);
-  await calm.feel(1_000);
+  await calm.feel(seconds * 1_000); // A process that has just started is slow: it must not make attacks look harmless.
   const before = await calm.feel(seconds * 1_000);
   const attacks: Record<string, Felt & { readonly busy: number; readonly ratio: number; readonly isHeld: boolean }> = {};
   let stopMs = 0;

@@ -96,7 +96,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 
 function routesOf(services: EdgeServices, state: { readonly isDraining: boolean }): readonly Route[] {
   const { platform, sessionRate } = services;
-  const admissions = new Admissions(platform.readings, sessionRate);
+  const admissions = new Admissions(platform, sessionRate);
   const admit: Admit = ({ address }) =>
     state.isDraining ? refusal('unavailable', { reason: 'the server is stopping' }) : admissions.admit(address);
   const json = (value: unknown, status = 200): HttpAnswer => ({ kind: 'json', status, value });

@@ -4,18 +4,21 @@
  *
  * A try is counted when it comes, before its body is read, and given back if it was none in vain: a thousand that come at once are no
  * more than a thousand one after the other. Of all addresses together, only a few sessions are opened at a time, in the order in which
- * they came: however many come at once, nobody's command waits for more than those few.
+ * they came, with pauses as long as the work: however many come at once, they take half of the node's time, and nobody's command waits
+ * for more than those few.
  */
 import { limits } from '#shared/limits.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import { networkOf } from '#server/http/client-address.ts';
 import { RecentlyUsed, TokenBucket, type Rate } from '#server/http/token-bucket.ts';
-import type { Readings } from '#server/platform/platform.ts';
+import type { Platform } from '#server/platform/platform.ts';
 import { Lane } from './lane.ts';
 
 const ADDRESSES_MAX = 10_000;
 /** One is at work while the other waits for the disk. */
 const AT_ONCE = 2;
+/** The longest pause after a session: one that took longer has waited for the disk, and left the thread to others. */
+const PAUSE_MAX_MS = 20;
 
 interface Door {
   readonly sessions: TokenBucket;
@@ -23,19 +26,19 @@ interface Door {
 }
 
 export class Admissions {
-  readonly #readings: Readings;
+  readonly #platform: Pick<Platform, 'readings' | 'timers'>;
   readonly #doors: RecentlyUsed<Door>;
   readonly #lane = new Lane(AT_ONCE, limits.sessionsWaitingMax);
 
-  constructor(readings: Readings, rate: Rate) {
-    const bucket = (): TokenBucket => new TokenBucket(rate, readings.monotonicMs());
-    this.#readings = readings;
+  constructor(platform: Pick<Platform, 'readings' | 'timers'>, rate: Rate) {
+    this.#platform = platform;
+    const bucket = (): TokenBucket => new TokenBucket(rate, this.#nowMs);
     this.#doors = new RecentlyUsed(ADDRESSES_MAX, () => ({ sessions: bucket(), tries: bucket() }));
   }
 
   /** Counts a try, or refuses it. */
   admit(address: string): Refusal | undefined {
-    const now = this.#readings.monotonicMs();
+    const now = this.#nowMs;
     const { sessions, tries } = this.#doors.of(networkOf(address));
     const waitMs = Math.max(sessions.waitMs(now), tries.waitMs(now));
     if (waitMs > 0) return refusal('rate-limited', { cost: 1, retryAfterMs: Math.ceil(waitMs) });
@@ -52,6 +55,7 @@ export class Admissions {
   ): Promise<Opened | Refusal> {
     const leave = await this.#lane.enter();
     if (leave === undefined) return refusal('busy', { reason: 'too many players come at once' });
+    const startedMs = this.#nowMs;
     try {
       const opened = await open();
       if (!isJunk(opened)) {
@@ -61,7 +65,11 @@ export class Admissions {
       }
       return opened;
     } finally {
-      leave();
+      this.#platform.timers.after(Math.min(this.#nowMs - startedMs, PAUSE_MAX_MS), leave);
     }
+  }
+
+  get #nowMs(): number {
+    return this.#platform.readings.monotonicMs();
   }
 }

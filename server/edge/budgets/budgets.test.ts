@@ -97,6 +97,16 @@ describe('a lane', () => {
 });
 
 describe('admission', () => {
+  const pauses: { ms: number; end: () => void }[] = [];
+  const never = (): void => undefined;
+  const timers = {
+    after: (ms: number, end: () => void) => {
+      pauses.push({ ms, end });
+      return never;
+    },
+    defer: never,
+  };
+  const platform = { readings, timers };
   const rate = { perSecond: 1, burst: 5 };
   const junk = () => Promise.resolve(refusal('unauthorized'));
   const good = () => Promise.resolve({ token: 't' });
@@ -104,26 +114,49 @@ describe('admission', () => {
   const attempt = async (admissions: Admissions, address: string, open: () => Promise<object>): Promise<boolean> => {
     if (admissions.admit(address) !== undefined) return false;
     await admissions.open(address, 1, open, isJunk);
+    pauses.pop()?.end();
     return true;
   };
 
   it('takes no session of anybody for junk of another address, and few of its own', async () => {
-    const admissions = new Admissions(readings, rate);
+    const admissions = new Admissions(platform, rate);
     for (let index = 0; index < 100; index++) await attempt(admissions, '192.0.2.1', junk);
     expect(await attempt(admissions, '192.0.2.2', good)).toBe(true);
     expect(admissions.admit('192.0.2.1')).toMatchObject({ name: 'rate-limited', details: { cost: 1, retryAfterMs: 1_000 } });
   });
 
   it('takes sessions from the sessions alone: those before some junk are not fewer for it', async () => {
-    const admissions = new Admissions(readings, rate);
+    const admissions = new Admissions(platform, rate);
     const [sessions, tries] = [[], []] as [boolean[], boolean[]];
     for (let index = 0; index < 4; index++) tries.push(await attempt(admissions, '192.0.2.1', junk));
     for (let index = 0; index < 6; index++) sessions.push(await attempt(admissions, '192.0.2.1', good));
     expect([tries, sessions]).toEqual([Array(4).fill(true), [true, true, true, true, true, false]]);
   });
 
+  it('opens two sessions at once, and the next when a pause as long as one of them is over', async () => {
+    const admissions = new Admissions(platform, rate);
+    const opened: string[] = [];
+    const open = (name: string) => () => {
+      opened.push(name);
+      clock.now += 7;
+      return good();
+    };
+    const all = ['a', 'b', 'c', 'd'].map((name) => admissions.open(`192.0.2.${name.charCodeAt(0)}`, 1, open(name), isJunk));
+    await Promise.all(all.slice(0, 2));
+    expect([opened, pauses.map(({ ms }) => ms)]).toEqual([
+      ['a', 'b'],
+      [14, 7],
+    ]);
+    pauses.shift()?.end();
+    await all[2];
+    expect(opened).toEqual(['a', 'b', 'c']);
+    for (let pause = pauses.shift(); pause !== undefined; pause = pauses.shift()) pause.end();
+    await all[3];
+    expect(opened).toEqual(['a', 'b', 'c', 'd']);
+  });
+
   it('counts what comes at once as what comes one after the other', async () => {
-    const admissions = new Admissions(readings, rate);
+    const admissions = new Admissions(platform, rate);
     const admitted = Array.from({ length: 50 }, () => admissions.admit('192.0.2.1') === undefined);
     expect(admitted.filter(Boolean)).toHaveLength(5);
   });
