@@ -96,8 +96,7 @@ export function expectedOf(frame: Buffer | string, number: number, isFirst: bool
   const { badFrame, version, otherClasses } = INDEX_CLOSE_CODES;
   if (typeof frame === 'string') return { code: badFrame };
   if (frame.length > FRAME_BYTES_MAX) return { code: 1_009 };
-  const value = unpackedOf(frame);
-  const good = frame.length > TWIN_BYTES_MAX ? undefined : questionSchema.safeParse(value).data;
+  const good = goodOf(frame);
   const [head = 0, said = 0] = frame;
   if (good === undefined)
     return { code: head >= 0x90 && head <= 0x9f && said <= 0x7f && said !== 1 && frame.length > 1 ? version : badFrame };
@@ -108,7 +107,7 @@ export function expectedOf(frame: Buffer | string, number: number, isFirst: bool
 
 /** Whether a good frame would take cells of the honest node by right. */
 export function isTakeover(frame: Buffer | string): boolean {
-  const good = typeof frame === 'string' || frame.length > TWIN_BYTES_MAX ? undefined : questionSchema.safeParse(unpackedOf(frame)).data;
+  const good = typeof frame === 'string' ? undefined : goodOf(frame);
   if (good?.[2] !== 'apply' || good[3] !== 'open') return false;
   return good[5].some(([market, , inEpoch]) => market === HONEST_MARKET && inEpoch >= HONEST_EPOCH);
 }
@@ -187,10 +186,11 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
-function unpackedOf(frame: Buffer): unknown {
+/** The frame as a list, if it is a good one. */
+function goodOf(frame: Buffer): z.output<typeof questionSchema> | undefined {
+  if (frame.length > TWIN_BYTES_MAX) return undefined;
   try {
-    const value: unknown = unpackr.unpack(frame);
-    return value;
+    return questionSchema.safeParse(unpackr.unpack(frame)).data;
   } catch {
     return undefined;
   }

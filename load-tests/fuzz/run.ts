@@ -88,7 +88,7 @@ export async function runFuzz({ count: inputs, seed }: RunOptions, directory: st
   const tookMs = performance.now() - startedAt;
   if (server.isRunning) await settle(players, market);
   const { worstMs } = await heart.stop();
-  const indexMbMax = await honest.stop();
+  const indexFigures = await honest.stop();
   const ending = await server.stop(STOP_MS);
   await index.stop();
   if (ending.code !== 0)
@@ -100,7 +100,7 @@ export async function runFuzz({ count: inputs, seed }: RunOptions, directory: st
     seed,
     perSecond,
     livezWorstMs: worstMs,
-    indexMbMax,
+    ...indexFigures,
     ...market.counts,
   };
 }
