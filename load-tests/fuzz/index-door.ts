@@ -32,8 +32,9 @@ const HONEST_ROWS = 20;
 const HONEST_MS = 20;
 /** How often an honest search may fail in a row, each after a second: this machine has other things to do. */
 const TRIES_MAX = 3;
-/** An index of a few hundred rows takes a fifth of this; the largest frames are what it has to collect. */
-const MEMORY_MB_MAX = 1_000;
+/** The heap is enough for a few of the largest frames at once: an index that keeps what it should not comes to its end. Arrays are beside it. */
+const HEAP_MB = 768;
+const MEMORY_MB_MAX = 1_500;
 const FRAMES_MAX = 50;
 const STRANGERS = 0.06;
 const SILENT = 0.000_3;
@@ -68,10 +69,13 @@ export class FuzzedIndex {
   /** Starts one. Rejects if it does not listen. */
   static async start(key: string, findings: Findings): Promise<FuzzedIndex> {
     const env = { ...process.env, GAVEL_INDEX_KEY: key };
-    const child = spawn(process.execPath, [MAIN, '--port', '0'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    const [said] = await once(child.stdout, 'data', { signal: AbortSignal.timeout(START_MS) });
-    const url = /ws:\/\/\S+(?=\.$)/m.exec(String(said))?.[0];
-    if (url === undefined) throw new Error(`the index does not listen: ${String(said)}`);
+    const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, MAIN, '--port', '0'], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const said: readonly unknown[] = await once(child.stdout, 'data', { signal: AbortSignal.timeout(START_MS) });
+    const url = /ws:\/\/\S+(?=\.$)/m.exec(String(said[0]))?.[0];
+    if (url === undefined) throw new Error(`the index does not listen: ${String(said[0])}`);
     return new FuzzedIndex(child, url, key, findings);
   }
 
