@@ -4,7 +4,8 @@ import { parseCommand } from '#shared/protocol.ts';
 import { frameInput, readPayload, readRequest, type Knowledge } from './frames.ts';
 import { httpInput } from './http-inputs.ts';
 import { Findings } from './findings.ts';
-import { FuzzedIndex, HonestNode, IndexCaller } from './index-door.ts';
+import { FuzzedIndex, HonestNode } from './fuzzed-index.ts';
+import { IndexCaller } from './index-door.ts';
 import { indexFrame } from './index-inputs.ts';
 
 describe('the fuzzer', () => {

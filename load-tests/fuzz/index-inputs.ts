@@ -20,7 +20,7 @@ import { BAD_WORDS, badValue, mutated, spoilt } from './rubbish.ts';
 
 export const { itemClasses } = BUILT_IN_CATALOGUE;
 /** The time of all searches. */
-export const NOW = instant(1_000);
+export const FUZZ_NOW = instant(1_000);
 /** Whose rows nobody may touch: no epoch of its cells is later. */
 export const HONEST_MARKET = marketName('honest', 'softcore');
 const HONEST_EPOCH = epoch(Number.MAX_SAFE_INTEGER);
@@ -48,7 +48,7 @@ export function someListing(prng: Prng, shard: ShardId, row = prng.integer(1, 20
     ...(prng.chance(0.8) ? { buyout: gold(prng.integer(1, 2_000)) } : {}),
     ...(prng.chance(0.3) ? { currentBid: gold(prng.integer(1, 2_000)) } : {}),
     startsAt: instant(0),
-    endsAt: instant(NOW + prng.integer(-1, 1_000)),
+    endsAt: instant(FUZZ_NOW + prng.integer(-1, 1_000)),
     version: shardVersion(prng.integer(0, 50)),
   };
 }
@@ -148,7 +148,7 @@ function someQuery(prng: Prng): (IndexQuestion & { readonly kind: 'search' })['q
     criteria: someCriteria(prng),
     sort: { by: prng.pick(['buyout', 'endsAt', 'might', 'nothing']), ...(prng.chance(0.3) ? { descending: true } : {}) },
     limit: prng.integer(1, limits.searchLimitMax),
-    now: NOW,
+    now: FUZZ_NOW,
     ...(prng.chance(0.1)
       ? { cursor: prng.pick([btoa('["buyout",false,1,"x"]'), btoa('["buyout",false,null,"x"]'), 'x', '__proto__']) }
       : {}),

@@ -10,7 +10,8 @@ import { Books } from '../books.ts';
 import { ServerChild } from '../server-child.ts';
 import { FuzzPlayer, type FuzzMarket } from './game-door.ts';
 import { knock } from './http-door.ts';
-import { FuzzedIndex, HonestNode, IndexCaller } from './index-door.ts';
+import { FuzzedIndex, HonestNode } from './fuzzed-index.ts';
+import { IndexCaller } from './index-door.ts';
 import type { RunOptions } from '../run-options.ts';
 import { Findings } from './findings.ts';
 
