@@ -29,8 +29,8 @@ import {
   type WireValue,
 } from './wire-rows.ts';
 
-/** The largest frame: twice a batch of the largest rows there can be. */
-export const FRAME_BYTES_MAX = 4 * 1_024 * 1_024;
+/** The largest frame: twice a batch of the largest rows there can be, of 2,300 bytes each. To decode it may take the index a quarter of a second. */
+export const FRAME_BYTES_MAX = 2_560 * 1_024;
 
 /** The largest frame of a search: twice the largest criteria. Their check costs several times as much per byte as that of rows. */
 const SEARCH_BYTES_MAX = 128 * 1_024;
