@@ -65,6 +65,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     tokens: new Tokens(platform, options.jwtKeys, options.studioKeys),
     reads: readTableOf(backend.features),
     accounts: new Accounts(platform.readings, options.addressRate),
+    admissions: new Admissions(platform, options.sessionRate),
     accountBySocket: new WeakMap(),
   };
   await startMatchMaker();
@@ -95,14 +96,13 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 }
 
 function routesOf(services: EdgeServices, state: { readonly isDraining: boolean }): readonly Route[] {
-  const { platform, sessionRate } = services;
-  const admissions = new Admissions(platform, sessionRate);
+  const { admissions } = services;
   const admit: Admit = ({ address }) =>
     state.isDraining ? refusal('unavailable', { reason: 'the server is stopping' }) : admissions.admit(address);
   const json = (value: unknown, status = 200): HttpAnswer => ({ kind: 'json', status, value });
   /** What `admit` has counted is a try in vain until it is here. */
   const admitted = async (address: string, sessionCost: number, open: () => Promise<object | Refusal>): Promise<HttpAnswer> => {
-    const opened = await admissions.open(address, sessionCost, open, isJunk);
+    const opened = await admissions.counted(address, sessionCost, open, isJunk);
     return 'kind' in opened ? opened : json(opened);
   };
   const handleSession = withBody(OPERATIONS.openSession.body, (body, _, { address }) =>
@@ -117,7 +117,7 @@ function routesOf(services: EdgeServices, state: { readonly isDraining: boolean 
     return json({ ready }, ready ? 200 : 503);
   };
   const handleReconnection = withBody(OPERATIONS.reconnect.body, (body, { roomId = '' }, { address }) =>
-    admissions.open<HttpAnswer>(address, 1, () => reconnect(roomId, body), isJunk),
+    admissions.counted<HttpAnswer>(address, 1, () => admissions.inTurn(() => reconnect(roomId, body)), isJunk),
   );
   const description = openApiDocument();
   return [

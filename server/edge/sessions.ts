@@ -2,7 +2,7 @@
  * Sessions: `POST /session` answers a player with a seat in the room of its shard, and a token to
  * come back with.
  *
- * 1. Authenticate first: an unauthenticated request opens no shard and no room.
+ * 1. Authenticate first: an unauthenticated request opens no shard and no room, and waits in nobody's way.
  * 2. A session creates its shard if there is none; only guests of a development world start with
  *    goods.
  * 3. The answer is given by the node that owns the shard.
@@ -24,7 +24,7 @@ import type { Identity } from './tokens.ts';
 
 /** Opens the session that the request asks for, or refuses. Rejects only on a bug. */
 export async function openSession(services: EdgeServices, request: SessionRequest, address: string): Promise<SessionAnswer | Refusal> {
-  const { accounts, backend, directory, platform, tokens } = services;
+  const { accounts, admissions, backend } = services;
   const { region, mode } = request;
   if (!backend.regions.includes(region)) return refusal('bad-request', { fault: `region: must be one of ${backend.regions.join(', ')}` });
   const identity = await identify(services, request);
@@ -34,6 +34,12 @@ export async function openSession(services: EdgeServices, request: SessionReques
 
   const shard = shardId(identity.player, region, mode);
   if (!backend.owns(shard)) return refusal('unavailable', { reason: 'this player lives on another node' });
+  return admissions.inTurn(() => seated(services, identity, shard));
+}
+
+/** Opens the shard and its room, and reserves a seat there. */
+async function seated(services: EdgeServices, identity: Identity, shard: ShardId): Promise<SessionAnswer | Refusal> {
+  const { backend, directory, platform, tokens } = services;
   const opening: Command = { kind: 'open', issuer: 'service', body: openingOf(services, identity, shard) };
   const opened = await backend.world.accept({ to: shard, message: opening, creates: true });
   if (opened.kind === 'refusal') return opened;
