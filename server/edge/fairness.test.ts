@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { CloseCode } from '@colyseus/core';
 import { SignJWT } from 'jose';
+import { createServer } from 'node:http';
 import { RefusedError } from '#client/errors.ts';
 import { GameClient } from '#client/game-client.ts';
 import { openSession, type Session } from '#client/session.ts';
@@ -10,6 +11,7 @@ import { until } from '#client/wait.ts';
 import { limits } from '#shared/limits.ts';
 import { commands, sessionAnswerSchema } from '#shared/protocol.ts';
 import { TrustedProxies } from '#server/http/client-address.ts';
+import { listen } from '#server/http/listen.ts';
 import type { Edge } from './edge.ts';
 import { closeAll, JWT_KEY, onClose, startTestEdge } from './testing/test-edge.ts';
 import { upgrade } from './testing/upgrade.ts';
@@ -197,5 +199,23 @@ describe('a client of ours', () => {
     onClose(() => ada.close());
     const answers = await Promise.all(Array.from({ length: 40 }, () => ada.history()));
     expect(answers).toHaveLength(40);
+  });
+});
+
+describe('a studio that is slow to give its keys', () => {
+  it('keeps those waiting who need one that is not known, and nobody else', async () => {
+    const asked = Promise.withResolvers<void>();
+    const studio = createServer(() => asked.resolve());
+    const { url } = await listen(studio, '127.0.0.1', 0);
+    onClose(async () => studio.closeAllConnections());
+    onClose(async () => studio.close());
+    const { edge } = await startTestEdge({ studioKeys: { kind: 'url', url: new URL(url) } });
+    await asked.promise;
+    const header = Buffer.from(JSON.stringify({ alg: 'ES256', kid: 'none' })).toString('base64url');
+    const unknown = Array.from({ length: 8 }, () => post(edge.url, '/session', { token: `${header}.e30.AAAA`, region: 'europe' }));
+    const first = await Promise.race([...unknown, post(edge.url, '/session', { guest: 'ada', region: 'europe' })]);
+    expect(first).toMatchObject({ status: 200 });
+    studio.closeAllConnections();
+    expect(await Promise.all(unknown)).toContainEqual(expect.objectContaining({ status: 504 }));
   });
 });
