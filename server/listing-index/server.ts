@@ -16,7 +16,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
-import type { SearchedClass } from '#shared/search.ts';
 import type { NodeName } from '#shared/units.ts';
 import type { Cancel, Machine } from '#server/platform/platform.ts';
 import { challengeMessage, indexProofMessage, NONCE_BYTES, otherVersionOf, readNodeProof, WIRE_VERSION } from './handshake.ts';
