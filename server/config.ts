@@ -50,7 +50,7 @@ export interface Config {
    * last time that the node knows.
    */
   readonly isClockRight: boolean;
-  /** Where a listing index runs by itself, such as `ws://10.0.0.7:2568`, without which the server starts one; and what the two share. */
+  /** Where a listing index runs by itself, such as `ws://10.0.0.7:2569`, without which the server starts one; and what the two share. */
   readonly index: { readonly url: string | undefined; readonly key: string };
   readonly secrets: Secrets;
   /** Where game servers come in, if not with all others. */
@@ -97,6 +97,9 @@ export function loadConfig(source: ConfigSource): Config | Printout {
   if (!parsed.success) throw new ConfigError(sentenceOf(parsed.error, texts, placeOf));
   const { data, host, port, profile, rules, catalog, regions, origins = [], jwks, ...rest } = parsed.data;
   const adminPort = rest['admin-port'];
+  if (adminPort === port && port !== 0 && rest['admin-host'] === host) {
+    throw new ConfigError(`${placeOf('admin-port')} must not be the port that players come to, which is ${port}.`);
+  }
   const perSecond = rest['session-rate'] ?? SESSION_RATE[profile];
   const addressTokens = rest['address-rate'] ?? ADDRESS_RATE[profile];
   const catalogue =

@@ -155,7 +155,7 @@ function announce(config: Config, node: GavelNode, { edge, admin }: Doors, index
   const { position, pendingRecords, durationMs, remarks } = node.persister.recovered;
   const lines = [
     `Gavel serves at ${edge.url} (regions ${regions.join(', ')}; softcore and hardcore; rules ${rules.profile}).`,
-    `Clients: POST ${edge.url}/session, then the Colyseus SDK; see docs/reference/protocol.md. Try: npm run demo`,
+    `Clients: POST ${edge.url}/session, then the Colyseus SDK; see docs/clients.md.`,
     `Game servers: ${(admin ?? edge).url}/api; see docs/integration.md.`,
     `Data in ${dataDirectory}: ${position} turns, ${pendingRecords} of them recovered from the journal in ${durationMs} ms.`,
     `Listing index: ${config.index.url ?? `process ${index.child?.pid ?? 'unknown'}, a child of this one`}.`,

@@ -159,15 +159,15 @@ export const limits = {
   addressTokensPerSecond: 500,
   /** Tokens that an address may spend at once. */
   addressTokensBurst: 1_500,
-  /** Sessions that wait while a few are being opened, of all addresses together: a second or two of work. Beyond it the next is `busy`. */
+  /** Sessions that wait while a few are being opened, of all addresses together: three to five seconds of work on a quick disk. Beyond it the next is `busy`. */
   sessionsWaitingMax: 1_000,
   /** Tokens of a session: its token is verified, its shard opened, a room made. */
   sessionTokens: 5,
   /** Searches of one player that wait while one is under way. Beyond it the player is told `rate-limited`. */
   searchesWaitingMax: 4,
   /**
-   * What a search may look at for one token: rows times nodes of the criteria. The index looks at some 100 million a second, in a process
-   * of its own.
+   * What a search may look at for one token: rows times the conditions that look at them. The index, a process of its own, does some 400
+   * million a second.
    */
   searchUnitsPerToken: 20_000,
   /** Listings of an answer for one token: reading, sealing and encoding them is the node's own work. */

@@ -10,7 +10,7 @@ const faults: readonly (readonly [content: unknown, sentence: string])[] = [
   [{ guest: { silver: 1 } }, 'unknown field "silver" in guest'],
   [{ extends: 'wow' }, 'extends: Invalid option: expected one of "dev"|"diablo3"'],
   [{ startDelayMs: -1 }, 'startDelayMs: Too small: expected number to be >=0'],
-  [{ startDelayMs: 0.5 }, 'startDelayMs: Invalid input: expected int, received number'],
+  [{ startDelayMs: 0.5 }, 'startDelayMs: must be a whole number'],
   [{ startDelayMs: '5m' }, 'startDelayMs: Invalid input: expected number, received string'],
   [{ gold: { priceMax: 2 ** 53 } }, 'gold.priceMax: Too big: expected int to be <=9007199254740991'],
   [{ gold: { saleFeeBasisPoints: 10_001 } }, 'gold.saleFeeBasisPoints: Too big: expected number to be <=10000'],

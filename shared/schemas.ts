@@ -123,8 +123,14 @@ export function faultOf(error: z.ZodError): string {
   if (issue === undefined) return 'is malformed';
   const place = issue.path.map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index === 0 ? '' : '.'}${String(key)}`)).join('');
   const sentence =
-    issue.code === 'unrecognized_keys' ? unknownKeys(issue.keys, place) : `${place === '' ? 'value' : place}: ${issue.message}`;
+    issue.code === 'unrecognized_keys' ? unknownKeys(issue.keys, place) : `${place === '' ? 'value' : place}: ${wordsOf(issue)}`;
   return sentence.length <= SENTENCE_LENGTH_MAX ? sentence : `${sentence.slice(0, SENTENCE_LENGTH_MAX)}...`;
+}
+
+/** Zod's own words, but for the two faults that are made most: a field that is not there, and a broken number. */
+function wordsOf({ code, message }: z.core.$ZodIssue): string {
+  if (code === 'invalid_type' && message.endsWith('received undefined')) return 'is missing';
+  return code === 'invalid_type' && message.includes('expected int,') ? 'must be a whole number' : message;
 }
 
 function unknownKeys(keys: readonly string[], place: string): string {

@@ -6,6 +6,7 @@ const page = (id) => document.getElementById(id);
 const say = (text) => page('log').append(Object.assign(document.createElement('li'), { textContent: text }));
 
 let server; // such as http://127.0.0.1:2567
+let region; // one of those that the server was started with
 let credentials; // { guest } in a development world, { token } signed by your studio in production
 let token; // the server's own: good for 15 minutes, to come back with
 let room; // the player's room, or undefined while there is no connection
@@ -15,7 +16,7 @@ async function openSession(who) {
   const response = await fetch(`${server}/session`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ ...who, region: 'europe', mode: 'softcore' }),
+    body: JSON.stringify({ ...who, region, mode: 'softcore' }),
   });
   const answer = await response.json();
   if (!response.ok) throw answer; // a refusal, see 4
@@ -109,7 +110,8 @@ const on = (id, event, act) =>
 on('join', 'submit', async () => {
   const form = new FormData(page('join'));
   server = form.get('server');
-  credentials = { guest: form.get('guest') };
+  region = form.get('region');
+  credentials = form.get('token') === '' ? { guest: form.get('guest') } : { token: form.get('token') };
   await join(credentials);
   say('Joined');
 });

@@ -60,7 +60,7 @@ const indexUrl = z
   .string()
   .refine(
     (text) => URL.canParse(text) && ['ws:', 'wss:'].includes(new URL(text).protocol) && !text.includes('#'),
-    'must be an address such as ws://10.0.0.7:2568; not',
+    'must be an address such as ws://10.0.0.7:2569; not',
   );
 const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
 const networks = listOf((text) => network.safeParse(text).success, 'must name addresses or networks such as 10.0.0.0/8; not');

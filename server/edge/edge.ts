@@ -24,9 +24,9 @@ import { playerRoomClass } from './player-room.ts';
 import { PLAYER_ROOM, RoomDirectory } from './room-directory.ts';
 import type { EdgeOptions, EdgeServices } from './services.ts';
 import { renewToken } from './renewal.ts';
-import { identify, openSession, type Credentials } from './sessions.ts';
+import { openSession } from './sessions.ts';
 import { packShownListings } from './shown-listings.ts';
-import { Tokens, type Identity } from './tokens.ts';
+import { Tokens } from './tokens.ts';
 
 /** An edge that serves. */
 export interface Edge {
@@ -65,6 +65,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     tokens: new Tokens(platform, options.jwtKeys, options.studioKeys),
     reads: readTableOf(backend.features),
     accounts: new Accounts(platform.readings, options.addressRate),
+    admissions: new Admissions(platform, options.sessionRate),
     accountBySocket: new WeakMap(),
   };
   await startMatchMaker();
@@ -95,37 +96,28 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 }
 
 function routesOf(services: EdgeServices, state: { readonly isDraining: boolean }): readonly Route[] {
-  const { platform, sessionRate } = services;
-  const admissions = new Admissions(platform, sessionRate);
+  const { admissions } = services;
   const admit: Admit = ({ address }) =>
     state.isDraining ? refusal('unavailable', { reason: 'the server is stopping' }) : admissions.admit(address);
   const json = (value: unknown, status = 200): HttpAnswer => ({ kind: 'json', status, value });
   /** What `admit` has counted is a try in vain until it is here. */
-  const admitted = async (
-    who: Credentials,
-    address: string,
-    sessionCost: number,
-    open: (identity: Identity) => Promise<object | Refusal>,
-  ): Promise<HttpAnswer> => {
-    // Before it takes a turn: a studio may be slow to give its keys, and nobody else is to wait for it.
-    const identity = await identify(services, who);
-    if ('kind' in identity) return identity;
-    const opened = await admissions.open(address, sessionCost, () => open(identity), isJunk);
+  const admitted = async (address: string, sessionCost: number, open: () => Promise<object | Refusal>): Promise<HttpAnswer> => {
+    const opened = await admissions.counted(address, sessionCost, open, isJunk);
     return 'kind' in opened ? opened : json(opened);
   };
   const handleSession = withBody(OPERATIONS.openSession.body, (body, _, { address }) =>
-    admitted(body, address, 1, (identity) => openSession(services, identity, body, address)),
+    admitted(address, 1, () => openSession(services, body, address)),
   );
   // It takes no seat, and pays for its request as any other does.
   const handleRenewal = withBody(OPERATIONS.renewToken.body, (body, _, { address }) =>
-    admitted(body, address, 0, (identity) => renewToken(services, identity)),
+    admitted(address, 0, () => renewToken(services, body)),
   );
   const handleReadiness = (): HttpAnswer => {
     const ready = !state.isDraining && services.isReady();
     return json({ ready }, ready ? 200 : 503);
   };
   const handleReconnection = withBody(OPERATIONS.reconnect.body, (body, { roomId = '' }, { address }) =>
-    admissions.open<HttpAnswer>(address, 1, () => reconnect(roomId, body), isJunk),
+    admissions.counted<HttpAnswer>(address, 1, () => admissions.inTurn(() => reconnect(roomId, body)), isJunk),
   );
   const description = openApiDocument();
   return [

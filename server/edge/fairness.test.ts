@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { CloseCode } from '@colyseus/core';
 import { SignJWT } from 'jose';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { RefusedError } from '#client/errors.ts';
 import { GameClient } from '#client/game-client.ts';
@@ -11,7 +12,6 @@ import { until } from '#client/wait.ts';
 import { limits } from '#shared/limits.ts';
 import { commands, sessionAnswerSchema } from '#shared/protocol.ts';
 import { TrustedProxies } from '#server/http/client-address.ts';
-import { listen } from '#server/http/listen.ts';
 import type { Edge } from './edge.ts';
 import { closeAll, JWT_KEY, onClose, startTestEdge } from './testing/test-edge.ts';
 import { upgrade } from './testing/upgrade.ts';
@@ -137,6 +137,28 @@ describe('an address', () => {
     expect(statuses.sort()).toEqual([400, 400, 429]);
   });
 
+  it('opens sessions while others show tokens of keys that are asked for in vain', async () => {
+    const silent = createServer(() => undefined);
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    onClose(async () => {
+      silent.close().closeAllConnections();
+    });
+    const address = silent.address();
+    if (address === null || typeof address === 'string') throw new Error('it has no port');
+    const { edge } = await startTestEdge({ studioKeys: { kind: 'url', url: new URL(`http://127.0.0.1:${address.port}/keys`) } });
+    let answered = 0;
+    const junk = `${btoa('{"alg":"ES256","kid":"nobody"}')}.e30.AAAA`;
+    const tries = Array.from({ length: 6 }, async () => {
+      const { status } = await post(edge.url, '/session', { token: junk, region: 'europe' });
+      answered++;
+      return status;
+    });
+    expect((await open(edge, 'ada')).player).toBe('guest-ada');
+    expect(answered).toBe(0);
+    silent.closeAllConnections();
+    expect(await Promise.all(tries)).toEqual(Array(6).fill(504));
+  });
+
   it('has one budget for the commands of all its players', async () => {
     const { edge } = await startTestEdge({ addressRate: { perSecond: 0.001, burst: 100 } });
     const [ada, bob] = [await open(edge, 'ada'), await open(edge, 'bob')];
@@ -151,6 +173,8 @@ describe('an address', () => {
 });
 
 describe('a WebSocket', () => {
+  const pathOf = ({ roomId }: Session['room']): string => `/process/${roomId}?sessionId=nobody`;
+
   it.each([
     '/x/constructor?sessionId=x',
     '/x/__proto__?sessionId=x',
@@ -167,12 +191,24 @@ describe('a WebSocket', () => {
     expect(reported).toEqual([]);
   });
 
-  it('is refused where its address has too many, and is one of its client behind a proxy', async () => {
-    const { edge } = await startTestEdge({ proxies: new TrustedProxies(['127.0.0.1']) });
+  it('is refused where its address has too many, which behind a proxy is that of its client', async () => {
+    const { edge } = await startTestEdge({ proxies: new TrustedProxies(['127.0.0.1']), connectionsPerAddressMax: 1 });
     const { room } = await open(edge, 'ada');
-    const path = `/process/${room.roomId}?sessionId=nobody`;
-    expect(await upgrade(edge, path, { 'x-forwarded-for': '198.51.100.1' })).toBe(101);
-    expect(await upgrade(edge, path, { 'x-forwarded-for': 'rubbish, "' })).toBe(101);
+    // That of the session is open, and came from the proxy's own address.
+    expect(await upgrade(edge, pathOf(room))).toBe(503);
+    expect(await upgrade(edge, pathOf(room), { 'x-forwarded-for': 'rubbish, "' })).toBe(503);
+    expect(await upgrade(edge, pathOf(room), { 'x-forwarded-for': '198.51.100.1' })).toBe(101);
+  });
+
+  it('is paid for by its address, which behind a proxy is that of its client', async () => {
+    const addressRate = { perSecond: 0.001, burst: 20 };
+    const { edge } = await startTestEdge({ proxies: new TrustedProxies(['127.0.0.1']), addressRate });
+    const { room } = await open(edge, 'ada');
+    const served: (number | undefined)[] = [];
+    for (let index = 0; index < 20; index++) served.push(await upgrade(edge, pathOf(room), { 'x-forwarded-for': '198.51.100.1' }));
+    expect(served).toEqual(Array(20).fill(101));
+    expect(await upgrade(edge, pathOf(room), { 'x-forwarded-for': '198.51.100.1' })).toBe(429);
+    expect(await upgrade(edge, pathOf(room), { 'x-forwarded-for': '198.51.100.2' })).toBe(101);
   });
 
   it('that takes its seat and never says that it is there is destroyed, and its seat is free', async () => {
@@ -199,23 +235,5 @@ describe('a client of ours', () => {
     onClose(() => ada.close());
     const answers = await Promise.all(Array.from({ length: 40 }, () => ada.history()));
     expect(answers).toHaveLength(40);
-  });
-});
-
-describe('a studio that is slow to give its keys', () => {
-  it('keeps those waiting who need one that is not known, and nobody else', async () => {
-    const asked = Promise.withResolvers<void>();
-    const studio = createServer(() => asked.resolve());
-    const { url } = await listen(studio, '127.0.0.1', 0);
-    onClose(async () => studio.closeAllConnections());
-    onClose(async () => studio.close());
-    const { edge } = await startTestEdge({ studioKeys: { kind: 'url', url: new URL(url) } });
-    await asked.promise;
-    const header = Buffer.from(JSON.stringify({ alg: 'ES256', kid: 'none' })).toString('base64url');
-    const unknown = Array.from({ length: 8 }, () => post(edge.url, '/session', { token: `${header}.e30.AAAA`, region: 'europe' }));
-    const first = await Promise.race([...unknown, post(edge.url, '/session', { guest: 'ada', region: 'europe' })]);
-    expect(first).toMatchObject({ status: 200 });
-    studio.closeAllConnections();
-    expect(await Promise.all(unknown)).toContainEqual(expect.objectContaining({ status: 504 }));
   });
 });

@@ -5,7 +5,7 @@
  * 1. comes from a page that may use the server, or from no page,
  * 2. names a room of this node, as `/process/room?sessionId=seat` does: whatever else a path may name, such as a member of
  *    JavaScript's objects, is no room,
- * 3. comes from an address that has not too many already.
+ * 3. comes from an address that has not too many already, and pays: behind a trusted proxy, whose own connections cost nothing, here.
  *
  * Then the socket is under guard, on the account of the room's player, before Colyseus knows of it. Whether it has a seat
  * there, Colyseus decides.
@@ -32,6 +32,7 @@ interface TransportParts {
   readonly proxies: TrustedProxies;
   readonly accounts: Accounts;
   readonly directory: RoomDirectory;
+  readonly connectionsPerAddressMax?: number;
   /** Where rooms find the account of a socket. */
   readonly accountBySocket: WeakMap<object, Account>;
 }
@@ -44,11 +45,12 @@ const WS_OPTIONS = { maxPayload: limits.payloadBytesMax, perMessageDeflate: fals
 
 export class GuardedTransport extends WebSocketTransport {
   readonly #parts: TransportParts;
-  readonly #open = new OpenByAddress(limits.connectionsPerAddressMax);
+  readonly #open: OpenByAddress;
 
   constructor(server: Server, parts: TransportParts) {
     super({ server, ...WS_OPTIONS });
     this.#parts = parts;
+    this.#open = new OpenByAddress(parts.connectionsPerAddressMax ?? limits.connectionsPerAddressMax);
   }
 
   /** Called once, by the constructor above it. */
@@ -67,6 +69,9 @@ export class GuardedTransport extends WebSocketTransport {
     const player = this.#playerOf(request);
     if (typeof player !== 'string') return refuseUpgrade(socket, player);
     const address = proxies.clientOf(request);
+    const isByProxy = proxies.has(request.socket.remoteAddress ?? '');
+    const refused = isByProxy ? accounts.chargeAddress(address) : undefined;
+    if (refused !== undefined) return refuseUpgrade(socket, refused);
     const release = this.#open.open(address);
     if (release === undefined) return refuseUpgrade(socket, refusal('busy', { reason: 'too many connections of this address' }));
     socket.once('close', release);

@@ -7,11 +7,17 @@
  * last vouched for the player, and `Tokens.verify` refuses it when that is too long ago.
  */
 import type { z } from 'zod';
-import type { renewalAnswerSchema } from '#shared/protocol.ts';
+import type { renewalAnswerSchema, renewalRequestSchema } from '#shared/protocol.ts';
+import type { Refusal } from '#shared/refusals.ts';
 import type { EdgeServices } from './services.ts';
-import type { Identity } from './tokens.ts';
+import { identify } from './sessions.ts';
 
-/** The next token of somebody whose last one was good. */
-export async function renewToken({ tokens, platform }: EdgeServices, identity: Identity): Promise<z.output<typeof renewalAnswerSchema>> {
-  return { token: await tokens.resume(identity, platform.readings.wall()) };
+/** The next token after this one, or a refusal if it is none, of nobody welcome, or over. */
+export async function renewToken(
+  services: EdgeServices,
+  { token }: z.output<typeof renewalRequestSchema>,
+): Promise<z.output<typeof renewalAnswerSchema> | Refusal> {
+  const identity = await identify(services, { token });
+  if ('kind' in identity) return identity;
+  return { token: await services.tokens.resume(identity, services.platform.readings.wall()) };
 }

@@ -19,6 +19,7 @@ import type { Reply } from '#server/shard/message.ts';
 import type { AnyRow } from '#server/shard/row.ts';
 import type { TrustedProxies } from '#server/http/client-address.ts';
 import type { Account, Accounts } from './budgets/accounts.ts';
+import type { Admissions } from './budgets/admissions.ts';
 import type { IdDoor } from './id-door.ts';
 import type { RoomDirectory } from './room-directory.ts';
 import type { StudioKeySource } from './studio-keys.ts';
@@ -74,6 +75,8 @@ export interface EdgeOptions {
   readonly sessionRate: Rate;
   /** Tokens that the players of one address may spend. */
   readonly addressRate: Rate;
+  /** WebSockets that one address may have; `limits.connectionsPerAddressMax` unless given. */
+  readonly connectionsPerAddressMax?: number;
   /** Who is believed about the addresses of others. */
   readonly proxies: TrustedProxies;
   /** Whether the node behind can serve. */
@@ -86,6 +89,7 @@ export interface EdgeServices extends EdgeOptions {
   readonly tokens: Tokens;
   readonly reads: ReadTable;
   readonly accounts: Accounts;
+  readonly admissions: Admissions;
   /** Whose account each socket spends from. */
   readonly accountBySocket: WeakMap<object, Account>;
 }

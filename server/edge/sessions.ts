@@ -2,7 +2,7 @@
  * Sessions: `POST /session` answers a player with a seat in the room of its shard, and a token to
  * come back with.
  *
- * 1. Authenticate first: an unauthenticated request opens no shard and no room, and what authentication waits for holds up nobody else.
+ * 1. Authenticate first: an unauthenticated request opens no shard and no room, and waits in nobody's way.
  * 2. A session creates its shard if there is none; only guests of a development world start with
  *    goods.
  * 3. The answer is given by the node that owns the shard.
@@ -22,23 +22,24 @@ import type { Command } from '#server/shard/message.ts';
 import type { EdgeServices } from './services.ts';
 import type { Identity } from './tokens.ts';
 
-/** What a client shows to be let in. */
-export type Credentials = Pick<SessionRequest, 'guest' | 'token'>;
-
 /** Opens the session that the request asks for, or refuses. Rejects only on a bug. */
-export async function openSession(
-  services: EdgeServices,
-  identity: Identity,
-  { region, mode }: Pick<SessionRequest, 'region' | 'mode'>,
-  address: string,
-): Promise<SessionAnswer | Refusal> {
-  const { accounts, backend, directory, platform, tokens } = services;
+export async function openSession(services: EdgeServices, request: SessionRequest, address: string): Promise<SessionAnswer | Refusal> {
+  const { accounts, admissions, backend } = services;
+  const { region, mode } = request;
   if (!backend.regions.includes(region)) return refusal('bad-request', { fault: `region: must be one of ${backend.regions.join(', ')}` });
+  const identity = await identify(services, request);
+  if ('kind' in identity) return identity;
   const hasty = accounts.of(identity.player, address).charge(limits.sessionTokens);
   if (hasty !== undefined) return hasty;
 
   const shard = shardId(identity.player, region, mode);
   if (!backend.owns(shard)) return refusal('unavailable', { reason: 'this player lives on another node' });
+  return admissions.inTurn(() => seated(services, identity, shard));
+}
+
+/** Opens the shard and its room, and reserves a seat there. */
+async function seated(services: EdgeServices, identity: Identity, shard: ShardId): Promise<SessionAnswer | Refusal> {
+  const { backend, directory, platform, tokens } = services;
   const opening: Command = { kind: 'open', issuer: 'service', body: openingOf(services, identity, shard) };
   const opened = await backend.world.accept({ to: shard, message: opening, creates: true });
   if (opened.kind === 'refusal') return opened;
@@ -48,7 +49,10 @@ export async function openSession(
 }
 
 /** Who these credentials speak for, or a refusal: by the wall clock, as rule 4 says. */
-export async function identify({ platform, tokens, guests }: EdgeServices, { guest, token }: Credentials): Promise<Identity | Refusal> {
+export async function identify(
+  { platform, tokens, guests }: EdgeServices,
+  { guest, token }: Pick<SessionRequest, 'guest' | 'token'>,
+): Promise<Identity | Refusal> {
   const now = platform.readings.wall();
   if (guest !== undefined) {
     if (!guests) return refusal('unauthorized', { reason: 'guests are only let into development worlds' });

@@ -136,7 +136,7 @@ describe('a token of the studio', () => {
       'the claims of the token cannot be used: aud: must be "gavel", or a list that has it',
       'the token ended 90 s ago',
       'the token begins in 90 s',
-      'the claims of the token cannot be used: exp: Invalid input: expected number, received undefined',
+      'the claims of the token cannot be used: exp: is missing',
       'the claims of the token cannot be used: sub: takes 242 of 64 characters as __ and _HH for each other byte',
       'the token is signed by "HS512", which is not accepted',
       'the signature of the token is of no key in GAVEL_JWT_SECRET',

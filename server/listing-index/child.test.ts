@@ -122,6 +122,17 @@ describe('an index that runs by itself', () => {
     expect(await once(index, 'exit')).toEqual([0, null]);
   });
 
+  it('says in one sentence that its port is taken', async () => {
+    const first = run(['--port', '0'], { GAVEL_INDEX_KEY: KEY });
+    const [line] = (await once(createInterface({ input: first.stdout }), 'line')) as [string];
+    const second = run(['--port', /:([0-9]+)\.$/.exec(line)?.[1] ?? ''], { GAVEL_INDEX_KEY: KEY });
+    const [said] = (await once(createInterface({ input: second.stderr }), 'line')) as [string];
+    expect(said).toMatch(/^gavel index: another program listens at that port; /);
+    expect(await once(second, 'exit')).toEqual([1, null]);
+    first.kill('SIGTERM');
+    expect(await once(first, 'exit')).toEqual([0, null]);
+  });
+
   it.each([
     [[], {}, 'GAVEL_INDEX_KEY must be in the environment, with at least 32 characters.'],
     [[], { GAVEL_INDEX_KEY: 'short' }, 'GAVEL_INDEX_KEY must be in the environment, with at least 32 characters.'],

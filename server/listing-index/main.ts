@@ -15,7 +15,7 @@ const HELP = `npm run index -- [--host ADDRESS] [--port N]
 Runs the listing index by itself, for nodes that are started with --index ws://ADDRESS:N.
 
   --host ADDRESS  The address to listen on (default 127.0.0.1).
-  --port N        The port to listen on (default 2568); 0 for any that is free.
+  --port N        The port to listen on (default 2569); 0 for any that is free.
 
 GAVEL_INDEX_KEY in the environment is the key that nodes and index share, of at least ${limits.secretLengthMin} characters.
 `;
@@ -28,7 +28,7 @@ function die(sentence: string): never {
 function readOptions(): Omit<IndexServerOptions, 'machine'> {
   const key = process.env['GAVEL_INDEX_KEY'] ?? '';
   const options = { host: { type: 'string' }, port: { type: 'string' }, help: { type: 'boolean', short: 'h' } } as const;
-  const { host = '127.0.0.1', port = '2568', help = false } = parseArgs({ options }).values;
+  const { host = '127.0.0.1', port = '2569', help = false } = parseArgs({ options }).values;
   if (help) {
     process.stdout.write(HELP);
     process.exit(0);
@@ -58,5 +58,8 @@ try {
   say();
   process.stdout.write(`The listing index listens at ${url}.\n`);
 } catch (error) {
+  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+    die(`another program listens at that port; --port N names another one (${error.message}).`);
+  }
   die(error instanceof Error ? error.message : String(error));
 }

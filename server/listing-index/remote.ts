@@ -27,7 +27,7 @@ import { SEARCHES_MAX } from './wire.ts';
 
 /** What a node needs to reach its index. */
 export interface RemoteIndexOptions extends Omit<IndexLinkOptions, 'life'> {
-  /** Where it is, such as `ws://10.0.0.7:2568`; `undefined` while nobody knows, as of a process that starts. */
+  /** Where it is, such as `ws://10.0.0.7:2569`; `undefined` while nobody knows, as of a process that starts. */
   readonly address: () => string | undefined;
 }
 

@@ -43,7 +43,7 @@ export const INDEX_CLOSE_CODES = {
   unknown: 4401,
   /** Another version of the frames. */
   version: 4406,
-  /** Nothing came for too long: of the handshake, or at all. */
+  /** No hello came for too long. Silence after it cuts the connection without a code: nobody is there to read one. */
   silent: 4408,
   /** The node searches by other item classes than those that have this index. */
   otherClasses: 4409,

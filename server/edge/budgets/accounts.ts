@@ -29,13 +29,18 @@ interface PlayerBudget {
   readonly lane: Lane;
 }
 
+interface AddressBudget {
+  readonly tokens: TokenBucket;
+  readonly lane: Lane;
+}
+
 /** One player at one address. Many connections may share it. */
 export class Account {
   readonly #player: PlayerBudget;
-  readonly #address: TokenBucket;
+  readonly #address: AddressBudget;
   readonly #readings: Readings;
 
-  constructor(player: PlayerBudget, address: TokenBucket, readings: Readings) {
+  constructor(player: PlayerBudget, address: AddressBudget, readings: Readings) {
     this.#player = player;
     this.#address = address;
     this.#readings = readings;
@@ -44,7 +49,7 @@ export class Account {
   /** Takes the cost, or says what was wanted, and how long to wait. */
   charge(cost: number): Refusal | undefined {
     const now = this.#readings.monotonicMs();
-    const waitMs = Math.max(this.#player.tokens.waitMs(now), this.#address.waitMs(now));
+    const waitMs = Math.max(this.#player.tokens.waitMs(now), this.#address.tokens.waitMs(now));
     if (waitMs > 0) return refusal('rate-limited', { cost, retryAfterMs: Math.ceil(waitMs) });
     this.owe(cost);
     return undefined;
@@ -53,7 +58,7 @@ export class Account {
   /** Takes what something has cost beyond its charge. */
   owe(cost: number): void {
     this.#player.tokens.owe(cost);
-    this.#address.owe(cost);
+    this.#address.tokens.owe(cost);
   }
 
   /** Counts a frame that is not served, and says whether it was one too many. */
@@ -61,13 +66,29 @@ export class Account {
     return !this.#player.strikes.take(this.#readings.monotonicMs());
   }
 
-  /** Runs what only one of a player may be under way of, after those that came before; refuses if too many wait. */
+  /**
+   * Runs what only one of a player may be under way of, and a few of an address, after those that came before. Refuses if too many wait,
+   * or if those before it have left the address in debt: what players of one address ask for in one instant is known by its cost only
+   * when the first of them are done.
+   */
   async inLane<Value>(cost: number, run: () => Value | Promise<Value>): Promise<Value | Refusal> {
     const leave = await this.#player.lane.enter();
     // How long those before it take, nobody knows; a second is what a client can make use of.
     if (leave === undefined) return refusal('rate-limited', { cost, retryAfterMs: LANE_RETRY_MS });
     try {
-      return await run();
+      return await this.#inLaneOfAddress(cost, run);
+    } finally {
+      leave();
+    }
+  }
+
+  async #inLaneOfAddress<Value>(cost: number, run: () => Value | Promise<Value>): Promise<Value | Refusal> {
+    const { lane, tokens } = this.#address;
+    const leave = await lane.enter();
+    if (leave === undefined) return refusal('rate-limited', { cost, retryAfterMs: LANE_RETRY_MS });
+    try {
+      const waitMs = tokens.waitMs(this.#readings.monotonicMs());
+      return waitMs > 0 ? refusal('rate-limited', { cost, retryAfterMs: Math.ceil(waitMs) }) : await run();
     } finally {
       leave();
     }
@@ -75,12 +96,14 @@ export class Account {
 }
 
 const LANE_RETRY_MS = 1_000;
+/** Searches of an address that are under way at once: the index looks at one after the other in any case. */
+const ADDRESS_LANE = 4;
 
 /** The accounts of one edge. */
 export class Accounts {
   readonly #readings: Readings;
   readonly #players: RecentlyUsed<PlayerBudget>;
-  readonly #addresses: RecentlyUsed<TokenBucket>;
+  readonly #addresses: RecentlyUsed<AddressBudget>;
 
   constructor(readings: Readings, addressRate: Rate) {
     const bucket = (rate: Rate): TokenBucket => new TokenBucket(rate, readings.monotonicMs());
@@ -90,12 +113,15 @@ export class Accounts {
       strikes: bucket(STRIKE_RATE),
       lane: new Lane(1, limits.searchesWaitingMax),
     }));
-    this.#addresses = new RecentlyUsed(ADDRESSES_MAX, () => bucket(addressRate));
+    this.#addresses = new RecentlyUsed(ADDRESSES_MAX, () => ({
+      tokens: bucket(addressRate),
+      lane: new Lane(ADDRESS_LANE, limits.connectionsPerAddressMax),
+    }));
   }
 
   /** Takes a token of the address for a connection, or for a request whoever makes it. */
   chargeAddress(address: string): Refusal | undefined {
-    const tokens = this.#addresses.of(networkOf(address));
+    const { tokens } = this.#addresses.of(networkOf(address));
     const now = this.#readings.monotonicMs();
     return tokens.take(now) ? undefined : refusal('rate-limited', { cost: 1, retryAfterMs: Math.ceil(tokens.waitMs(now)) });
   }

@@ -3,7 +3,7 @@
  * takes nothing from the players beside it until there is as much of it as there could be sessions.
  *
  * A try is counted when it comes, before its body is read, and given back if it was none in vain: a thousand that come at once are no
- * more than a thousand one after the other. Of all addresses together, only a few sessions are opened at a time, in the order in which
+ * more than a thousand one after the other. Who is known by then waits for a turn: only a few sessions of all addresses together are opened at a time, in the order in which
  * they came, with pauses as long as the work: however many come at once, they take half of the node's time, and nobody's command waits
  * for more than those few.
  */
@@ -46,24 +46,28 @@ export class Admissions {
     return undefined;
   }
 
-  /** Tries when it is its turn. What does not turn out to be junk counts as so many sessions instead of a try in vain. */
-  async open<Opened extends object>(
+  /** Runs a try. What it does not find to be junk counts as so many sessions instead of a try in vain. */
+  async counted<Outcome extends object>(
     address: string,
     sessionCost: number,
-    open: () => Promise<Opened | Refusal>,
-    isJunk: (opened: Opened | Refusal) => boolean,
-  ): Promise<Opened | Refusal> {
+    run: () => Promise<Outcome>,
+    isJunk: (outcome: Outcome) => boolean,
+  ): Promise<Outcome> {
+    const outcome = await run();
+    if (isJunk(outcome)) return outcome;
+    const { sessions, tries } = this.#doors.of(networkOf(address));
+    tries.owe(-1);
+    sessions.owe(sessionCost);
+    return outcome;
+  }
+
+  /** Runs what opens a session when it is its turn, for somebody who is known: who has to be asked for first holds up nobody. */
+  async inTurn<Opened>(run: () => Promise<Opened>): Promise<Opened | Refusal> {
     const leave = await this.#lane.enter();
     if (leave === undefined) return refusal('busy', { reason: 'too many players come at once' });
     const startedMs = this.#nowMs;
     try {
-      const opened = await open();
-      if (!isJunk(opened)) {
-        const { sessions, tries } = this.#doors.of(networkOf(address));
-        tries.owe(-1);
-        sessions.owe(sessionCost);
-      }
-      return opened;
+      return await run();
     } finally {
       this.#platform.timers.after(Math.min(this.#nowMs - startedMs, PAUSE_MAX_MS), leave);
     }

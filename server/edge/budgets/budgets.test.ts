@@ -18,6 +18,9 @@ const spend = (charge: () => Refusal | undefined): number => {
   return taken;
 };
 
+/** Whatever goes on by itself has gone on. */
+const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
 describe('an account', () => {
   it('is one for all connections of a player, wherever they come from', () => {
     const all = accounts();
@@ -61,15 +64,34 @@ describe('an account', () => {
     );
     const refused = await Promise.all(searches.slice(limits.searchesWaitingMax + 1));
     expect(refused).toMatchObject([{ name: 'rate-limited' }, { name: 'rate-limited' }]);
+    await settled();
     expect(await all.of(BOB, '192.0.2.1').inLane(2, () => 'at once')).toBe('at once');
     for (const [number, search] of searches.slice(0, limits.searchesWaitingMax + 1).entries()) {
       expect([ends.length, done.length]).toEqual([number + 1, number]);
       ends[number]?.();
       expect(await search).toEqual({ number });
-      // The next one starts in the turn after this one's end.
-      await Promise.resolve();
+      await settled();
     }
     expect(await account.inLane(2, () => 'free again')).toBe('free again');
+  });
+
+  it('has a few searches of all players of its address under way; when they come to more than it has, the rest is refused', async () => {
+    const all = accounts();
+    const ends: (() => void)[] = [];
+    const searches = Array.from({ length: 8 }, (_, number) => {
+      const account = all.of(playerId(`player-${number}`), '192.0.2.1');
+      return account.inLane(2, async () => {
+        await new Promise<void>((resolve) => ends.push(resolve));
+        account.owe(400);
+        return 'served';
+      });
+    });
+    await settled();
+    expect(ends).toHaveLength(4);
+    expect(await all.of(BOB, '192.0.2.2').inLane(2, () => 'at once')).toBe('at once');
+    for (const end of ends) end();
+    expect(await Promise.all(searches.slice(0, 4))).toEqual(Array(4).fill('served'));
+    expect(await Promise.all(searches.slice(4))).toEqual(Array(4).fill(expect.objectContaining({ name: 'rate-limited' })));
   });
 
   it('gives its lane back when a search fails', async () => {
@@ -113,7 +135,7 @@ describe('admission', () => {
   const isJunk = (opened: object): boolean => 'kind' in opened;
   const attempt = async (admissions: Admissions, address: string, open: () => Promise<object>): Promise<boolean> => {
     if (admissions.admit(address) !== undefined) return false;
-    await admissions.open(address, 1, open, isJunk);
+    await admissions.counted(address, 1, () => admissions.inTurn(open), isJunk);
     pauses.pop()?.end();
     return true;
   };
@@ -141,7 +163,7 @@ describe('admission', () => {
       clock.now += 7;
       return good();
     };
-    const all = ['a', 'b', 'c', 'd'].map((name) => admissions.open(`192.0.2.${name.charCodeAt(0)}`, 1, open(name), isJunk));
+    const all = ['a', 'b', 'c', 'd'].map((name) => admissions.inTurn(open(name)));
     await Promise.all(all.slice(0, 2));
     expect([opened, pauses.map(({ ms }) => ms)]).toEqual([
       ['a', 'b'],

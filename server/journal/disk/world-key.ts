@@ -40,7 +40,7 @@ export function settleWorldKey(directory: string, given: string | undefined, new
       ? `${directory} was used with a GAVEL_WORLD_KEY, which is not in the environment`
       : `${directory} was used with another key than that in GAVEL_WORLD_KEY`;
   throw new DataDirectoryError(
-    `${finding}; give it that key, or, to have all ids of listings and transactions that anybody has noted refused from now on, remove ${path}`,
+    `${finding}; give it that key, or, to have all ids of listings and trades that anybody has noted refused from now on, remove ${path}`,
   );
 }
 
