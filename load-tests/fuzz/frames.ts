@@ -17,7 +17,7 @@ export interface Knowledge {
 }
 
 /** Payloads that no encoder would write: records, lengths without an end, types of other formats. */
-const RAW_PAYLOADS: readonly Buffer[] = [
+export const RAW_PAYLOADS: readonly Buffer[] = [
   Buffer.from([0xc1]),
   Buffer.from([0xdf, 0xff, 0xff, 0xff, 0xff]),
   Buffer.from([0xdd, 0xff, 0xff, 0xff, 0xff]),
@@ -134,7 +134,7 @@ function validPayload(prng: Prng, type: string, { items, listings, ops, newOp }:
   }
 }
 
-function criteria(prng: Prng, depth: number): Readonly<Record<string, unknown>> {
+export function criteria(prng: Prng, depth: number): Readonly<Record<string, unknown>> {
   return {
     ...(prng.chance(0.3) ? { rarity: ['magic', 'rare'] } : {}),
     ...(prng.chance(0.3) ? { level: { min: prng.integer(0, 70) } } : {}),

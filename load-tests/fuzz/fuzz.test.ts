@@ -4,6 +4,9 @@ import { parseCommand } from '#shared/protocol.ts';
 import { frameInput, readPayload, readRequest, type Knowledge } from './frames.ts';
 import { httpInput } from './http-inputs.ts';
 import { Findings } from './findings.ts';
+import { FuzzedIndex, HonestNode } from './fuzzed-index.ts';
+import { IndexCaller } from './index-door.ts';
+import { indexFrame } from './index-inputs.ts';
 
 describe('the fuzzer', () => {
   it.each([
@@ -39,5 +42,25 @@ describe('the fuzzer', () => {
     const requests = (seed: string): readonly Buffer[] =>
       Array.from({ length: 50 }, (_, index) => httpInput(createPrng(`${seed} ${index}`), 'key'));
     expect(requests('a')).toEqual(requests('a'));
+    const toIndex = (seed: string): readonly (Buffer | string)[] => {
+      const prng = createPrng(seed);
+      return Array.from({ length: 200 }, (_, place) => indexFrame(prng, place + 1, { name: 'node', incarnation: 'first' }, place === 0));
+    };
+    expect(toIndex('a')).toEqual(toIndex('a'));
+  });
+
+  it('finds nothing at the door of a real index', async () => {
+    const told: string[] = [];
+    const key = 'the-key-of-an-index-that-is-fuzzed';
+    const findings = new Findings([key], (line) => told.push(line));
+    const index = await FuzzedIndex.start(key, findings);
+    const prng = createPrng('short');
+    const honest = new HonestNode(index, prng.fork('honest'), findings);
+    await honest.start();
+    const caller = new IndexCaller(index, 'caller', prng, findings);
+    for (let sent = 0; sent < 600;) sent += await caller.send(8);
+    await honest.stop();
+    await index.stop();
+    expect(told).toEqual([]);
   });
 });

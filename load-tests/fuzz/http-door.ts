@@ -23,7 +23,12 @@ export interface DoorCaller {
 /** Sends at most so many requests on one connection, in one go. Returns how many. */
 export async function knock({ url, address, serviceKey, prng }: DoorCaller, count: number, findings: Findings): Promise<number> {
   const inputs = Array.from({ length: Math.min(count, prng.integer(1, BATCH_MAX)) }, () => httpInput(prng, serviceKey));
-  const sent = Buffer.concat(inputs);
+  await exchangeRubbish(url, Buffer.concat(inputs), findings, address);
+  return inputs.length;
+}
+
+/** Sends bytes on a connection of their own, and looks at what comes back. */
+export async function exchangeRubbish(url: URL, sent: Buffer, findings: Findings, address = '127.0.0.1'): Promise<void> {
   const answers = await exchange(url, address, sent);
   findings.inspect(answers, sent);
   for (const { status, body } of responsesIn(answers)) {
@@ -31,7 +36,6 @@ export async function knock({ url, address, serviceKey, prng }: DoorCaller, coun
     else if (status >= 400 && body.startsWith('{') && !isRefusal(body))
       findings.violation(`an answer is no refusal: ${body.slice(0, 300)}`, sent);
   }
-  return inputs.length;
 }
 
 function exchange(url: URL, localAddress: string, bytes: Buffer): Promise<string> {

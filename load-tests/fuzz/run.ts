@@ -10,6 +10,8 @@ import { Books } from '../books.ts';
 import { ServerChild } from '../server-child.ts';
 import { FuzzPlayer, type FuzzMarket } from './game-door.ts';
 import { knock } from './http-door.ts';
+import { FuzzedIndex, HonestNode } from './fuzzed-index.ts';
+import { IndexCaller } from './index-door.ts';
 import type { RunOptions } from '../run-options.ts';
 import { Findings } from './findings.ts';
 
@@ -17,6 +19,9 @@ const PLAYERS = 80;
 /** Players who do nothing: nothing may happen to them. */
 const BYSTANDERS = 5;
 const CALLERS = 40;
+/** Of the listing index, who get a quarter of the inputs. */
+const INDEX_CALLERS = 24;
+const INDEX_SHARE = 0.25;
 /** What one of them sends at most before it looks again at what is left. */
 const PART = 8;
 /** Whatever comes, the server answers somebody else within this, on a machine that has other things to do. */
@@ -43,15 +48,24 @@ interface Budget {
 
 /** A whole run on a server of its own. Rejects if there is none to be had. */
 export async function runFuzz({ count: inputs, seed }: RunOptions, directory: string) {
-  const secrets = { GAVEL_JWT_SECRET: newSecret(), GAVEL_WORLD_KEY: newSecret(), GAVEL_SERVICE_KEY: newSecret() };
+  const secrets = {
+    GAVEL_JWT_SECRET: newSecret(),
+    GAVEL_WORLD_KEY: newSecret(),
+    GAVEL_SERVICE_KEY: newSecret(),
+    GAVEL_INDEX_KEY: newSecret(),
+  };
   const data = join(directory, 'data');
   await mkdir(data);
   const findings = new Findings([...Object.values(secrets), directory], (line) => void process.stderr.write(`${line}\n`));
   const rules = join(directory, 'rules.json');
   await writeFile(rules, JSON.stringify(RULES));
-  const server = new ServerChild(data, { args: ['--rules', rules, '--session-rate', '1000000', '--address-rate', '1000000'], secrets });
+  const index = await FuzzedIndex.start(secrets.GAVEL_INDEX_KEY, findings);
+  const args = ['--rules', rules, '--session-rate', '1000000', '--address-rate', '1000000', '--index', index.url];
+  const server = new ServerChild(data, { args, secrets });
   const url = new URL(await server.serving(START_MS));
   const prng = createPrng(seed);
+  const honest = new HonestNode(index, prng.fork('honest'), findings);
+  await honest.start();
   const market: FuzzMarket = { books: new Books(), findings, listings: [], counts: { answered: 0, refused: 0, closed: 0, failed: 0 } };
   const players = Array.from({ length: PLAYERS + BYSTANDERS }, (_, index) => {
     return new FuzzPlayer({ url, address: addressOf(index), guest: `player-${index}` }, prng.fork(`player ${index}`), market);
@@ -59,34 +73,47 @@ export async function runFuzz({ count: inputs, seed }: RunOptions, directory: st
   for (const player of players) await player.open();
   const heart = new Heart(url, server, findings);
   const startedAt = performance.now();
-  const budget: Budget = { left: inputs };
+  const indexBudget: Budget = { left: Math.round(inputs * INDEX_SHARE) };
+  const budget: Budget = { left: inputs - indexBudget.left };
   await Promise.all([
-    ...players.slice(BYSTANDERS).map((player) => use(budget, heart, market, (count) => player.play(count))),
+    ...players.slice(BYSTANDERS).map((player) => use(budget, server, market, (count) => player.play(count))),
     ...Array.from({ length: CALLERS }, (_, index) => {
       const caller = { url, address: addressOf(100 + index), serviceKey: secrets.GAVEL_SERVICE_KEY, prng: prng.fork(`caller ${index}`) };
-      return use(budget, heart, market, (count) => knock(caller, count, findings));
+      return use(budget, server, market, (count) => knock(caller, count, findings));
+    }),
+    ...Array.from({ length: INDEX_CALLERS }, (_, place) => {
+      const caller = new IndexCaller(index, `fuzz-${place}`, prng.fork(`node ${place}`), findings);
+      return use(indexBudget, index, market, (count) => caller.send(count));
     }),
   ]);
   const tookMs = performance.now() - startedAt;
   if (server.isRunning) await settle(players, market);
   const { worstMs } = await heart.stop();
+  const indexFigures = await honest.stop();
   const ending = await server.stop(STOP_MS);
+  await index.stop();
   if (ending.code !== 0)
     findings.violation(`the server ended with ${ending.code ?? ending.signal ?? 'nothing'}: ${server.complaints.slice(-2_000)}`);
   const perSecond = Math.round((inputs * 1_000) / tookMs);
   return {
-    inputs: inputs - Math.max(0, budget.left),
+    inputs: inputs - Math.max(0, budget.left) - Math.max(0, indexBudget.left),
     violations: findings.violations,
     seed,
     perSecond,
     livezWorstMs: worstMs,
+    ...indexFigures,
     ...market.counts,
   };
 }
 
 /** Uses up the budget, part by part, as long as the server lives. */
-async function use(budget: Budget, heart: Heart, { counts }: FuzzMarket, send: (count: number) => Promise<number>): Promise<void> {
-  while (budget.left > 0 && heart.isBeating) {
+async function use(
+  budget: Budget,
+  door: { readonly isRunning: boolean },
+  { counts }: FuzzMarket,
+  send: (count: number) => Promise<number>,
+): Promise<void> {
+  while (budget.left > 0 && door.isRunning) {
     const count = Math.min(budget.left, PART);
     budget.left -= count;
     try {
@@ -122,11 +149,6 @@ class Heart {
     this.#server = server;
     this.#findings = findings;
     this.#done = this.#beat(url);
-  }
-
-  /** Whether the server lives. */
-  get isBeating(): boolean {
-    return this.#server.isRunning;
   }
 
   /** The worst answer so far, and no more questions. */

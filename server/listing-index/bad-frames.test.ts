@@ -77,6 +77,13 @@ const changed = (place: number, value: unknown): Uint8Array => put(row.with(plac
 const query = ['europe.softcore', {}, { by: 'buyout' }, 1, null, 0, null, 0];
 const search = (place: number, value: unknown): Uint8Array => frame('search', ...query.with(place, value as string));
 
+/** A good search: a field that comes again counts once. */
+function fatSearch(times: number): Uint8Array {
+  const field = Buffer.concat([pack('name'), pack('a')]);
+  const head = Buffer.from([0x9b, WIRE_VERSION, 3, ...pack('search'), ...pack(query[0]), 0xde, times >>> 8, times & 0xff]);
+  return Buffer.concat([head, ...Array.from({ length: times }, () => field), ...query.slice(2).map(pack)]);
+}
+
 const { badFrame, version, unknown, silent, otherClasses } = INDEX_CLOSE_CODES;
 
 describe('an index', () => {
@@ -98,6 +105,8 @@ describe('an index', () => {
     ['a batch that ends before it begins', frame('apply', 'changes', 'life', [], 5, 4), badFrame],
     ['a position that is no number', frame('apply', 'changes', 'life', [], 0, Number.NaN), badFrame],
     ['a row of another market', frame('apply', 'rows', 'life', [[['asia.softcore', 1, 1], [row]]]), badFrame],
+    ['a row of another cell', frame('apply', 'rows', 'life', [[cell.with(1, 63), [row]]]), badFrame],
+    ['the removal of a row of another cell', frame('apply', 'rows', 'life', [[cell.with(1, 63), [[1, ADA, 1]]]]), badFrame],
     ['a cell that cannot be', frame('apply', 'open', 'life', [['europe.softcore', 64, 1]]), badFrame],
     ['a cell of no epoch', frame('apply', 'open', 'life', [['europe.softcore', 1, 0]]), badFrame],
     ['a good row and a bad one', put(row, row.with(1, 'ada')), badFrame],
@@ -111,6 +120,7 @@ describe('an index', () => {
     ['an affix without a value', put([...row, 'might']), badFrame],
     ['an affix whose value is infinite', put([...row, 'might', Infinity]), badFrame],
     ['more affixes than an item has', put([...row, ...Array.from({ length: 13 }, () => ['might', 1]).flat()]), badFrame],
+    ['good criteria in more bytes than a search has', fatSearch(30_000), badFrame],
     ['criteria that are none', search(1, { everything: true }), badFrame],
     ['a limit above all', search(3, 1_000), badFrame],
     ['a time that is no number', search(5, Number.NaN), badFrame],
@@ -132,10 +142,12 @@ describe('an index', () => {
     expect(await socket.closed).toBe(1_009);
   });
 
-  it('takes the frame that the bad ones were made from', async () => {
+  it('takes the frames that the bad ones were made from', async () => {
     const { url } = await bench.server();
     const socket = await RawSocket.feeding(url);
     socket.send(put(row));
+    await socket.next();
+    socket.send(fatSearch(1).with(2, 4));
     await socket.next();
     const other = bench.node('two', () => url);
     await other.reachable();

@@ -248,7 +248,7 @@ class Connection {
     const version = otherVersionOf(bytes);
     if (version !== undefined) return this.#refuseVersion(version);
     const node = readNodeProof(this.#options.key, nonce, bytes);
-    if (node === undefined) return this.#close('unknown', 'it has not the key of this index (GAVEL_INDEX_KEY)');
+    if (node === undefined) return this.#close('unknown', 'it has not the key of this index');
     this.#phase = { kind: 'proved', cancelDeadline };
     this.#socket.send(indexProofMessage(this.#options.key, { index: nonce, node }));
   }

@@ -4,7 +4,7 @@
  * contradict it.
  */
 import { isShardId, listingId, marketOf } from '#shared/address.ts';
-import type { CellEpoch } from '#shared/cell.ts';
+import { cellOf, type CellEpoch } from '#shared/cell.ts';
 import { RARITIES, type Affix, type Item } from '#shared/item.ts';
 import { limits } from '#shared/limits.ts';
 import type { IndexedListing } from '#shared/search.ts';
@@ -18,6 +18,7 @@ import {
   type Market,
   type PlayerId,
   type RowId,
+  type ShardId,
   type ShardVersion,
 } from '#shared/units.ts';
 import type { CellChanges, FeedChange } from './service.ts';
@@ -160,17 +161,18 @@ export function encodeCellChanges({ cell, changes }: CellChanges): readonly Wire
   return [encodeCell(cell), changes.map(encodeChange)];
 }
 
-/** The changes of a cell that travelled, or `undefined`, as when one of them is of another market. */
+/** The changes of a cell that travelled, or `undefined`, as when one of them is of a shard of another cell: no other owner may be touched. */
 export function decodeCellChanges(value: WireValue): CellChanges | undefined {
   if (!isList(value) || value.length !== 2) return undefined;
   const cell = decodeCell(value[0]);
   const changes = decodedList(value[1], decodeChange);
   if (cell === undefined || changes === undefined) return undefined;
-  return changes.every((change) => isOf(cell.market, change)) ? { cell, changes } : undefined;
+  return changes.every((change) => isOf(cell, change)) ? { cell, changes } : undefined;
 }
 
-function isOf(market: Market, change: FeedChange): boolean {
-  return change.kind === 'put' ? change.row.market === market : change.id.endsWith(`@${market}`);
+function isOf({ market, cell }: CellEpoch, change: FeedChange): boolean {
+  const shard = change.kind === 'put' ? change.row.shard : (change.id.slice(change.id.indexOf('.') + 1) as ShardId);
+  return marketOf(shard) === market && cellOf(shard, limits.cellsPerRegion) === cell;
 }
 
 /** Whether a text names a market. */

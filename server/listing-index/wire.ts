@@ -32,6 +32,9 @@ import {
 /** The largest frame: twice a batch of the largest rows there can be. */
 export const FRAME_BYTES_MAX = 4 * 1_024 * 1_024;
 
+/** The largest frame of a search: twice the largest criteria. Their check costs several times as much per byte as that of rows. */
+const SEARCH_BYTES_MAX = 128 * 1_024;
+
 /** Searches of one connection that have no answer yet: more are `unavailable`. */
 export const SEARCHES_MAX = 256;
 
@@ -88,7 +91,7 @@ export function encodeQuestion(number: number, question: IndexQuestion): Uint8Ar
 
 /** The question that these bytes are, or `undefined`. */
 export function decodeQuestion(bytes: Uint8Array): Numbered<IndexQuestion> | undefined {
-  return decodeFrame(bytes, questionOf);
+  return decodeFrame(bytes, (kind, body) => (kind === 'search' && bytes.length > SEARCH_BYTES_MAX ? undefined : questionOf(kind, body)));
 }
 
 /** The bytes of an answer. */
@@ -101,11 +104,10 @@ export function decodeAnswer(bytes: Uint8Array): Numbered<IndexAnswer> | undefin
   return decodeFrame(bytes, answerOf);
 }
 
-/** Which version a frame says that it is of, if that is another one: a newer end may have come. */
-export function foreignVersionOf(bytes: Uint8Array): number | undefined {
-  const value = unpacked(bytes);
-  const version = isList(value) ? value[0] : undefined;
-  return isWholeNumber(version) && version !== WIRE_VERSION ? version : undefined;
+/** Which version a frame says that it is of, if that is another one: a newer end may have come. Reads its head alone. */
+export function foreignVersionOf([head, version]: Uint8Array): number | undefined {
+  const isShortList = head !== undefined && head >= 0x90 && head <= 0x9f;
+  return isShortList && version !== undefined && version <= 0x7f && version !== WIRE_VERSION ? version : undefined;
 }
 
 function unpacked(bytes: Uint8Array): WireValue {

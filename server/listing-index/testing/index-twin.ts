@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { listingId, marketName, marketOf, parseListingId, shardId } from '#shared/address.ts';
 import { BUILT_IN_CATALOGUE } from '#shared/catalog/built-in.ts';
 import { rollItem } from '#shared/catalog/loot.ts';
-import { epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
+import { cellOf, epoch, FIRST_EPOCH, type CellEpoch } from '#shared/cell.ts';
 import type { Criteria } from '#shared/criteria.ts';
 import { RARITIES } from '#shared/item.ts';
+import { limits } from '#shared/limits.ts';
 import { createPrng } from '#shared/prng.ts';
 import { compareListings, matches, type IndexedListing, type ListingFacts } from '#shared/search.ts';
 import {
@@ -21,6 +22,7 @@ import {
   type Position,
   position,
   rowId,
+  type ShardId,
   shardVersion,
 } from '#shared/units.ts';
 import type { CellChanges, FeedAnswer, FeedBatch, FeedChange, SearchQuery } from '../service.ts';
@@ -125,13 +127,16 @@ export const queryArbitrary: fc.Arbitrary<Omit<SearchQuery, 'cursor'>> = fc.reco
 
 /** The cell of a listing: every player has one in each market. */
 export function cellOfListing(id: ListingId, inEpoch = FIRST_EPOCH): CellEpoch {
-  const shard = parseListingId(id)?.shard ?? ADA;
-  return { market: marketOf(shard), cell: players.findIndex((player) => shard.startsWith(player)), epoch: inEpoch };
+  return cellOfShard(parseListingId(id)?.shard ?? ADA, inEpoch);
+}
+
+function cellOfShard(shard: ShardId, inEpoch: CellEpoch['epoch']): CellEpoch {
+  return { market: marketOf(shard), cell: cellOf(shard, limits.cellsPerRegion), epoch: inEpoch };
 }
 
 /** All cells, in an epoch. */
 export const cellsIn = (inEpoch = FIRST_EPOCH): readonly CellEpoch[] =>
-  markets.flatMap((market) => players.map((_, cell) => ({ market, cell, epoch: inEpoch })));
+  ['europe', 'asia'].flatMap((region) => players.map((player) => cellOfShard(shardId(player, region, 'softcore'), inEpoch)));
 
 const idOf = (change: FeedChange): ListingId => (change.kind === 'put' ? change.row.id : change.id);
 
