@@ -1,6 +1,7 @@
 /**
  * The door of the listing index: whoever reaches its port, with the key and without it. What is a good frame is answered, once; anything
- * else ends its connection with the stated code, and nothing after it is answered.
+ * else ends its connection with the stated code, and nothing after it is answered. Who comes under the name of another that is connected is
+ * refused as well, and nobody here knows who is.
  */
 import WebSocket from 'ws';
 import type { Prng } from '#shared/prng.ts';
@@ -92,9 +93,10 @@ export class IndexCaller {
         this.#findings.violation(`answered with ${frame.toString('latin1')}, not ${wanted ?? 'at all'}`, input);
       else asked.delete(answer.number);
     }
-    if (code === undefined && asked.size > 0)
+    const isRefused = asked.values().next().value === 'welcome' && isClosed && (await link.closed) === INDEX_CLOSE_CODES.sameName;
+    if (code === undefined && asked.size > 0 && !isRefused)
       this.#findings.violation(`${isClosed ? `closed with ${await link.closed}` : 'silence'} in place of ${asked.size} answers`, input);
-    if (code !== undefined) await this.#expectClose(link, input, code, isClosed);
+    if (code !== undefined && !isRefused) await this.#expectClose(link, input, code, isClosed);
     if (isClosed) this.#session = undefined;
   }
 
