@@ -192,6 +192,7 @@ describe('the configuration', () => {
     [{ args: ['--port'] }, '--port wants a value.'],
     [{ args: ['--port', '9', '--admin-port', '9'] }, '--admin-port must not be the port that players come to, which is 9.'],
     [{ args: ['--index', 'http://a:1'] }, '--index must be an address such as ws://10.0.0.7:2569; not "http://a:1".'],
+    [{ args: ['--index', 'ws://a:1#b'] }, '--index must be an address such as ws://10.0.0.7:2569; not "ws://a:1#b".'],
     [{ args: ['--index', 'ws://a:1'] }, 'With --index, GAVEL_INDEX_KEY must be in the environment.'],
     [{ args: ['--index', 'ws://a:1'], env: { GAVEL_INDEX_KEY: 'short' } }, 'GAVEL_INDEX_KEY must have at least 32 characters.'],
     [{ args: ['--port', '--host', 'x'] }, '--port wants a value.'],

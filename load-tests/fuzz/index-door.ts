@@ -1,6 +1,7 @@
 /**
  * The door of the listing index: whoever reaches its port, with the key and without it. What is a good frame is answered, once; anything
- * else ends its connection with the stated code, and nothing after it is answered.
+ * else ends its connection with the stated code, and nothing after it is answered. Who comes under the name of another that is connected is
+ * refused as well, and nobody here knows who is.
  */
 import WebSocket from 'ws';
 import type { Prng } from '#shared/prng.ts';
@@ -97,9 +98,10 @@ export class IndexCaller {
       else asked.delete(answer.number);
     }
     const isCutForSlowness = performance.now() - startedAt > SLOW_MS && found !== undefined && CODES_IF_SLOW.has(found);
+    const isNameTaken = found === INDEX_CLOSE_CODES.sameName && asked.values().next().value === 'welcome';
     // Who is refused in the middle of a frame that is too large may find the connection reset.
     const isAsItMust = code === undefined ? asked.size === 0 : found === code || (code === 1_009 && found === 1_006);
-    if (!isAsItMust && !isCutForSlowness)
+    if (!isAsItMust && !isCutForSlowness && !isNameTaken)
       this.#findings.violation(`closed with ${found ?? 'nothing'}, not ${code ?? `answered ${asked.size} times`}`, input);
     if (code !== undefined) link.socket.terminate();
     if (found !== undefined) this.#session = undefined;

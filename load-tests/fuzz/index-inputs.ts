@@ -102,7 +102,7 @@ export function expectedOf(frame: Buffer | string, number: number, isFirst: bool
     return { code: head >= 0x90 && head <= 0x9f && said <= 0x7f && said !== 1 && frame.length > 1 ? version : badFrame };
   if (good[1] !== number || (good[2] === 'hello') !== isFirst) return { code: badFrame };
   if (good[2] !== 'hello') return { answer: good[2] === 'apply' ? 'fed' : good[2] === 'search' ? 'searched' : 'stats' };
-  return isSame(good[4], wireClasses) ? { answer: 'welcome' } : { code: otherClasses };
+  return isSame(good[5], wireClasses) ? { answer: 'welcome' } : { code: otherClasses };
 }
 
 /** Whether a good frame would take cells of the honest node by right. */
@@ -113,7 +113,7 @@ export function isTakeover(frame: Buffer | string): boolean {
 }
 
 function helloOf({ name }: FuzzNode): IndexQuestion {
-  return { kind: 'hello', node: nodeName(name), itemClasses };
+  return { kind: 'hello', node: nodeName(name), life: name, itemClasses };
 }
 
 function someQuestion(prng: Prng, { incarnation }: FuzzNode): IndexQuestion {
@@ -220,7 +220,7 @@ const cellChanges = z
   .refine(([[of, number], list]) => list.every(([, at]) => at.endsWith(`@${of}`) && cellOf(at, 64) === number));
 const batch = [z.literal(1), whole, z.literal('apply')] as const;
 const questionSchema = z.union([
-  z.tuple([z.literal(1), whole, z.literal('hello'), name, z.array(z.tuple([word, word, z.array(word).nullable()]))]),
+  z.tuple([z.literal(1), whole, z.literal('hello'), name, name, z.array(z.tuple([word, word, z.array(word).nullable()]))]),
   z.tuple([...batch, z.literal('open'), name, z.array(cell)]),
   z.tuple([...batch, z.literal('rows'), name, z.array(cellChanges)]),
   z.tuple([...batch, z.literal('changes'), name, z.array(cellChanges), whole, whole]).refine((list) => list[6] <= list[7]),

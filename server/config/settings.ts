@@ -59,7 +59,7 @@ const origins = listOf(
 const indexUrl = z
   .string()
   .refine(
-    (text) => URL.canParse(text) && ['ws:', 'wss:'].includes(new URL(text).protocol),
+    (text) => URL.canParse(text) && ['ws:', 'wss:'].includes(new URL(text).protocol) && !text.includes('#'),
     'must be an address such as ws://10.0.0.7:2569; not',
   );
 const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);

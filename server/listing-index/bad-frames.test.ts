@@ -1,7 +1,7 @@
 /** Frames that are not as they must be, from either side: each ends its connection, is reported, and does nothing. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { Packr } from 'msgpackr';
 import { WebSocket, WebSocketServer } from 'ws';
 import { until } from '#client/wait.ts';
@@ -9,7 +9,7 @@ import { NO_POSITION, nodeName, position } from '#shared/units.ts';
 import { challengeMessage, indexProofMessage, nodeProofMessage, readNodeProof, WIRE_VERSION } from './handshake.ts';
 import { ADA, cellOfShard, listed, QUERY } from './testing/feed-bench.ts';
 import { itemClasses, KEY, RemoteBench } from './testing/remote-bench.ts';
-import { encodeQuestion, encodeAnswer, INDEX_CLOSE_CODES, type IndexQuestion } from './wire.ts';
+import { decodeAnswer, encodeQuestion, encodeAnswer, INDEX_CLOSE_CODES, type IndexQuestion } from './wire.ts';
 
 const packr = new Packr({ useRecords: false });
 const pack = (value: unknown): Buffer => packr.pack(value);
@@ -56,7 +56,7 @@ class RawSocket {
   static async feeding(url: string): Promise<RawSocket> {
     const socket = await RawSocket.proved(url);
     const batch = { kind: 'open', incarnation: 'life', cells: [CELL] } as const;
-    socket.send(encodeQuestion(1, { kind: 'hello', node: NODE, itemClasses }));
+    socket.send(encodeQuestion(1, { kind: 'hello', node: NODE, life: 'first', itemClasses }));
     socket.send(encodeQuestion(2, { kind: 'apply', batch }));
     await socket.next();
     await socket.next();
@@ -97,7 +97,7 @@ describe('an index', () => {
     ['a frame that comes twice', encodeQuestion(2, rows()), badFrame],
     ['a frame after one that is missing', encodeQuestion(4, rows()), badFrame],
     ['a kind that is none', frame('remove-everything'), badFrame],
-    ['a second hello', encodeQuestion(3, { kind: 'hello', node: nodeName('two'), itemClasses }), badFrame],
+    ['a second hello', encodeQuestion(3, { kind: 'hello', node: nodeName('two'), life: 'first', itemClasses }), badFrame],
     ['more than a frame says', frame('stats', 1), badFrame],
     ['a code that stands for more than a value', Uint8Array.of(0x93, 1, 3, 0xd4, 0x72, 0x40, 0x90), badFrame],
     ['an array that claims to be enormous', Uint8Array.of(0xdd, 0x7f, 0xff, 0xff, 0xff), badFrame],
@@ -177,6 +177,55 @@ describe('an index', () => {
     const { url } = await bench.server();
     expect(await new RawSocket(url).closed).toBe(silent);
     expect(await (await RawSocket.proved(url)).closed).toBe(silent);
+  });
+
+  it('refuses another server that comes as a node that is connected, and lets it in when that is gone', async () => {
+    const { url } = await bench.server();
+    const first = bench.node('one', () => url);
+    await first.reachable();
+    await first.apply({ kind: 'open', node: NODE, incarnation: 'life', cells: [CELL] });
+    const second = bench.node('one', () => url);
+    await until(() => bench.machine.reported.some((message) => message.includes('another server is connected as the same node')));
+    expect(await second.search(QUERY, AT_ONCE)).toEqual({ kind: 'unavailable' });
+    expect(await first.stats()).toMatchObject({ feeds: [{ incarnation: 'life', cells: 1 }] });
+    first.close();
+    await second.reachable();
+  });
+
+  it('takes a later connection of the same life of a node for the earlier one', async () => {
+    const { url } = await bench.server();
+    const earlier = await RawSocket.feeding(url);
+    const later = await RawSocket.feeding(url);
+    expect(await earlier.closed).toBe(1_006);
+    later.send(encodeQuestion(3, { kind: 'stats' }));
+    expect(decodeAnswer(await later.next())?.body).toMatchObject({ stats: { feeds: [{ node: NODE }] } });
+  });
+
+  it('lets nodes in however many strangers say nothing, and sends none away for them', async () => {
+    const { url } = await bench.server();
+    const { port } = new URL(url);
+    const come = async (): Promise<readonly Socket[]> => {
+      const sockets = Array.from({ length: 100 }, () => connect(Number(port), '127.0.0.1').on('error', () => undefined));
+      await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+      return sockets;
+    };
+    const strangers = [await come()];
+    const node = bench.node('one', () => url);
+    await node.reachable();
+    strangers.push(await come());
+    expect(await node.stats()).toMatchObject({ rows: 0 });
+    for (const socket of strangers.flat()) socket.destroy();
+  });
+
+  it('does not tell of every stranger', async () => {
+    const { url } = await bench.server();
+    for (let number = 0; number < 50; number++) {
+      const socket = new RawSocket(url);
+      await socket.next();
+      socket.send('hello');
+      await socket.closed;
+    }
+    expect(bench.machine.reported).toHaveLength(20);
   });
 
   it('wants a hello first', async () => {

@@ -11,7 +11,7 @@ import { IndexChild } from './child.ts';
 import { ListingFeed } from './listing-feed.ts';
 import { openListing } from './row-packing.ts';
 import { ADA, CELLS, indexed, QUERY, row } from './testing/feed-bench.ts';
-import { KEY, RemoteBench } from './testing/remote-bench.ts';
+import { KEY, noisyMachine, RemoteBench } from './testing/remote-bench.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const PARENT = fileURLToPath(new URL('./testing/parent.ts', import.meta.url));
@@ -71,6 +71,16 @@ describe('an index in a child process', () => {
     expect(killed).not.toContain(child.pid);
     expect(bench.machine.reported).toContainEqual(expect.stringContaining('the process of the listing index ended (SIGKILL)'));
     feed.stop();
+  }, 40_000);
+
+  it('is killed and started again when it stands still', async () => {
+    const child = new IndexChild(KEY, noisyMachine(5));
+    children.push(child);
+    await until(() => child.address !== undefined, 10_000);
+    const { pid = 0 } = child;
+    process.kill(pid, 'SIGSTOP');
+    await until(() => child.address !== undefined && child.pid !== pid, 15_000);
+    expect(isThere(pid)).toBe(false);
   }, 40_000);
 
   it('ends when it is stopped', async () => {

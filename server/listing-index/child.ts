@@ -2,14 +2,18 @@
  * The listing index as a child process: starts it, starts it again whenever it ends, and ends it.
  *
  * Owns the process. It listens on the loopback, on a port that the system chooses, and tells which over the channel
- * between parent and child. When that channel closes, because the parent stops or dies however it may, the child ends.
+ * between parent and child, again and again as long as it is well. One that says nothing any more, or never did, is killed, and so
+ * started again: it may hang, or somebody has stopped it. When that channel closes, because the parent stops or dies however it may, the child ends.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Cancel, Machine } from '#server/platform/platform.ts';
+import { SAY_MS } from './liveness.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+/** Such times without a word until it is killed: far more than a start takes. Counted, not measured: this process may have stood still. */
+const SILENT_MAX = 15;
 const RESTART_FIRST_MS = 100;
 /** The longest pause before a process that ends again and again is started. */
 const RESTART_MAX_MS = 10_000;
@@ -18,7 +22,7 @@ const WELL_MS = 10_000;
 /** How long it may take to end when it is told to. */
 const END_MS = 1_000;
 
-/** What the child says, once, when it listens. */
+/** What the child says, as long as it listens. */
 const listeningSchema = z.strictObject({ url: z.string() });
 
 type State =
@@ -69,7 +73,7 @@ export class IndexChild {
   }
 
   #start(): State {
-    const { readings } = this.#machine;
+    const { readings, timers } = this.#machine;
     // Standard error is that of the parent: what the index reports stands in one log.
     const child = spawn(process.execPath, [MAIN, '--port', '0'], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -77,14 +81,24 @@ export class IndexChild {
     });
     const state: State = { kind: 'running', child, sinceMs: readings.monotonicMs(), url: undefined };
     let isOver = false;
+    let silent = 0;
+    let cancel: Cancel;
+    const look = (): void => {
+      if (++silent > SILENT_MAX) child.kill('SIGKILL');
+      cancel = timers.after(SAY_MS, look);
+    };
+    cancel = timers.after(SAY_MS, look);
     const over = (how: string): void => {
       if (isOver) return;
       isOver = true;
+      cancel();
       this.#ended(state.sinceMs, how);
     };
     child.on('message', (said) => {
       const listening = listeningSchema.safeParse(said);
-      if (listening.success) state.url = listening.data.url;
+      if (!listening.success) return;
+      silent = 0;
+      state.url = listening.data.url;
     });
     child.once('error', (error) => over(error.message));
     child.once('exit', (code, signal) => over(signal ?? `exit code ${code ?? 'unknown'}`));

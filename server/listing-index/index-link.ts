@@ -15,6 +15,8 @@ import { decodeAnswer, encodeQuestion, FRAME_BYTES_MAX, INDEX_CLOSE_CODES, type 
 export interface IndexLinkOptions {
   readonly key: string;
   readonly node: NodeName;
+  /** Random per start of the node: whoever comes with another one is somebody else, whatever its name. */
+  readonly life: string;
   /** What searches go by: those of the catalogue. */
   readonly itemClasses: readonly SearchedClass[];
   readonly machine: Pick<Machine, 'timers' | 'random' | 'report'>;
@@ -29,7 +31,8 @@ export interface LinkEvents {
 }
 
 /** The codes with which an index, or this end, refuses; any other end may be better the next time. */
-const REFUSALS: ReadonlySet<number> = new Set([INDEX_CLOSE_CODES.unknown, INDEX_CLOSE_CODES.version, INDEX_CLOSE_CODES.otherClasses]);
+const { unknown, version, otherClasses, sameName } = INDEX_CLOSE_CODES;
+const REFUSALS: ReadonlySet<number> = new Set([unknown, version, otherClasses, sameName]);
 /** From the attempt to the welcome. */
 const CONNECT_MS = 3_000;
 /** From the word that it ends to its end, if the index does not answer. */
@@ -113,8 +116,8 @@ export class IndexLink {
   }
 
   async #greet(): Promise<void> {
-    const { node, itemClasses } = this.#options;
-    if ((await this.ask({ kind: 'hello', node, itemClasses }, 'welcome')) === undefined) return;
+    const { node, life, itemClasses } = this.#options;
+    if ((await this.ask({ kind: 'hello', node, life, itemClasses }, 'welcome')) === undefined) return;
     this.#cancelDeadline();
     this.#events.onOpen();
   }

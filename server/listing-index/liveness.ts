@@ -1,7 +1,9 @@
-/** Notices that the other end of a WebSocket is gone although the network says nothing. */
+/** Notices that the other end of a WebSocket, or a child process, is gone although nothing says so. */
 import type { Cancel, Timers } from '#server/platform/platform.ts';
 import type { WebSocket } from 'ws';
 
+/** Between two words of a child that it is well: that it listens, and where. */
+export const SAY_MS = 1_000;
 /** Between two pings. */
 const PING_MS = 1_000;
 /** Pings without a word from the other end until it is taken for gone. Counted, not measured: this end may have stood still. */

@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util';
 import { limits } from '#shared/limits.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
+import { SAY_MS } from './liveness.ts';
 import { startIndexServer, type IndexServerOptions } from './server.ts';
 
 const HELP = `npm run index -- [--host ADDRESS] [--port N]
@@ -50,9 +51,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 try {
-  const { url } = await startIndexServer({ ...readOptions(), machine: nodeMachine() });
-  // A parent that is gone already hears nothing; the channel then closes.
-  process.send?.({ url }, () => undefined);
+  const machine = nodeMachine();
+  const { url } = await startIndexServer({ ...readOptions(), machine });
+  // A parent that is gone already hears nothing; the channel then closes. One that stands still is told no more until it has heard.
+  const say = (): void => void process.send?.({ url }, () => void machine.timers.after(SAY_MS, say));
+  say();
   process.stdout.write(`The listing index listens at ${url}.\n`);
 } catch (error) {
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {

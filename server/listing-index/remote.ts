@@ -26,7 +26,7 @@ import {
 import { SEARCHES_MAX } from './wire.ts';
 
 /** What a node needs to reach its index. */
-export interface RemoteIndexOptions extends IndexLinkOptions {
+export interface RemoteIndexOptions extends Omit<IndexLinkOptions, 'life'> {
   /** Where it is, such as `ws://10.0.0.7:2569`; `undefined` while nobody knows, as of a process that starts. */
   readonly address: () => string | undefined;
 }
@@ -48,7 +48,7 @@ type State =
 
 /** The index elsewhere, for one node. */
 export class RemoteListingIndex implements ListingIndexService {
-  readonly #options: RemoteIndexOptions;
+  readonly #options: RemoteIndexOptions & IndexLinkOptions;
   #state: State;
   /** Attempts in a row that came to nothing. */
   #failures = 0;
@@ -58,7 +58,7 @@ export class RemoteListingIndex implements ListingIndexService {
   #lost = Promise.withResolvers<void>();
 
   constructor(options: RemoteIndexOptions) {
-    this.#options = options;
+    this.#options = { ...options, life: options.machine.random.id() };
     this.#state = this.#retryAfter(0);
   }
 

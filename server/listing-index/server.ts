@@ -6,15 +6,16 @@
  *
  * 1. Nothing is decoded of whoever has not proved to have the key.
  * 2. A frame that is not as it must be ends its connection, with a stated code and a line in the log, and does nothing.
- * 3. A connection feeds in the name of one node only.
+ * 3. A connection feeds in the name of one node only, and a node has one connection: a later one of the same life takes the place of
+ *    the earlier, and one of another life, which would empty what the first feeds, is refused as long as that is there.
  * 4. All connected nodes search by the same item classes. One with others is refused while another is connected;
  *    otherwise the index begins anew with them.
- * 5. What one connection can make the index hold is bounded: searches under way, and bytes that it does not read.
+ * 5. Strangers have so many connections; the next one is for the oldest of them, and never for one that is served.
+ * 6. What one connection can make the index hold is bounded: searches under way, and bytes that it does not read.
  */
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
-import type { SearchedClass } from '#shared/search.ts';
 import type { NodeName } from '#shared/units.ts';
 import type { Cancel, Machine } from '#server/platform/platform.ts';
 import { challengeMessage, indexProofMessage, NONCE_BYTES, otherVersionOf, readNodeProof, WIRE_VERSION } from './handshake.ts';
@@ -39,7 +40,7 @@ export interface IndexServerOptions {
   /** 0 for any that is free. */
   readonly port: number;
   readonly key: string;
-  readonly machine: Pick<Machine, 'timers' | 'random' | 'report'>;
+  readonly machine: Pick<Machine, 'readings' | 'timers' | 'random' | 'report'>;
 }
 
 /** A server that listens. */
@@ -50,8 +51,8 @@ export interface IndexServer {
   close(): Promise<void>;
 }
 
-/** Connections at once: a world has a handful of nodes, and strangers must not take the memory of all. */
-const CONNECTIONS_MAX = 64;
+/** Connections at once of those who have not said hello: a hello takes milliseconds, and strangers must not take the memory of all. */
+const STRANGERS_MAX = 64;
 /** From the connection to the hello. */
 const HELLO_MS = 3_000;
 /** How often Node looks for connections that take longer to ask for a WebSocket. */
@@ -62,11 +63,31 @@ const UNREAD_BYTES_MAX = 64 * 1_024 * 1_024;
 /** From the word that a connection ends to its end, if the other side does not answer. */
 const FAREWELL_MS = 1_000;
 
+/** Refused connections that are told of at once, and how long until one more is: a log is no target for floods. */
+const TOLD_MAX = 20;
+const TOLD_EVERY_MS = 5_000;
+
+/** Why a node that has the key is refused. */
+const MISFITS = {
+  otherClasses: 'its catalogue has other item classes than that of the nodes which are connected',
+  sameName: 'another server is connected as the same node: an index is for one world',
+} as const;
+
+type Hello = Extract<IndexQuestion, { readonly kind: 'hello' }>;
+
+/** What a connection is made with. */
+interface ConnectionParts {
+  readonly from: string;
+  readonly shared: SharedIndex;
+  /** Called when its node has said hello. */
+  readonly onServed: () => void;
+}
+
 /** How far a connection has come. */
 type Phase =
   | { readonly kind: 'challenged'; readonly nonce: Uint8Array; readonly cancelDeadline: Cancel }
   | { readonly kind: 'proved'; readonly cancelDeadline: Cancel }
-  | { readonly kind: 'serving'; readonly node: NodeName; readonly service: ListingIndexService; searches: number }
+  | { readonly kind: 'serving'; readonly node: NodeName; readonly life: string; readonly service: ListingIndexService; searches: number }
   | { readonly kind: 'closed' };
 
 /** Starts a server with an empty index. Rejects if it cannot listen. */
@@ -74,10 +95,14 @@ export async function startIndexServer(options: IndexServerOptions): Promise<Ind
   const { host, port } = options;
   const patience = { headersTimeout: HELLO_MS, requestTimeout: HELLO_MS, connectionsCheckingInterval: CHECK_MS };
   const http = createServer(patience, (_request, response) => response.writeHead(426, { connection: 'close' }).end());
-  http.maxConnections = CONNECTIONS_MAX;
+  const strangers = new Strangers();
+  http.on('connection', (socket) => strangers.add(socket));
   const shared = new SharedIndex(options);
   const sockets = new WebSocketServer({ server: http, maxPayload: FRAME_BYTES_MAX, perMessageDeflate: false });
-  sockets.on('connection', (socket, request) => new Connection(socket, request.socket.remoteAddress ?? 'somebody', options, shared));
+  sockets.on('connection', (socket, { socket: wire }) => {
+    const parts: ConnectionParts = { from: wire.remoteAddress ?? 'somebody', shared, onServed: () => strangers.delete(wire) };
+    return new Connection(socket, parts, options);
+  });
   sockets.on('error', () => undefined); // Those of the HTTP server, which `listening` hears as well.
   await listening(http, host, port);
   return {
@@ -106,47 +131,82 @@ function urlOf(http: Server): string {
   return `ws://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
+/** The sockets of those who have not said hello, the oldest first: whoever comes when there are too many takes the place of that. */
+class Strangers {
+  readonly #sockets = new Set<Socket>();
+
+  add(socket: Socket): void {
+    const [oldest] = this.#sockets;
+    if (oldest !== undefined && this.#sockets.size >= STRANGERS_MAX) {
+      this.#sockets.delete(oldest);
+      oldest.destroy();
+    }
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+  }
+
+  /** It is none any more. */
+  delete(socket: Socket): void {
+    this.#sockets.delete(socket);
+  }
+}
+
 /** The one index, and who uses it, with the item classes by which the connected nodes search. */
 class SharedIndex {
   readonly #options: IndexServerOptions;
-  readonly #users = new Set<Connection>();
+  /** How many refusals of late were told of, which falls with time. */
+  #told = 0;
+  #toldAtMs = 0;
+  readonly #userByNode = new Map<NodeName, Connection>();
   #current: { readonly classes: string; readonly service: ListingIndexService } | undefined;
 
   constructor(options: IndexServerOptions) {
     this.#options = options;
   }
 
-  /** The index, for somebody with these classes; `undefined` if others are connected who have other ones. */
-  join(user: Connection, itemClasses: readonly SearchedClass[]): ListingIndexService | undefined {
+  /** The index, for somebody who says this hello; the code to refuse with, if it does not fit those who are connected. */
+  join(user: Connection, { node, life, itemClasses }: Hello): ListingIndexService | 'otherClasses' | 'sameName' {
+    const former = this.#userByNode.get(node);
+    if (former !== undefined && !former.isOf(life)) return 'sameName';
+    former?.giveWay();
     const classes = JSON.stringify(itemClasses);
     if (this.#current?.classes !== classes) {
-      if (this.#users.size > 0) return undefined;
+      if (this.#userByNode.size > 0) return 'otherClasses';
       this.#current = { classes, service: localListingIndex(new ListingIndex(itemClasses), this.#options.machine.timers) };
     }
-    this.#users.add(user);
+    this.#userByNode.set(node, user);
     return this.#current.service;
   }
 
-  leave(user: Connection): void {
-    this.#users.delete(user);
+  /** Tells the log why somebody was refused, unless it has been told too often. */
+  tell(reason: string, from: string): void {
+    const { readings, report } = this.#options.machine;
+    const nowMs = readings.monotonicMs();
+    this.#told = Math.max(0, this.#told - (nowMs - this.#toldAtMs) / TOLD_EVERY_MS);
+    this.#toldAtMs = nowMs;
+    if (this.#told > TOLD_MAX - 1) return;
+    this.#told++;
+    report({ level: 'warning', message: `a connection to the listing index was refused: ${reason}`, details: { from } });
+  }
+
+  leave(user: Connection, node: NodeName): void {
+    if (this.#userByNode.get(node) === user) this.#userByNode.delete(node);
   }
 }
 
 /** One connection, until its socket closes. */
 class Connection {
   readonly #socket: WebSocket;
-  readonly #from: string;
+  readonly #parts: ConnectionParts;
   readonly #options: IndexServerOptions;
-  readonly #shared: SharedIndex;
   #phase: Phase;
   #lastNumber = 0;
 
-  constructor(socket: WebSocket, from: string, options: IndexServerOptions, shared: SharedIndex) {
+  constructor(socket: WebSocket, parts: ConnectionParts, options: IndexServerOptions) {
     const { timers, random } = options.machine;
     this.#socket = socket;
-    this.#from = from;
+    this.#parts = parts;
     this.#options = options;
-    this.#shared = shared;
     const nonce = random.bytes(NONCE_BYTES);
     const cancelDeadline = timers.after(HELLO_MS, () => this.#close('silent', 'no hello came'));
     this.#phase = { kind: 'challenged', nonce, cancelDeadline };
@@ -155,6 +215,17 @@ class Connection {
     socket.on('message', (data, isBinary) => this.#receive(isBinary && data instanceof Uint8Array ? data : new Uint8Array()));
     watchLiveness(socket, timers);
     socket.send(challengeMessage(nonce));
+  }
+
+  /** Whether it serves that life of its node. */
+  isOf(life: string): boolean {
+    return this.#phase.kind === 'serving' && this.#phase.life === life;
+  }
+
+  /** Ends without a word: its node has left it for another connection. */
+  giveWay(): void {
+    this.#leave();
+    this.#socket.terminate();
   }
 
   #receive(bytes: Uint8Array): void {
@@ -184,12 +255,12 @@ class Connection {
 
   #greet(number: number, question: IndexQuestion, cancelDeadline: Cancel): void {
     if (question.kind !== 'hello') return this.#close('badFrame', 'no hello came first');
-    const service = this.#shared.join(this, question.itemClasses);
-    if (service === undefined) {
-      return this.#close('otherClasses', 'its catalogue has other item classes than that of the nodes which are connected');
-    }
+    const { node, life } = question;
+    const service = this.#parts.shared.join(this, question);
+    if (typeof service === 'string') return this.#close(service, MISFITS[service]);
     cancelDeadline();
-    this.#phase = { kind: 'serving', node: question.node, service, searches: 0 };
+    this.#parts.onServed();
+    this.#phase = { kind: 'serving', node, life, service, searches: 0 };
     this.#answer(number, { kind: 'welcome' });
   }
 
@@ -228,17 +299,16 @@ class Connection {
   /** Ends the connection, and says why to both sides. */
   #close(code: keyof typeof INDEX_CLOSE_CODES, reason: string): void {
     if (this.#phase.kind === 'closed') return;
-    const { report, timers } = this.#options.machine;
-    report({ level: 'warning', message: `a connection to the listing index was refused: ${reason}`, details: { from: this.#from } });
+    this.#parts.shared.tell(reason, this.#parts.from);
     this.#leave();
     this.#socket.close(INDEX_CLOSE_CODES[code], reason);
-    const cancel = timers.after(FAREWELL_MS, () => this.#socket.terminate());
+    const cancel = this.#options.machine.timers.after(FAREWELL_MS, () => this.#socket.terminate());
     this.#socket.once('close', cancel);
   }
 
   #leave(): void {
     if (this.#phase.kind === 'challenged' || this.#phase.kind === 'proved') this.#phase.cancelDeadline();
+    else if (this.#phase.kind === 'serving') this.#parts.shared.leave(this, this.#phase.node);
     this.#phase = { kind: 'closed' };
-    this.#shared.leave(this);
   }
 }

@@ -50,6 +50,8 @@ export const INDEX_CLOSE_CODES = {
   silent: 4408,
   /** The node searches by other item classes than those that have this index. */
   otherClasses: 4409,
+  /** Another node of that name is connected: perhaps of another world. */
+  sameName: 4410,
   /** More at once than is allowed. */
   tooMuch: 4429,
   /** The index failed; what is in it is not to be relied on. */
@@ -58,8 +60,8 @@ export const INDEX_CLOSE_CODES = {
 
 /** What a node asks. */
 export type IndexQuestion =
-  /** The first: who it is, and the item classes that its searches go by. */
-  | { readonly kind: 'hello'; readonly node: NodeName; readonly itemClasses: readonly SearchedClass[] }
+  /** The first: who it is, in which of its lives, and the item classes that its searches go by. */
+  | { readonly kind: 'hello'; readonly node: NodeName; readonly life: string; readonly itemClasses: readonly SearchedClass[] }
   /** Of the node that has said hello. */
   | { readonly kind: 'apply'; readonly batch: FeedMessage & Pick<FeedBatch, 'incarnation'> }
   | { readonly kind: 'search'; readonly query: SearchQuery; readonly atLeast: Position }
@@ -131,7 +133,7 @@ function decodeFrame<Body>(
 function questionBody(question: IndexQuestion): readonly WireValue[] {
   switch (question.kind) {
     case 'hello':
-      return [question.node, question.itemClasses.map(({ id, slot, heroClasses }) => [id, slot, heroClasses ?? null])];
+      return [question.node, question.life, question.itemClasses.map(({ id, slot, heroClasses }) => [id, slot, heroClasses ?? null])];
     case 'apply':
       return batchBody(question.batch);
     case 'search': {
@@ -157,10 +159,10 @@ function questionOf(kind: WireValue, body: readonly WireValue[]): IndexQuestion 
   return kind === 'stats' && body.length === 0 ? { kind } : undefined;
 }
 
-function helloOf([node, classes, ...rest]: readonly WireValue[]): IndexQuestion | undefined {
+function helloOf([node, life, classes, ...rest]: readonly WireValue[]): IndexQuestion | undefined {
   const itemClasses = decodedList(classes, classOf);
   if (typeof node !== 'string' || !isName(node) || itemClasses === undefined || rest.length > 0) return undefined;
-  return { kind: 'hello', node: node as NodeName, itemClasses };
+  return typeof life === 'string' && isName(life) ? { kind: 'hello', node: node as NodeName, life, itemClasses } : undefined;
 }
 
 function classOf(value: WireValue): SearchedClass | undefined {
