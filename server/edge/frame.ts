@@ -43,9 +43,9 @@ export function isFaultResponse(bytes: Uint8Array): boolean {
 
 /**
  * How Colyseus begins whole numbers from 128: of one, two or four bytes, and from 2^31 as floating
- * point.
+ * point, of four bytes if these are exact.
  */
-const LONG_NUMBERS: ReadonlySet<number> = new Set([0xcc, 0xcd, 0xce, 0xcb]);
+const LONG_NUMBERS: ReadonlySet<number> = new Set([0xcc, 0xcd, 0xce, 0xca, 0xcb]);
 
 /**
  * The number that starts there, and where it ends, which is beyond the bytes if they end within it;

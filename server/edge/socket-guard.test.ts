@@ -181,7 +181,7 @@ describe('a flood', () => {
 });
 
 describe('frames', () => {
-  it.each([0, 127, 128, 255, 256, 65_535, 65_536, 2 ** 32 - 1])('of Colyseus are read back: request %i', (id) => {
+  it.each([0, 127, 128, 255, 256, 65_535, 65_536, 2 ** 31, 2 ** 32 - 1, 2 ** 53 - 1])('of Colyseus are read back: request %i', (id) => {
     const response = getMessageBytes[Protocol.ROOM_RESPONSE](id, ResponseStatus.OK, undefined);
     const request = Uint8Array.of(Protocol.ROOM_REQUEST, ...response.subarray(1, -1), 0xa4, ...Buffer.from('sell'));
     expect(readFrame(request)).toEqual({ kind: 'request', id, type: 'sell' });
