@@ -9,10 +9,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Cancel, Machine } from '#server/platform/platform.ts';
+import { SAY_MS } from './liveness.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
-/** Between two words of the child. */
-export const SAY_MS = 1_000;
 /** Such times without a word until it is killed: far more than a start takes. Counted, not measured: this process may have stood still. */
 const SILENT_MAX = 15;
 const RESTART_FIRST_MS = 100;

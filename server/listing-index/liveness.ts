@@ -1,7 +1,9 @@
-/** Notices that the other end of a WebSocket is gone although the network says nothing. */
+/** How one notices that the other end is gone although nobody says so: of a WebSocket, and of the channel to a child. */
 import type { Cancel, Timers } from '#server/platform/platform.ts';
 import type { WebSocket } from 'ws';
 
+/** Between two words of a child to its parent. */
+export const SAY_MS = 1_000;
 /** Between two pings. */
 const PING_MS = 1_000;
 /** Pings without a word from the other end until it is taken for gone. Counted, not measured: this end may have stood still. */

@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util';
 import { limits } from '#shared/limits.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
-import { SAY_MS } from './child.ts';
+import { SAY_MS } from './liveness.ts';
 import { startIndexServer, type IndexServerOptions } from './server.ts';
 
 const HELP = `npm run index -- [--host ADDRESS] [--port N]
