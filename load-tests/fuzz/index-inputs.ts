@@ -86,7 +86,7 @@ export function indexFrame(prng: Prng, number: number, node: FuzzNode, isFirst: 
   }
 }
 
-const WEIGHTS: Readonly<Record<string, number>> = { good: 600, spoilt: 280, bytes: 80, number: 25, raw: 5, text: 5, huge: 1 };
+const WEIGHTS: Readonly<Record<string, number>> = { good: 600, spoilt: 280, bytes: 80, number: 25, raw: 5, text: 5, huge: 0.3 };
 
 /** What must come of a frame: an answer of a kind, or the end of the connection. */
 export type Expected = { readonly answer: 'welcome' | 'fed' | 'searched' | 'stats' } | { readonly code: number };
