@@ -41,7 +41,7 @@ describe('a connection that carries nothing any more', () => {
   it('is given up while a command waits, and the command is answered over a fresh session, once', async () => {
     const server = await startTestEdge();
     const proxy = await before(server);
-    const ada = await join({ url: proxy.url, credentials: { guest: 'ada' }, patience: { attemptMs: 600 } });
+    const ada = await join({ url: proxy.url, credentials: { guest: 'ada' }, patience: { attemptMs: 1_500 } });
     const itemId = anItem(ada);
     const [lost, back] = [told(ada, 'lost'), told(ada, 'back')];
     proxy.silence();
@@ -55,7 +55,7 @@ describe('a connection that carries nothing any more', () => {
   it('is given up while nothing is asked, too', async () => {
     const server = await startTestEdge();
     const proxy = await before(server);
-    const ada = await join({ url: proxy.url, credentials: { guest: 'ada' }, patience: { attemptMs: 200, idleMs: 300 } });
+    const ada = await join({ url: proxy.url, credentials: { guest: 'ada' }, patience: { attemptMs: 1_000, idleMs: 300 } });
     const [lost, back] = [told(ada, 'lost'), told(ada, 'back')];
     proxy.silence();
     expect(await lost).toEqual([4010]);
@@ -74,7 +74,7 @@ describe('a connection that carries nothing any more', () => {
     await server.edge.close(2_000);
     const again = await startTestEdge({ backend: { ...server.backend, world: { accept: slow } } });
     const proxy = await before(again);
-    const ada = await join({ url: proxy.url, credentials: { guest: 'ada' }, patience: { attemptMs: 100, idleMs: 100 } });
+    const ada = await join({ url: proxy.url, credentials: { guest: 'ada' }, patience: { attemptMs: 300, idleMs: 100 } });
     const connections = proxy.taken;
     let repeats = 0;
     // Each repeat is an attempt without an answer: the connection has been quiet for that long.
