@@ -165,6 +165,8 @@ export const limits = {
   sessionTokens: 5,
   /** Searches of one player that wait while one is under way. Beyond it the player is told `rate-limited`. */
   searchesWaitingMax: 4,
+  /** Searches of all players of an address that are under way at once: the index looks at one after the other in any case. */
+  searchesPerAddressMax: 4,
   /**
    * What a search may look at for one token: rows times the conditions that look at them. The index, a process of its own, does some 400
    * million a second.

@@ -13,7 +13,7 @@ import { rollItem } from '#shared/catalog/loot.ts';
 import type { Item } from '#shared/item.ts';
 import { createPrng } from '#shared/prng.ts';
 import { RULES_PROFILES } from '#shared/rules.ts';
-import { gold, itemId, nodeName, operationId, type ShardId } from '#shared/units.ts';
+import { gold, itemId, nodeName, operationId, type NodeName, type ShardId } from '#shared/units.ts';
 import { IndexChild } from '#server/listing-index/child.ts';
 import { RemoteListingIndex } from '#server/listing-index/remote.ts';
 import { openFilePersister } from '#server/journal/persister/open-file-persister.ts';
@@ -44,10 +44,7 @@ export async function openBenchNode(
 ): Promise<GavelNode> {
   const machine = nodeMachine();
   const name = nodeName(names.node);
-  const key = randomUUID();
-  const child = new IndexChild(key, machine);
-  const { itemClasses } = BUILT_IN_CATALOGUE;
-  const index = new RemoteListingIndex({ address: () => child.address, key, node: name, itemClasses, machine });
+  const index = openIndexProcess(name);
   const node = await openNode({
     machine,
     isClockTrusted: true,
@@ -56,7 +53,7 @@ export async function openBenchNode(
     regions: ['europe'],
     world: names.world,
     node: name,
-    index,
+    index: index.service,
     openPersister: (definition) => openFilePersister({ machine, definition, directory, ...(pace === undefined ? {} : { pace }) }),
     memoryBudgetBytes,
     onFault: (fault) => {
@@ -64,11 +61,29 @@ export async function openBenchNode(
       process.exit(1);
     },
   });
-  releases.set(node, () => {
-    index.close();
-    return child.stop();
-  });
+  releases.set(node, () => index.stop());
   return node;
+}
+
+/** A listing index in a process of its own. */
+export interface IndexProcess {
+  readonly service: RemoteListingIndex;
+  readonly pid: () => number | undefined;
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts a listing index for that node, as a server does. */
+export function openIndexProcess(node: NodeName): IndexProcess {
+  const machine = nodeMachine();
+  const key = randomUUID();
+  const child = new IndexChild(key, machine);
+  const { itemClasses } = BUILT_IN_CATALOGUE;
+  const service = new RemoteListingIndex({ address: () => child.address, key, node, itemClasses, machine });
+  const stop = (): Promise<void> => {
+    service.close();
+    return child.stop();
+  };
+  return { service, pid: () => child.pid, stop };
 }
 
 /** How long a node of a benchmark may take to close; its files stay. */

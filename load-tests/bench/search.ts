@@ -12,13 +12,11 @@ import { SORT_CHEAPEST, type Criteria, type Sort } from '#shared/criteria.ts';
 import { limits } from '#shared/limits.ts';
 import { createPrng, type Prng } from '#shared/prng.ts';
 import { gold, durationMs, NO_POSITION } from '#shared/units.ts';
-import { IndexChild } from '#server/listing-index/child.ts';
 import { ListingIndex } from '#server/listing-index/listing-index.ts';
 import { localListingIndex } from '#server/listing-index/local.ts';
-import { RemoteListingIndex } from '#server/listing-index/remote.ts';
 import type { FeedBatch, ListingIndexService, SearchAnswer } from '#server/listing-index/service.ts';
 import { nodeMachine } from '#server/platform/node-machine.ts';
-import { percentile, rounded } from './harness.ts';
+import { openIndexProcess, percentile, rounded } from './harness.ts';
 import { MARKET, MarketListings, NODE, NOW } from './market-listings.ts';
 
 /**
@@ -95,16 +93,9 @@ export async function benchSearch(options: typeof SEARCH_BENCH_DEFAULTS): Promis
 
 /** As a server starts it. */
 async function openAsProcess(): Promise<MeasuredIndex> {
-  const machine = nodeMachine();
-  const key = machine.random.id().repeat(2);
-  const child = new IndexChild(key, machine);
-  const service = new RemoteListingIndex({ address: () => child.address, key, node: NODE, itemClasses, machine });
+  const { service, pid, stop } = openIndexProcess(NODE);
   await service.reachable();
-  const rssBytes = (): number => Number(readFileSync(`/proc/${child.pid}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES;
-  const stop = async (): Promise<void> => {
-    service.close();
-    await child.stop();
-  };
+  const rssBytes = (): number => Number(readFileSync(`/proc/${pid()}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES;
   return { service, rssBytes, stop };
 }
 

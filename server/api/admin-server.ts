@@ -1,6 +1,6 @@
 /** A server of its own for what players must not even reach: on another port, and of this machine unless the operator says otherwise. */
 import { createHttpServer, type Route } from '#server/http/http-server.ts';
-import { listen } from '#server/http/listen.ts';
+import { listen } from '#server/platform/listen.ts';
 import { openApiDocument } from '#server/http/openapi.ts';
 import { OPERATIONS } from '#server/http/operations.ts';
 import type { Platform } from '#server/platform/platform.ts';

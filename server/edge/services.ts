@@ -9,7 +9,7 @@ import type { Position, ShardId } from '#shared/units.ts';
 import type { ShardListener } from '#server/cell/active-shard.ts';
 import type { Route } from '#server/http/http-server.ts';
 import type { OriginRules } from '#server/http/origins.ts';
-import type { Rate } from '#server/http/token-bucket.ts';
+import type { Rate } from '#server/platform/token-bucket.ts';
 import type { ListingFeed } from '#server/listing-index/listing-feed.ts';
 import type { Feature, ReadTable } from '#server/market/feature.ts';
 import type { Platform } from '#server/platform/platform.ts';

@@ -19,7 +19,7 @@ import { refusal, type Refusal } from '#shared/refusals.ts';
 import { faultOf, instantSchema, playerIdSchema, textSchema } from '#shared/schemas.ts';
 import { studioIdOf, studioPlayerSchema } from '#shared/studio-id.ts';
 import { instant, type Instant, type PlayerId } from '#shared/units.ts';
-import { TokenBucket, type Rate } from '#server/http/token-bucket.ts';
+import { TokenBucket, type Rate } from '#server/platform/token-bucket.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { KeysAwayError, studioKeys, type StudioKeys, type StudioKeySource } from './studio-keys.ts';
 

@@ -2,8 +2,9 @@
  * The listing index as a child process: starts it, starts it again whenever it ends, and ends it.
  *
  * Owns the process. It listens on the loopback, on a port that the system chooses, and tells which over the channel
- * between parent and child, again and again as long as it is well. One that says nothing any more, or never did, is killed, and so
- * started again: it may hang, or somebody has stopped it. When that channel closes, because the parent stops or dies however it may, the child ends.
+ * between parent and child, again and again as long as it is well. One that says nothing any more, or never did, is
+ * killed, and so started again: it may hang, or somebody has stopped it. When that channel closes, because the parent
+ * stops or dies however it may, the child ends.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -13,11 +13,13 @@
  * 5. Strangers have so many connections; the next one is for the oldest of them, and never for one that is served.
  * 6. What one connection can make the index hold is bounded: searches under way, and bytes that it does not read.
  */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { NodeName } from '#shared/units.ts';
+import { listen } from '#server/platform/listen.ts';
 import type { Cancel, Machine } from '#server/platform/platform.ts';
+import { TokenBucket, type Rate } from '#server/platform/token-bucket.ts';
 import { challengeMessage, indexProofMessage, NONCE_BYTES, otherVersionOf, readNodeProof, WIRE_VERSION } from './handshake.ts';
 import { watchLiveness } from './liveness.ts';
 import { ListingIndex } from './listing-index.ts';
@@ -63,9 +65,8 @@ const UNREAD_BYTES_MAX = 64 * 1_024 * 1_024;
 /** From the word that a connection ends to its end, if the other side does not answer. */
 const FAREWELL_MS = 1_000;
 
-/** Refused connections that are told of at once, and how long until one more is: a log is no target for floods. */
-const TOLD_MAX = 20;
-const TOLD_EVERY_MS = 5_000;
+/** Refused connections that are told of: a log is no target for floods. */
+const LOG_RATE: Rate = { perSecond: 0.2, burst: 20 };
 
 /** Why a node that has the key is refused. */
 const MISFITS = {
@@ -103,32 +104,15 @@ export async function startIndexServer(options: IndexServerOptions): Promise<Ind
     const parts: ConnectionParts = { from: wire.remoteAddress ?? 'somebody', shared, onServed: () => strangers.delete(wire) };
     return new Connection(socket, parts, options);
   });
-  sockets.on('error', () => undefined); // Those of the HTTP server, which `listening` hears as well.
-  await listening(http, host, port);
+  sockets.on('error', () => undefined); // Those of the HTTP server, which `listen` hears as well.
+  const { url } = await listen(http, host, port);
   return {
-    url: urlOf(http),
+    url: url.replace(/^http/, 'ws'),
     close: () => {
       for (const socket of sockets.clients) socket.terminate();
       return new Promise((resolve) => http.close(() => resolve()));
     },
   };
-}
-
-function listening(http: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    http.once('error', reject);
-    http.listen(port, host, () => {
-      http.off('error', reject);
-      resolve();
-    });
-  });
-}
-
-function urlOf(http: Server): string {
-  const at = http.address();
-  if (at === null || typeof at === 'string') throw new Error('the server listens on no port');
-  const { address, family, port }: AddressInfo = at;
-  return `ws://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 /** The sockets of those who have not said hello, the oldest first: whoever comes when there are too many takes the place of that. */
@@ -154,14 +138,13 @@ class Strangers {
 /** The one index, and who uses it, with the item classes by which the connected nodes search. */
 class SharedIndex {
   readonly #options: IndexServerOptions;
-  /** How many refusals of late were told of, which falls with time. */
-  #told = 0;
-  #toldAtMs = 0;
+  readonly #log: TokenBucket;
   readonly #userByNode = new Map<NodeName, Connection>();
   #current: { readonly classes: string; readonly service: ListingIndexService } | undefined;
 
   constructor(options: IndexServerOptions) {
     this.#options = options;
+    this.#log = new TokenBucket(LOG_RATE, options.machine.readings.monotonicMs());
   }
 
   /** The index, for somebody who says this hello; the code to refuse with, if it does not fit those who are connected. */
@@ -181,11 +164,7 @@ class SharedIndex {
   /** Tells the log why somebody was refused, unless it has been told too often. */
   tell(reason: string, from: string): void {
     const { readings, report } = this.#options.machine;
-    const nowMs = readings.monotonicMs();
-    this.#told = Math.max(0, this.#told - (nowMs - this.#toldAtMs) / TOLD_EVERY_MS);
-    this.#toldAtMs = nowMs;
-    if (this.#told > TOLD_MAX - 1) return;
-    this.#told++;
+    if (!this.#log.take(readings.monotonicMs())) return;
     report({ level: 'warning', message: `a connection to the listing index was refused: ${reason}`, details: { from } });
   }
 

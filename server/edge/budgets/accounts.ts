@@ -9,7 +9,7 @@ import { limits } from '#shared/limits.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import type { PlayerId } from '#shared/units.ts';
 import { networkOf } from '#server/http/client-address.ts';
-import { RecentlyUsed, TokenBucket, type Rate } from '#server/http/token-bucket.ts';
+import { RecentlyUsed, TokenBucket, type Rate } from '#server/platform/token-bucket.ts';
 import type { Readings } from '#server/platform/platform.ts';
 import { Lane } from './lane.ts';
 
@@ -96,8 +96,6 @@ export class Account {
 }
 
 const LANE_RETRY_MS = 1_000;
-/** Searches of an address that are under way at once: the index looks at one after the other in any case. */
-const ADDRESS_LANE = 4;
 
 /** The accounts of one edge. */
 export class Accounts {
@@ -115,7 +113,7 @@ export class Accounts {
     }));
     this.#addresses = new RecentlyUsed(ADDRESSES_MAX, () => ({
       tokens: bucket(addressRate),
-      lane: new Lane(ADDRESS_LANE, limits.connectionsPerAddressMax),
+      lane: new Lane(limits.searchesPerAddressMax, limits.connectionsPerAddressMax),
     }));
   }
 

@@ -3,14 +3,14 @@
  * takes nothing from the players beside it until there is as much of it as there could be sessions.
  *
  * A try is counted when it comes, before its body is read, and given back if it was none in vain: a thousand that come at once are no
- * more than a thousand one after the other. Who is known by then waits for a turn: only a few sessions of all addresses together are opened at a time, in the order in which
- * they came, with pauses as long as the work: however many come at once, they take half of the node's time, and nobody's command waits
- * for more than those few.
+ * more than a thousand one after the other. Whoever is known by then waits for a turn: only a few sessions of all addresses together are
+ * opened at a time, in the order in which they came, with pauses as long as the work. So however many come at once, they take half of
+ * the node's time, and nobody's command waits for more than those few.
  */
 import { limits } from '#shared/limits.ts';
 import { refusal, type Refusal } from '#shared/refusals.ts';
 import { networkOf } from '#server/http/client-address.ts';
-import { RecentlyUsed, TokenBucket, type Rate } from '#server/http/token-bucket.ts';
+import { RecentlyUsed, TokenBucket, type Rate } from '#server/platform/token-bucket.ts';
 import type { Platform } from '#server/platform/platform.ts';
 import { Lane } from './lane.ts';
 

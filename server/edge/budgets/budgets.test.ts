@@ -87,7 +87,7 @@ describe('an account', () => {
       });
     });
     await settled();
-    expect(ends).toHaveLength(4);
+    expect(ends).toHaveLength(limits.searchesPerAddressMax);
     expect(await all.of(BOB, '192.0.2.2').inLane(2, () => 'at once')).toBe('at once');
     for (const end of ends) end();
     expect(await Promise.all(searches.slice(0, 4))).toEqual(Array(4).fill('served'));
